@@ -1,0 +1,55 @@
+"""Every error that fsctl raises, in one tree.
+
+FsctlError
+├── SettingsError        a configuration file, variable or template is wrong: names the place
+├── CommandError         we built a bad ESL command (also a ValueError): our fault
+├── LinkError            one ESL connection
+│   ├── LinkLost         it is closed, or was closed while we waited
+│   ├── CommandTimeout   no reply before the deadline
+│   ├── ProtocolError    the peer does not speak the protocol: its fault
+│   ├── CommandFailed    FreeSWITCH answered -ERR
+│   └── AuthError        FreeSWITCH refused the password or our address
+└── ChannelGone          the channel that a verb was meant for has hung up
+"""
+
+from __future__ import annotations
+
+
+class FsctlError(Exception):
+    """Base of all errors of this package."""
+
+
+class SettingsError(FsctlError):
+    """A configuration file, environment variable or template is wrong."""
+
+
+class CommandError(FsctlError, ValueError):
+    """An ESL command cannot be built from these values."""
+
+
+class LinkError(FsctlError):
+    """Something went wrong on one ESL connection."""
+
+
+class LinkLost(LinkError):
+    """The connection is closed."""
+
+
+class CommandTimeout(LinkError):
+    """FreeSWITCH did not reply before the deadline."""
+
+
+class ProtocolError(LinkError):
+    """The peer sent something that is not the event-socket protocol."""
+
+
+class CommandFailed(LinkError):
+    """FreeSWITCH answered a command with ``-ERR``; the text is the reply's."""
+
+
+class AuthError(LinkError):
+    """FreeSWITCH refused the password or the address we come from."""
+
+
+class ChannelGone(FsctlError):
+    """The channel has hung up; every verb on it raises this."""

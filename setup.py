@@ -1,0 +1,32 @@
+"""Package metadata. The templates of the top-level folder ``dialplan/`` are installed as package data."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+
+setup(
+    name="fsctl",
+    version="0.1.0",
+    description="Call transfers on an unpatched FreeSWITCH, controlled from Python over the event socket",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    python_requires=">=3.11",
+    packages=[*find_packages(include=["fsctl", "fsctl.*"]), "fsctl.templates"],
+    package_dir={"fsctl.templates": "dialplan"},
+    package_data={"fsctl": ["py.typed"], "fsctl.templates": ["*.xml.j2"]},
+    install_requires=["gevent>=24.2", "greenswitch>=0.0.19,<0.1", "jinja2>=3.1"],
+    extras_require={
+        "test": ["pytest>=8", "pytest-xdist>=3.5", "pytest-randomly>=3.15", "hypothesis>=6.100"],
+        "dev": ["mypy>=1.10", "ruff>=0.6"],
+    },
+    entry_points={"console_scripts": ["fsctl = fsctl.cli:main"]},
+    classifiers=[
+        "License :: OSI Approved :: MIT License",
+        "Programming Language :: Python :: 3.11",
+        "Topic :: Communications :: Telephony",
+        "Typing :: Typed",
+    ],
+)
