@@ -1,0 +1,1 @@
+"""The pieces of SIP that a transfer needs: URIs, Refer-To, Referred-By, statuses. Pure."""

@@ -1,0 +1,351 @@
+"""SIP statuses, FreeSWITCH's hangup causes, and message/sipfrag: one table for each.
+
+Sources: the IANA registry of SIP response codes (RFC 3261 §21 and later RFCs), FreeSWITCH 1.10
+(``switch_channel.c``: ``CAUSE_CHART``; ``switch_types.h``: the numbers; ``mod_sofia.c``:
+``hangup_cause_to_sip``; ``sofia_glue.c``: ``sofia_glue_sip_cause_to_freeswitch``), RFC 4497 §8.4
+for the mapping, RFC 3420 for the sipfrag.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from types import MappingProxyType
+
+MAX_REASON_BYTES = 200
+"""A longer phrase is cut: it goes into one line of a NOTIFY that should fit one datagram."""
+
+LOWEST_STATUS, HIGHEST_STATUS = 100, 699
+
+PHRASES = MappingProxyType(
+    {
+        100: "Trying",
+        180: "Ringing",
+        181: "Call Is Being Forwarded",
+        182: "Queued",
+        183: "Session Progress",
+        199: "Early Dialog Terminated",
+        200: "OK",
+        202: "Accepted",
+        204: "No Notification",
+        300: "Multiple Choices",
+        301: "Moved Permanently",
+        302: "Moved Temporarily",
+        305: "Use Proxy",
+        380: "Alternative Service",
+        400: "Bad Request",
+        401: "Unauthorized",
+        402: "Payment Required",
+        403: "Forbidden",
+        404: "Not Found",
+        405: "Method Not Allowed",
+        406: "Not Acceptable",
+        407: "Proxy Authentication Required",
+        408: "Request Timeout",
+        410: "Gone",
+        412: "Conditional Request Failed",
+        413: "Request Entity Too Large",
+        414: "Request-URI Too Long",
+        415: "Unsupported Media Type",
+        416: "Unsupported URI Scheme",
+        417: "Unknown Resource-Priority",
+        420: "Bad Extension",
+        421: "Extension Required",
+        422: "Session Interval Too Small",
+        423: "Interval Too Brief",
+        424: "Bad Location Information",
+        425: "Bad Alert Message",
+        428: "Use Identity Header",
+        429: "Provide Referrer Identity",
+        430: "Flow Failed",
+        433: "Anonymity Disallowed",
+        436: "Bad Identity Info",
+        437: "Unsupported Credential",
+        438: "Invalid Identity Header",
+        439: "First Hop Lacks Outbound Support",
+        440: "Max-Breadth Exceeded",
+        469: "Bad Info Package",
+        470: "Consent Needed",
+        480: "Temporarily Unavailable",
+        481: "Call/Transaction Does Not Exist",
+        482: "Loop Detected",
+        483: "Too Many Hops",
+        484: "Address Incomplete",
+        485: "Ambiguous",
+        486: "Busy Here",
+        487: "Request Terminated",
+        488: "Not Acceptable Here",
+        489: "Bad Event",
+        491: "Request Pending",
+        493: "Undecipherable",
+        494: "Security Agreement Required",
+        500: "Server Internal Error",
+        501: "Not Implemented",
+        502: "Bad Gateway",
+        503: "Service Unavailable",
+        504: "Server Time-out",
+        505: "Version Not Supported",
+        513: "Message Too Large",
+        555: "Push Notification Service Not Supported",
+        580: "Precondition Failure",
+        600: "Busy Everywhere",
+        603: "Decline",
+        604: "Does Not Exist Anywhere",
+        606: "Not Acceptable",
+        607: "Unwanted",
+        608: "Rejected",
+    }
+)
+"""Every registered status and its phrase."""
+
+_CLASS_PHRASES = ("Provisional", "Successful", "Redirection", "Request Failure", "Server Failure",
+                  "Global Failure")  # fmt: skip
+
+
+def phrase(sip_status: int) -> str:
+    """Return the reason phrase of ``sip_status``.
+
+    An unregistered status has the title of its class (RFC 3261 §21), for a receiver treats it as
+    the class's ``x00``. Raises ValueError outside 100..699.
+    """
+    if not LOWEST_STATUS <= sip_status <= HIGHEST_STATUS:
+        raise ValueError(f"not a SIP status: {sip_status}")
+    return PHRASES.get(sip_status) or _CLASS_PHRASES[sip_status // 100 - 1]
+
+
+@dataclass(frozen=True, slots=True)
+class SipStatus:
+    """A SIP response's code (100..699) and reason phrase.
+
+    The phrase may come from the network: it is kept (UTF-8 too), but control characters become
+    spaces and it is cut to :data:`MAX_REASON_BYTES`; an empty one becomes the registered phrase.
+    Raises ValueError for a code outside 100..699.
+    """
+
+    code: int
+    reason: str = ""
+
+    def __post_init__(self) -> None:
+        registered = phrase(self.code)
+        object.__setattr__(self, "reason", _one_line(self.reason) or registered)
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the request is over (not 1xx)."""
+        return self.code >= 200
+
+    @property
+    def is_success(self) -> bool:
+        """Whether this is a 2xx."""
+        return 200 <= self.code < 300
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether this is a 3xx, 4xx, 5xx or 6xx: for a transfer, 3xx not followed is failure."""
+        return self.code >= 300
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.reason}"
+
+
+def _one_line(reason: str) -> str:
+    """Return ``reason`` without control characters or lone surrogates, cut at a character."""
+    printable = "".join(c if c.isprintable() else " " for c in reason[: 4 * MAX_REASON_BYTES])
+    line = " ".join(printable.split())
+    return line.encode("utf-8", "replace")[:MAX_REASON_BYTES].decode("utf-8", "ignore").strip()
+
+
+# --- message/sipfrag ---------------------------------------------------------------------------
+
+_STATUS_LINE = re.compile(rb"SIP/2\.0 ([1-6][0-9]{2})(?: ([^\r\n]*))?(?:\r\n|\r|\n|\Z)", re.I)
+
+
+def sipfrag(status: SipStatus | int, reason: str | None = None) -> bytes:
+    """Return the body of a NOTIFY (RFC 3515 §2.4.5, RFC 3420): one status line with CRLF.
+
+    ``reason`` replaces the status's own phrase; it is made safe as in :class:`SipStatus`.
+    Raises ValueError for a code outside 100..699.
+    """
+    if isinstance(status, int):
+        status = SipStatus(status, reason or "")
+    elif reason is not None:
+        status = SipStatus(status.code, reason)
+    return f"SIP/2.0 {status}\r\n".encode()
+
+
+def parse_sipfrag(body: bytes) -> tuple[int, str]:
+    """Return code and phrase of the status line that a sipfrag starts with.
+
+    Headers may follow the line (RFC 3420 §2). Raises ValueError if there is no status line.
+    """
+    match = _STATUS_LINE.match(body)
+    if not match:
+        raise ValueError(f"no status line in sipfrag {body[:80]!r}")
+    return int(match[1]), (match[2] or b"").decode("utf-8", "replace").strip()
+
+
+# --- hangup causes -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class HangupCause:
+    """A hangup cause of FreeSWITCH.
+
+    ``number`` is FreeSWITCH's own; ``sip_status`` what a caller should see when a call that was
+    not answered ends with this cause.
+    """
+
+    name: str
+    number: int
+    sip_status: int
+
+    @property
+    def q850_cause(self) -> int | None:
+        """The Q.850 cause value (1..127); None for FreeSWITCH's private causes."""
+        return self.number if 1 <= self.number <= 127 else None
+
+
+# Where the status differs from hangup_cause_to_sip of mod_sofia, the comment names mod_sofia's and
+# the reason. mod_sofia answers 480 for everything it does not list.
+_CAUSES = tuple(
+    HangupCause(*row)
+    for row in (
+        ("NONE", 0, 480),
+        ("UNALLOCATED_NUMBER", 1, 404),
+        ("NO_ROUTE_TRANSIT_NET", 2, 404),
+        ("NO_ROUTE_DESTINATION", 3, 404),
+        ("CHANNEL_UNACCEPTABLE", 6, 480),
+        ("CALL_AWARDED_DELIVERED", 7, 480),
+        ("NORMAL_CLEARING", 16, 480),
+        ("USER_BUSY", 17, 486),
+        ("NO_USER_RESPONSE", 18, 480),  # 408: but a received 480 becomes this cause
+        ("NO_ANSWER", 19, 480),
+        ("SUBSCRIBER_ABSENT", 20, 480),
+        ("CALL_REJECTED", 21, 603),
+        ("NUMBER_CHANGED", 22, 410),
+        ("REDIRECTION_TO_NEW_DESTINATION", 23, 410),
+        ("EXCHANGE_ROUTING_ERROR", 25, 483),
+        ("DESTINATION_OUT_OF_ORDER", 27, 502),
+        ("INVALID_NUMBER_FORMAT", 28, 484),
+        ("FACILITY_REJECTED", 29, 501),
+        ("RESPONSE_TO_STATUS_ENQUIRY", 30, 480),
+        ("NORMAL_UNSPECIFIED", 31, 480),
+        ("NORMAL_CIRCUIT_CONGESTION", 34, 503),
+        ("NETWORK_OUT_OF_ORDER", 38, 503),
+        ("NORMAL_TEMPORARY_FAILURE", 41, 503),
+        ("SWITCH_CONGESTION", 42, 503),
+        ("ACCESS_INFO_DISCARDED", 43, 480),
+        ("REQUESTED_CHAN_UNAVAIL", 44, 503),
+        ("PRE_EMPTED", 45, 480),
+        ("FACILITY_NOT_SUBSCRIBED", 50, 480),
+        ("OUTGOING_CALL_BARRED", 52, 403),
+        ("INCOMING_CALL_BARRED", 54, 403),
+        ("BEARERCAPABILITY_NOTAUTH", 57, 403),
+        ("BEARERCAPABILITY_NOTAVAIL", 58, 503),
+        ("SERVICE_UNAVAILABLE", 63, 503),  # 480: the name says 503
+        ("BEARERCAPABILITY_NOTIMPL", 65, 488),
+        ("CHAN_NOT_IMPLEMENTED", 66, 501),  # 480: no such endpoint module, it will not come back
+        ("FACILITY_NOT_IMPLEMENTED", 69, 501),
+        ("SERVICE_NOT_IMPLEMENTED", 79, 501),
+        ("INVALID_CALL_REFERENCE", 81, 480),
+        ("INCOMPATIBLE_DESTINATION", 88, 488),
+        # 480 for the next ten: a fault of ours or of the line, not the callee's absence
+        ("INVALID_MSG_UNSPECIFIED", 95, 500),
+        ("MANDATORY_IE_MISSING", 96, 500),
+        ("MESSAGE_TYPE_NONEXIST", 97, 500),
+        ("WRONG_MESSAGE", 98, 500),
+        ("IE_NONEXIST", 99, 500),
+        ("INVALID_IE_CONTENTS", 100, 500),
+        ("WRONG_CALL_STATE", 101, 500),
+        ("RECOVERY_ON_TIMER_EXPIRE", 102, 408),  # 504: the target's 408, and timer B, end so
+        ("MANDATORY_IE_LENGTH_ERROR", 103, 500),
+        ("PROTOCOL_ERROR", 111, 500),
+        ("INTERWORKING", 127, 500),
+        ("SUCCESS", 142, 200),  # 480: originate_disposition of a call that was answered
+        ("ORIGINATOR_CANCEL", 487, 487),
+        ("CRASH", 700, 500),  # 480
+        ("SYSTEM_SHUTDOWN", 701, 503),  # 480
+        ("LOSE_RACE", 702, 487),  # 480: another branch has answered, this one is cancelled
+        ("MANAGER_REQUEST", 703, 480),
+        ("BLIND_TRANSFER", 800, 480),
+        ("ATTENDED_TRANSFER", 801, 480),
+        ("ALLOTTED_TIMEOUT", 802, 480),
+        ("USER_CHALLENGE", 803, 480),
+        ("MEDIA_TIMEOUT", 804, 480),
+        ("PICKED_OFF", 805, 487),  # 480: as LOSE_RACE
+        ("USER_NOT_REGISTERED", 806, 480),
+        ("PROGRESS_TIMEOUT", 807, 480),
+        ("INVALID_GATEWAY", 808, 502),  # 484: the number is fine, our routing is not
+        ("GATEWAY_DOWN", 809, 503),
+        ("INVALID_URL", 810, 484),
+        ("INVALID_PROFILE", 811, 502),
+        ("NO_PICKUP", 812, 480),
+        ("SRTP_READ_ERROR", 813, 480),
+        ("BOWOUT", 814, 480),
+        ("BUSY_EVERYWHERE", 815, 600),
+        ("DECLINE", 816, 603),
+        ("DOES_NOT_EXIST_ANYWHERE", 817, 604),
+        ("NOT_ACCEPTABLE", 818, 606),
+        ("UNWANTED", 819, 607),
+        ("NO_IDENTITY", 820, 428),
+        ("BAD_IDENTITY_INFO", 821, 436),  # 429: that is about Referred-By (RFC 3892)
+        ("UNSUPPORTED_CERTIFICATE", 822, 437),
+        ("INVALID_IDENTITY", 823, 438),
+        ("STALE_DATE", 824, 403),
+        ("REJECT_ALL", 825, 603),
+    )
+)
+
+HANGUP_CAUSES = MappingProxyType({cause.name: cause for cause in _CAUSES})
+"""Every cause of FreeSWITCH 1.10 by name."""
+
+# sofia_glue_sip_cause_to_freeswitch, unchanged: what FreeSWITCH reports for a received status.
+_CAUSE_OF_STATUS = MappingProxyType(
+    {
+        status: name
+        for name, statuses in {
+            "NORMAL_CLEARING": (200,),
+            "CALL_REJECTED": (401, 402, 403, 407, 603, 608),
+            "UNWANTED": (607,),
+            "UNALLOCATED_NUMBER": (404,),
+            "NO_ROUTE_DESTINATION": (485, 604),
+            "RECOVERY_ON_TIMER_EXPIRE": (408, 504),
+            "NUMBER_CHANGED": (410,),
+            "INTERWORKING": (413, 414, 416, 420, 421, 423, 505, 513),
+            "NO_USER_RESPONSE": (480,),
+            "NORMAL_TEMPORARY_FAILURE": (400, 481, 500, 503),
+            "USER_BUSY": (486, 600),
+            "INVALID_NUMBER_FORMAT": (484,),
+            "INCOMPATIBLE_DESTINATION": (488, 606),
+            "NETWORK_OUT_OF_ORDER": (502,),
+            "SERVICE_UNAVAILABLE": (405,),
+            "SERVICE_NOT_IMPLEMENTED": (406, 415, 501),
+            "EXCHANGE_ROUTING_ERROR": (482, 483),
+            "ORIGINATOR_CANCEL": (487,),
+            "NO_IDENTITY": (428,),
+            "BAD_IDENTITY_INFO": (429,),
+            "UNSUPPORTED_CERTIFICATE": (437,),
+            "INVALID_IDENTITY": (438,),
+        }.items()
+        for status in statuses
+    }
+)
+
+
+def status_of_cause(hangup_cause: str) -> SipStatus:
+    """Return what the one who waits is told when a call ends unanswered with ``hangup_cause``.
+
+    Names are compared as FreeSWITCH does, without regard to case. An unknown name is 480, as in
+    mod_sofia. Use it only when the other side's own status is not known.
+    """
+    cause = HANGUP_CAUSES.get(hangup_cause.strip().upper())
+    return SipStatus(cause.sip_status if cause else 480)
+
+
+def cause_of_status(sip_status: int) -> str:
+    """Return the cause that FreeSWITCH reports when a leg is refused with ``sip_status``.
+
+    Raises ValueError outside 100..699.
+    """
+    phrase(sip_status)
+    return _CAUSE_OF_STATUS.get(sip_status, "NORMAL_UNSPECIFIED")
