@@ -1,0 +1,317 @@
+"""FreeSWITCH's API commands, one frozen type each (mod_commands.c has their syntax; pure).
+
+Sent as they are they are an ``api`` command: FreeSWITCH reads nothing else from the link until it
+is done. Anything that may take time (`Originate`) belongs into `commands.BgApi`.
+Arguments of API commands are not expanded: a ``$`` is only a character here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fsctl.errors import CommandError
+from fsctl.esl.fields import Command, check_choice, check_name, check_seconds, check_text, quote
+
+_NO_SUCH_CHANNEL = "-ERR No such channel!\n"
+_MAX_VARIABLES = 64
+
+
+class ApiCommand(Command):
+    """Base of all: a `line` that FreeSWITCH runs, and what its output means."""
+
+    __slots__ = ()
+
+    def line(self) -> str:
+        """The API command and its arguments."""
+        raise NotImplementedError
+
+    def lines(self) -> tuple[str, ...]:
+        return ("api " + self.line(),)
+
+    def failed(self, output: str) -> bool:
+        """Whether this output is an error."""
+        return output.startswith(("-ERR", "-USAGE"))
+
+
+@dataclass(frozen=True, slots=True)
+class UuidGetvar(ApiCommand):
+    """Read one variable of a channel exactly (plain events blur ``%41`` and ``A``)."""
+
+    channel_uuid: str
+    variable: str
+
+    def line(self) -> str:
+        return f"uuid_getvar {self.channel_uuid} {self.variable}"
+
+    def failed(self, output: str) -> bool:
+        # Only the errors end with LF, which no SIP value does: a caller who calls himself
+        # "-ERR x" has a name, not an error.
+        return output.endswith("\n") and output.startswith((_NO_SUCH_CHANNEL, "-USAGE: "))
+
+    @staticmethod
+    def value(output: str) -> str | None:
+        """The variable's value in the output; None when it is not set."""
+        return None if output == "_undef_" else output
+
+
+@dataclass(frozen=True, slots=True)
+class UuidSetvar(ApiCommand):
+    """Set one variable of a channel to exactly `value`; None (or empty) unsets it."""
+
+    channel_uuid: str
+    variable: str
+    value: str | None = None
+
+    def check(self) -> None:
+        _check_no_list(self.value or "")
+
+    def line(self) -> str:
+        head = f"uuid_setvar {self.channel_uuid} {self.variable}"
+        return f"{head} {quote(self.value)}" if self.value else head
+
+
+@dataclass(frozen=True, slots=True)
+class UuidSetvarMulti(ApiCommand):
+    """Set up to 64 variables of a channel at once; an empty value unsets.
+
+    Unlike `UuidSetvar` FreeSWITCH refuses ``${`` here, so a ``$`` raises CommandError.
+    """
+
+    channel_uuid: str
+    variables: tuple[tuple[str, str], ...]
+
+    def check(self) -> None:
+        if not 1 <= len(self.variables) <= _MAX_VARIABLES:
+            raise CommandError(f"not 1 to {_MAX_VARIABLES} variables: {len(self.variables)}")
+        for name, value in self.variables:
+            check_name("variable", name)
+            check_text(name, value)
+            _check_no_list(value)
+            _check_no_dollar(value)
+
+    def line(self) -> str:
+        pairs = ";".join(f"{name}={quote(value, always=True)}" for name, value in self.variables)
+        return f"uuid_setvar_multi {self.channel_uuid} {pairs}"
+
+
+@dataclass(frozen=True, slots=True)
+class UuidKill(ApiCommand):
+    """Hang a channel up with a cause (default NORMAL_CLEARING)."""
+
+    channel_uuid: str
+    hangup_cause: str | None = None
+
+    def line(self) -> str:
+        return _words("uuid_kill", self.channel_uuid, self.hangup_cause)
+
+
+@dataclass(frozen=True, slots=True)
+class UuidBridge(ApiCommand):
+    """Let two answered channels talk; the first is the bridge's originator."""
+
+    channel_uuid: str
+    other_uuid: str
+
+    def line(self) -> str:
+        return _words("uuid_bridge", self.channel_uuid, self.other_uuid)
+
+
+@dataclass(frozen=True, slots=True)
+class UuidExists(ApiCommand):
+    """Answers ``true`` or ``false``."""
+
+    channel_uuid: str
+
+    def line(self) -> str:
+        return _words("uuid_exists", self.channel_uuid)
+
+
+@dataclass(frozen=True, slots=True)
+class UuidBroadcast(ApiCommand):
+    """Play `path` (a file or ``tone_stream://…``) to a channel: ``aleg``, ``bleg`` or ``both``."""
+
+    channel_uuid: str
+    path: str
+    leg: str = "aleg"
+
+    def check(self) -> None:
+        check_choice("leg", self.leg, ("aleg", "bleg", "both"))
+
+    def line(self) -> str:
+        return _words("uuid_broadcast", self.channel_uuid, quote(self.path), self.leg)
+
+
+@dataclass(frozen=True, slots=True)
+class UuidBreak(ApiCommand):
+    """Stop what is played to a channel; `everything` also drops what is queued."""
+
+    channel_uuid: str
+    everything: bool = False
+
+    def line(self) -> str:
+        return _words("uuid_break", self.channel_uuid, "all" if self.everything else None)
+
+
+@dataclass(frozen=True, slots=True)
+class SchedHangup(ApiCommand):
+    """Hang a channel up in `after_s` seconds, by FreeSWITCH's own timer."""
+
+    after_s: int
+    channel_uuid: str
+    hangup_cause: str = "ALLOTTED_TIMEOUT"
+
+    def check(self) -> None:
+        check_seconds("after_s", self.after_s)
+
+    def line(self) -> str:
+        return _words("sched_hangup", f"+{self.after_s}", self.channel_uuid, self.hangup_cause)
+
+
+@dataclass(frozen=True, slots=True)
+class SchedTransfer(ApiCommand):
+    """Send a channel into a dialplan in `after_s` seconds, by FreeSWITCH's own timer."""
+
+    after_s: int
+    channel_uuid: str
+    extension: str
+    context: str
+    dialplan: str = "XML"
+
+    def check(self) -> None:
+        check_seconds("after_s", self.after_s)
+        _check_extension(self.extension)
+
+    def line(self) -> str:
+        where = _words(quote(self.extension), self.dialplan, self.context)
+        return _words("sched_transfer", f"+{self.after_s}", self.channel_uuid, where)
+
+
+@dataclass(frozen=True, slots=True)
+class SchedDel(ApiCommand):
+    """Delete a timer by its number, or all timers of a channel by its uuid."""
+
+    task: str
+
+    def line(self) -> str:
+        return _words("sched_del", self.task)
+
+
+@dataclass(frozen=True, slots=True)
+class UuidDump(ApiCommand):
+    """All of a channel: ``json`` (exact), ``txt`` (as in events), ``plain``, ``xml``."""
+
+    channel_uuid: str
+    format: str = "json"
+
+    def check(self) -> None:
+        check_choice("format", self.format, ("json", "txt", "plain", "xml"))
+
+    def line(self) -> str:
+        return _words("uuid_dump", self.channel_uuid, self.format)
+
+
+@dataclass(frozen=True, slots=True)
+class UuidTransfer(ApiCommand):
+    """Send a channel (or its partner: ``bleg``, or ``both``) into a dialplan now."""
+
+    channel_uuid: str
+    extension: str
+    context: str | None = None
+    dialplan: str = "XML"
+    leg: str | None = None
+
+    def check(self) -> None:
+        _check_extension(self.extension)
+        if self.leg is not None:
+            check_choice("leg", self.leg, ("bleg", "both"))
+
+    def line(self) -> str:
+        leg = None if self.leg is None else f"-{self.leg}"
+        where = _words(quote(self.extension), self.dialplan, self.context)
+        return _words("uuid_transfer", self.channel_uuid, leg, where)
+
+
+@dataclass(frozen=True, slots=True)
+class Originate(ApiCommand):
+    """Call `dial_string`, and run `destination` (as ``&park()``) on the channel that answers.
+
+    `dial_string` is the one that ``bridge`` takes: what the API's own splitting needs besides is
+    added here.
+    """
+
+    dial_string: str
+    destination: str = "&park()"
+
+    def check(self) -> None:
+        if not self.destination.startswith("&"):
+            raise CommandError(f"no application to run: {self.destination!r}")
+        if not self.dial_string or self.dial_string.lower() == "undef":
+            raise CommandError(f"no dial string: {self.dial_string!r}")
+        if self.dial_string.startswith("^^"):  # would choose another separator for the line
+            raise CommandError(f"a dial string may not start with ^^: {self.dial_string!r}")
+
+    def line(self) -> str:
+        return _words("originate", quote(self.dial_string), quote(self.destination))
+
+
+@dataclass(frozen=True, slots=True)
+class Status(ApiCommand):
+    """The switch's state in words."""
+
+    def line(self) -> str:
+        return "status"
+
+
+@dataclass(frozen=True, slots=True)
+class ShowChannelsCount(ApiCommand):
+    """How many channels there are: ``\\n3 total.\\n``."""
+
+    def line(self) -> str:
+        return "show channels count"
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalGetvar(ApiCommand):
+    """A global variable; FreeSWITCH answers ``-ERR no reply`` when it is not set."""
+
+    variable: str
+
+    def line(self) -> str:
+        return _words("global_getvar", self.variable)
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalSetvar(ApiCommand):
+    """Set a global variable; empty unsets. FreeSWITCH would change ``${``: no ``$``."""
+
+    variable: str
+    value: str
+
+    def check(self) -> None:
+        _check_no_list(self.value)
+        _check_no_dollar(self.value)
+
+    def line(self) -> str:
+        return (
+            f"global_setvar {self.variable}={quote(self.value, always=True) if self.value else ''}"
+        )
+
+
+def _words(*words: str | None) -> str:
+    return " ".join(word for word in words if word is not None)
+
+
+def _check_no_list(value: str) -> None:
+    # switch_event.c, switch_event_base_add_header: FreeSWITCH makes an array of it.
+    if value.startswith("ARRAY::"):
+        raise CommandError(f"FreeSWITCH would take this value for a list: {value!r}")
+
+
+def _check_no_dollar(value: str) -> None:
+    if "$" in value:
+        raise CommandError(f"FreeSWITCH does not carry a $ here: {value!r}")
+
+
+def _check_extension(extension: str) -> None:
+    if not extension or extension.startswith("-"):  # "-both" is an option of uuid_transfer
+        raise CommandError(f"no extension: {extension!r}")

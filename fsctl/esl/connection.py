@@ -1,0 +1,400 @@
+"""One ESL link: greenswitch's session, hardened. The only file that imports greenswitch.
+
+greenswitch gives the shape and the call verbs; reading, writing, waiting and closing are ours,
+because there it may hang, mix replies up or stop the whole process. One greenlet reads a link, and
+whoever sends waits for its own reply with a deadline.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import gevent
+from gevent.event import Event as Flag
+from gevent.lock import BoundedSemaphore
+from gevent.socket import socket as Socket
+from greenswitch.esl import OutboundSession
+
+from fsctl.errors import (
+    AuthError,
+    ChannelGone,
+    CommandError,
+    CommandFailed,
+    CommandTimeout,
+    LinkError,
+    LinkLost,
+    ProtocolError,
+)
+from fsctl.esl.commands import (
+    ApiCommand,
+    Auth,
+    BgApi,
+    Command,
+    Connect,
+    Execute,
+    HangupMsg,
+    Linger,
+)
+from fsctl.esl.events import Event, Reply, event_of
+from fsctl.esl.frames import DEFAULT_LIMITS, Frame, FrameReader, Limits
+from fsctl.esl.subscriptions import Subscriptions
+from fsctl.esl.waiting import Awaited, Deadline, Unanswered, Waiters
+
+DEFAULT_TIMEOUT_S = 5.0
+MAX_UNANSWERED = 4096
+_READ_BYTES = 65536
+_READS_BEFORE_YIELD = 8
+_log = logging.getLogger(__name__)
+
+
+def _ignore_event(event: Event) -> None:
+    """What happens to events until somebody wants them."""
+
+
+class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyped
+    """A link to FreeSWITCH, inbound or outbound.
+
+    `on_event` is called from the reading greenlet with every event and must not block: it should
+    put the event into a mailbox. Of greenswitch's verbs, those that run an application and do not
+    wait work (``answer``, ``park``, ``hangup``, ``bridge``); to wait for an end use `execute`.
+    """
+
+    def __init__(
+        self, sock: Socket, peer: object, *, log_id: str, limits: Limits = DEFAULT_LIMITS
+    ) -> None:
+        super().__init__(peer, sock)
+        self.sock_file.close()  # ours reads the socket itself
+        self.event_handlers.clear()
+        self.session_data: Event | None = None
+        self.peer = peer
+        self.log_id = log_id
+        self.channel_uuid: str | None = None
+        self.on_event: Callable[[Event], None] = _ignore_event
+        self._on_lost: Callable[[], None] | None = None
+        self._frames = FrameReader(limits)
+        self._waiters = Waiters()
+        self._subscriptions = Subscriptions()
+        self._write_lock = BoundedSemaphore(1)
+        self._reader: gevent.Greenlet[[], None] | None = None
+        self._gone = Flag()
+        self._loss: LinkError = LinkLost("closed")
+        self._hung_up = False
+
+    # -- life ---------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to read, in a greenlet that ends with the link."""
+        if self._reader is None and not self.closed:
+            self._reader = gevent.spawn(self.receive_events)
+
+    def start_event_handlers(self) -> None:
+        """greenswitch starts its greenlets in the constructor; ours begin with `start`."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether the link is gone, by our doing or by the peer's."""
+        return self._gone.is_set()
+
+    @property
+    def lingering(self) -> bool:
+        """Whether the channel has hung up and FreeSWITCH keeps the link for a while."""
+        return bool(self._lingering)
+
+    @property
+    def hung_up(self) -> bool:
+        """Whether the link's own channel has hung up: no verb works on it any more."""
+        return self._hung_up
+
+    @property
+    def on_lost(self) -> Callable[[], None] | None:
+        """Called once when the link is gone, whoever ended it; at once if it is gone already."""
+        return self._on_lost
+
+    @on_lost.setter
+    def on_lost(self, callback: Callable[[], None] | None) -> None:
+        self._on_lost = callback
+        if self.closed:
+            self._tell_loss()
+
+    def wait_closed(self, timeout_s: float | None = None) -> bool:
+        """Wait until the link is gone; False when it is not by then."""
+        return bool(self._gone.wait(timeout_s))
+
+    def close(self) -> None:
+        """End the link at once; everybody who waits gets LinkLost. May be repeated."""
+        self._lose(LinkLost("closed by us"))
+
+    def stop(self) -> None:
+        """greenswitch's name for `close`."""
+        self.close()
+
+    def _lose(self, loss: LinkError) -> None:
+        if self.closed:
+            return
+        self._loss = loss
+        self._gone.set()
+        self.connected = self._run = False
+        _log.debug("[%s] link gone: %s", self.log_id, loss)
+        self.sock.close()
+        self._auth_request_event.set()
+        self._waiters.fail_all(self._new_loss)
+        if self._reader is not None and self._reader is not gevent.getcurrent():
+            self._reader.kill(block=False)
+        self._tell_loss()
+
+    def _new_loss(self) -> LinkError:
+        return type(self._loss)(*self._loss.args)
+
+    def _tell_loss(self) -> None:
+        callback, self._on_lost = self._on_lost, None
+        if callback is not None:
+            self._guarded(callback)
+
+    def _guarded(self, callback: Callable[..., None], *args: object) -> None:
+        try:
+            callback(*args)
+        except Exception:
+            _log.exception("[%s] a callback failed", self.log_id)
+
+    # -- reading ------------------------------------------------------------------------------
+
+    def receive_events(self) -> None:
+        """The reading greenlet: ends with the link, and always wakes everybody."""
+        loss: LinkError = LinkLost("the reader was stopped")
+        try:
+            loss = self._read_until_eof()
+        except ProtocolError as error:
+            _log.warning("[%s] %s", self.log_id, error)
+            loss = LinkLost(f"the peer broke the protocol: {error}")
+        except OSError as error:
+            loss = LinkLost(f"read failed: {error}")
+        except Exception as error:
+            _log.exception("[%s] the reader failed", self.log_id)
+            loss = LinkLost(f"the reader failed: {error}")
+        finally:
+            self._lose(loss)
+
+    def _read_until_eof(self) -> LinkLost:
+        reads = 0
+        while not self.closed:
+            chunk = self.sock.recv(_READ_BYTES)
+            if not chunk:
+                self._frames.feed_eof()
+                break
+            for frame in self._frames.feed(chunk):
+                self.handle_event(frame)
+            if self._frames.error is not None:
+                raise self._frames.error
+            reads += 1
+            if reads % _READS_BEFORE_YIELD == 0:
+                gevent.sleep(0)  # recv does not yield while a flood of bytes is there
+        return LinkLost("closed by the peer")
+
+    def handle_event(self, frame: Frame) -> None:
+        """One frame from the peer, of any kind. Raises ProtocolError."""
+        kind = frame.content_type
+        if kind in ("command/reply", "api/response"):
+            self._take_reply(frame)
+        elif kind == "text/disconnect-notice":
+            self._take_notice(frame)
+        elif kind == "auth/request":
+            self._auth_request_event.set()
+        elif kind == "text/rude-rejection":
+            self._lose(AuthError("refused: " + frame.body.decode("utf-8", "replace").strip()))
+        elif (event := event_of(frame)) is not None:
+            self._take_event(event)
+
+    def _take_reply(self, frame: Frame) -> None:
+        reply = self._waiters.take_reply(frame)
+        if reply is not None and not reply.ok:
+            _log.warning("[%s] %s: %s", self.log_id, reply.command, reply.text.strip())
+
+    def _take_notice(self, frame: Frame) -> None:
+        self._hung_up = self.channel_uuid is not None
+        if frame.headers.get("Content-Disposition") != "linger":
+            self._lose(LinkLost("FreeSWITCH ended the link"))
+            return
+        self._lingering = True
+        self._waiters.end_executions(self.channel_uuid)
+
+    def _take_event(self, event: Event) -> None:
+        self._waiters.take_event(event)
+        self._guarded(self.on_event, event)
+
+    # -- writing ------------------------------------------------------------------------------
+
+    def send(self, command: Command, timeout_s: float = DEFAULT_TIMEOUT_S) -> Reply:
+        """Send one command and wait for its reply, which may be an error.
+
+        Raises LinkLost, CommandTimeout (the late reply is still taken for this command), and
+        ChannelGone for a verb on a channel that has hung up.
+        """
+        return self.send_all((command,), timeout_s)[0]
+
+    def send_all(
+        self, commands: Sequence[Command], timeout_s: float = DEFAULT_TIMEOUT_S
+    ) -> list[Reply]:
+        """Send commands in one write, and wait for all replies; see `send`."""
+        if self._reader is gevent.getcurrent():
+            raise RuntimeError("on_event may not wait for a reply: it would wait for itself")
+        deadline = Deadline(timeout_s)
+        replies: list[Awaited[Reply]] = [Awaited(_checked(command).label) for command in commands]
+        sent = [Unanswered(reply.what, reply) for reply in replies]
+        self._transmit(commands, sent, deadline)
+        return [reply.wait(deadline) for reply in replies]
+
+    def post(self, command: Command) -> None:
+        """Send a command and do not wait; an error in its reply is logged."""
+        sent = Unanswered(_checked(command).label, None)
+        self._transmit((command,), [sent], Deadline(DEFAULT_TIMEOUT_S))
+
+    def _transmit(
+        self, commands: Sequence[Command], sent: list[Unanswered], deadline: Deadline
+    ) -> None:
+        self._refuse_gone(commands)
+        encoded = b"".join(command.encode() for command in commands)
+        if not self._write_lock.acquire(timeout=deadline.left_s()):
+            raise deadline.missed("the link's turn to write")
+        try:
+            if self.closed:
+                raise self._new_loss()
+            if self._waiters.unanswered + len(sent) > MAX_UNANSWERED:
+                raise CommandTimeout(f"{MAX_UNANSWERED} commands are not answered yet")
+            self._waiters.add_commands(sent)
+            for command in commands:
+                self._subscriptions.note(command)
+            self._write(encoded, deadline)
+        finally:
+            self._write_lock.release()
+
+    def _refuse_gone(self, commands: Sequence[Command]) -> None:
+        # FreeSWITCH answers +OK and never runs what is queued to a channel that has hung up.
+        for command in commands if self._hung_up else ():
+            ours = (None, self.channel_uuid)
+            if isinstance(command, Execute | HangupMsg) and command.channel_uuid in ours:
+                raise ChannelGone(f"{self.channel_uuid} has hung up")
+
+    def _write(self, encoded: bytes, deadline: Deadline) -> None:
+        missed = deadline.missed("writing")
+        timer = gevent.Timeout.start_new(deadline.left_s(), missed)
+        try:
+            self.sock.sendall(encoded)
+        except CommandTimeout:
+            # Half a command may be on the wire: nothing after it would be understood.
+            self._lose(LinkLost("the peer does not read"))
+            raise
+        except OSError as error:
+            self._lose(LinkLost(f"write failed: {error}"))
+            raise self._new_loss() from error
+        finally:
+            timer.close()
+
+    # -- conversations ------------------------------------------------------------------------
+
+    def connect(self, timeout_s: float = DEFAULT_TIMEOUT_S) -> Event:
+        """An outbound link's handshake; returns the channel's snapshot, once and for all.
+
+        Raises LinkLost, CommandTimeout, CommandFailed.
+        """
+        if self.session_data is None:
+            reply = self.send(Connect(), timeout_s).raise_for_error()
+            self.session_data = reply.headers
+            self.channel_uuid = reply.headers.channel_uuid
+            self.log_id = self.channel_uuid or self.log_id
+            self._outbound_connected = True
+        return self.session_data
+
+    def authenticate(self, password: str, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
+        """An inbound link's handshake. Raises AuthError, LinkLost, CommandTimeout."""
+        deadline = Deadline(timeout_s)
+        if not self._auth_request_event.wait(deadline.left_s()):
+            raise deadline.missed("the switch's request for a password")
+        if self.closed:
+            raise self._new_loss()
+        reply = self.send(Auth(password), deadline.left_s())
+        if not reply.ok:
+            raise AuthError("FreeSWITCH refused the password")
+
+    def api(self, command: ApiCommand, timeout_s: float = DEFAULT_TIMEOUT_S) -> str:
+        """The output of an API command; raises CommandFailed when that is an error."""
+        reply = self.send(command, timeout_s)
+        by_command = reply.headers.get("Content-Type") == "api/response"
+        if command.failed(reply.text) if by_command else not reply.ok:
+            raise CommandFailed(f"{command.label}: {reply.text.strip()}")
+        return reply.text
+
+    def execute(self, command: Execute, timeout_s: float = DEFAULT_TIMEOUT_S) -> Event:
+        """Run an application and wait for its CHANNEL_EXECUTE_COMPLETE (which must be subscribed).
+
+        It is known by the Event-UUID that we give it. Raises CommandFailed at once on ``-ERR``,
+        ChannelGone when the channel hangs up, CommandTimeout, LinkLost.
+        """
+        deadline = Deadline(timeout_s)
+        event_uuid = command.event_uuid or str(uuid.uuid4())
+        on_channel = command.channel_uuid or self.channel_uuid
+        end = self._waiters.add_execution(event_uuid, on_channel, command.application)
+        try:
+            self.send(replace(command, event_uuid=event_uuid), timeout_s).raise_for_error()
+            return end.wait(deadline)
+        finally:
+            self._waiters.forget(event_uuid)
+
+    def bgapi(self, command: ApiCommand, timeout_s: float = DEFAULT_TIMEOUT_S) -> str:
+        """Run an API command in FreeSWITCH's background; returns its output.
+
+        Subscribes to BACKGROUND_JOB where needed. With filters on the link a filter for the job
+        is added and taken back. Raises as `api` does.
+        """
+        deadline = Deadline(timeout_s)
+        job_uuid = str(uuid.uuid4())
+        job = self._waiters.add_job(job_uuid, command.label)
+        try:
+            wanted = self._subscriptions.for_job(job_uuid)
+            for reply in self.send_all([*wanted, BgApi(command, job_uuid)], timeout_s):
+                reply.raise_for_error()
+            output = job.wait(deadline).body.decode("utf-8", "replace")
+        finally:
+            self._waiters.forget(job_uuid)
+            self._clear_up_job(job_uuid)
+        if command.failed(output):
+            raise CommandFailed(f"{command.label}: {output.strip()}")
+        return output
+
+    def _clear_up_job(self, job_uuid: str) -> None:
+        try:
+            for command in () if self.closed else self._subscriptions.after_job(job_uuid):
+                self.post(command)
+        except LinkError as error:
+            _log.warning("[%s] a job's filter stays: %s", self.log_id, error)
+
+    # -- greenswitch's verbs, made safe -------------------------------------------------------
+
+    def call_command(
+        self,
+        app_name: str,
+        app_args: str | None = None,
+        block: bool = False,
+        response_timeout: float | None = None,
+    ) -> Reply | Event:
+        """Run an application; with `block` wait for its own end, see `execute`."""
+        command = Execute(app_name, app_args or "")
+        if not block:
+            return self.send(command).raise_for_error()
+        return self.execute(command, response_timeout or DEFAULT_TIMEOUT_S)
+
+    def linger(self, timeout: int | None = None) -> None:
+        """Keep the link after the hang-up; without a time for `DEFAULT_TIMEOUT_S`."""
+        self.send(Linger(timeout or int(DEFAULT_TIMEOUT_S))).raise_for_error()
+
+    def register_expected_event(self, *_: object) -> None:
+        """greenswitch waits by an application's name, so one end wakes every waiter: refused."""
+        raise CommandError("wait with execute(): an application is known by its Event-UUID")
+
+
+def _checked(command: Command) -> Command:
+    if not isinstance(command, Command):
+        raise CommandError(f"not a command of fsctl.esl.commands: {type(command).__name__}")
+    return command

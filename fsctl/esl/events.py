@@ -1,0 +1,191 @@
+"""Events and replies: values over a frame's bytes, decoded when a header is asked for (pure).
+
+An event has about 190 headers and a controller reads five of them: so nothing is decoded in
+advance (bench/esl_events.py has the figures).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol, overload
+
+from fsctl.errors import CommandFailed, ProtocolError
+from fsctl.esl.frames import Frame, Headers, decode_value
+
+
+class HeaderSource(Protocol):
+    """Where an event's headers come from: plain lines or a JSON object."""
+
+    def get(self, name: str) -> str | None: ...
+
+    def items(self) -> Iterator[tuple[str, str]]: ...
+
+
+class Event:
+    """One FreeSWITCH event (``text/event-plain``), or a channel's snapshot of the same form.
+
+    Values are percent-decoded UTF-8 (U+FFFD for what is not). See `frames.decode_value` for what
+    the plain form blurs; an event made by `parse_json_event` is exact.
+    """
+
+    __slots__ = ("_body", "_headers")
+
+    def __init__(self, raw: bytes = b"") -> None:
+        head, _, rest = raw.partition(b"\n\n")
+        headers = Headers(head)
+        self._headers: HeaderSource = headers
+        self._body = _inner_body(headers, rest)
+
+    @classmethod
+    def from_headers(cls, headers: HeaderSource, body: bytes = b"") -> Event:
+        """An event over headers that were read already, as those of the reply to ``connect``."""
+        event = cls()
+        event._headers = headers
+        event._body = body
+        return event
+
+    @overload
+    def get(self, name: str) -> str | None: ...
+    @overload
+    def get(self, name: str, default: str) -> str: ...
+    def get(self, name: str, default: str | None = None) -> str | None:
+        """The value of header `name`, or `default`."""
+        value = self._headers.get(name)
+        return default if value is None else value
+
+    def __getitem__(self, name: str) -> str:
+        value = self._headers.get(name)
+        if value is None:
+            raise KeyError(name)
+        return value
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self._headers.get(name) is not None
+
+    def variable(self, name: str) -> str | None:
+        """The channel variable `name` as it was when the event was made."""
+        return self._headers.get("variable_" + name)
+
+    @property
+    def name(self) -> str:
+        """``Event-Name``, such as ``CHANNEL_ANSWER``; ``CUSTOM`` events differ by `subclass`."""
+        return self.get("Event-Name", "")
+
+    @property
+    def subclass(self) -> str | None:
+        """``Event-Subclass`` of a CUSTOM event, such as ``sofia::transferor``."""
+        return self.get("Event-Subclass")
+
+    @property
+    def channel_uuid(self) -> str | None:
+        """``Unique-ID``: the channel that the event is about."""
+        return self.get("Unique-ID")
+
+    @property
+    def body(self) -> bytes:
+        """The event's own body, such as the result in a BACKGROUND_JOB."""
+        return self._body
+
+    def to_dict(self) -> dict[str, str]:
+        """All headers, decoded; of a repeated name the first."""
+        found: dict[str, str] = {}
+        for name, value in self._headers.items():
+            found.setdefault(name, value)
+        return found
+
+    def __repr__(self) -> str:
+        subject = self.subclass or self.name or "snapshot"
+        return f"<Event {subject} {self.channel_uuid or '-'}>"
+
+
+def _inner_body(headers: Headers, rest: bytes) -> bytes:
+    length = headers.raw_value("Content-Length") if rest else None
+    if length is not None and length.isdigit() and len(length) < 10:
+        return rest[: int(length)]
+    return b""
+
+
+class _JsonHeaders:
+    __slots__ = ("_values",)
+
+    def __init__(self, values: dict[str, object]) -> None:
+        self._values = values
+
+    def get(self, name: str) -> str | None:
+        value = self._values.get(name)
+        return None if value is None else _json_text(value)
+
+    def items(self) -> Iterator[tuple[str, str]]:
+        for name, value in self._values.items():
+            yield name, _json_text(value)
+
+
+def _json_text(value: object) -> str:
+    if isinstance(value, list):  # FreeSWITCH's array variable, as the plain form writes it
+        return "ARRAY::" + "|:".join(str(item) for item in value)
+    return value if isinstance(value, str) else str(value)
+
+
+def parse_json_event(body: bytes) -> Event:
+    """An event from ``text/event-json``: exact values, names as spelled; see `Event`.
+
+    Raises ProtocolError when it is not a JSON object.
+    """
+    try:
+        values = json.loads(body.decode("utf-8", "replace"))
+    except (ValueError, RecursionError) as error:
+        raise ProtocolError(f"an event that is not JSON: {error}") from None
+    if not isinstance(values, dict):
+        raise ProtocolError("a JSON event that is not an object")
+    inner = values.pop("_body", "")
+    return Event.from_headers(_JsonHeaders(values), _json_text(inner).encode("utf-8", "replace"))
+
+
+def event_of(frame: Frame) -> Event | None:
+    """The event that a frame carries; None for a frame of another kind. Raises ProtocolError."""
+    if frame.content_type == "text/event-plain":
+        return Event(frame.body)
+    if frame.content_type == "text/event-json":
+        return parse_json_event(frame.body)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """FreeSWITCH's answer to one command.
+
+    `text` is the ``Reply-Text`` (``+OK …``), or the whole output of an ``api`` command.
+    """
+
+    command: str
+    text: str
+    body: bytes
+    headers: Event
+
+    @property
+    def ok(self) -> bool:
+        """False when FreeSWITCH answered ``-ERR`` or ``-USAGE``."""
+        return not self.text.startswith(("-ERR", "-USAGE"))
+
+    def raise_for_error(self) -> Reply:
+        """This reply; raises CommandFailed when it is an error."""
+        if not self.ok:
+            raise CommandFailed(f"{self.command}: {self.text.strip()}")
+        return self
+
+    @classmethod
+    def from_frame(cls, command: str, frame: Frame) -> Reply:
+        """The reply in a ``command/reply`` or ``api/response`` frame to `command` (its name)."""
+        headers = Event.from_headers(frame.headers)
+        if frame.content_type == "api/response":
+            return cls(command, frame.body.decode("utf-8", "replace"), frame.body, headers)
+        return cls(command, _reply_text(frame.headers), frame.body, headers)
+
+
+def _reply_text(headers: Headers) -> str:
+    # Only the reply to `connect` is written by the event encoder (es.c, "connect"): its
+    # "+OK\n" is percent-encoded, all others are literal and may hold a % of their own.
+    raw = headers.raw_value("Reply-Text") or b""
+    return decode_value(raw) if raw.startswith(b"%2B") else raw.decode("utf-8", "replace")

@@ -1,0 +1,43 @@
+"""Ending an outbound link so that its channel goes on in its dialplan."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+
+from fsctl.errors import ChannelGone, LinkError
+from fsctl.esl.commands import Events, Execute, Exit, Filter
+from fsctl.esl.connection import DEFAULT_TIMEOUT_S, Connection
+
+_log = logging.getLogger(__name__)
+
+
+def let_go(link: Connection, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
+    """Let the channel go on with the action after ``socket``, and close the link; never raises.
+
+    ``exit`` alone is not enough: the ``socket`` application parks the channel some milliseconds
+    after ``connect``, and when the link has ended before that, nobody wakes it any more: it stays
+    for ever (mod_event_socket.c, ``socket_function``; switch_ivr.c, ``switch_ivr_park`` sets
+    CF_CONTROLLED, which only the ending link clears). An application that has run proves that
+    the channel is parked.
+    """
+    try:
+        link.connect(timeout_s)
+        if not link.hung_up:
+            _wait_until_parked(link, timeout_s)
+        link.send(Exit(), timeout_s)
+    except (LinkError, ChannelGone) as error:
+        _log.info("[%s] not let go properly: %s", link.log_id, error)
+    finally:
+        link.close()
+
+
+def _wait_until_parked(link: Connection, timeout_s: float) -> None:
+    event_uuid = str(uuid.uuid4())
+    link.send_all(
+        [Filter("Application-UUID", event_uuid), Events(("CHANNEL_EXECUTE_COMPLETE",))], timeout_s
+    )
+    try:
+        link.execute(Execute("eval", event_uuid=event_uuid), timeout_s)
+    except LinkError as error:
+        _log.info("[%s] does not execute, so it is told to exit at once: %s", link.log_id, error)

@@ -1,0 +1,159 @@
+"""What all ESL commands share: the checks of their fields, quoting, and encoding (pure).
+
+Nothing that came from the network may end a line (a blank line would start a second command), be
+expanded, or be taken for an option. A command that exists has passed these checks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any, ClassVar
+
+from fsctl.errors import CommandError
+
+_LINE_BREAKERS = re.compile(r"[\x00\r\n]")
+_UUID = re.compile(r"[0-9A-Za-z_.-]{1,64}")
+_NAME = re.compile(r"[0-9A-Za-z_.:-]{1,128}")
+_CAUSE = re.compile(r"[A-Z0-9_]{1,64}")
+_PLAIN_TOKEN = re.compile(r"[^\s'\"\\]+")
+_SELF = re.compile("mod_event_socket", re.IGNORECASE)
+_JOB_UUID_CHARS = 36  # es.c copies Job-UUID into a buffer of this size and cuts the rest
+
+
+def check_text(field: str, value: str) -> None:
+    """Refuse what cannot stand in a header's value: CR, LF, NUL, lone surrogates."""
+    if _LINE_BREAKERS.search(value):
+        raise CommandError(f"{field} contains CR, LF or NUL: {value!r}")
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        raise CommandError(f"{field} contains a lone surrogate: {value!r}") from None
+
+
+def check_uuid(field: str, value: str) -> None:
+    """A channel's or an application's uuid; ours may be any short token."""
+    if not _UUID.fullmatch(value):
+        raise CommandError(f"{field} is no uuid: {value!r}")
+
+
+def check_job_uuid(field: str, value: str) -> None:
+    """A job's uuid, which FreeSWITCH would cut at 36 characters."""
+    check_uuid(field, value)
+    if len(value) > _JOB_UUID_CHARS:
+        raise CommandError(f"{field} is longer than {_JOB_UUID_CHARS} characters: {value!r}")
+
+
+def check_name(field: str, value: str) -> None:
+    """The name of a variable, header, application or context."""
+    if not _NAME.fullmatch(value):
+        raise CommandError(f"{field} is no name: {value!r}")
+
+
+def check_cause(field: str, value: str) -> None:
+    """A hangup cause as FreeSWITCH names it, such as ``USER_BUSY``."""
+    if not _CAUSE.fullmatch(value):
+        raise CommandError(f"{field} is no hangup cause: {value!r}")
+
+
+def check_seconds(field: str, value: int) -> None:
+    """A whole number of seconds, at least 1 and at most a day."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 86_400:
+        raise CommandError(f"{field} is not a number of seconds from 1 to 86400: {value!r}")
+
+
+def check_choice(field: str, value: str, choices: tuple[str, ...]) -> None:
+    """One of a few words."""
+    if value not in choices:
+        raise CommandError(f"{field} is none of {', '.join(choices)}: {value!r}")
+
+
+def quote(value: str, *, always: bool = False) -> str:
+    """One argument of an ``api`` command that FreeSWITCH splits by `switch_separate_string`.
+
+    Spaces separate there, ``'`` quotes, and a backslash escapes (switch_utils.c,
+    ``cleanup_separated_string``); the end of the whole line is stripped of white space. So
+    anything but a simple word is put in quotes, and quotes and backslashes in it are escaped;
+    with `always` a simple word too, for commands that split at another character.
+    """
+    if not always and _PLAIN_TOKEN.fullmatch(value) and not _SELF.search(value):
+        return value
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return "'" + _SELF.sub(_break_word, escaped) + "'"
+
+
+def _break_word(match: re.Match[str]) -> str:
+    # See Command.encode: '' ends and reopens the quotes, which changes nothing for the reader.
+    return match[0][:4] + "''" + match[0][4:]
+
+
+class Command:
+    """One command; frozen subclasses say their `lines` and their `body`.
+
+    Every text is checked when the object is made: raises CommandError.
+    """
+
+    __slots__ = ()
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            _check_field(field.name, getattr(self, field.name))
+        self.check()
+        self.encode()
+
+    def check(self) -> None:
+        """Checks beyond those that follow from a field's name."""
+
+    def lines(self) -> tuple[str, ...]:
+        """The command's line and its headers."""
+        raise NotImplementedError
+
+    def body(self) -> bytes:
+        """What follows the empty line."""
+        return b""
+
+    def encode(self) -> bytes:
+        """The exact bytes for the wire."""
+        head, body = "\n".join(self.lines()).encode("utf-8"), self.body()
+        _refuse_reload(head.lower())
+        if body:
+            head += b"\ncontent-length: %d" % len(body)
+        return head + b"\n\n" + body
+
+    @property
+    def label(self) -> str:
+        """The command's name for logs and errors; never its values."""
+        return type(self).__name__
+
+
+def _refuse_reload(head: bytes) -> None:
+    # es.c parse_command: a head that contains "unload" or "reload" and "mod_event_socket"
+    # anywhere, even inside a display name, is replaced by an (un)load of the whole module.
+    if b"mod_event_socket" in head and (b"unload" in head or b"reload" in head):
+        raise CommandError("FreeSWITCH would take this command for a reload of mod_event_socket")
+
+
+_CHECKS: Mapping[str, Callable[[str, str], None]] = {
+    "channel_uuid": check_uuid,
+    "other_uuid": check_uuid,
+    "event_uuid": check_uuid,
+    "job_uuid": check_job_uuid,
+    "task": check_uuid,
+    "hangup_cause": check_cause,
+    "application": check_name,
+    "variable": check_name,
+    "header": check_name,
+    "names": check_name,
+    "subclasses": check_name,
+    "context": check_name,
+    "dialplan": check_name,
+}
+
+
+def _check_field(name: str, value: object) -> None:
+    check = _CHECKS.get(name, check_text)
+    for text in value if isinstance(value, tuple) else (value,):
+        if isinstance(text, str):
+            check(name, text)

@@ -1,0 +1,55 @@
+"""TCP sockets as ESL links need them: no delay, and a vanished host noticed within a minute."""
+
+from __future__ import annotations
+
+import socket as system_socket
+
+from gevent import socket
+
+_IDLE_S = 20
+_INTERVAL_S = 10
+_PROBES = 3
+
+
+def tune(sock: socket.socket) -> None:
+    """Send small commands at once, and probe a silent peer; no-op on a socket that is not TCP."""
+    if sock.family not in (system_socket.AF_INET, system_socket.AF_INET6):
+        return
+    tcp = system_socket.IPPROTO_TCP
+    sock.setsockopt(tcp, system_socket.TCP_NODELAY, 1)
+    sock.setsockopt(system_socket.SOL_SOCKET, system_socket.SO_KEEPALIVE, 1)
+    for name, value in (
+        ("TCP_KEEPIDLE", _IDLE_S),
+        ("TCP_KEEPINTVL", _INTERVAL_S),
+        ("TCP_KEEPCNT", _PROBES),
+        ("TCP_USER_TIMEOUT", (_IDLE_S + _INTERVAL_S * _PROBES) * 1000),
+    ):
+        if hasattr(system_socket, name):  # not every system has every one
+            sock.setsockopt(tcp, getattr(system_socket, name), value)
+
+
+def listen_on(address: tuple[str, int], *, backlog: int, reuse_port: bool = False) -> socket.socket:
+    """A listening socket at (host, port); IPv6 literals may stand in brackets. Raises OSError."""
+    host, port = address
+    flags = system_socket.AI_PASSIVE
+    found = system_socket.getaddrinfo(
+        host.strip("[]") or None, port, type=system_socket.SOCK_STREAM, flags=flags
+    )
+    family, kind, protocol, _, where = found[0]
+    sock = socket.socket(family, kind, protocol)
+    try:
+        sock.setsockopt(system_socket.SOL_SOCKET, system_socket.SO_REUSEADDR, 1)
+        if reuse_port:
+            sock.setsockopt(system_socket.SOL_SOCKET, system_socket.SO_REUSEPORT, 1)
+        sock.bind(where)
+        sock.listen(backlog)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def address_of(sock: socket.socket) -> tuple[str, int]:
+    """The (host, port) that a socket is really bound to."""
+    host, port = sock.getsockname()[:2]
+    return str(host), int(port)

@@ -1,0 +1,153 @@
+"""Who waits for what on one link: replies in order, applications and jobs by their uuids."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic
+from typing import Generic, TypeVar
+
+from gevent.event import AsyncResult
+
+from fsctl.errors import ChannelGone, CommandTimeout, LinkError, ProtocolError
+from fsctl.esl.events import Event, Reply
+from fsctl.esl.frames import Frame
+
+_HANGUPS = ("CHANNEL_HANGUP", "CHANNEL_HANGUP_COMPLETE")
+T = TypeVar("T")
+
+
+class Deadline:
+    """A moment by which something must have happened."""
+
+    __slots__ = ("_at", "_seconds")
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._at = monotonic() + seconds
+
+    def left_s(self) -> float:
+        """The seconds that are left, never negative."""
+        return max(0.0, self._at - monotonic())
+
+    def missed(self, what: str) -> CommandTimeout:
+        """The error to raise when `what` did not happen in time."""
+        return CommandTimeout(f"{what}: nothing within {self._seconds:g} s")
+
+
+class Awaited(Generic[T]):
+    """One thing that one greenlet waits for: it comes once, or fails once."""
+
+    __slots__ = ("_result", "what")
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self._result: AsyncResult[T] = AsyncResult()
+
+    def come(self, value: T) -> None:
+        """It is here."""
+        self._result.set(value)
+
+    def fail(self, error: Exception) -> None:
+        """It will never come."""
+        self._result.set_exception(error)
+
+    def wait(self, deadline: Deadline) -> T:
+        """Wait for it; raises what it failed with, or CommandTimeout."""
+        self._result.wait(deadline.left_s())
+        if not self._result.ready():
+            raise deadline.missed(self.what)
+        value: T = self._result.get(block=False)  # type: ignore[assignment]  # it is ready
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """A command that was sent; `reply` is None when nobody waits for its reply."""
+
+    label: str
+    reply: Awaited[Reply] | None
+
+
+class Waiters:
+    """All who wait on one link."""
+
+    __slots__ = ("_executions", "_jobs", "_unanswered")
+
+    def __init__(self) -> None:
+        self._unanswered: deque[Unanswered] = deque()
+        self._executions: dict[str, tuple[str | None, Awaited[Event]]] = {}
+        self._jobs: dict[str, Awaited[Event]] = {}
+
+    @property
+    def unanswered(self) -> int:
+        """How many commands have no reply yet."""
+        return len(self._unanswered)
+
+    def add_commands(self, sent: list[Unanswered]) -> None:
+        """These were just sent, in this order; their replies will come in this order."""
+        self._unanswered.extend(sent)
+
+    def add_execution(self, event_uuid: str, channel_uuid: str | None, what: str) -> Awaited[Event]:
+        """Wait for the end of the application with this Event-UUID on this channel."""
+        awaited: Awaited[Event] = Awaited(what)
+        self._executions[event_uuid] = (channel_uuid, awaited)
+        return awaited
+
+    def add_job(self, job_uuid: str, what: str) -> Awaited[Event]:
+        """Wait for the result of a ``bgapi``."""
+        return self._jobs.setdefault(job_uuid, Awaited(what))
+
+    def forget(self, uuid: str) -> None:
+        """Nobody waits for this application or job any more."""
+        self._executions.pop(uuid, None)
+        self._jobs.pop(uuid, None)
+
+    def take_reply(self, frame: Frame) -> Reply | None:
+        """Give a reply to the oldest command; returns it if nobody waits. Raises ProtocolError.
+
+        A command whose sender gave up is still there, so a late reply never goes to the next one.
+        """
+        if not self._unanswered:
+            raise ProtocolError("a reply to no command")
+        sent = self._unanswered.popleft()
+        reply = Reply.from_frame(sent.label, frame)
+        if sent.reply is None:
+            return reply
+        sent.reply.come(reply)
+        return None
+
+    def take_event(self, event: Event) -> None:
+        """Give an event to the one who waits for it, if any does."""
+        name = event.name
+        if name == "CHANNEL_EXECUTE_COMPLETE":
+            _, execution = self._executions.pop(event.get("Application-UUID", ""), (None, None))
+            if execution is not None:
+                execution.come(event)
+        elif name == "BACKGROUND_JOB":
+            job = self._jobs.pop(event.get("Job-UUID", ""), None)
+            if job is not None:
+                job.come(event)
+        elif name in _HANGUPS:
+            self.end_executions(event.channel_uuid)
+
+    def end_executions(self, channel_uuid: str | None) -> None:
+        """This channel has hung up: no application on it will end any more."""
+        for event_uuid, (on_channel, execution) in list(self._executions.items()):
+            if on_channel == channel_uuid:
+                del self._executions[event_uuid]
+                execution.fail(ChannelGone(f"{channel_uuid} has hung up"))
+
+    def fail_all(self, new_error: Callable[[], LinkError]) -> None:
+        """The link is gone: nothing will come any more. Each waiter gets an error of its own."""
+        replies = [sent.reply for sent in self._unanswered if sent.reply is not None]
+        events = [execution for _, execution in self._executions.values()]
+        events.extend(self._jobs.values())
+        self._unanswered.clear()
+        self._executions.clear()
+        self._jobs.clear()
+        for reply in replies:
+            reply.fail(new_error())
+        for event in events:
+            event.fail(new_error())

@@ -1,0 +1,142 @@
+"""fsctl.esl.apis: exact bytes of the API commands, and what their output means."""
+
+from __future__ import annotations
+
+import pytest
+
+from fsctl.errors import CommandError
+from fsctl.esl import apis as a
+
+EXACT = [
+    (a.UuidGetvar("u-1", "sip_refer_to"), b"api uuid_getvar u-1 sip_refer_to\n\n"),
+    (a.UuidSetvar("u-1", "v", "x"), b"api uuid_setvar u-1 v x\n\n"),
+    (a.UuidSetvar("u-1", "v", "O'B \\"), b"api uuid_setvar u-1 v 'O\\'B \\\\'\n\n"),
+    (a.UuidSetvar("u-1", "v", "${x}"), b"api uuid_setvar u-1 v ${x}\n\n"),
+    (a.UuidSetvar("u-1", "v", ""), b"api uuid_setvar u-1 v\n\n"),
+    (a.UuidSetvar("u-1", "v"), b"api uuid_setvar u-1 v\n\n"),
+    (
+        a.UuidSetvar("u-1", "v", "unload mod_event_socket"),
+        b"api uuid_setvar u-1 v 'unload mod_''event_socket'\n\n",
+    ),
+    (
+        a.UuidSetvarMulti("u-1", (("a", "1;2"), ("b", ""))),
+        b"api uuid_setvar_multi u-1 a='1;2';b=''\n\n",
+    ),
+    (a.UuidKill("u-1"), b"api uuid_kill u-1\n\n"),
+    (a.UuidKill("u-1", "USER_BUSY"), b"api uuid_kill u-1 USER_BUSY\n\n"),
+    (a.UuidBridge("u-1", "u-2"), b"api uuid_bridge u-1 u-2\n\n"),
+    (a.UuidExists("u-1"), b"api uuid_exists u-1\n\n"),
+    (
+        a.UuidBroadcast("u-1", "tone_stream://%(1,2,3);loops=-1"),
+        b"api uuid_broadcast u-1 tone_stream://%(1,2,3);loops=-1 aleg\n\n",
+    ),
+    (a.UuidBroadcast("u-1", "/a b.wav", "both"), b"api uuid_broadcast u-1 '/a b.wav' both\n\n"),
+    (a.UuidBreak("u-1"), b"api uuid_break u-1\n\n"),
+    (a.UuidBreak("u-1", True), b"api uuid_break u-1 all\n\n"),
+    (a.SchedHangup(30, "u-1"), b"api sched_hangup +30 u-1 ALLOTTED_TIMEOUT\n\n"),
+    (a.SchedHangup(1, "u-1", "NO_ANSWER"), b"api sched_hangup +1 u-1 NO_ANSWER\n\n"),
+    (
+        a.SchedTransfer(30, "u-1", "rescue", "fsctl_rescue"),
+        b"api sched_transfer +30 u-1 rescue XML fsctl_rescue\n\n",
+    ),
+    (a.SchedDel("u-1"), b"api sched_del u-1\n\n"),
+    (a.UuidDump("u-1"), b"api uuid_dump u-1 json\n\n"),
+    (a.UuidTransfer("u-1", "100", "public"), b"api uuid_transfer u-1 100 XML public\n\n"),
+    (
+        a.UuidTransfer("u-1", "socket:h:1 async full", None, "inline", "both"),
+        b"api uuid_transfer u-1 -both 'socket:h:1 async full' inline\n\n",
+    ),
+    (a.Originate("null/x"), b"api originate null/x &park()\n\n"),
+    (
+        a.Originate("{a='b c',d=\\,}null/x", "&playback(a b)"),
+        b"api originate '{a=\\'b c\\',d=\\\\,}null/x' '&playback(a b)'\n\n",
+    ),
+    (a.Status(), b"api status\n\n"),
+    (a.ShowChannelsCount(), b"api show channels count\n\n"),
+    (a.GlobalGetvar("v"), b"api global_getvar v\n\n"),
+    (a.GlobalSetvar("v", "a=b"), b"api global_setvar v='a=b'\n\n"),
+    (a.GlobalSetvar("v", ""), b"api global_setvar v=\n\n"),
+]
+
+
+@pytest.mark.parametrize(("command", "encoded"), EXACT, ids=lambda value: type(value).__name__)
+def test_exact_bytes(command: a.ApiCommand, encoded: bytes) -> None:
+    assert command.encode() == encoded
+
+
+def test_every_api_has_an_exact_test() -> None:
+    kinds = {kind for kind in vars(a).values() if isinstance(kind, type)}
+    ours = {kind for kind in kinds if issubclass(kind, a.ApiCommand)} - {a.ApiCommand}
+    assert {type(command) for command, _ in EXACT} == ours
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: a.UuidGetvar("u 1", "v"), "no uuid"),
+        (lambda: a.UuidGetvar("u", "v w"), "no name"),
+        (lambda: a.UuidSetvar("u", "v[0]", "x"), "no name"),
+        (lambda: a.UuidSetvar("u", "v", "a\nb"), "CR, LF or NUL"),
+        (lambda: a.UuidSetvar("u", "v", "ARRAY::a|:b"), "list"),
+        (lambda: a.UuidSetvarMulti("u", ()), "not 1 to 64"),
+        (lambda: a.UuidSetvarMulti("u", (("a", "b"),) * 65), "not 1 to 64"),
+        (lambda: a.UuidSetvarMulti("u", (("a;b", "c"),)), "no name"),
+        (lambda: a.UuidSetvarMulti("u", (("a", "b\r"),)), "CR, LF or NUL"),
+        (lambda: a.UuidSetvarMulti("u", (("a", "${x}"),)), "[$]"),
+        (lambda: a.UuidSetvarMulti("u", (("a", "ARRAY::x"),)), "list"),
+        (lambda: a.UuidKill("u", "a b"), "no hangup cause"),
+        (lambda: a.UuidBridge("u", ""), "no uuid"),
+        (lambda: a.UuidBroadcast("u", "x", "cleg"), "leg"),
+        (lambda: a.SchedHangup(0, "u"), "seconds"),
+        (lambda: a.SchedTransfer(1, "u", "", "c"), "no extension"),
+        (lambda: a.SchedTransfer(1, "u", "x", "c d"), "no name"),
+        (lambda: a.SchedDel("x y"), "no uuid"),
+        (lambda: a.UuidDump("u", "yaml"), "format"),
+        (lambda: a.UuidTransfer("u", "-both", "c"), "no extension"),
+        (lambda: a.UuidTransfer("u", "x", "c", leg="aleg"), "leg"),
+        (lambda: a.Originate(""), "no dial string"),
+        (lambda: a.Originate("UNDEF"), "no dial string"),
+        (lambda: a.Originate("^^:null/x"), "may not start"),
+        (lambda: a.Originate("null/x", "undef"), "no application"),
+        (lambda: a.GlobalSetvar("v", "${x}"), "[$]"),
+        (lambda: a.GlobalSetvar("v=w", "x"), "no name"),
+    ],
+)
+def test_bad_values_are_our_fault(make: object, message: str) -> None:
+    assert callable(make)
+    with pytest.raises(CommandError, match=message):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("output", "failed"),
+    [("+OK\n", False), ("-ERR no reply\n", True), ("-USAGE: x\n", True), ("", False)],
+)
+def test_failed(output: str, failed: bool) -> None:
+    assert a.UuidKill("u").failed(output) is failed
+
+
+@pytest.mark.parametrize(
+    ("output", "failed"),
+    [
+        ("-ERR No such channel!\n", True),
+        ("-USAGE: <uuid> <var>\n", True),
+        ("-ERR No such channel!", False),
+        ("-ERR x <sip:3000@h>", False),
+        ("_undef_", False),
+    ],
+)
+def test_a_value_that_looks_like_an_error_is_a_value(output: str, failed: bool) -> None:
+    assert a.UuidGetvar("u", "v").failed(output) is failed
+
+
+def test_the_value_of_a_variable() -> None:
+    assert a.UuidGetvar.value("_undef_") is None
+    assert a.UuidGetvar.value("x") == "x"
+
+
+def test_equal_commands_are_equal_and_cannot_be_changed() -> None:
+    command = a.UuidKill("u")
+    assert command == a.UuidKill("u") != a.UuidKill("v")
+    with pytest.raises(AttributeError):
+        command.channel_uuid = "w\n"  # type: ignore[misc]

@@ -1,0 +1,98 @@
+"""fsctl.esl.waiting: who waits for what."""
+
+from __future__ import annotations
+
+import pytest
+
+from fsctl.errors import ChannelGone, CommandTimeout, LinkLost, ProtocolError
+from fsctl.esl.events import Event, Reply
+from fsctl.esl.frames import FrameReader
+from fsctl.esl.waiting import Awaited, Deadline, Unanswered, Waiters
+
+(OK,) = FrameReader().feed(b"Content-Type: command/reply\nReply-Text: +OK\n\n")
+NOW = Deadline(0.0)
+
+
+def test_a_deadline_is_never_negative_and_says_what_was_missed() -> None:
+    assert NOW.left_s() == 0.0
+    assert 59 < Deadline(60).left_s() <= 60
+    assert str(Deadline(1.5).missed("x")) == "x: nothing within 1.5 s"
+
+
+def test_awaited() -> None:
+    one: Awaited[int] = Awaited("one")
+    with pytest.raises(CommandTimeout, match="one"):
+        one.wait(NOW)
+    one.come(1)
+    assert one.wait(NOW) == 1
+    two: Awaited[int] = Awaited("two")
+    two.fail(LinkLost("x"))
+    with pytest.raises(LinkLost):
+        two.wait(NOW)
+
+
+def test_replies_go_to_commands_in_order() -> None:
+    waiters = Waiters()
+    first: Awaited[Reply] = Awaited("first")
+    waiters.add_commands([Unanswered("first", first), Unanswered("posted", None)])
+    assert waiters.unanswered == 2
+    assert waiters.take_reply(OK) is None
+    assert first.wait(NOW).command == "first"
+    posted = waiters.take_reply(OK)
+    assert posted is not None and posted.command == "posted"
+    with pytest.raises(ProtocolError, match="no command"):
+        waiters.take_reply(OK)
+
+
+def test_events_go_to_those_who_wait_for_them() -> None:
+    waiters = Waiters()
+    execution = waiters.add_execution("e1", "u1", "set")
+    job = waiters.add_job("j1", "status")
+    waiters.take_event(Event(b"Event-Name: CHANNEL_EXECUTE_COMPLETE\nApplication-UUID: e2\n\n"))
+    waiters.take_event(Event(b"Event-Name: BACKGROUND_JOB\n\n"))
+    for awaited in (execution, job):
+        with pytest.raises(CommandTimeout):
+            awaited.wait(NOW)
+    waiters.take_event(Event(b"Event-Name: CHANNEL_EXECUTE_COMPLETE\nApplication-UUID: e1\n\n"))
+    waiters.take_event(Event(b"Event-Name: BACKGROUND_JOB\nJob-UUID: j1\n\n"))
+    assert execution.wait(NOW)["Application-UUID"] == "e1"
+    assert job.wait(NOW)["Job-UUID"] == "j1"
+
+
+def test_a_hangup_ends_the_executions_on_that_channel() -> None:
+    waiters = Waiters()
+    ours, other = waiters.add_execution("e1", "u1", "x"), waiters.add_execution("e2", "u2", "x")
+    waiters.take_event(Event(b"Event-Name: CHANNEL_HANGUP\nUnique-ID: u1\n\n"))
+    with pytest.raises(ChannelGone, match="u1"):
+        ours.wait(NOW)
+    with pytest.raises(CommandTimeout):
+        other.wait(NOW)
+
+
+def test_forgotten_ones_are_not_told() -> None:
+    waiters = Waiters()
+    execution, job = waiters.add_execution("e1", None, "x"), waiters.add_job("j1", "x")
+    for uuid in ("e1", "j1", "unknown"):
+        waiters.forget(uuid)
+    waiters.fail_all(lambda: LinkLost("x"))
+    for awaited in (execution, job):
+        with pytest.raises(CommandTimeout):
+            awaited.wait(NOW)
+
+
+def test_the_end_fails_all_with_errors_of_their_own() -> None:
+    waiters = Waiters()
+    reply: Awaited[Reply] = Awaited("x")
+    waiters.add_commands([Unanswered("x", reply), Unanswered("posted", None)])
+    all_waiting = [reply, waiters.add_execution("e", None, "x"), waiters.add_job("j", "x")]
+    made: list[LinkLost] = []
+
+    def new_error() -> LinkLost:
+        made.append(LinkLost("gone"))
+        return made[-1]
+
+    waiters.fail_all(new_error)
+    for awaited in all_waiting:
+        with pytest.raises(LinkLost):
+            awaited.wait(NOW)
+    assert len(made) == 3 and waiters.unanswered == 0
