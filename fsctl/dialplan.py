@@ -1,0 +1,277 @@
+"""Renders the FreeSWITCH configuration that fsctl needs, from the templates of ``dialplan/``.
+
+Strict in every direction: a setting that does not exist, an override with an unknown name or an
+unknown block, and a result that is not well-formed XML are errors, and then nothing is written.
+"""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final
+from xml.etree import ElementTree
+
+import jinja2
+
+from fsctl.errors import SettingsError
+from fsctl.settings import SAFE_NUMBER, Route, Settings
+
+_SUFFIX: Final = ".xml.j2"
+_SAFE_HOST: Final = "[0-9A-Za-z.-]{1,253}"
+
+
+@dataclass(frozen=True, slots=True)
+class NativeRoute:
+    """A route as FreeSWITCH itself takes it when no controller answers.
+
+    ``number`` and ``host`` are expressions for ``${fsctl_dialled_number}`` and
+    ``${fsctl_dialled_host}`` (``host`` is empty when every host will do), ``dial_string`` is the
+    argument of the ``bridge`` application; ``transfer_context`` and ``confirm`` govern later
+    transfers by either party.
+    """
+
+    name: str
+    number: str
+    host: str
+    dial_string: str
+    transfer_context: str
+    confirm: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Rendered:
+    path: Path
+    text: str
+    mode: int
+
+
+def render(settings: Settings, output: Path) -> list[Path]:
+    """Write the configuration below ``output`` (to be laid over FreeSWITCH's ``conf/``).
+
+    Returns the paths written, in a fixed order; other files there are left alone. Raises
+    SettingsError, and then has written nothing, unless the disk itself failed.
+    """
+    environment = _environment(settings.dialplan.overrides)
+    context = _context(settings)
+    rendered = [
+        _Rendered(output / path, _render_one(environment, template, context), mode)
+        for template, path, mode in _layout(settings)
+    ]
+    try:
+        for each in rendered:
+            _write(each)
+    except OSError as error:
+        raise SettingsError(f"{error.filename or output}: {error.strerror}") from error
+    return [each.path for each in rendered]
+
+
+def native_route(route: Route, settings: Settings) -> NativeRoute:
+    """How FreeSWITCH dials ``route`` by itself, with what a safe condition has copied."""
+    legacy = (route.transfer_mode or settings.transfer.mode) == "legacy"
+    longer_than_strip = f"(?=.{{{route.strip + 1}}})" if route.strip else ""
+    return NativeRoute(
+        name=route.name,
+        number=f"^{longer_than_strip}(?:{route.match})$",
+        host=_host_expression(route),
+        dial_string=f"{{{_variables(route, settings)}}}{_endpoint(route)}",
+        transfer_context="fsctl_legacy" if legacy else "fsctl_refer",
+        confirm=not legacy or settings.transfer.legacy_report == "result",
+    )
+
+
+def _endpoint(route: Route) -> str:
+    cut = f"${{fsctl_dialled_number:{route.strip}}}" if route.strip else "${fsctl_dialled_number}"
+    number = route.prefix + cut
+    if route.kind == "gateway":
+        return f"sofia/gateway/{route.gateway}/{number}"
+    if route.kind == "user":
+        return f"user/{number}@{route.domain or '${fsctl_domain}'}"
+    host = "${fsctl_dialled_host}" if route.kind == "uri" else route.host
+    port = f":{route.port}" if route.port else ""
+    transport = f";transport={route.transport}" if route.transport else ""
+    return f"sofia/{route.profile}/sip:{number}@{host}{port}{transport}"
+
+
+def _variables(route: Route, settings: Settings) -> str:
+    """The caller's own ``call_timeout`` would outlive this call; a redirect is never followed."""
+    timeout = route.ring_timeout_s or settings.call.ring_timeout_s
+    variables = [f"originate_timeout={timeout}", "outbound_redirect_fatal=true"]
+    if settings.call.codecs:
+        variables.append("absolute_codec_string=^^:" + settings.call.codecs.replace(",", ":"))
+    return ",".join(variables)
+
+
+def _host_expression(route: Route) -> str:
+    """``${fsctl_dialled_host}`` may carry a port; a new call has none, and then any will do."""
+    if "*" in route.hosts:
+        return ""
+    hosts = "|".join(map(_glob_expression, route.hosts))
+    expression = f"(?:{hosts})(?::[0-9]+)?"
+    return f"(?i)^{expression}$" if route.kind == "uri" else f"(?i)^(?:{expression})?$"
+
+
+def _glob_expression(glob: str) -> str:
+    special = {"*": "[^:]*", "?": "[^:]", ".": r"\."}
+    return "".join(special.get(character, character) for character in glob)
+
+
+def _layout(settings: Settings) -> list[tuple[str, str, int]]:
+    context = settings.dialplan.inbound_context
+    files = [
+        ("inbound", f"dialplan/{context}/00_fsctl.xml", 0o644),
+        ("contexts", "dialplan/fsctl.xml", 0o644),
+        ("params", "sip_profiles/fsctl_params.xml", 0o644),
+        ("channels", "fsctl_channels.xml", 0o644),
+    ]
+    if settings.dialplan.event_socket:
+        files.append(("event_socket", "autoload_configs/event_socket.conf.xml", 0o640))
+    return [(name + _SUFFIX, path, mode) for name, path, mode in files]
+
+
+def _context(settings: Settings) -> dict[str, Any]:
+    if not settings.dialplan.controllers:
+        raise SettingsError("[dialplan] controllers: must be set: the listening port is not known")
+    if settings.dialplan.event_socket and not settings.switch.password:
+        raise SettingsError("[dialplan] event_socket: needs [switch] password or password_file")
+    return {
+        "server": settings.server,
+        "switch": settings.switch,
+        "call": settings.call,
+        "transfer": settings.transfer,
+        "dialplan": settings.dialplan,
+        "routes": [native_route(route, settings) for route in settings.routes],
+        "controllers": "|".join(settings.dialplan.controllers),
+        "safe_number": SAFE_NUMBER,
+        "safe_host": _SAFE_HOST,
+    }
+
+
+class _Unknown(jinja2.StrictUndefined):
+    """Names a missing setting as the operator writes it: ``[transfer] ring_timeout_s``."""
+
+    @property
+    def _undefined_message(self) -> str:
+        section = type(self._undefined_obj).__name__.lower()
+        owner = "" if self._undefined_obj is jinja2.utils.missing else f"[{section}] "
+        return f"{owner}{self._undefined_name}: unknown setting"
+
+
+def shipped_templates() -> dict[str, str]:
+    """The templates as installed (package ``fsctl.templates``) or, in a checkout, ``dialplan/``."""
+    try:
+        folder: Any = resources.files("fsctl.templates")
+    except ModuleNotFoundError:
+        folder = Path(__file__).parent.parent / "dialplan"
+    return {
+        each.name: each.read_text(encoding="utf-8")
+        for each in folder.iterdir()
+        if each.name.endswith(_SUFFIX)
+    }
+
+
+def _environment(overrides: Path | None) -> jinja2.Environment:
+    shipped = shipped_templates()
+    own = _read_overrides(overrides, shipped)
+    sources = {**shipped, **own, **{f"fsctl/{name}": text for name, text in shipped.items()}}
+    environment = jinja2.Environment(
+        loader=_loader(sources),
+        autoescape=True,
+        undefined=_Unknown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    for name in own:
+        _refuse_unknown_blocks(environment, name, overrides)
+    return environment
+
+
+def _loader(sources: Mapping[str, str]) -> jinja2.FunctionLoader:
+    """Templates know their own name as file name: that is how an error can name it."""
+
+    def load(name: str) -> tuple[str, str, None] | None:
+        return (sources[name], name, None) if name in sources else None
+
+    return jinja2.FunctionLoader(load)
+
+
+def _read_overrides(folder: Path | None, shipped: Mapping[str, str]) -> dict[str, str]:
+    if folder is None:
+        return {}
+    try:
+        files = sorted(each for each in folder.iterdir() if not each.name.startswith("."))
+        for each in files:
+            if each.name not in shipped:
+                raise SettingsError(f"{each}: {_unknown('template', each.name, shipped)}")
+        return {each.name: each.read_text(encoding="utf-8") for each in files}
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"[dialplan] overrides: {error}") from error
+
+
+def _unknown(what: str, name: str, known: Iterable[str]) -> str:
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, 1)
+    hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(names)}"
+    return f"unknown {what} {name}; {hint}"
+
+
+def _refuse_unknown_blocks(environment: jinja2.Environment, name: str, folder: Path | None) -> None:
+    """Jinja ignores a block that its parent does not have: a slip would silently do nothing."""
+    try:
+        known = environment.get_template(f"fsctl/{name}").blocks
+        for block in environment.get_template(name).blocks:
+            if block not in known:
+                raise SettingsError(f"{folder}/{name}: {_unknown('block', block, known)}")
+    except jinja2.TemplateSyntaxError as error:
+        raise SettingsError(f"{folder}/{name}: line {error.lineno}: {error.message}") from error
+
+
+def _render_one(environment: jinja2.Environment, name: str, context: Mapping[str, Any]) -> str:
+    try:
+        text = environment.get_template(name).render(context)
+        ElementTree.fromstring(text)
+    except jinja2.TemplateError as error:
+        raise SettingsError(f"{_failing_template(error) or name}: {error}") from error
+    except ElementTree.ParseError as error:
+        raise SettingsError(f"{name}: the result is not well-formed XML: {error}") from error
+    _refuse_lost_lines(name, text)
+    return text
+
+
+def _refuse_lost_lines(name: str, text: str) -> None:
+    """FreeSWITCH's preprocessor drops the whole line that holds one of these (switch_xml.c)."""
+    for number, line in enumerate(text.splitlines(), 1):
+        for tag in ("<include>", "</include>"):
+            if tag in line and line.strip() != tag:
+                raise SettingsError(f"{name}: result line {number}: {tag} must stand alone")
+
+
+def _failing_template(error: BaseException) -> str:
+    """The innermost template of the traceback, with its line: it may be an included one."""
+    place, frame = "", error.__traceback__
+    while frame is not None:
+        file = frame.tb_frame.f_code.co_filename
+        if fnmatch.fnmatch(file, "*" + _SUFFIX):
+            place = f"{file}: line {frame.tb_lineno}"
+        frame = frame.tb_next
+    return place
+
+
+def _write(rendered: _Rendered) -> None:
+    """FreeSWITCH may reload at any moment: it sees the old file or the new one, never a part."""
+    rendered.path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=rendered.path.parent, prefix=".fsctl-")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(rendered.text)
+            os.fchmod(file.fileno(), rendered.mode)
+        Path(temporary).replace(rendered.path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

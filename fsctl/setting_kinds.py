@@ -1,0 +1,206 @@
+"""What a key of the settings may hold: its type, its range, and how it is said in a message.
+
+Nothing that is accepted here can break out of a dial string or of a dialplan: no ``$``, no braces,
+no quotes, no control characters.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, TypeVar, cast
+
+T = TypeVar("T")
+
+SAFE_NUMBER: Final = "[0-9A-Za-z+*._~-]{1,64}"
+"""The only dialled numbers that a rendered dialplan may copy (Python and PCRE syntax)."""
+
+_HOST: Final = r"(?:[0-9A-Za-z][0-9A-Za-z._-]{0,252}|\[[0-9A-Fa-f:.]{2,45}\])"
+_DIALLED_HOST: Final = r"[0-9A-Za-z][0-9A-Za-z.-]{0,252}"
+_REGEX: Final = (
+    r"(?:[^\\(\x00-\x20\x7f-\U0010ffff]"  # any printable ASCII character
+    r"|\\[dDwWsSbB.+*?()\[\]{}|^/~-]"  # escapes that mean the same in both
+    r"|\((?!\?)|\(\?(?:[:=!]|<[=!]))+"  # plain and non-capturing groups, look-around
+)
+_NOT_SHARED: Final = ("${", "$$", "[[", "{,")
+"""Variables of FreeSWITCH; POSIX classes (PCRE only); ``{,n}`` (Python only)."""
+
+_RESERVED_HEADERS: Final = frozenset(
+    {"via", "from", "to", "call-id", "cseq", "contact", "max-forwards", "route", "record-route"}
+    | {"content-type", "content-length", "content-encoding", "refer-to", "referred-by"}
+    | {"replaces", "require", "supported", "authorization", "proxy-authorization"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of value.
+
+    ``accept`` turns a TOML value into ours or raises ValueError (the message follows "KEY: ");
+    ``read`` turns the text of an environment variable into a TOML value.
+    """
+
+    accept: Callable[[Any], Any]
+    read: Callable[[str], Any] = str
+
+
+def key(default: T, kind: Kind, *, show: bool = True) -> T:
+    """One key of a schema dataclass; ``show=False`` keeps it out of every ``repr``."""
+    declared: T = field(default=default, repr=show, metadata={"kind": kind})
+    return declared
+
+
+def _must(meaning: str, raw: object) -> ValueError:
+    return ValueError(f"must be {meaning}, not {raw!r}")
+
+
+def integer(low: int, high: int) -> Kind:
+    """A whole number from ``low`` to ``high``."""
+
+    def accept(raw: Any) -> int:
+        if type(raw) is not int or not low <= raw <= high:
+            raise _must(f"{low}..{high}", raw)
+        return raw
+
+    return Kind(accept, lambda text: int(text) if re.fullmatch(r"-?[0-9]{1,9}", text) else text)
+
+
+def seconds(low: float, high: float) -> Kind:
+    """A time in seconds, fractions allowed."""
+
+    def accept(raw: Any) -> float:
+        if type(raw) not in (int, float) or not low <= raw <= high:
+            raise _must(f"{low:g}..{high:g}", raw)
+        return float(raw)
+
+    number = r"[0-9]{1,9}(\.[0-9]{1,6})?"
+    return Kind(accept, lambda text: float(text) if re.fullmatch(number, text) else text)
+
+
+def choice(*words: str) -> Kind:
+    """One of a few words."""
+
+    def accept(raw: Any) -> str:
+        if raw not in words:
+            raise _must("one of " + ", ".join(f'"{word}"' for word in words), raw)
+        return cast(str, raw)
+
+    return Kind(accept)
+
+
+def text(pattern: str, meaning: str) -> Kind:
+    """Text that matches ``pattern`` as a whole."""
+
+    def accept(raw: Any) -> str:
+        if not isinstance(raw, str) or not re.fullmatch(pattern, raw):
+            raise _must(meaning, raw)
+        return raw
+
+    return Kind(accept)
+
+
+def list_of(item: Kind) -> Kind:
+    """A list; comma separated in the environment."""
+
+    def accept(raw: Any) -> tuple[Any, ...]:
+        if not isinstance(raw, list) or not raw:
+            raise _must("a list of at least one", raw)
+        return tuple(item.accept(each) for each in raw)
+
+    return Kind(accept, lambda line: [part.strip() for part in line.split(",") if part.strip()])
+
+
+def _accept_flag(raw: Any) -> bool:
+    if not isinstance(raw, bool):
+        raise _must("true or false", raw)
+    return raw
+
+
+def _read_flag(line: str) -> Any:
+    return {"true": True, "false": False}.get(line.strip().lower(), line)
+
+
+def _accept_address(raw: Any) -> str:
+    match = re.fullmatch(rf"{_HOST}:([0-9]{{1,5}})", raw if isinstance(raw, str) else "")
+    if match is None or int(match[1]) > 65535:
+        raise _must('"host:port"', raw)
+    return cast(str, raw)
+
+
+def _accept_dialled_address(raw: Any) -> str:
+    match = re.fullmatch(rf"{_DIALLED_HOST}:([0-9]{{1,5}})", raw if isinstance(raw, str) else "")
+    if match is None or not 1 <= int(match[1]) <= 65535:
+        raise _must('"host:port" that FreeSWITCH can dial', raw)
+    return cast(str, raw)
+
+
+def _accept_regex(raw: Any) -> str:
+    meaning = "a regular expression in the syntax that Python and PCRE share"
+    line = raw if isinstance(raw, str) else ""
+    if len(line) > 512 or not re.fullmatch(_REGEX, line) or any(s in line for s in _NOT_SHARED):
+        raise _must(meaning, raw)
+    try:
+        re.compile(line, re.ASCII)
+    except re.error as error:
+        raise ValueError(f"must be {meaning}, not {raw!r} ({error})") from None
+    return line
+
+
+def _accept_headers(raw: Any) -> tuple[tuple[str, str], ...]:
+    if not isinstance(raw, dict):
+        raise _must("a table of headers", raw)
+    for name, value in raw.items():
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{0,63}", name):
+            raise ValueError(f"{name!r} is not the name of a header")
+        if name.lower() in _RESERVED_HEADERS:
+            raise ValueError(f"{name} is a header that belongs to the call itself")
+        if not isinstance(value, str) or not re.fullmatch(r"[^\x00-\x1f\x7f${}]{1,256}", value):
+            raise ValueError(f"{name} must be text without controls, $ and braces, not {value!r}")
+    return tuple(raw.items())
+
+
+def _read_headers(line: str) -> Any:
+    parts = [part.partition("=") for part in line.split(",") if part.strip()]
+    if not all(equals for _, equals, _ in parts):
+        return line
+    return {name.strip(): value.strip() for name, _, value in parts}
+
+
+def _accept_password(raw: Any) -> str:
+    """The message never shows the value. ``$${`` would be expanded in FreeSWITCH's own files."""
+    if not isinstance(raw, str) or not re.fullmatch(r"[^\x00-\x1f\x7f]{1,256}", raw) or "${" in raw:
+        raise ValueError("must be 1 to 256 printable characters without ${")
+    return raw
+
+
+def _accept_path(raw: Any) -> Path:
+    if not isinstance(raw, str) or not raw or "\0" in raw:
+        raise _must("a path", raw)
+    return Path(raw)
+
+
+FLAG: Final = Kind(_accept_flag, _read_flag)
+ADDRESS: Final = Kind(_accept_address)
+"""``host:port``; IPv6 in brackets; port 0 lets the system choose."""
+DIALLED_ADDRESS: Final = Kind(_accept_dialled_address)
+"""``host:port`` as FreeSWITCH's ``socket`` takes it: it splits at colons, so no IPv6 address."""
+REGEX: Final = Kind(_accept_regex)
+"""A regular expression that means the same in Python (``re.ASCII``) and in PCRE."""
+PASSWORD: Final = Kind(_accept_password)
+PATH: Final = Kind(_accept_path)
+HEADERS: Final = Kind(_accept_headers, _read_headers)
+HOST: Final = text(_HOST, "a host name or address")
+DOMAIN: Final = text(_DIALLED_HOST, "a domain")
+IP_ADDRESS: Final = text(r"[0-9A-Fa-f:.]{2,45}", "an IP address")
+NAME: Final = text(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}", "a name of letters, digits, '.', '_', '-'")
+PREFIX: Final = text(rf"(?:{SAFE_NUMBER})?", "a number")
+CALLER_NUMBER: Final = text(r"[0-9A-Za-z+*#._~-]{0,64}", "a number")
+CALLER_NAME: Final = text(
+    r"""[^\x00-\x1f\x7f$"'<>\\,{}\[\]|^]{0,64}""", "a display name without quotes"
+)
+SOUND: Final = text(r"""[^\x00-\x1f\x7f$"'<>\\{}\[\]|^]{0,256}""", "a tone or the path of a sound")
+CODECS: Final = text(r"[0-9A-Za-z@,._-]{0,256}", "a list of codecs")
+HOST_GLOBS: Final = list_of(text(r"[0-9A-Za-z.*?_-]{1,253}", "a host name, '*' and '?' allowed"))
+HEADER_GLOBS: Final = list_of(text(r"[A-Za-z*][A-Za-z0-9*-]{0,63}", "a header, '*' allowed"))

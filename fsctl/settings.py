@@ -1,0 +1,334 @@
+"""The settings of fsctl: one TOML file, overridden by environment variables; every key is checked.
+
+The dataclasses below are the schema: a key's default, kind and range stand together, and whatever
+is not listed is an error that names the file, the key and the nearest known name.
+
+``FSCTL_<SECTION>_<KEY>`` overrides a key (``FSCTL_SERVER_LISTEN``); lists are comma separated,
+tables are ``Name=value`` pairs. Routes come from the file only.
+"""
+# ruff: noqa: RUF009 - key() is dataclasses.field() with a kind: nothing is shared by its call.
+
+from __future__ import annotations
+
+import difflib
+import stat
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from fsctl import setting_kinds as kinds
+from fsctl.errors import SettingsError
+from fsctl.setting_kinds import SAFE_NUMBER as SAFE_NUMBER
+from fsctl.setting_kinds import key
+
+TransferMode = Literal["in-session", "legacy"]
+LegacyReport = Literal["result", "at-once"]
+CallerId = Literal["transferee", "transferor", "fixed"]
+RouteKind = Literal["user", "sofia", "gateway", "uri"]
+Transport = Literal["", "udp", "tcp", "tls"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+_CALLER_ID: Final = kinds.choice("transferee", "transferor", "fixed")
+_MODE: Final = kinds.choice("in-session", "legacy")
+_RING: Final = kinds.integer(1, 600)
+_PORT: Final = kinds.integer(1, 65535)
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """``[server]``: where FreeSWITCH's ``socket`` application reaches us.
+
+    ``home`` is the address that FreeSWITCH dials for re-entries (default: ``listen``).
+    """
+
+    listen: str = key("127.0.0.1:8084", kinds.ADDRESS)
+    home: str = key("127.0.0.1:8084", kinds.DIALLED_ADDRESS)
+    max_calls: int = key(1000, kinds.integer(1, 100_000))
+    drain_timeout_s: float = key(30.0, kinds.seconds(0, 3600))
+    log_level: LogLevel = key("info", kinds.choice("debug", "info", "warning", "error"))
+    log_format: Literal["text", "json"] = key("text", kinds.choice("text", "json"))
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """``[switch]``: FreeSWITCH's own event socket; ``enabled`` follows from a password."""
+
+    host: str = key("127.0.0.1", kinds.HOST)
+    port: int = key(8021, _PORT)
+    password: str = key("", kinds.PASSWORD, show=False)
+    password_file: Path | None = key(None, kinds.PATH)
+    enabled: bool = key(False, kinds.FLAG)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """``[call]``: new calls. ``ringback`` is heard where FreeSWITCH must make it (after answer)."""
+
+    ring_timeout_s: int = key(60, _RING)
+    ringback: str = key("%(2000,4000,440,480)", kinds.SOUND)
+    follow_redirects: int = key(5, kinds.integer(0, 10))
+    codecs: str = key("", kinds.CODECS)
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """``[transfer]``: blind transfers. ``headers`` go to the target; ``pass_headers`` lists the
+    headers embedded in a Refer-To (RFC 3261 19.1.1) that may pass; ``legacy_report`` says whether a
+    native transfer is reported with its result or at once."""
+
+    mode: TransferMode = key("in-session", _MODE)
+    legacy_report: LegacyReport = key("result", kinds.choice("result", "at-once"))
+    decision_timeout_s: float = key(10.0, kinds.seconds(0.1, 60))
+    ring_timeout_s: int = key(60, _RING)
+    ringback: str = key("%(2000,4000,440,480)", kinds.SOUND)
+    caller_id: CallerId = key("transferee", _CALLER_ID)
+    caller_id_number: str = key("", kinds.CALLER_NUMBER)
+    caller_id_name: str = key("", kinds.CALLER_NAME)
+    release_transferor_after_s: int = key(2, kinds.integer(1, 60))
+    headers: tuple[tuple[str, str], ...] = key((), kinds.HEADERS)
+    pass_headers: tuple[str, ...] = key(("X-*", "User-to-User"), kinds.HEADER_GLOBS)
+    referred_by: bool = key(True, kinds.FLAG)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """``[[route]]``: which numbers are dialled how; the first that matches wins.
+
+    ``match`` must match the whole number (compile it with ``re.ASCII``), ``hosts`` are globs for
+    the host of the dialled URI. ``strip`` characters are taken from the number's front (a number
+    that is not longer does not match), then ``prefix`` is put there. ``port`` 0: none is written.
+    None: the section's own value applies.
+    """
+
+    name: str = key("users", kinds.NAME)
+    match: str = key(".+", kinds.REGEX)
+    hosts: tuple[str, ...] = key(("*",), kinds.HOST_GLOBS)
+    kind: RouteKind = key("user", kinds.choice("user", "sofia", "gateway", "uri"))
+    strip: int = key(0, kinds.integer(0, 63))
+    prefix: str = key("", kinds.PREFIX)
+    profile: str = key("", kinds.NAME)
+    host: str = key("", kinds.HOST)
+    port: int = key(0, _PORT)
+    transport: Transport = key("", kinds.choice("udp", "tcp", "tls"))
+    gateway: str = key("", kinds.NAME)
+    domain: str = key("", kinds.DOMAIN)
+    transfer_mode: TransferMode | None = key(None, _MODE)
+    ring_timeout_s: int | None = key(None, _RING)
+    caller_id: CallerId | None = key(None, _CALLER_ID)
+    caller_id_number: str | None = key(None, kinds.CALLER_NUMBER)
+    caller_id_name: str | None = key(None, kinds.CALLER_NAME)
+
+
+@dataclass(frozen=True, slots=True)
+class Dialplan:
+    """``[dialplan]``: what ``fsctl dialplan render`` writes. ``inbound_match`` must match the whole
+    number; ``controllers`` are dialled in this order (default: ``[server] home``)."""
+
+    inbound_context: str = key("default", kinds.NAME)
+    inbound_match: str = key(".*", kinds.REGEX)
+    controllers: tuple[str, ...] = key(("127.0.0.1:8084",), kinds.list_of(kinds.DIALLED_ADDRESS))
+    sofia_profile: str = key("internal", kinds.NAME)
+    overrides: Path | None = key(None, kinds.PATH)
+    event_socket: bool = key(False, kinds.FLAG)
+    event_socket_listen: str = key("127.0.0.1", kinds.IP_ADDRESS)
+    event_socket_port: int = key(8021, _PORT)
+    event_socket_acl: str = key("", kinds.NAME)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that can be configured; ``warnings`` are sentences for the operator."""
+
+    server: Server = Server()
+    switch: Switch = Switch()
+    call: Call = Call()
+    transfer: Transfer = Transfer()
+    dialplan: Dialplan = Dialplan()
+    routes: tuple[Route, ...] = (Route(),)
+    warnings: tuple[str, ...] = ()
+
+
+_SECTIONS: Final[dict[str, type[Any]]] = {
+    "server": Server,
+    "switch": Switch,
+    "call": Call,
+    "transfer": Transfer,
+    "dialplan": Dialplan,
+}
+_ENVIRONMENT: Final = "FSCTL_"
+_WILDCARDS: Final = ("0.0.0.0", "[::]")
+_BELONGS: Final[dict[str, tuple[str, ...]]] = {
+    "domain": ("user",),
+    "profile": ("sofia", "uri"),
+    "host": ("sofia",),
+    "port": ("sofia",),
+    "transport": ("sofia", "uri"),
+    "gateway": ("gateway",),
+}
+_NEEDS: Final[dict[str, str]] = {"sofia": "host", "gateway": "gateway", "uri": "hosts"}
+
+
+def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
+    """Read the settings: defaults, then the TOML file at ``path``, then ``environ``.
+
+    Relative paths in the file are relative to its folder. Without ``[server] home`` FreeSWITCH
+    dials ``listen``; with port 0 there, ``home`` and ``controllers`` stay empty: the port is not
+    known yet. Raises SettingsError.
+    """
+    document = _parse(path)
+    origin = str(path) if path else "settings"
+    base = path.parent if path else Path()
+    _refuse_unknown(origin, "section", document, [*_SECTIONS, "route"])
+    values = {
+        name: _accept_table(f"{origin}: [{name}]", schema, document.get(name, {}), base)
+        for name, schema in _SECTIONS.items()
+    }
+    warnings = _warn_of_readable_password(path, values["switch"])
+    _override(values, environ)
+    _complete(origin, values)
+    routes = _routes(origin, document.get("route", []), values, base)
+    return Settings(
+        **{name: schema(**values[name]) for name, schema in _SECTIONS.items()},
+        routes=routes or Settings().routes,
+        warnings=warnings,
+    )
+
+
+def _parse(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: {error}") from error
+
+
+def _refuse_unknown(where: str, what: str, names: Iterable[str], known: list[str]) -> None:
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"; did you mean {near[0]}?" if near else f"; known are {', '.join(known)}"
+            raise SettingsError(f"{where}: unknown {what} {name}{hint}")
+
+
+def _kinds_of(schema: type[Any]) -> dict[str, kinds.Kind]:
+    return {each.name: each.metadata["kind"] for each in fields(schema)}
+
+
+def _accept_table(where: str, schema: type[Any], table: Any, base: Path) -> dict[str, Any]:
+    if not isinstance(table, dict):
+        raise SettingsError(f"{where}: must be a table, not {table!r}")
+    known = _kinds_of(schema)
+    _refuse_unknown(where, "key", table, list(known))
+    accepted = {}
+    for name, raw in table.items():
+        value = _accept(f"{where} {name}", known[name], raw)
+        accepted[name] = base / value if isinstance(value, Path) else value
+    return accepted
+
+
+def _accept(where: str, kind: kinds.Kind, raw: Any) -> Any:
+    try:
+        return kind.accept(raw)
+    except ValueError as error:
+        raise SettingsError(f"{where}: {error}") from None
+
+
+def _override(values: dict[str, dict[str, Any]], environ: Mapping[str, str]) -> None:
+    known = {
+        f"{_ENVIRONMENT}{section}_{name}".upper(): (section, name, kind)
+        for section, schema in _SECTIONS.items()
+        for name, kind in _kinds_of(schema).items()
+    }
+    ours = sorted(name for name in environ if name.startswith(_ENVIRONMENT))
+    _refuse_unknown("environment", "variable", ours, list(known))
+    for name in ours:
+        section, key_name, kind = known[name]
+        value = _accept(name, kind, kind.read(environ[name]))
+        if name == "FSCTL_SWITCH_PASSWORD_FILE" and "FSCTL_SWITCH_PASSWORD" not in ours:
+            values[section].pop("password", None)
+        if name == "FSCTL_SWITCH_PASSWORD":
+            values[section].pop("password_file", None)
+        values[section][key_name] = value
+
+
+def _complete(origin: str, values: dict[str, dict[str, Any]]) -> None:
+    _complete_home(origin, values["server"], values["dialplan"])
+    _complete_password(origin, values["switch"])
+    if values["switch"].get("port"):
+        values["dialplan"].setdefault("event_socket_port", values["switch"]["port"])
+    transfer = values["transfer"]
+    if transfer.get("caller_id") == "fixed" and not transfer.get("caller_id_number"):
+        raise SettingsError(f"{origin}: [transfer] caller_id_number: must be set for a fixed one")
+
+
+def _complete_home(origin: str, server: dict[str, Any], dialplan: dict[str, Any]) -> None:
+    listen = server.get("listen", Server().listen)
+    host, _, port = listen.rpartition(":")
+    if "home" not in server:
+        if host in _WILDCARDS or host.startswith("["):
+            raise SettingsError(
+                f'{origin}: [server] home: must be set, FreeSWITCH cannot dial listen = "{listen}"'
+            )
+        server["home"] = "" if port == "0" else listen
+    dialplan.setdefault("controllers", (server["home"],) if server["home"] else ())
+
+
+def _complete_password(origin: str, switch: dict[str, Any]) -> None:
+    file = switch.get("password_file")
+    if file is not None:
+        if "password" in switch:
+            raise SettingsError(f"{origin}: [switch] password_file: password is set as well")
+        try:
+            text = file.read_text(encoding="utf-8").strip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"{origin}: [switch] password_file: {file}: {error}") from error
+        switch["password"] = _accept(f"{file}: the password", kinds.PASSWORD, text)
+    if switch.setdefault("enabled", "password" in switch) and "password" not in switch:
+        raise SettingsError(f"{origin}: [switch] enabled: needs password or password_file")
+
+
+def _warn_of_readable_password(path: Path | None, switch: dict[str, Any]) -> tuple[str, ...]:
+    if path is None or "password" not in switch or not path.stat().st_mode & stat.S_IROTH:
+        return ()
+    return (f"{path}: [switch] password: the file can be read by everybody; use password_file",)
+
+
+def _routes(
+    origin: str, tables: Any, values: dict[str, dict[str, Any]], base: Path
+) -> tuple[Route, ...]:
+    if not isinstance(tables, list):
+        raise SettingsError(f"{origin}: route: must be written as [[route]]")
+    routes: list[Route] = []
+    for number, table in enumerate(tables, 1):
+        where = f"{origin}: [[route]] {number}"
+        accepted = _accept_table(where, Route, table, base)
+        accepted.setdefault("name", f"route{number}")
+        if accepted["name"] in [route.name for route in routes]:
+            raise SettingsError(f"{where} name: {accepted['name']!r} is another route's name")
+        _check_route(where, accepted, values["transfer"])
+        if accepted["kind"] in _BELONGS["profile"]:
+            profile = values["dialplan"].get("sofia_profile", Dialplan().sofia_profile)
+            accepted.setdefault("profile", profile)
+        routes.append(Route(**accepted))
+    return tuple(routes)
+
+
+def _check_route(where: str, route: dict[str, Any], transfer: dict[str, Any]) -> None:
+    if "kind" not in route:
+        raise SettingsError(f"{where} kind: is missing")
+    kind = route["kind"]
+    for name, owners in _BELONGS.items():
+        if name in route and kind not in owners:
+            raise SettingsError(f'{where} {name}: does not apply to kind = "{kind}"')
+    if kind in _NEEDS and _NEEDS[kind] not in route:
+        raise SettingsError(f'{where} {_NEEDS[kind]}: must be set for kind = "{kind}"')
+    if kind == "uri" and any(not glob.strip("*?.") for glob in route["hosts"]):
+        raise SettingsError(f'{where} hosts: kind = "uri" must name the hosts that may be dialled')
+    number = route.get("caller_id_number") or transfer.get("caller_id_number")
+    if route.get("caller_id") == "fixed" and not number:
+        raise SettingsError(f"{where} caller_id_number: must be set for a fixed one")

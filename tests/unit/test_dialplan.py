@@ -1,0 +1,347 @@
+"""fsctl.dialplan: what is rendered is well-formed, safe, and exactly what the settings say."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import stat
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from fsctl import dialplan
+from fsctl.errors import SettingsError
+from fsctl.settings import Dialplan, Route, Server, Settings, Switch, load
+
+ALL_KINDS = (
+    Route(name="a", match=r"1\d{3}", kind="user"),
+    Route(name="b", match="2.*", kind="user", domain="pbx.example.com"),
+    Route(name="c", match="3.*", kind="sofia", profile="p", host="h", port=5080, transport="tcp"),
+    Route(name="d", match="0.*", kind="gateway", gateway="g", strip=1, prefix="+49"),
+    Route(name="e", match=".+", kind="uri", profile="p", hosts=("*.example.com", "h?")),
+)
+
+
+def render(output: Path, settings: Settings | None = None) -> dict[str, ElementTree.Element]:
+    paths = dialplan.render(settings or Settings(), output)
+    return {str(path.relative_to(output)): ElementTree.parse(path).getroot() for path in paths}
+
+
+def contexts(output: Path, settings: Settings | None = None) -> dict[str, ElementTree.Element]:
+    root = render(output, settings)["dialplan/fsctl.xml"]
+    return {context.attrib["name"]: context for context in root.iter("context")}
+
+
+def actions(node: ElementTree.Element) -> list[tuple[str, str]]:
+    return [(each.attrib["application"], each.attrib["data"]) for each in node.iter("action")]
+
+
+def extension(context: ElementTree.Element, name: str) -> ElementTree.Element:
+    found = context.find(f"extension[@name='{name}']")
+    assert found is not None, f"no extension {name}"
+    return found
+
+
+def conditions(node: ElementTree.Element) -> dict[str, str]:
+    return {
+        each.attrib["field"]: each.attrib["expression"]
+        for each in node.iter("condition")
+        if "field" in each.attrib
+    }
+
+
+def with_routes(*routes: Route) -> Settings:
+    return Settings(routes=routes)
+
+
+def overriding(folder: Path, name: str, text: str) -> Settings:
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(text, encoding="utf-8")
+    return Settings(dialplan=Dialplan(overrides=folder))
+
+
+# -- the files
+
+
+def test_the_layout_can_be_laid_over_conf(tmp_path: Path) -> None:
+    assert list(render(tmp_path)) == [
+        "dialplan/default/00_fsctl.xml",
+        "dialplan/fsctl.xml",
+        "sip_profiles/fsctl_params.xml",
+        "fsctl_channels.xml",
+    ]
+
+
+def test_the_event_socket_is_rendered_on_demand_and_is_not_for_everybody(tmp_path: Path) -> None:
+    password = "a<b>&\"'c"
+    settings = Settings(
+        switch=Switch(password=password),
+        dialplan=Dialplan(event_socket=True, event_socket_port=8022, event_socket_acl="lan"),
+    )
+    name = "autoload_configs/event_socket.conf.xml"
+    params = {
+        p.attrib["name"]: p.attrib["value"] for p in render(tmp_path, settings)[name].iter("param")
+    }
+    assert params["password"] == password
+    assert (params["listen-port"], params["apply-inbound-acl"]) == ("8022", "lan")
+    assert not (tmp_path / name).stat().st_mode & stat.S_IRWXO
+    assert (tmp_path / "dialplan/fsctl.xml").stat().st_mode & stat.S_IROTH
+
+
+def test_the_event_socket_needs_a_password(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="event_socket: needs"):
+        render(tmp_path, Settings(dialplan=Dialplan(event_socket=True)))
+
+
+def test_rendering_twice_gives_the_same_bytes(tmp_path: Path) -> None:
+    first = dialplan.render(with_routes(*ALL_KINDS), tmp_path / "1")
+    second = dialplan.render(with_routes(*ALL_KINDS), tmp_path / "2")
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
+
+
+def test_files_are_replaced_and_others_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "dialplan").mkdir()
+    (tmp_path / "dialplan/fsctl.xml").write_text("old")
+    (tmp_path / "dialplan/own.xml").write_text("own")
+    paths = dialplan.render(Settings(), tmp_path)
+    assert (tmp_path / "dialplan/own.xml").read_text() == "own"
+    assert (tmp_path / "dialplan/fsctl.xml").read_text() != "old"
+    left = {path for path in tmp_path.rglob("*") if path.is_file()}
+    assert left == {*paths, tmp_path / "dialplan/own.xml"}
+
+
+def test_the_preprocessor_loses_nothing(tmp_path: Path) -> None:
+    """FreeSWITCH drops every line that holds an include tag, whatever else stands on it."""
+    for path in dialplan.render(with_routes(*ALL_KINDS), tmp_path):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        assert [line for line in lines if "include>" in line] == ["<include>", "</include>"]
+        kept = "\n".join(line for line in lines if "include>" not in line)
+        whole = ElementTree.canonicalize(from_file=str(path), strip_text=True)
+        assert ElementTree.canonicalize(f"<include>{kept}</include>", strip_text=True) == whole
+
+
+def test_an_unwritable_output_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SettingsError, match="file"):
+        dialplan.render(Settings(), tmp_path / "file")
+
+
+# -- a new call
+
+
+def test_only_a_safe_number_is_copied(tmp_path: Path) -> None:
+    root = render(tmp_path)["dialplan/default/00_fsctl.xml"]
+    safe, other = list(root)
+    pattern = safe[1].attrib["expression"]
+    assert re.search(pattern, "+49-1.x_y~*9")
+    for number in ("${system(id)}", "1,2", "1 2", "a" * 65, "1|2", "'1", "a/b", "1\\2"):
+        assert not re.search(pattern, number)
+    assert ("set", "fsctl_dialled_number=$1") in actions(safe)
+    assert not [data for _, data in actions(other) if "$" in data]
+    handover = [
+        ("set", "fsctl_stage=new"),
+        ("socket", "127.0.0.1:8084 async full"),
+        ("execute_extension", "rescue XML fsctl_rescue"),
+    ]
+    assert actions(safe)[1:] == handover
+    assert actions(other) == handover
+
+
+def test_inbound_settings_are_used(tmp_path: Path) -> None:
+    wanted = Dialplan(
+        inbound_context="public", inbound_match='1[^<>&"]{3}', controllers=("a:1", "b:2")
+    )
+    root = render(tmp_path, Settings(dialplan=wanted))["dialplan/public/00_fsctl.xml"]
+    for each in root:
+        assert each[0].attrib["expression"] == '^(?:1[^<>&"]{3})$'
+        assert ("socket", "a:1|b:2 async full") in actions(each)
+
+
+def test_controllers_must_be_known(tmp_path: Path) -> None:
+    settings = load(None, {"FSCTL_SERVER_LISTEN": "127.0.0.1:0"})
+    with pytest.raises(SettingsError, match=r"\[dialplan\] controllers: must be set"):
+        render(tmp_path, settings)
+    assert not list(tmp_path.iterdir())
+
+
+# -- a transfer
+
+
+def test_the_refer_context_uses_nothing_that_the_network_chose(tmp_path: Path) -> None:
+    refer = contexts(tmp_path)["fsctl_refer"]
+    for node in refer.iter():
+        for value in node.attrib.values():
+            assert set(re.findall(r"\$\{([^}]*)\}", value)) <= {"fsctl_home"}
+            assert not re.search(r"\$\{?[0-9]|destination_number|sip_", value)
+        assert "(" not in node.attrib.get("expression", "")
+
+
+def test_the_refer_context_goes_home_first_and_then_to_the_rescue(tmp_path: Path) -> None:
+    assert actions(contexts(tmp_path)["fsctl_refer"]) == [
+        ("unset", "originate_disposition"),
+        ("unset", "fsctl_dialled_number"),
+        ("unset", "fsctl_dialled_host"),
+        ("set", "fsctl_stage=transfer"),
+        ("socket", "${fsctl_home} async full"),
+        ("execute_extension", "rescue XML fsctl_rescue"),
+    ]
+
+
+@pytest.mark.parametrize("home", ["", "evil", "h:1|x:2", "${x}:1", "h:1 async"])
+def test_a_home_that_is_no_address_is_not_dialled(tmp_path: Path, home: str) -> None:
+    expression = conditions(contexts(tmp_path)["fsctl_refer"])["${fsctl_home}"]
+    assert re.search(expression, "10.0.0.1:8084")
+    assert not re.search(expression, home)
+
+
+def test_the_rescue_of_a_transfer_tries_every_controller_unless_it_is_over(tmp_path: Path) -> None:
+    settings = Settings(dialplan=Dialplan(controllers=("a:1", "b:2")))
+    node = extension(contexts(tmp_path, settings)["fsctl_rescue"], "fsctl_transfer")
+    assert actions(node)[0] == ("socket", "a:1|b:2 async full")
+    expression = conditions(node)["${originate_disposition}"]
+    assert [
+        bool(re.search(expression, d)) for d in ("", "USER_BUSY", "SUCCESS", "call accepted")
+    ] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("refer_to", "host"),
+    [
+        ("<sip:1@h.example.com>", "h.example.com"),
+        ("<sip:1@h:5080;transport=tcp>;x=y", "h:5080"),
+        ("sip:1@h", "h"),
+        ("<sip:1@${x}>", None),
+        ("<sip:1@a,b>", None),
+        ("<tel:+1>", None),
+    ],
+)
+def test_the_legacy_context_copies_a_safe_host_only(
+    tmp_path: Path, refer_to: str, host: str | None
+) -> None:
+    expression = conditions(contexts(tmp_path)["fsctl_legacy"])["${sip_refer_to}"]
+    found = re.search(expression, refer_to)
+    assert (found and found[1]) == host
+
+
+def test_the_legacy_context_forgets_the_number_of_the_call_before(tmp_path: Path) -> None:
+    legacy = contexts(tmp_path)["fsctl_legacy"]
+    names = [each.attrib["name"] for each in legacy]
+    assert names.index("fsctl_legacy") < names.index("fsctl_legacy_number")
+    assert all(a.attrib.get("inline") == "true" for a in legacy[0].iter("action"))
+    assert ("unset", "fsctl_dialled_number") in actions(legacy[0])
+
+
+def test_an_unknown_dialog_is_refused(tmp_path: Path) -> None:
+    files = render(tmp_path)
+    channels = files["fsctl_channels.xml"]
+    params = {p.attrib["name"]: p.attrib["value"] for p in channels.iter("param")}
+    assert params == {
+        "dial-prefix": "",
+        "absolute-dial-string": "loopback/attended/fsctl_attended",
+    }
+    attended = files["dialplan/fsctl.xml"].find("context[@name='fsctl_attended']")
+    assert attended is not None
+    assert actions(attended) == [
+        ("socket", "127.0.0.1:8084 async full"),
+        ("hangup", "CALL_REJECTED"),
+    ]
+
+
+def test_the_profile_parameters(tmp_path: Path) -> None:
+    root = render(tmp_path)["sip_profiles/fsctl_params.xml"]
+    assert {p.attrib["name"]: p.attrib["value"] for p in root} == {
+        "rtp-timer-name": "soft",
+        "channel-xml-fetch-on-nightmare-transfer": "true",
+        "fire-transfer-events": "true",
+        "pass-callee-id": "false",
+        "disable-transfer": "false",
+    }
+
+
+# -- overrides and errors
+
+
+def test_an_override_replaces_one_block_of_a_shipped_template(tmp_path: Path) -> None:
+    settings = overriding(
+        tmp_path / "own",
+        "refer.xml.j2",
+        '{% extends "fsctl/refer.xml.j2" %}'
+        '{% block prepare %}<condition><action application="log" data="INFO hi"/></condition>'
+        "{% endblock %}",
+    )
+    refer = contexts(tmp_path / "out", settings)["fsctl_refer"]
+    assert actions(refer) == [
+        ("log", "INFO hi"),
+        ("socket", "${fsctl_home} async full"),
+        ("execute_extension", "rescue XML fsctl_rescue"),
+    ]
+
+
+def test_an_override_can_replace_a_whole_template(tmp_path: Path) -> None:
+    text = '<include>\n<section name="channels"/>\n</include>\n'
+    settings = overriding(tmp_path / "own", "channels.xml.j2", text)
+    assert dialplan.render(settings, tmp_path / "out")[3].read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        (
+            "refr.xml.j2",
+            "",
+            "own/refr.xml.j2: unknown template refr.xml.j2; did you mean refer.xml.j2?",
+        ),
+        ("refer.xml", "", "own/refer.xml: unknown template refer.xml; did you mean refer.xml.j2?"),
+        (
+            "refer.xml.j2",
+            '{% extends "fsctl/refer.xml.j2" %}{% block prepar %}{% endblock %}',
+            "own/refer.xml.j2: unknown block prepar; did you mean prepare?",
+        ),
+        (
+            "channels.xml.j2",
+            "<a>\n{{ transfer.ring_timout_s }}</a>",
+            "channels.xml.j2: line 2: [transfer] ring_timout_s: unknown setting",
+        ),
+        ("refer.xml.j2", "<a>{{ tranfer }}</a>", "refer.xml.j2: line 1: tranfer: unknown setting"),
+        ("channels.xml.j2", "<a>\n{% if %}</a>", "own/channels.xml.j2: line 2: "),
+        ("channels.xml.j2", "<a>", "channels.xml.j2: the result is not well-formed XML: "),
+        (
+            "channels.xml.j2",
+            "<include><a/>\n</include>",
+            "channels.xml.j2: result line 1: <include> must stand alone",
+        ),
+        ("channels.xml.j2", '{% extends "fsctl/gone.xml.j2" %}', "gone.xml.j2"),
+    ],
+)
+def test_a_wrong_override_is_named_and_nothing_is_written(
+    tmp_path: Path, name: str, text: str, message: str
+) -> None:
+    settings = overriding(tmp_path / "own", name, text)
+    with pytest.raises(SettingsError) as caught:
+        dialplan.render(settings, tmp_path / "out")
+    assert message in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_missing_folder_of_overrides_is_named(tmp_path: Path) -> None:
+    settings = Settings(dialplan=Dialplan(overrides=tmp_path / "gone"))
+    with pytest.raises(SettingsError, match=r"\[dialplan\] overrides: .*gone"):
+        dialplan.render(settings, tmp_path / "out")
+
+
+def test_values_are_escaped_in_a_template_of_the_operators(tmp_path: Path) -> None:
+    settings = overriding(tmp_path / "own", "channels.xml.j2", '<a b="{{ server.home }}"/>')
+    settings = dataclasses.replace(settings, server=Server(home="\"><x y='&"))
+    root = render(tmp_path / "out", settings)["fsctl_channels.xml"]
+    assert root.attrib["b"] == "\"><x y='&"
+
+
+def test_every_template_is_cut_into_blocks() -> None:
+    for name, text in dialplan.shipped_templates().items():
+        assert "{% block " in text, name

@@ -1,0 +1,150 @@
+"""fsctl.dialplan: the routes that FreeSWITCH takes by itself when no controller answers."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from fsctl import dialplan
+from fsctl.settings import Route, Settings, Transfer
+
+ALL_KINDS = (
+    Route(name="a", match=r"1\d{3}", kind="user"),
+    Route(name="b", match="2.*", kind="user", domain="pbx.example.com"),
+    Route(name="c", match="3.*", kind="sofia", profile="p", host="h", port=5080, transport="tcp"),
+    Route(name="d", match="0.*", kind="gateway", gateway="g", strip=1, prefix="+49"),
+    Route(name="e", match=".+", kind="uri", profile="p", hosts=("*.example.com", "h?")),
+)
+
+
+def rescue(output: Path, settings: Settings) -> ElementTree.Element:
+    dialplan.render(settings, output)
+    found = ElementTree.parse(output / "dialplan/fsctl.xml").find("context[@name='fsctl_rescue']")
+    assert found is not None
+    return found
+
+
+def actions(node: ElementTree.Element) -> list[tuple[str, str]]:
+    return [(each.attrib["application"], each.attrib["data"]) for each in node.iter("action")]
+
+
+def extension(context: ElementTree.Element, name: str) -> ElementTree.Element:
+    found = context.find(f"extension[@name='{name}']")
+    assert found is not None, f"no extension {name}"
+    return found
+
+
+def conditions(node: ElementTree.Element) -> dict[str, str]:
+    return {
+        each.attrib["field"]: each.attrib["expression"]
+        for each in node.iter("condition")
+        if "field" in each.attrib
+    }
+
+
+def with_routes(*routes: Route) -> Settings:
+    return Settings(routes=routes)
+
+
+def test_each_kind_of_route_has_its_dial_string() -> None:
+    common = "{originate_timeout=60,outbound_redirect_fatal=true}"
+    settings = with_routes(*ALL_KINDS)
+    assert [dialplan.native_route(route, settings).dial_string for route in ALL_KINDS] == [
+        common + "user/${fsctl_dialled_number}@${fsctl_domain}",
+        common + "user/${fsctl_dialled_number}@pbx.example.com",
+        common + "sofia/p/sip:${fsctl_dialled_number}@h:5080;transport=tcp",
+        common + "sofia/gateway/g/+49${fsctl_dialled_number:1}",
+        common + "sofia/p/sip:${fsctl_dialled_number}@${fsctl_dialled_host}",
+    ]
+
+
+def test_routes_are_rendered_in_order_for_the_stages_in_which_nobody_has_dialled(
+    tmp_path: Path,
+) -> None:
+    context_node = rescue(tmp_path, with_routes(*ALL_KINDS))
+    names = [each.attrib["name"] for each in context_node]
+    routes = [name for name in names if name.startswith("fsctl_route_")]
+    assert routes == [f"fsctl_route_{letter}" for letter in "abcde"]
+    assert names.index("fsctl_route_e") < names.index("fsctl_no_route")
+    node = extension(context_node, "fsctl_route_a")
+    assert conditions(node) == {
+        "destination_number": "^rescue$",
+        "${fsctl_stage}": "^(?:new|legacy|dialling)$",
+        "${fsctl_dialled_number}": r"^(?:1\d{3})$",
+    }
+    assert actions(node)[-2][0] == "bridge"
+    assert actions(node)[-1] == ("execute_extension", "settle XML fsctl_rescue")
+
+
+def test_a_regex_with_markup_reaches_freeswitch_unchanged(tmp_path: Path) -> None:
+    route = Route(name="x", match='[^<>&"]+', kind="user")
+    node = extension(rescue(tmp_path, with_routes(route)), "fsctl_route_x")
+    assert conditions(node)["${fsctl_dialled_number}"] == '^(?:[^<>&"]+)$'
+
+
+def test_alternatives_stay_inside_the_whole_match() -> None:
+    route = dialplan.native_route(Route(match="1|2"), Settings())
+    assert re.search(route.number, "2")
+    assert not re.search(route.number, "12")
+
+
+def test_a_number_that_strip_would_empty_does_not_match() -> None:
+    route = dialplan.native_route(Route(match="0.*", strip=2), Settings())
+    assert not re.search(route.number, "01")
+    assert re.search(route.number, "012")
+
+
+@pytest.mark.parametrize(
+    ("host", "uri_matches", "user_matches"),
+    [
+        ("a.example.com", True, True),
+        ("A.Example.Com:5080", True, True),
+        ("hx", True, True),
+        ("", False, True),
+        ("example.com", False, False),
+        ("a.example.com.evil", False, False),
+        ("axexamplexcom", False, False),
+    ],
+)
+def test_hosts_are_globs(host: str, uri_matches: bool, user_matches: bool) -> None:
+    """A new call has no host of its own; only a route that dials the host needs one."""
+    hosts = ("*.example.com", "h?")
+    for kind, matches in (("uri", uri_matches), ("user", user_matches)):
+        route = Route(kind=kind, hosts=hosts)  # type: ignore[arg-type]
+        expression = dialplan.native_route(route, Settings()).host
+        assert bool(re.search(expression, host)) is matches
+
+
+def test_codecs_and_timeout_go_to_the_called_leg() -> None:
+    settings = Settings(call=dataclasses.replace(Settings().call, codecs="PCMU,opus@20i"))
+    string = dialplan.native_route(Route(ring_timeout_s=9), settings).dial_string
+    assert string.startswith(
+        "{originate_timeout=9,outbound_redirect_fatal=true,absolute_codec_string=^^:PCMU:opus@20i}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("transfer", "override", "context", "confirm"),
+    [
+        (Transfer(), None, "fsctl_refer", "true"),
+        (Transfer(mode="legacy"), None, "fsctl_legacy", "true"),
+        (Transfer(mode="legacy", legacy_report="at-once"), None, "fsctl_legacy", "false"),
+        (Transfer(legacy_report="at-once"), "legacy", "fsctl_legacy", "false"),
+        (Transfer(mode="legacy", legacy_report="at-once"), "in-session", "fsctl_refer", "true"),
+    ],
+)
+def test_a_call_that_was_rescued_can_be_transferred(
+    tmp_path: Path, transfer: Transfer, override: str | None, context: str, confirm: str
+) -> None:
+    route = Route(name="x", transfer_mode=override)  # type: ignore[arg-type]
+    settings = Settings(transfer=transfer, routes=(route,))
+    node = extension(rescue(tmp_path, settings), "fsctl_route_x")
+    assert actions(node)[:3] == [
+        ("export", f"confirm_blind_transfer={confirm}"),
+        ("export", f"force_transfer_context={context}"),
+        ("export", "force_transfer_dialplan=XML"),
+    ]

@@ -1,0 +1,338 @@
+"""fsctl.settings: every key is checked, and every refusal names the place."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from fsctl.errors import SettingsError
+from fsctl.settings import SAFE_NUMBER, Route, Settings, load
+
+EXAMPLE = Path(__file__).parents[2] / "fsctl.example.toml"
+
+
+def load_text(tmp_path: Path, text: str, **environ: str) -> Settings:
+    file = tmp_path / "fsctl.toml"
+    file.write_text(text, encoding="utf-8")
+    return load(file, environ)
+
+
+def refusal(tmp_path: Path, text: str, **environ: str) -> str:
+    with pytest.raises(SettingsError) as caught:
+        load_text(tmp_path, text, **environ)
+    return str(caught.value).removeprefix(f"{tmp_path}/")
+
+
+def test_defaults_need_no_file() -> None:
+    assert load(None, {}) == Settings()
+    assert Settings().routes == (Route(name="users", match=".+", kind="user"),)
+
+
+def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
+    assert load_text(tmp_path, "") == Settings()
+
+
+def test_the_example_file_shows_every_default_and_loads() -> None:
+    assert load(EXAMPLE, {}) == Settings()
+
+
+def test_the_example_file_names_every_key() -> None:
+    text = EXAMPLE.read_text(encoding="utf-8")
+    for section in ("server", "switch", "call", "transfer", "dialplan"):
+        assert f"[{section}]" in text
+        for name in getattr(Settings(), section).__slots__:
+            assert re.search(rf"^#? ?{name} = ", text, re.M), f"[{section}] {name}"
+    for name in Route.__slots__:
+        assert re.search(rf"^# {name} = ", text, re.M), f"[[route]] {name}"
+
+
+def test_the_example_file_with_everything_uncommented_loads(tmp_path: Path) -> None:
+    lines = EXAMPLE.read_text(encoding="utf-8").splitlines()
+    text = "\n".join(re.sub(r"^# (?=[a-z_]+ = |\[\[)", "", line) for line in lines)
+    text = re.sub(r"(?m)^(password_file|overrides) = .*$", "", text)
+    assert [route.kind for route in load_text(tmp_path, text).routes] == [
+        "user",
+        "sofia",
+        "gateway",
+        "uri",
+    ]
+    assert len(tomllib.loads(text)["route"]) == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[transfer]\nring_timeout_s = 0", "[transfer] ring_timeout_s: must be 1..600, not 0"),
+        (
+            "[transfer]\nring_timeout_s = true",
+            "[transfer] ring_timeout_s: must be 1..600, not True",
+        ),
+        ("[transfer]\nring_timeout_s = 5.5", "[transfer] ring_timeout_s: must be 1..600, not 5.5"),
+        ('[server]\nmax_calls = "9"', "[server] max_calls: must be 1..100000, not '9'"),
+        (
+            "[transfer]\ndecision_timeout_s = 0",
+            "[transfer] decision_timeout_s: must be 0.1..60, not 0",
+        ),
+        (
+            '[transfer]\nmode = "legcy"',
+            '[transfer] mode: must be one of "in-session", "legacy", not \'legcy\'',
+        ),
+        ("[transfer]\nreferred_by = 1", "[transfer] referred_by: must be true or false, not 1"),
+        ("[transfr]\n", "unknown section transfr; did you mean transfer?"),
+        (
+            "[transfer]\nring_timout_s = 5",
+            "[transfer]: unknown key ring_timout_s; did you mean ring_timeout_s?",
+        ),
+        ("[transfer]\nzzz = 5", "[transfer]: unknown key zzz; known are mode, "),
+        ("call = 5", "[call]: must be a table, not 5"),
+        ('[server]\nlisten = "8084"', "[server] listen: must be \"host:port\", not '8084'"),
+        ('[server]\nlisten = "h:70000"', '[server] listen: must be "host:port"'),
+        (
+            '[server]\nlisten = "0.0.0.0:8084"',
+            '[server] home: must be set, FreeSWITCH cannot dial listen = "0.0.0.0:8084"',
+        ),
+        ('[server]\nlisten = "[::]:8084"', "[server] home: must be set"),
+        ('[server]\nhome = "h:0"', "[server] home: must be"),
+        ('[server]\nhome = "h:1|evil:2"', "[server] home: must be"),
+        ('[dialplan]\ncontrollers = ["a:1", "b"]', "[dialplan] controllers: must be"),
+        ("[dialplan]\ncontrollers = []", "[dialplan] controllers: must be a list of at least one"),
+        ("[switch]\nenabled = true", "[switch] enabled: needs password or password_file"),
+        ('[switch]\npassword_file = "gone"', "[switch] password_file: "),
+        (
+            '[switch]\npassword = "x"\npassword_file = "f"',
+            "[switch] password_file: password is set as well",
+        ),
+        ('[call]\nringback = "${system(id)}"', "[call] ringback: must be"),
+        ('[transfer]\ncaller_id_name = "a\\"b"', "[transfer] caller_id_name: must be"),
+        ('[transfer]\ncaller_id = "fixed"', "[transfer] caller_id_number: must be set"),
+        ('[transfer]\nheaders = {"X Foo" = "1"}', "'X Foo' is not the name of a header"),
+        ('[transfer]\nheaders = {From = "1"}', "From is a header that belongs to the call itself"),
+        ('[transfer]\nheaders = {X-A = "1\\r\\nX-B: 2"}', "[transfer] headers: X-A must be text"),
+        ('[transfer]\nheaders = {X-A = "${x}"}', "[transfer] headers: X-A must be text"),
+        ("[server]\nx = y", "Invalid value (at line 2"),
+    ],
+)
+def test_a_wrong_file_is_refused_by_place(tmp_path: Path, text: str, message: str) -> None:
+    reply = refusal(tmp_path, text)
+    assert reply.startswith("fsctl.toml: ")
+    assert message in reply
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('match = "1.*"', "[[route]] 1 kind: is missing"),
+        ('kind = "sofia"', '[[route]] 1 host: must be set for kind = "sofia"'),
+        ('kind = "gateway"', "[[route]] 1 gateway: must be set"),
+        ('kind = "uri"', "[[route]] 1 hosts: must be set"),
+        ('kind = "uri"\nhosts = ["*"]', '[[route]] 1 hosts: kind = "uri" must name the hosts'),
+        ('kind = "uri"\nhosts = ["a.example", "*.*"]', "must name the hosts"),
+        ('kind = "user"\ngateway = "g"', '[[route]] 1 gateway: does not apply to kind = "user"'),
+        ('kind = "user"\ndomain = "a\\"b"', "[[route]] 1 domain: must be a domain, not 'a\"b'"),
+        ('kind = "user"\ndomain = "a,b"', "[[route]] 1 domain: "),
+        ('kind = "user"\nport = 0', "[[route]] 1 port: "),
+        ('kind = "user"\nname = "a b"', "[[route]] 1 name: "),
+        ('kind = "user"\nprefix = "1,2"', "[[route]] 1 prefix: "),
+        ('kind = "user"\ncaller_id = "fixed"', "[[route]] 1 caller_id_number: must be set"),
+    ],
+)
+def test_a_wrong_route_is_refused_by_number(tmp_path: Path, text: str, message: str) -> None:
+    assert message in refusal(tmp_path, f"[[route]]\n{text}")
+
+
+@pytest.mark.parametrize(
+    "regex",
+    [
+        "(",
+        "a**",
+        r"(?P<n>1)",
+        r"(?a)1",
+        r"1\Z",
+        r"\u0031",
+        r"(1)\1",
+        "1{,3}",
+        "[[:digit:]]",
+        "${destination_number}",
+        "$${domain}",
+        "a b",
+        "ä",
+    ],
+)
+def test_a_regex_that_python_and_pcre_read_differently_is_refused(
+    tmp_path: Path, regex: str
+) -> None:
+    text = f"[[route]]\nkind = 'user'\nmatch = '{regex}'"
+    assert "[[route]] 1 match: must be a regular expression in the syntax" in refusal(
+        tmp_path, text
+    )
+
+
+@pytest.mark.parametrize(
+    "regex", [r"^1\d{3}$", '0[^<>&"]+', r"(?:\+49|0)(?!900)\d{2,}", r"(1|2)\*.", "[0-9a-f]{1,3}"]
+)
+def test_a_shared_regex_is_taken_as_it_is(tmp_path: Path, regex: str) -> None:
+    settings = load_text(tmp_path, f"[[route]]\nkind = 'user'\nmatch = '{regex}'")
+    assert settings.routes[0].match == regex
+
+
+def test_routes_keep_their_order_and_get_names_and_the_default_profile(tmp_path: Path) -> None:
+    settings = load_text(
+        tmp_path,
+        """
+        [dialplan]
+        sofia_profile = "external"
+        [[route]]
+        kind = "uri"
+        hosts = ["*.example.com"]
+        [[route]]
+        name = "desk"
+        kind = "sofia"
+        profile = "lan"
+        host = "[::1]"
+        transport = "tcp"
+        [[route]]
+        kind = "user"
+        """,
+    )
+    found = [(route.name, route.kind, route.profile) for route in settings.routes]
+    assert found == [
+        ("route1", "uri", "external"),
+        ("desk", "sofia", "lan"),
+        ("route3", "user", ""),
+    ]
+
+
+def test_two_routes_of_one_name_are_refused(tmp_path: Path) -> None:
+    text = "[[route]]\nname = 'a'\nkind = 'user'\n" * 2
+    assert "[[route]] 2 name: 'a' is another route's name" in refusal(tmp_path, text)
+
+
+def test_a_single_bracket_route_is_explained(tmp_path: Path) -> None:
+    assert "route: must be written as [[route]]" in refusal(tmp_path, "[route]\nkind = 'user'")
+
+
+def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
+    settings = load_text(
+        tmp_path,
+        "[server]\nlisten = '127.0.0.1:1'\nmax_calls = 5\n[transfer]\nreferred_by = true",
+        FSCTL_SERVER_LISTEN="127.0.0.1:2",
+        FSCTL_SERVER_DRAIN_TIMEOUT_S="2.5",
+        FSCTL_CALL_RING_TIMEOUT_S="7",
+        FSCTL_TRANSFER_REFERRED_BY="False",
+        FSCTL_TRANSFER_PASS_HEADERS="X-A, X-B",
+        FSCTL_TRANSFER_HEADERS="X-C=1, X-D=a=b",
+        FSCTL_DIALPLAN_CONTROLLERS="a:1,b:2",
+        UNRELATED="x",
+    )
+    assert settings.server.listen == settings.server.home == "127.0.0.1:2"
+    assert (settings.server.max_calls, settings.server.drain_timeout_s) == (5, 2.5)
+    assert settings.call.ring_timeout_s == 7
+    assert settings.transfer.referred_by is False
+    assert settings.transfer.pass_headers == ("X-A", "X-B")
+    assert settings.transfer.headers == (("X-C", "1"), ("X-D", "a=b"))
+    assert settings.dialplan.controllers == ("a:1", "b:2")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        (
+            "FSCTL_SERVR_LISTEN",
+            "x",
+            "environment: unknown variable FSCTL_SERVR_LISTEN; did you mean FSCTL_SERVER_LISTEN?",
+        ),
+        (
+            "FSCTL_TRANSFER_RING_TIMEOUT_S",
+            "soon",
+            "FSCTL_TRANSFER_RING_TIMEOUT_S: must be 1..600, not 'soon'",
+        ),
+        (
+            "FSCTL_TRANSFER_REFERRED_BY",
+            "maybe",
+            "FSCTL_TRANSFER_REFERRED_BY: must be true or false, not 'maybe'",
+        ),
+        ("FSCTL_TRANSFER_HEADERS", "X-A", "FSCTL_TRANSFER_HEADERS: must be a table of headers"),
+    ],
+)
+def test_a_wrong_variable_is_refused_by_name(name: str, value: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(message)):
+        load(None, {name: value})
+
+
+def test_home_and_controllers_follow_listen_unless_set(tmp_path: Path) -> None:
+    settings = load_text(tmp_path, "[server]\nlisten = '10.0.0.1:9'")
+    assert (settings.server.home, settings.dialplan.controllers) == ("10.0.0.1:9", ("10.0.0.1:9",))
+    settings = load_text(tmp_path, "[server]\nlisten = '0.0.0.0:9'\nhome = 'fsctl:9'")
+    assert (settings.server.home, settings.dialplan.controllers) == ("fsctl:9", ("fsctl:9",))
+
+
+def test_port_zero_leaves_home_to_be_learnt(tmp_path: Path) -> None:
+    settings = load_text(tmp_path, "[server]\nlisten = '127.0.0.1:0'")
+    assert (settings.server.home, settings.dialplan.controllers) == ("", ())
+
+
+def test_the_password_enables_the_switch_and_is_never_shown(tmp_path: Path) -> None:
+    settings = load(None, {"FSCTL_SWITCH_PASSWORD": "S3cret!"})
+    assert settings.switch.enabled
+    assert settings.switch.password == "S3cret!"
+    assert "S3cret!" not in repr(settings)
+    off = load(None, {"FSCTL_SWITCH_PASSWORD": "x", "FSCTL_SWITCH_ENABLED": "false"})
+    assert not off.switch.enabled
+
+
+def test_a_wrong_password_is_not_repeated() -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(None, {"FSCTL_SWITCH_PASSWORD": "S3cret\nline"})
+    assert "FSCTL_SWITCH_PASSWORD: must be" in str(caught.value)
+    assert "S3cret" not in str(caught.value)
+
+
+def test_a_password_file_is_relative_to_the_settings(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("from file\n", encoding="utf-8")
+    settings = load_text(tmp_path, "[switch]\npassword_file = 'secret'")
+    assert settings.switch.password == "from file"
+    assert settings.switch.password_file == tmp_path / "secret"
+
+
+def test_the_environments_password_wins_over_the_files(tmp_path: Path) -> None:
+    text = "[switch]\npassword_file = 'gone'"
+    assert load_text(tmp_path, text, FSCTL_SWITCH_PASSWORD="e").switch.password == "e"
+    (tmp_path / "other").write_text("o", encoding="utf-8")
+    settings = load_text(
+        tmp_path,
+        "[switch]\npassword = 'x'",
+        FSCTL_SWITCH_PASSWORD_FILE=str(tmp_path / "other"),
+    )
+    assert settings.switch.password == "o"
+
+
+@pytest.mark.parametrize(("mode", "warned"), [(0o644, True), (0o640, False)])
+def test_a_world_readable_password_is_warned_of(tmp_path: Path, mode: int, warned: bool) -> None:
+    file = tmp_path / "fsctl.toml"
+    file.write_text("[switch]\npassword = 'x'", encoding="utf-8")
+    file.chmod(mode)
+    warnings = load(file, {}).warnings
+    assert bool(warnings) is warned
+    assert all("[switch] password" in each for each in warnings)
+
+
+def test_the_event_socket_is_rendered_for_the_switchs_own_port(tmp_path: Path) -> None:
+    assert load_text(tmp_path, "[switch]\nport = 8022").dialplan.event_socket_port == 8022
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"gone\.toml: No such file"):
+        load(tmp_path / "gone.toml", {})
+
+
+@pytest.mark.parametrize("number", ["1000", "+49.89-1~x_y", "*97", "a" * 64])
+def test_a_safe_number(number: str) -> None:
+    assert re.fullmatch(SAFE_NUMBER, number)
+
+
+@pytest.mark.parametrize("number", ["", "${x}", "1,2", "a b", "1@h", "'1", "1|2", "a" * 65, "%7B"])
+def test_an_unsafe_number(number: str) -> None:
+    assert not re.fullmatch(SAFE_NUMBER, number)
