@@ -1,0 +1,204 @@
+"""The blind transfer as one table (RFC 3515, RFC 5589 section 6), pure: no input, output, clock.
+
+``step(transfer, stimulus, status)`` takes a frozen :class:`Transfer` and returns the next one and
+the actions to perform, in order. All transitions live in this file. A pair that is not in the
+table keeps the state and asks for nothing: its caller logs it.
+
+Three rules stand above the table, so that no row has to repeat them:
+
+1. One final report a REFER: a ``NOTIFY_*`` action is dropped once the transferor has been told.
+2. A transferor that has gone is neither told nor released, and nobody can be joined with it again:
+   a row that would reconnect ends in ``FAILED`` with ``HANG_UP_TRANSFEREE`` instead.
+3. In every open state the switch's loss ends the transfer as ``ABANDONED``.
+
+Deadlines run from the entry of a state; :data:`DEADLINES` names the setting that bounds each.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from fsctl.sip.status import SipStatus
+
+
+class State(Enum):
+    """Where a transfer stands; the value is the name that logs and records use."""
+
+    REQUESTED = "requested"
+    """The application has been asked and has not decided."""
+    CALLING_TARGET = "calling target"
+    """The target rings; the transferee hears ringback; the transferor is parked."""
+    JOINING = "joining"
+    """The target has answered and is being bridged with the transferee."""
+    RELEASING = "releasing"
+    """Transferee and target talk; the transferor has been told and may still send its BYE."""
+    RECONNECTING = "reconnecting"
+    """The target failed; transferee and transferor are being bridged again."""
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    ABANDONED = "abandoned"
+    """A party or the switch left; nothing can be joined any more."""
+
+
+class Stimulus(Enum):
+    """What can happen to a transfer."""
+
+    TARGET_CALLED = "the application calls the target"
+    TARGET_ANSWERED = "the target answers"
+    TARGET_FAILED = "the target fails"
+    LEGS_JOINED = "transferee and target are bridged"
+    SUCCESS_REPORTED = "the application reports success"
+    FAILURE_REPORTED = "the application reports failure"
+    LEGS_REJOINED = "transferee and transferor are bridged again"
+    REJOIN_FAILED = "transferee and transferor cannot be bridged again"
+    TRANSFEREE_HANGUP = "the transferee hangs up"
+    TRANSFEROR_HANGUP = "the transferor hangs up"
+    DEADLINE = "the deadline passes"
+    SWITCH_LOST = "the switch is lost"
+
+
+class Action(Enum):
+    """What the runner does; it performs the actions of one step in order."""
+
+    NOTIFY_SUCCESS = "notify success"
+    NOTIFY_FAILURE = "notify failure"
+    HANG_UP_TARGET = "hang up the target"
+    REJOIN = "join transferee and transferor again"
+    RELEASE_TRANSFEROR = "release the transferor after its grace time"
+    HANG_UP_TRANSFEROR = "hang up the transferor"
+    HANG_UP_TRANSFEREE = "hang up the transferee"
+
+
+_S, _E, _A = State, Stimulus, Action
+_TELL_AND_REJOIN = (_A.NOTIFY_FAILURE, _A.REJOIN)
+_STOP_TELL_AND_REJOIN = (_A.HANG_UP_TARGET, _A.NOTIFY_FAILURE, _A.REJOIN)
+_STOP_TELL_AND_RELEASE = (_A.HANG_UP_TARGET, _A.NOTIFY_FAILURE, _A.RELEASE_TRANSFEROR)
+_TELL_AND_RELEASE = (_A.NOTIFY_SUCCESS, _A.RELEASE_TRANSFEROR)
+
+TABLE: dict[tuple[State, Stimulus], tuple[State, tuple[Action, ...]]] = {
+    (_S.REQUESTED, _E.TARGET_CALLED): (_S.CALLING_TARGET, ()),
+    # The application keeps the transferee for itself: an announcement, a queue, voicemail.
+    (_S.REQUESTED, _E.SUCCESS_REPORTED): (_S.RELEASING, _TELL_AND_RELEASE),
+    (_S.REQUESTED, _E.FAILURE_REPORTED): (_S.RECONNECTING, _TELL_AND_REJOIN),
+    (_S.REQUESTED, _E.DEADLINE): (_S.RECONNECTING, _TELL_AND_REJOIN),
+    (_S.REQUESTED, _E.TRANSFEREE_HANGUP): (_S.ABANDONED, _STOP_TELL_AND_RELEASE),
+    (_S.CALLING_TARGET, _E.TARGET_ANSWERED): (_S.JOINING, ()),
+    (_S.CALLING_TARGET, _E.TARGET_FAILED): (_S.RECONNECTING, _TELL_AND_REJOIN),
+    # Events may arrive without the one before them: bridged legs are bridged.
+    (_S.CALLING_TARGET, _E.LEGS_JOINED): (_S.RELEASING, _TELL_AND_RELEASE),
+    # Told early by the application's choice; the transfer itself goes on.
+    (_S.CALLING_TARGET, _E.SUCCESS_REPORTED): (_S.CALLING_TARGET, (_A.NOTIFY_SUCCESS,)),
+    (_S.CALLING_TARGET, _E.FAILURE_REPORTED): (_S.RECONNECTING, _STOP_TELL_AND_REJOIN),
+    (_S.CALLING_TARGET, _E.DEADLINE): (_S.RECONNECTING, _STOP_TELL_AND_REJOIN),
+    (_S.CALLING_TARGET, _E.TRANSFEREE_HANGUP): (_S.ABANDONED, _STOP_TELL_AND_RELEASE),
+    (_S.JOINING, _E.LEGS_JOINED): (_S.RELEASING, _TELL_AND_RELEASE),
+    (_S.JOINING, _E.SUCCESS_REPORTED): (_S.JOINING, (_A.NOTIFY_SUCCESS,)),
+    (_S.JOINING, _E.FAILURE_REPORTED): (_S.RECONNECTING, _STOP_TELL_AND_REJOIN),
+    (_S.JOINING, _E.TARGET_FAILED): (_S.RECONNECTING, _TELL_AND_REJOIN),
+    (_S.JOINING, _E.DEADLINE): (_S.RECONNECTING, _STOP_TELL_AND_REJOIN),
+    (_S.JOINING, _E.TRANSFEREE_HANGUP): (_S.ABANDONED, _STOP_TELL_AND_RELEASE),
+    (_S.RELEASING, _E.TRANSFEROR_HANGUP): (_S.SUCCEEDED, ()),
+    (_S.RELEASING, _E.DEADLINE): (_S.SUCCEEDED, (_A.HANG_UP_TRANSFEROR,)),
+    (_S.RECONNECTING, _E.LEGS_REJOINED): (_S.FAILED, ()),
+    (_S.RECONNECTING, _E.REJOIN_FAILED): (
+        _S.FAILED,
+        (_A.HANG_UP_TRANSFEREE, _A.HANG_UP_TRANSFEROR),
+    ),
+    (_S.RECONNECTING, _E.DEADLINE): (_S.FAILED, (_A.HANG_UP_TRANSFEREE, _A.HANG_UP_TRANSFEROR)),
+    (_S.RECONNECTING, _E.TRANSFEROR_HANGUP): (_S.FAILED, (_A.HANG_UP_TRANSFEREE,)),
+    (_S.RECONNECTING, _E.TRANSFEREE_HANGUP): (_S.ABANDONED, (_A.HANG_UP_TRANSFEROR,)),
+}
+"""``(state, stimulus) -> (next state, actions)``; the whole life of a transfer."""
+
+OPEN = frozenset({_S.REQUESTED, _S.CALLING_TARGET, _S.JOINING, _S.RELEASING, _S.RECONNECTING})
+"""States in which something is still owed to somebody."""
+
+DEADLINES: dict[State, str] = {
+    _S.REQUESTED: "decision_timeout_s",
+    _S.CALLING_TARGET: "ring_timeout_s",
+    _S.JOINING: "join_timeout_s",
+    _S.RELEASING: "release_transferor_after_s",
+    _S.RECONNECTING: "join_timeout_s",
+}
+"""The setting that bounds the stay in each open state."""
+
+DEADLINE_STATUS: dict[State, SipStatus] = {
+    _S.REQUESTED: SipStatus(603),
+    _S.CALLING_TARGET: SipStatus(480),
+    _S.JOINING: SipStatus(503),
+}
+"""What the transferor is told when a deadline passes (RFC 3515 section 2.4.5)."""
+
+_TRANSFEREE_LEFT = SipStatus(487)
+_SUCCESS = SipStatus(200)
+_NOTIFIES = frozenset({_A.NOTIFY_SUCCESS, _A.NOTIFY_FAILURE})
+_FOR_TRANSFEROR = _NOTIFIES | {_A.RELEASE_TRANSFEROR, _A.HANG_UP_TRANSFEROR}
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """One REFER's transfer, as far as decisions need it."""
+
+    state: State = State.REQUESTED
+    transferor_present: bool = True
+    reported: SipStatus | None = None
+    """What the transferor was told, or would have been told had it stayed."""
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in OPEN
+
+
+def step(
+    transfer: Transfer, stimulus: Stimulus, status: SipStatus | None = None
+) -> tuple[Transfer, tuple[Action, ...]]:
+    """Return the next transfer and what is to be done, in order.
+
+    ``status`` goes with ``TARGET_FAILED`` and ``FAILURE_REPORTED``: the code and phrase that the
+    transferor is told.
+    """
+    if stimulus is Stimulus.SWITCH_LOST and transfer.is_open:
+        return replace(transfer, state=State.ABANDONED), ()
+    gone = replace(transfer, transferor_present=False)
+    row = TABLE.get((transfer.state, stimulus))
+    if row is None:
+        left = stimulus is Stimulus.TRANSFEROR_HANGUP and transfer.is_open
+        return (gone if left else transfer), ()
+    following, actions = row
+    if stimulus is Stimulus.TRANSFEROR_HANGUP:
+        transfer = gone
+    return _with_rules(transfer, following, actions, _status(transfer.state, stimulus, status))
+
+
+def _status(state: State, stimulus: Stimulus, given: SipStatus | None) -> SipStatus:
+    """The final status that a failing step owes to the transferor."""
+    if stimulus is Stimulus.TRANSFEREE_HANGUP:
+        return _TRANSFEREE_LEFT
+    if stimulus is Stimulus.DEADLINE:
+        return DEADLINE_STATUS.get(state, SipStatus(503))
+    return given or SipStatus(503)
+
+
+def _with_rules(
+    transfer: Transfer, following: State, actions: tuple[Action, ...], failure: SipStatus
+) -> tuple[Transfer, tuple[Action, ...]]:
+    """Apply rules 1 and 2 of the module's docstring to a row of the table."""
+    reported = transfer.reported
+    if reported is not None:
+        actions = tuple(action for action in actions if action not in _NOTIFIES)
+    elif _A.NOTIFY_SUCCESS in actions:
+        reported = _SUCCESS
+    elif _A.NOTIFY_FAILURE in actions:
+        reported = failure
+    if not transfer.transferor_present:
+        if following is State.RECONNECTING:
+            following = State.FAILED
+        elif following is State.RELEASING:
+            following = State.SUCCEEDED
+        actions = tuple(
+            Action.HANG_UP_TRANSFEREE if action is Action.REJOIN else action
+            for action in actions
+            if action not in _FOR_TRANSFEROR
+        )
+    return replace(transfer, state=following, reported=reported), actions
