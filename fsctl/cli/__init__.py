@@ -1,0 +1,28 @@
+"""The command line: ``fsctl serve``, ``fsctl dialplan render``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from fsctl import __version__
+from fsctl.cli import dialplan, serve
+from fsctl.errors import FsctlError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; 0 when it went well, 2 when something given to it was wrong."""
+    parser = argparse.ArgumentParser(
+        prog="fsctl", description="Call transfers on FreeSWITCH, under the application's control."
+    )
+    parser.add_argument("--version", action="version", version=f"fsctl {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for command in (serve, dialplan):
+        command.add_parser(commands)
+    arguments = parser.parse_args(argv)
+    try:
+        return int(arguments.run(arguments))
+    except (FsctlError, OSError) as error:
+        print(f"fsctl: {error}", file=sys.stderr)
+        return 2

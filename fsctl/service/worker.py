@@ -1,0 +1,53 @@
+"""One worker: the server that FreeSWITCH dials, the switchboard behind it, and its signals."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+
+import gevent
+from gevent.event import Event as Flag
+
+from fsctl.esl.server import EslServer
+from fsctl.session.switchboard import Scenario, Switchboard
+from fsctl.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+class Worker:
+    """Serves calls until it is told to stop. Listens once it is made; raises OSError then."""
+
+    def __init__(self, settings: Settings, scenario: Scenario | None = None) -> None:
+        self._settings = settings
+        self._stop = Flag()
+        host, _, port = settings.server.listen.rpartition(":")
+        self._server = EslServer(
+            (host.strip("[]"), int(port)),
+            lambda link, snapshot: self.switchboard.handle(link, snapshot),
+            max_links=settings.server.max_calls,
+        )
+        self.address = self._server.address
+        """Where it really listens (host, port)."""
+        home = settings.server.home or "{}:{}".format(*self.address)
+        self.switchboard = Switchboard(settings, home, scenario)
+
+    def run(self) -> None:
+        """Serve until SIGTERM or SIGINT; then drain: running calls go on to the deadline."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            gevent.signal_handler(number, self._stop.set)
+        self.start()
+        print("fsctl: listening on {}:{}".format(*self.address), file=sys.stderr, flush=True)
+        self._stop.wait()
+        self.stop()
+
+    def start(self) -> None:
+        """Begin to accept links."""
+        self._server.start()
+
+    def stop(self) -> None:
+        """Drain and stop. Legs of running calls can still come home meanwhile."""
+        log.info("draining: %d sessions", len(self.switchboard.sessions))
+        self.switchboard.drain(self._settings.server.drain_timeout_s)
+        self._server.stop(5.0)

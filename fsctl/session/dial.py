@@ -1,0 +1,143 @@
+"""Calling somebody for a leg that waits: FreeSWITCH's ``bridge`` application, executed on that leg.
+
+FreeSWITCH itself passes ringing and early media on, makes ringback for an answered leg, cancels
+the callee when the waiting leg leaves, and joins the two on answer: all of that goes on when this
+process dies. We choose the callee's uuid beforehand, so that its events are subscribed before it
+exists, and learn the outcome from ``CHANNEL_EXECUTE_COMPLETE`` (matched by its Application-UUID).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+from fsctl.esl.commands import Command, Execute, Filter, UuidSetvar
+from fsctl.esl.events import Event
+from fsctl.session.call import Call
+from fsctl.session.dialstring import (
+    DialString,
+    carried_caller_name,
+    carried_caller_number,
+    carried_value,
+)
+from fsctl.session.outcome import bridge_status, redirect_contacts
+from fsctl.session.routing import Routed
+from fsctl.settings import Settings, TransferMode
+from fsctl.sip.status import SipStatus
+
+REFER_CONTEXT = "fsctl_refer"
+LEGACY_CONTEXT = "fsctl_legacy"
+
+
+@dataclass(slots=True)
+class Dial:
+    """One destination being reached for ``waiting``; ``outgoing`` is the callee's call."""
+
+    waiting: Call
+    outgoing: Call
+    ring_timeout_s: int
+    caller_id: str
+    display_name: str
+    headers: Mapping[str, str]
+    for_transfer: bool
+    """The waiting leg is a transferee: it hears ringback, whatever the target's early media."""
+    redirects_left: int
+    answered: bool = False
+    execution: str = ""
+    """Event-UUID of the ``bridge`` that runs for this attempt."""
+    refusal: SipStatus | None = None
+    """The callee's own answer, from its CHANNEL_HANGUP."""
+    contacts: list[str] = field(default_factory=list)
+
+    def commands(self, routed: Routed, home: str, settings: Settings) -> list[Command]:
+        """Return what starts the next attempt; the callee's channel gets a new uuid."""
+        self.refusal, self.contacts = None, []
+        self.execution = str(uuid4())
+        self.outgoing.number = routed.number
+        waiting, outgoing = self.waiting.channel_uuid, self.outgoing.channel_uuid
+        armed = self._waiting_variables(settings) | arming(
+            self.waiting, self.outgoing, home, settings
+        )
+        dial_string = DialString(routed.endpoint, self._leg_variables(home, settings)).format()
+        return [
+            Filter("Unique-ID", outgoing),
+            *(UuidSetvar(waiting, name, value) for name, value in armed.items()),
+            Execute("bridge", dial_string, event_uuid=self.execution),
+        ]
+
+    def note_hangup(self, event: Event, status: SipStatus) -> None:
+        """Remember why the callee's channel ended, until ``bridge`` returns."""
+        self.refusal = status
+        self.contacts = redirect_contacts(event)
+
+    def status(self, complete: Event) -> SipStatus:
+        """Return why the attempt failed, once ``bridge`` has returned."""
+        return self.refusal or bridge_status(complete)
+
+    def _waiting_variables(self, settings: Settings) -> dict[str, str | None]:
+        section = settings.transfer if self.for_transfer else settings.call
+        variables: dict[str, str | None] = {
+            "continue_on_fail": "true",
+            "hangup_after_bridge": "false",
+            "transfer_ringback": section.ringback,
+            # FreeSWITCH copies the callee's answer here; an older one must not be taken for it.
+            "sip_invite_failure_status": None,
+            "sip_invite_failure_phrase": None,
+        }
+        if not self.for_transfer:
+            variables["fsctl_stage"] = "dialling"
+        return variables
+
+    def _leg_variables(self, home: str, settings: Settings) -> dict[str, str]:
+        variables = arming(self.outgoing, self.waiting, home, settings) | {
+            "origination_uuid": self.outgoing.channel_uuid,
+            "origination_caller_id_number": self.caller_id,
+            "origination_caller_id_name": self.display_name,
+            "originate_timeout": str(self.ring_timeout_s),
+            "outbound_redirect_fatal": "true",
+        }
+        if self.for_transfer:
+            # bridge returns at 183 otherwise, and FreeSWITCH would report success (FREESWITCH 4).
+            variables |= {"ignore_early_media": "true", "instant_ringback": "true"}
+        if settings.call.codecs:
+            variables["absolute_codec_string"] = settings.call.codecs
+        return variables | {f"sip_h_{name}": value for name, value in self.headers.items()}
+
+
+def arming(call: Call, peer: Call, home: str, settings: Settings) -> dict[str, str]:
+    """Return the variables that make a REFER of either party come home (FREESWITCH.md 0).
+
+    Where ``call`` is sent as a transferee depends on what its *peer*, the transferor, asked for;
+    whether FreeSWITCH waits for the result depends on ``call``'s own wish as a transferor.
+    """
+    return {
+        "confirm_blind_transfer": _confirm(call.transfer_mode, settings),
+        "force_transfer_context": _context(peer.transfer_mode),
+        "force_transfer_dialplan": "XML",
+        "fsctl_home": home,
+        "fsctl_session": call.session.id,
+        "fsctl_number": carried_value(call.number),
+        "fsctl_transferor_number": carried_caller_number(peer.number),
+        "fsctl_transferor_name": carried_caller_name(peer.display_name),
+    }
+
+
+def rearming(transferor: Call, settings: Settings) -> list[Command]:
+    """Return the commands that change what a REFER by ``transferor`` does, now."""
+    mode = transferor.transfer_mode
+    uuid = transferor.channel_uuid
+    commands: list[Command] = [UuidSetvar(uuid, "confirm_blind_transfer", _confirm(mode, settings))]
+    if transferor.peer is not None:
+        peer = transferor.peer.channel_uuid
+        commands.append(UuidSetvar(peer, "force_transfer_context", _context(mode)))
+    return commands
+
+
+def _confirm(mode: TransferMode, settings: Settings) -> str:
+    at_once = mode == "legacy" and settings.transfer.legacy_report == "at-once"
+    return "false" if at_once else "true"
+
+
+def _context(mode: TransferMode) -> str:
+    return REFER_CONTEXT if mode == "in-session" else LEGACY_CONTEXT

@@ -1,0 +1,207 @@
+"""How a leg comes to a session: as a new call, home with a transfer request, or as a legacy one."""
+
+from __future__ import annotations
+
+import logging
+
+from fsctl.esl.connection import Connection
+from fsctl.esl.events import Event
+from fsctl.session.call import Call, CallState
+from fsctl.session.events import BlindTransferRequested, CallAlerting, Started
+from fsctl.session.request import BadRequest, read_request
+from fsctl.session.routing import NoRoute
+from fsctl.session.session import Session
+from fsctl.session.transfers import BlindTransfer
+from fsctl.sip.refer import ReferTo, allowed_headers
+from fsctl.sip.status import SipStatus
+from fsctl.sip.uri import Uri
+from fsctl.transfer.transfer import Stimulus
+
+log = logging.getLogger(__name__)
+
+
+def new_call(session: Session, link: Connection, snapshot: Event) -> None:
+    """Offer a leg that the inbound extension sent to us."""
+    call = _known_leg(session, snapshot)
+    session.take_link(link, call.channel_uuid)
+    session.emit(Started(session))
+    destination = snapshot.get("Caller-Destination-Number") or ""
+    _offer(session, call, destination, destination, legacy=False, snapshot=snapshot)
+
+
+def legacy_transfer(session: Session, link: Connection, snapshot: Event) -> None:
+    """Run a new session for a transferee that FreeSWITCH moves natively.
+
+    The target sees the transferor; FreeSWITCH reports with NOTIFY by itself (FREESWITCH.md 8).
+    """
+    call = _known_leg(session, snapshot)
+    call.caller_id = snapshot.variable("fsctl_transferor_number") or call.number
+    call.caller_name = snapshot.variable("fsctl_transferor_name") or call.caller_id
+    session.native_transferor = snapshot.variable("blind_transfer_uuid") or "gone"
+    session.take_link(link, call.channel_uuid)
+    request = read_request(link, snapshot)
+    session.emit(Started(session))
+    try:
+        refer_to = request.parse()
+    except BadRequest as error:
+        log.warning("%s: legacy transfer refused: %s", session.id, error)
+        session.leave_to_switch(call, error.status)
+        return
+    _offer(session, call, refer_to.target.user, refer_to.target, legacy=True, snapshot=snapshot)
+
+
+def transfer_request(session: Session, link: Connection, snapshot: Event) -> None:
+    """A transferee came home: its new link replaces the old one, and the scenario is asked.
+
+    Works as well in a session that has just been made, because the worker that ran the call is
+    gone: everything needed is on the channels.
+    """
+    transferee = _known_leg(session, snapshot)
+    transferor = _transferor(session, snapshot, transferee)
+    session.take_link(link, transferee.channel_uuid)
+    session.dials.clear()  # the bridge that the transfer broke; its end may never be told
+    request = read_request(link, snapshot)  # after subscribing: who left before is seen as gone
+    transfer = BlindTransfer(session, transferor, transferee, request)
+    session.transfers.append(transfer)
+    try:
+        refer_to = request.parse()
+    except BadRequest as error:
+        log.warning("%s: transfer request refused: %s", session.id, error)
+        transfer.feed(Stimulus.FAILURE_REPORTED, error.status)
+        return
+    _ask(session, transfer, refer_to)
+
+
+def _ask(session: Session, transfer: BlindTransfer, refer_to: ReferTo) -> None:
+    """Give the request to the scenario; without a handler the configured decision applies."""
+    request = transfer.request
+    headers = {"Refer-To": request.refer_to or "", **dict(refer_to.embedded_headers)}
+    if request.referred_by:
+        headers["Referred-By"] = request.referred_by
+    event = BlindTransferRequested(
+        session,
+        transfer.transferor,
+        transfer.transferee,
+        refer_to.target.user,
+        headers,
+        refer_to,
+    )
+    if not session.handled(event):
+        _transfer_by_settings(session, transfer, refer_to)
+    elif not session.emit(event) and transfer.undecided:
+        transfer.feed(Stimulus.FAILURE_REPORTED, SipStatus(500))
+
+
+def _transfer_by_settings(session: Session, transfer: BlindTransfer, refer_to: ReferTo) -> None:
+    section, request = session.settings.transfer, transfer.request
+    headers = dict(section.headers) | dict(
+        allowed_headers(refer_to.embedded_headers, section.pass_headers)
+    )
+    if section.referred_by and request.referred_by:
+        headers["Referred-By"] = request.referred_by
+    number, name = _presented(session, transfer)
+    try:
+        session.connect(
+            transfer.transferee,
+            refer_to.target,
+            caller_id=number,
+            display_name=name,
+            headers=headers,
+        )
+    except NoRoute as error:
+        log.info("%s: transfer refused: %s", session.id, error)
+        transfer.feed(Stimulus.FAILURE_REPORTED, error.status)
+
+
+def _presented(session: Session, transfer: BlindTransfer) -> tuple[str, str]:
+    """The number and name that the target sees (``[transfer] caller_id``)."""
+    section = session.settings.transfer
+    if section.caller_id == "fixed":
+        return section.caller_id_number, section.caller_id_name
+    party = transfer.transferor if section.caller_id == "transferor" else transfer.transferee
+    return party.number, party.display_name
+
+
+def _offer(
+    session: Session,
+    call: Call,
+    destination: str,
+    dialled: str | Uri,
+    *,
+    legacy: bool,
+    snapshot: Event,
+) -> None:
+    """Tell the scenario of a call; without a handler, or when it fails, the routes connect it."""
+    event = CallAlerting(
+        session,
+        call,
+        destination,
+        call.caller_id,
+        call.caller_name,
+        _custom_headers(snapshot),
+        legacy,
+    )
+    if session.handled(event) and session.emit(event):
+        return
+    try:
+        session.connect(call, dialled)
+    except NoRoute as error:
+        log.info("%s: refused: %s", session.id, error)
+        if legacy:
+            session.leave_to_switch(call, error.status)
+        else:
+            session.reject(call, error.status)
+
+
+def _known_leg(session: Session, snapshot: Event) -> Call:
+    """The call of the leg that opened the link; made from its variables when it is not ours yet."""
+    uuid = snapshot.channel_uuid or ""
+    known = session.calls.get(uuid)
+    if known is not None:
+        return known
+    inbound = snapshot.get("Call-Direction") != "outbound"
+    caller = snapshot.get("Caller-Caller-ID-Number") or ""
+    number = caller if inbound else snapshot.variable("fsctl_number") or caller
+    name = (snapshot.get("Caller-Caller-ID-Name") or "") if inbound else ""
+    answered = snapshot.get("Answer-State") == "answered"
+    call = _add(session, uuid, number, name, connected=answered)
+    session.domain = (
+        snapshot.variable("domain_name")
+        or snapshot.variable("sip_to_host")
+        or snapshot.variable("sip_req_host")
+        or ""
+    )
+    return call
+
+
+def _transferor(session: Session, snapshot: Event, transferee: Call) -> Call:
+    uuid = snapshot.variable("blind_transfer_uuid") or ""
+    known = session.calls.get(uuid)
+    if known is None:
+        number = snapshot.variable("fsctl_transferor_number") or ""
+        name = snapshot.variable("fsctl_transferor_name") or ""
+        known = _add(session, uuid, number, name, connected=True)
+    known.peer, transferee.peer = transferee, known
+    return known
+
+
+def _add(session: Session, uuid: str, number: str, name: str, *, connected: bool) -> Call:
+    call = Call(
+        session,
+        uuid,
+        number=number,
+        display_name=name,
+        transfer_mode=session.settings.transfer.mode,
+        state=CallState.CONNECTED if connected else CallState.ALERTING,
+    )
+    session.calls[uuid] = call
+    return call
+
+
+def _custom_headers(snapshot: Event) -> dict[str, str]:
+    prefix = "variable_sip_h_"
+    return {
+        name.removeprefix(prefix): value
+        for name, value in snapshot.to_dict().items()
+        if name.startswith(prefix)
+    }

@@ -1,0 +1,119 @@
+"""What a scenario is told: VoxEngine's events, as frozen values.
+
+Every event names the session it belongs to; events of one call name the call. Handlers run in the
+session's own greenlet, one after the other, so that no two of them ever race.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from fsctl.sip.refer import ReferTo
+
+if TYPE_CHECKING:
+    from fsctl.session.call import Call
+    from fsctl.session.session import Session
+
+Role = Literal["transferor", "transferee"]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionEvent:
+    """Something that concerns the whole session."""
+
+    session: Session
+
+
+@dataclass(frozen=True, slots=True)
+class Started(SessionEvent):
+    """The session runs; no call has been offered to the scenario yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallAlerting(SessionEvent):
+    """A leg entered the dialplan and is ours: it rings at us and waits for a decision."""
+
+    call: Call
+    destination: str
+    """User part or number that the caller dialled, as received (percent-decoded)."""
+    caller_id: str
+    display_name: str
+    headers: Mapping[str, str]
+    """Custom headers of the INVITE (FreeSWITCH keeps those that begin with ``X-``)."""
+    legacy_transfer: bool = False
+    """True when this leg is the transferee of a legacy transfer (DESIGN: it is a new session)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terminated(SessionEvent):
+    """The session is over: nothing can be done with its calls any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallEvent(SessionEvent):
+    """Something that concerns one call."""
+
+    call: Call
+
+
+@dataclass(frozen=True, slots=True)
+class Ringing(CallEvent):
+    """The called party rings (SIP 180, or 183 with media: ``early_media``)."""
+
+    early_media: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Connected(CallEvent):
+    """The call has been answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed(CallEvent):
+    """The called party did not answer: its own SIP code and phrase, or the nearest true ones."""
+
+    code: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnected(CallEvent):
+    """An answered or alerting call has ended."""
+
+    code: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class BlindTransferRequested(CallEvent):
+    """A party asks for a blind transfer (REFER, RFC 3515); ``call`` is the transferor.
+
+    The transferee hears ringback and the transferor is on hold until the scenario decides; without
+    a decision the configured one applies.
+    """
+
+    transferee: Call
+    transfer_to: str
+    """User part or number of the transfer target."""
+    headers: Mapping[str, str]
+    """``Refer-To``, ``Referred-By`` as received, and the headers embedded in the Refer-To URI."""
+    refer_to: ReferTo
+    name: str = "BlindTransferRequested"
+
+
+@dataclass(frozen=True, slots=True)
+class TransferComplete(CallEvent):
+    """A transfer has succeeded; ``call`` is the transferor's."""
+
+    role: Role = "transferor"
+
+
+@dataclass(frozen=True, slots=True)
+class TransferFailed(CallEvent):
+    """A transfer has failed with the target's code and phrase; the first two talk on."""
+
+    code: int
+    reason: str
+    role: Role = "transferor"

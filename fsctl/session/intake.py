@@ -1,0 +1,195 @@
+"""What FreeSWITCH's events mean for the calls, dials and transfers of one session.
+
+Events may be missing, repeated or late (FreeSWITCH dispatches them on several threads): states of
+calls only move forwards, and a dial's outcome is read when its ``bridge`` has returned.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from fsctl.esl.commands import Execute, SchedHangup
+from fsctl.esl.events import Event
+from fsctl.session.call import Call, CallState
+from fsctl.session.dial import Dial
+from fsctl.session.events import Connected, Disconnected, Failed, Ringing
+from fsctl.session.legacy import LegacyTransfer
+from fsctl.session.outcome import hangup_status
+from fsctl.session.routing import NoRoute
+from fsctl.session.transfers import BlindTransfer
+from fsctl.sip.refer import parse_referred_by
+from fsctl.sip.status import SipStatus
+from fsctl.transfer.transfer import Stimulus
+
+if TYPE_CHECKING:
+    from fsctl.session.session import Session
+
+log = logging.getLogger(__name__)
+
+_CS_EXECUTE = "4"
+"""The state that a channel is to be in next (``Channel-State`` is the one that it still runs)."""
+
+
+class Intake:
+    """Translates the events of a session's link."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._takers: dict[str, Callable[[Event], None]] = {
+            "CHANNEL_PROGRESS": self._progress,
+            "CHANNEL_PROGRESS_MEDIA": self._progress,
+            "CHANNEL_ANSWER": self._answer,
+            "CHANNEL_BRIDGE": self._bridge,
+            "CHANNEL_HANGUP": self._hangup,
+            "CHANNEL_EXECUTE_COMPLETE": self._execute_complete,
+            "CUSTOM": self._custom,
+        }
+
+    def take(self, event: Event) -> None:
+        """Apply one event; unknown ones are ignored."""
+        taker = self._takers.get(event.name)
+        if taker is not None:
+            taker(event)
+
+    def _call(self, event: Event) -> Call | None:
+        return self._session.calls.get(event.channel_uuid or "")
+
+    def _dial_of(self, outgoing: Call) -> Dial | None:
+        dials = self._session.dials.values()
+        return next((dial for dial in dials if dial.outgoing is outgoing), None)
+
+    def _progress(self, event: Event) -> None:
+        call = self._call(event)
+        media = event.name == "CHANNEL_PROGRESS_MEDIA"
+        if call is not None and self._dial_of(call) and call.advance(CallState.RINGING):
+            self._session.emit(Ringing(self._session, call, early_media=media))
+
+    def _answer(self, event: Event) -> None:
+        call = self._call(event)
+        if call is None or not call.advance(CallState.CONNECTED):
+            return
+        dial = self._dial_of(call)
+        if dial is not None:
+            dial.answered = True
+        self._session.emit(Connected(self._session, call))
+        for transfer in self._open_transfers():
+            if transfer.target is call:
+                transfer.feed(Stimulus.TARGET_ANSWERED)
+
+    def _bridge(self, event: Event) -> None:
+        session = self._session
+        first = event.get("Bridge-A-Unique-ID") or ""
+        second = event.get("Bridge-B-Unique-ID") or ""
+        if session.legacy is not None:
+            session.legacy.bridged(first, second)
+        one, other = session.calls.get(first), session.calls.get(second)
+        if one is None or other is None:
+            return
+        one.peer, other.peer = other, one
+        for call in (one, other):
+            if not call.armed:
+                session.rearm(call)
+        for transfer in self._open_transfers():
+            if transfer.target is not None and {one, other} == {
+                transfer.transferee,
+                transfer.target,
+            }:
+                transfer.feed(Stimulus.LEGS_JOINED)
+        if session.native_transferor and session.link_leg in (first, second):
+            # Confirm mode parks the transferor for ten minutes; nobody else lets it go.
+            seconds = session.settings.transfer.release_transferor_after_s
+            session.link.send(SchedHangup(seconds, session.native_transferor, "BLIND_TRANSFER"))
+            session.native_transferor = ""
+
+    def _hangup(self, event: Event) -> None:
+        session, call = self._session, self._call(event)
+        if call is None:
+            return
+        status = hangup_status(event)
+        dial = self._dial_of(call)
+        if dial is not None and not dial.answered and dial.waiting.alive:
+            dial.note_hangup(event, status)  # told to the scenario when bridge returns
+            return
+        if not call.advance(CallState.DISCONNECTED):
+            return
+        session.emit(Disconnected(session, call, status.code, status.reason))
+        if session.legacy is not None and session.legacy.transferee is call:
+            session.legacy.transferee_left(status)
+        for transfer in self._open_transfers():
+            if call is transfer.transferee:
+                transfer.feed(Stimulus.TRANSFEREE_HANGUP)
+            elif call is transfer.transferor:
+                transfer.feed(Stimulus.TRANSFEROR_HANGUP)
+
+    def _open_transfers(self) -> list[BlindTransfer]:
+        return [transfer for transfer in self._session.transfers if transfer.is_open]
+
+    # -- the end of a bridge ----------------------------------------------------------------
+
+    def _execute_complete(self, event: Event) -> None:
+        dial = self._session.dials.pop(event.get("Application-UUID") or "", None)
+        if dial is None:
+            return
+        if not dial.answered:
+            self._not_reached(dial, event)
+        elif event.get("Channel-State-Number") == _CS_EXECUTE:
+            self._talk_over(dial)
+        # Any other state: the leg was taken away by a transfer and is somebody else's matter.
+
+    def _talk_over(self, dial: Dial) -> None:
+        """The called party has hung up and the waiting leg is back in our hands."""
+        session = self._session
+        if dial.outgoing.advance(CallState.DISCONNECTED):
+            session.emit(Disconnected(session, dial.outgoing, 200, "OK"))
+        if dial.waiting.alive and not session.is_waiting(dial.waiting):
+            session.link.send(Execute("hangup", "NORMAL_CLEARING"))
+
+    def _not_reached(self, dial: Dial, event: Event) -> None:
+        status = dial.status(event)
+        if dial.waiting.alive and self._redirected(dial, status):
+            return
+        session, waiting = self._session, dial.waiting
+        dial.outgoing.advance(CallState.DISCONNECTED)
+        session.emit(Failed(session, dial.outgoing, status.code, status.reason))
+        if not waiting.alive or self._session.is_waiting(waiting):
+            return
+        if dial.for_transfer:
+            for transfer in self._open_transfers():
+                if transfer.target is dial.outgoing:
+                    transfer.feed(Stimulus.TARGET_FAILED, status)
+        elif session.native_transferor:
+            session.leave_to_switch(waiting, status)
+        else:
+            session.reject(waiting, status)
+
+    def _redirected(self, dial: Dial, status: SipStatus) -> bool:
+        """Follow a 3xx, but only where our own routes admit the contact."""
+        if not 300 <= status.code < 400:
+            return False
+        for contact in dial.contacts:
+            address = parse_referred_by(contact)
+            if address is None or dial.redirects_left <= 0:
+                continue
+            try:
+                routed = self._session.board.router.route(address.uri, self._session.domain)
+            except NoRoute as error:
+                log.info("%s: redirection not followed: %s", self._session.id, error)
+                continue
+            dial.redirects_left -= 1
+            self._session.start(dial, routed)
+            return True
+        return False
+
+    # -- native transfers -------------------------------------------------------------------
+
+    def _custom(self, event: Event) -> None:
+        """A REFER has been accepted by FreeSWITCH (``fire-transfer-events`` of the profile)."""
+        session, transferor = self._session, self._call(event)
+        if event.subclass != "sofia::transferor" or transferor is None:
+            return
+        blind = (event.variable("transfer_to") or "").startswith("blind:")
+        transferee = transferor.peer
+        if blind and transferee is not None and transferor.transfer_mode == "legacy":
+            session.legacy = LegacyTransfer(session, transferor, transferee)

@@ -1,0 +1,69 @@
+"""Following a legacy transfer: FreeSWITCH moves the legs by itself, the old session only learns.
+
+The REFER shows as our ``bridge`` coming to an end while its leg is no longer executing our
+dialplan. From then on the transferee's next bridge tells the result: with anybody else it is
+complete; with the transferor again it has failed (FREESWITCH.md 8).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fsctl.errors import LinkError
+from fsctl.esl.commands import UuidGetvar
+from fsctl.session.call import Call
+from fsctl.session.events import TransferComplete, TransferFailed
+from fsctl.session.request import value_of
+from fsctl.sip.status import SipStatus, status_of_cause
+
+if TYPE_CHECKING:
+    from fsctl.session.session import Session
+
+
+class LegacyTransfer:
+    """One native transfer, watched from the session that the call had before it."""
+
+    def __init__(self, session: Session, transferor: Call, transferee: Call) -> None:
+        self.transferor = transferor
+        self.transferee = transferee
+        self._session = session
+        self.finished = False
+
+    def bridged(self, first: str, second: str) -> None:
+        """Two legs have been bridged; told for every CHANNEL_BRIDGE of our legs."""
+        pair = {first, second}
+        if self.finished or self.transferee.channel_uuid not in pair:
+            return
+        if self.transferor.channel_uuid in pair:
+            status = self._failure()
+            self._finish(failed=status)
+            self._session.rejoined(self.transferor, self.transferee)
+        else:
+            self._finish(failed=None)
+            self._session.handed_over(self.transferee)
+
+    def transferee_left(self, status: SipStatus) -> None:
+        """The transferee hung up before it was bridged with anybody."""
+        if not self.finished:
+            self._finish(failed=status)
+
+    def _finish(self, failed: SipStatus | None) -> None:
+        self.finished = True
+        session, call = self._session, self.transferor
+        if failed is None:
+            session.emit(TransferComplete(session, call))
+        else:
+            session.emit(TransferFailed(session, call, failed.code, failed.reason))
+
+    def _failure(self) -> SipStatus:
+        """The target's own code and phrase, which FreeSWITCH leaves on the transferee."""
+        uuid = self.transferee.channel_uuid
+        names = ("sip_invite_failure_status", "sip_invite_failure_phrase", "originate_disposition")
+        try:
+            replies = self._session.link.send_all([UuidGetvar(uuid, name) for name in names])
+        except LinkError:
+            return SipStatus(503)
+        code, phrase, cause = (value_of(reply.text) for reply in replies)
+        if code and code.isdecimal() and 300 <= int(code) <= 699:
+            return SipStatus(int(code), phrase or "")
+        return status_of_cause(cause or "NORMAL_TEMPORARY_FAILURE")

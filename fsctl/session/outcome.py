@@ -1,0 +1,58 @@
+"""Why a channel ended, as the SIP status that its party, or its caller, should see."""
+
+from __future__ import annotations
+
+from fsctl.esl.events import Event
+from fsctl.sip.status import SipStatus, status_of_cause
+
+
+def hangup_status(event: Event) -> SipStatus:
+    """Return the true status of a ``CHANNEL_HANGUP``.
+
+    The peer's own code and phrase are in ``sip_invite_failure_status`` and ``_phrase``, but only
+    when ``sip_hangup_disposition`` is ``recv_refuse``: FreeSWITCH invents a 487 for legs that it
+    cancelled itself (mod_sofia.c, sofia_on_hangup). Else the hangup cause is mapped.
+    """
+    if event.variable("sip_hangup_disposition") == "recv_refuse":
+        status = _status(
+            event.variable("sip_invite_failure_status"),
+            event.variable("sip_invite_failure_phrase") or "",
+        )
+        if status is not None:
+            return status
+    cause = event.variable("proto_specific_hangup_cause") or ""
+    redirected = _status(cause.removeprefix("sip:"), "") if cause.startswith("sip:3") else None
+    return redirected or status_of_cause(event.get("Hangup-Cause") or "NORMAL_CLEARING")
+
+
+def bridge_status(event: Event) -> SipStatus:
+    """Return why ``bridge`` failed, from its ``CHANNEL_EXECUTE_COMPLETE`` alone.
+
+    Used when no channel was ever made for the callee (user not registered, no such gateway), or
+    its hang-up has not been seen: FreeSWITCH copies the answer's code to the leg that waits.
+    """
+    status = _status(
+        event.variable("sip_invite_failure_status"),
+        event.variable("sip_invite_failure_phrase") or "",
+    )
+    return status or status_of_cause(
+        event.variable("originate_disposition") or "NORMAL_TEMPORARY_FAILURE"
+    )
+
+
+def redirect_contacts(event: Event) -> list[str]:
+    """Return the contacts of a 3xx answer, best first (``sip_redirect_contact_N``)."""
+    contacts = []
+    for index in range(16):
+        contact = event.variable(f"sip_redirect_contact_{index}")
+        if not contact:
+            break
+        contacts.append(contact)
+    first = event.variable("sip_redirected_to")
+    return contacts or ([first] if first else [])
+
+
+def _status(code: str | None, reason: str) -> SipStatus | None:
+    if not code or not code.isdecimal() or not 300 <= int(code) <= 699:
+        return None
+    return SipStatus(int(code), reason)

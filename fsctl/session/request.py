@@ -1,0 +1,98 @@
+"""Reading a transfer request from the channels of a leg that came home (FREESWITCH.md 1, 9).
+
+Nothing is taken from a plain event header: FreeSWITCH leaves ``%0D%0A`` as it is there, and a
+client that decodes it sees line breaks that were never sent. ``uuid_getvar`` gives exact values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from fsctl.errors import FsctlError
+from fsctl.esl.commands import UuidGetvar, UuidSetvar
+from fsctl.esl.connection import Connection
+from fsctl.esl.events import Event
+from fsctl.sip.refer import ReferTo, parse_refer_to
+from fsctl.sip.status import SipStatus
+from fsctl.sip.uri import UriError
+
+STALE = ("sip_refer_to", "sip_h_Referred-By", "sip_h_X-FS-Refer-Params")
+"""Variables of one transfer that FreeSWITCH leaves on the transferee: the next one without them
+would inherit them, and ``bridge`` would send the headers among them to the target."""
+
+
+class BadRequest(FsctlError):
+    """The REFER cannot be served; ``status`` is what its sender is told."""
+
+    def __init__(self, message: str, status: SipStatus) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class RawRequest:
+    """What FreeSWITCH keeps of a REFER, verbatim."""
+
+    transferee_uuid: str
+    transferor_uuid: str
+    refer_to: str | None
+    referred_by: str | None
+    event: str | None
+    """The ``Event`` header that the NOTIFY must carry (``refer;id=N``); None: transferor gone."""
+    destination: str
+    """Where FreeSWITCH itself would have sent the transferee (percent-decoded)."""
+
+    def parse(self) -> ReferTo:
+        """Return the parsed Refer-To.
+
+        Raises :class:`BadRequest`: 400 for nonsense (also when FreeSWITCH refused to store the
+        value because it holds ``${``, and an older one is still there), 416 for a scheme that
+        cannot be called.
+        """
+        if not self.refer_to or "${" in self.destination:
+            raise BadRequest("the REFER has no Refer-To that can be used", SipStatus(400))
+        try:
+            refer_to = parse_refer_to(self.refer_to)
+        except UriError as error:
+            raise BadRequest(str(error), SipStatus(error.sip_status)) from error
+        if not self._is_current():
+            raise BadRequest("the Refer-To is one of an earlier transfer", SipStatus(400))
+        return refer_to
+
+    def _is_current(self) -> bool:
+        """FreeSWITCH sent the transferee to the user part of the very Refer-To that we hold."""
+        return bool(self.refer_to) and self.destination in unquote(self.refer_to or "")
+
+
+def read_request(link: Connection, snapshot: Event) -> RawRequest:
+    """Read what is known of the REFER, then clear it from the transferee.
+
+    Raises :class:`fsctl.errors.LinkError`.
+    """
+    transferee = snapshot.channel_uuid or ""
+    transferor = snapshot.variable("blind_transfer_uuid") or ""
+    wanted = [(transferee, "sip_refer_to"), (transferee, "sip_h_Referred-By")]
+    if transferor:
+        wanted.append((transferor, "sip_blind_transfer_event"))
+    replies = link.send_all(
+        [
+            *(UuidGetvar(uuid, name) for uuid, name in wanted),
+            *(UuidSetvar(transferee, name, None) for name in STALE),
+        ]
+    )
+    values = [value_of(reply.text) for reply in replies[: len(wanted)]]
+    return RawRequest(
+        transferee_uuid=transferee,
+        transferor_uuid=transferor,
+        refer_to=values[0],
+        referred_by=values[1],
+        event=values[2] if transferor else None,
+        destination=snapshot.get("Caller-Destination-Number") or "",
+    )
+
+
+def value_of(text: str) -> str | None:
+    """Return the value in a reply to ``uuid_getvar``; None when unset or the channel is gone."""
+    text = text.strip("\r\n")
+    return None if not text or text == "_undef_" or text.startswith("-ERR") else text

@@ -1,0 +1,91 @@
+"""Routes decide how a dialled user, number or SIP URI becomes an endpoint of FreeSWITCH."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from fsctl.errors import FsctlError
+from fsctl.session.dialstring import Endpoint, GatewayEndpoint, SofiaEndpoint, UserEndpoint
+from fsctl.settings import Route, Settings
+from fsctl.sip.status import SipStatus
+from fsctl.sip.uri import Uri, UriError, parse_uri
+
+
+class NoRoute(FsctlError):
+    """No route admits the destination; ``status`` is what the one who asked is told."""
+
+    def __init__(self, message: str, status: SipStatus) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """A destination with the route that admits it."""
+
+    route: Route
+    endpoint: Endpoint
+    number: str
+
+
+class Router:
+    """Finds the first route that matches a destination. Immutable after its making."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._default_profile = settings.dialplan.sofia_profile
+        self._routes = [(re.compile(r.match, re.ASCII), r) for r in settings.routes]
+
+    def route(self, destination: str | Uri, domain: str) -> Routed:
+        """Return where ``destination`` is dialled.
+
+        A plain number is taken as it is; a text with a scheme (``sip:``, ``tel:``) is parsed.
+        ``domain`` is the domain of the call that asks, for routes without one of their own.
+        Raises :class:`NoRoute` (404, or the URI's own 400 and 416).
+        """
+        uri = self._uri(destination)
+        number = uri.user if isinstance(uri, Uri) else uri
+        host = uri.host if isinstance(uri, Uri) else ""
+        for pattern, route in self._routes:
+            long_enough = len(number) > route.strip
+            if long_enough and pattern.fullmatch(number) and _host_matches(route, host):
+                return self._routed(route, number, uri, domain)
+        raise NoRoute(f"no route for {number!r} at {host!r}", SipStatus(404))
+
+    def _routed(self, route: Route, dialled: str, uri: str | Uri, domain: str) -> Routed:
+        number = route.prefix + dialled[route.strip :]
+        try:
+            return Routed(route, self._endpoint(route, number, uri, domain), number)
+        except ValueError as error:
+            raise NoRoute(f"{number!r} cannot be dialled: {error}", SipStatus(404)) from error
+
+    @staticmethod
+    def _uri(destination: str | Uri) -> str | Uri:
+        if isinstance(destination, Uri) or not re.match(r"(?i)[a-z][a-z0-9+.-]*:", destination):
+            return destination
+        try:
+            return parse_uri(destination)
+        except UriError as error:
+            raise NoRoute(str(error), SipStatus(error.sip_status)) from error
+
+    def _endpoint(self, route: Route, number: str, uri: str | Uri, domain: str) -> Endpoint:
+        if route.kind == "user":
+            return UserEndpoint(number, route.domain or domain)
+        if route.kind == "gateway":
+            return GatewayEndpoint(route.gateway, number)
+        profile = route.profile or self._default_profile
+        if route.kind == "sofia":
+            parameters = (("transport", route.transport),) if route.transport else ()
+            address = Uri("sip", number, None, route.host, route.port or None, parameters, ())
+            return SofiaEndpoint(profile, address)
+        if isinstance(uri, Uri) and uri.host:
+            return SofiaEndpoint(profile, uri)
+        raise ValueError("a route of kind 'uri' needs a destination with a host")
+
+
+def _host_matches(route: Route, host: str) -> bool:
+    """A number without a host belongs to every route but those that dial the host itself."""
+    if not host:
+        return route.kind != "uri"
+    return any(fnmatchcase(host.lower(), glob.lower()) for glob in route.hosts)

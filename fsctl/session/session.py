@@ -1,0 +1,358 @@
+"""The running session: the calls under one scenario, one mailbox, one greenlet, one link at a time.
+
+Everything that can happen arrives in the mailbox (events of the link, a leg that comes home on a
+new link, the link's loss, the order to hand over) or is a timer; the session's greenlet takes one
+after the other, so nothing here needs a lock. Verbs are called from handlers, in that greenlet.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import uuid4
+
+from gevent.queue import Empty, Queue
+
+from fsctl.errors import ChannelGone, LinkError
+from fsctl.esl.commands import (
+    Command,
+    Events,
+    Execute,
+    Filter,
+    Linger,
+    NoEvents,
+    NoLinger,
+    UuidKill,
+    UuidSetvar,
+)
+from fsctl.esl.connection import Connection
+from fsctl.session.call import Call, CallState
+from fsctl.session.dial import Dial, rearming
+from fsctl.session.events import CallEvent, SessionEvent, Terminated
+from fsctl.session.intake import Intake
+from fsctl.session.legacy import LegacyTransfer
+from fsctl.session.routing import Routed
+from fsctl.session.timers import Timer, Timers
+from fsctl.session.transfers import BlindTransfer
+from fsctl.settings import Settings, TransferMode
+from fsctl.sip.status import SipStatus, cause_of_status
+from fsctl.sip.uri import Uri
+from fsctl.transfer.transfer import Stimulus
+
+if TYPE_CHECKING:
+    from fsctl.session.switchboard import Switchboard
+
+log = logging.getLogger(__name__)
+
+LINGER_S = 15
+"""How long a link outlives its leg: to cancel a target, to notify and release a transferor."""
+
+SUBSCRIBED = (
+    "CHANNEL_PROGRESS",
+    "CHANNEL_PROGRESS_MEDIA",
+    "CHANNEL_ANSWER",
+    "CHANNEL_BRIDGE",
+    "CHANNEL_HANGUP",
+    "CHANNEL_EXECUTE_COMPLETE",
+)
+E = TypeVar("E", bound=SessionEvent)
+
+
+class Session:
+    """The calls that one scenario controls. Made by the switchboard; ends with its last call."""
+
+    def __init__(self, board: Switchboard, session_id: str, link: Connection) -> None:
+        self.id = session_id
+        self.board = board
+        self.settings: Settings = board.settings
+        self.link = link
+        self.link_leg = ""
+        """The channel that opened the link: the only one that can execute applications."""
+        self.domain = ""
+        self.calls: dict[str, Call] = {}
+        self.dials: dict[str, Dial] = {}
+        self.transfers: list[BlindTransfer] = []
+        self.legacy: LegacyTransfer | None = None
+        """A native transfer of two of our calls that is under way."""
+        self.native_transferor = ""
+        """In the session of a legacy transfer's transferee: the transferor's channel."""
+        self.over = False
+        self.after: Callable[[float, Callable[[], None]], Timer]
+        self._timers = Timers(board.clock)
+        self.after = self._timers.after
+        self._links = [link]
+        self._mailbox: Queue[Callable[[], None]] = Queue()
+        self._handlers: dict[type[SessionEvent], list[Callable[[Any], None]]] = {}
+        self._intake = Intake(self)
+
+    def __repr__(self) -> str:
+        return f"<Session {self.id}>"
+
+    # -- the loop ---------------------------------------------------------------------------
+
+    def run(self, begin: Callable[[], None]) -> None:
+        """Run ``begin`` and then everything that happens, until the last call has ended."""
+        try:
+            begin()
+            while not self._is_over():
+                self._turn()
+        except (LinkError, ChannelGone) as error:
+            # A verb of our own failed because the leg or the switch has gone: nothing to save here.
+            log.info("%s ends: %s", self.id, error)
+        finally:
+            self._end()
+
+    def post(self, work: Callable[[], None]) -> None:
+        """Have ``work`` done by the session's greenlet; callable from any greenlet."""
+        self._mailbox.put(work)
+
+    def _turn(self) -> None:
+        try:
+            work = self._mailbox.get(timeout=self._timers.time_left())
+        except Empty:
+            self._timers.run_due()
+            return
+        work()
+
+    def _is_over(self) -> bool:
+        return self.over or not any(call.alive for call in self.calls.values())
+
+    def _end(self) -> None:
+        self.over = True
+        for transfer in self.transfers:
+            if transfer.is_open:
+                transfer.feed(Stimulus.SWITCH_LOST)
+        self.emit(Terminated(self))
+        for link in tuple(self._links):
+            link.close()
+
+    # -- links ------------------------------------------------------------------------------
+
+    def adopt(self, link: Connection, begin: Callable[[], None]) -> None:
+        """Have ``begin`` take over ``link``, which a leg of ours has opened; closed at the end."""
+        self._links.append(link)
+        self.post(begin)
+
+    def take_link(self, link: Connection, leg: str) -> None:
+        """Make ``link``, opened by channel ``leg``, the one link: all our events come with it."""
+        old, self.link = self.link, link
+        self.link_leg = leg
+        link.on_event = lambda event: self.post(lambda: self._intake.take(event))
+        link.on_lost = lambda: self.post(lambda: self._lost(link))
+        uuids = [uuid for uuid, call in self.calls.items() if call.alive]
+        subscriptions: list[Command] = [Filter("Unique-ID", uuid) for uuid in uuids]
+        link.send_all(
+            [Linger(LINGER_S), *subscriptions, Events(SUBSCRIBED, ("sofia::transferor",))]
+        )
+        if old is not link:
+            self._silence(old)
+
+    def _silence(self, old: Connection) -> None:
+        """Hear nothing more on a link, and leave it open until its leg ends.
+
+        Closing it would end the park of its leg, whichever link that leg is parked by now
+        (mod_event_socket.c clears CF_CONTROLLED of the channel with every link that closes).
+        """
+        old.on_event = lambda event: None
+        old.on_lost = lambda: self._links.remove(old)
+        if not old.closed:
+            old.post(NoEvents())
+            old.post(NoLinger())
+
+    def hand_over(self) -> None:
+        """Leave the calls to FreeSWITCH: nothing that is bridged or being bridged is cut."""
+        self.over = True
+
+    def _lost(self, link: Connection) -> None:
+        if link is self.link:
+            log.info("%s: link lost", self.id)
+            self.over = True
+
+    # -- events to the scenario -------------------------------------------------------------
+
+    def on(self, event: type[E], handler: Callable[[E], None] | None = None) -> Any:
+        """Call ``handler`` for every ``event`` of the session or of any call in it."""
+        if handler is None:
+            return lambda function: self.on(event, function)
+        self._handlers.setdefault(event, []).append(handler)
+        return handler
+
+    def handled(self, event: SessionEvent) -> bool:
+        """True when somebody has registered a handler for this event."""
+        return bool(self._handlers_of(event))
+
+    def emit(self, event: SessionEvent) -> bool:
+        """Give an event to its handlers; True when all of them came through.
+
+        A handler's exception is logged with the session's id and never reaches the call; a lost
+        link or channel is not the handler's fault and passes.
+        """
+        for handler in self._handlers_of(event):
+            try:
+                handler(event)
+            except LinkError:
+                raise
+            except Exception:
+                log.exception("%s: handler of %s failed", self.id, type(event).__name__)
+                return False
+        return True
+
+    def _handlers_of(self, event: SessionEvent) -> tuple[Callable[[Any], None], ...]:
+        kind = type(event)
+        of_call = event.call.handlers(type(event)) if isinstance(event, CallEvent) else ()
+        return (*of_call, *self._handlers.get(kind, ()), *self.board.handlers(kind))
+
+    # -- verbs ------------------------------------------------------------------------------
+
+    def connect(
+        self,
+        call: Call,
+        destination: str | Uri,
+        *,
+        caller_id: str | None = None,
+        display_name: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        ring_timeout_s: int | None = None,
+    ) -> Call:
+        """Call ``destination`` for ``call`` and have FreeSWITCH join the two on answer.
+
+        ``destination`` is a user, a number or a SIP or tel URI; the routes decide where it is
+        dialled. ``call`` is the leg that came to us: the caller of a new call, or the transferee of
+        a requested transfer. Caller ID and name default to ``call``'s own. Returns the called
+        party's call at once; ``Ringing``, ``Connected`` and ``Failed`` follow. A failed call is
+        passed on to ``call`` (or ends the transfer) with the callee's own code and phrase, unless
+        a handler of ``Failed`` calls somebody else.
+
+        Raises :class:`~fsctl.session.routing.NoRoute`, ChannelGone, ValueError.
+        """
+        self._check_controlled(call)
+        if self.is_waiting(call):
+            # Nested bridges have been seen to crash FreeSWITCH.
+            raise ValueError("somebody is being called for this leg already")
+        routed = self.board.router.route(destination, self.domain)
+        transfer = self.open_transfer_of_transferee(call)
+        section = self.settings.transfer if transfer else self.settings.call
+        dial = Dial(
+            waiting=call,
+            outgoing=self._outgoing(call, routed),
+            ring_timeout_s=ring_timeout_s or routed.route.ring_timeout_s or section.ring_timeout_s,
+            caller_id=call.caller_id if caller_id is None else caller_id,
+            display_name=call.caller_name if display_name is None else display_name,
+            headers=dict(headers or {}),
+            for_transfer=transfer is not None,
+            redirects_left=self.settings.call.follow_redirects,
+        )
+        self.start(dial, routed)
+        if transfer is not None:
+            transfer.call_target(dial.outgoing, dial.ring_timeout_s)
+        return dial.outgoing
+
+    def start(self, dial: Dial, routed: Routed) -> None:
+        """Begin an attempt of ``dial``: the first, or the next after a redirection."""
+        self.calls.pop(dial.outgoing.channel_uuid, None)
+        dial.outgoing.channel_uuid = str(uuid4())
+        self.calls[dial.outgoing.channel_uuid] = dial.outgoing
+        commands = dial.commands(routed, self.board.home, self.settings)
+        self.dials[dial.execution] = dial
+        self.link.send_all(commands)[-1].raise_for_error()
+        self.after(dial.ring_timeout_s + 2.0, lambda: self._ring_deadline(dial, dial.execution))
+
+    def reject(self, call: Call, status: SipStatus) -> None:
+        """Refuse ``call`` with ``status``; an answered one is hung up with the matching cause."""
+        self._check_controlled(call)
+        if call.connected:
+            self.link.send(Execute("hangup", cause_of_status(status.code)))
+            return
+        if status.code < 400:
+            status = SipStatus(480)  # a redirection that nobody follows; `respond 302` would wait
+        phrase = status.reason.replace("$", "")
+        self.link.send(Execute("respond", f"{status.code} {phrase}"))
+
+    def hang_up(self, call: Call) -> None:
+        """End ``call`` at once."""
+        self.link.send(UuidKill(call.channel_uuid, "NORMAL_CLEARING"))
+
+    def leave_to_switch(self, call: Call, status: SipStatus) -> None:
+        """Let FreeSWITCH end a native transfer: it reports failure and rejoins the first two."""
+        uuid = call.channel_uuid
+        self.link.send_all(
+            [
+                UuidSetvar(uuid, "sip_invite_failure_status", str(status.code)),
+                UuidSetvar(uuid, "fsctl_stage", "done"),
+            ]
+        )
+        self.over = True
+
+    def set_transfer_mode(self, call: Call, mode: TransferMode) -> None:
+        """Choose what a REFER by ``call`` does, now and when it is joined with others."""
+        call.transfer_mode, call.mode_chosen = mode, True
+        self.rearm(call)
+
+    def rearm(self, call: Call) -> None:
+        """Put ``call``'s mode on the channels, at the latest when it is joined with another."""
+        call.armed = call.peer is not None
+        if call.armed:
+            self.link.send_all(rearming(call, self.settings))
+
+    def set_timeout(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        """Call ``callback`` in ``seconds``, in the session's greenlet; it can be cancelled."""
+        return self.after(seconds, callback)
+
+    def terminate(self) -> None:
+        """Hang up every call of this session."""
+        alive = [call.channel_uuid for call in self.calls.values() if call.alive]
+        self.link.send_all([UuidKill(uuid, "NORMAL_CLEARING") for uuid in alive])
+
+    # -- transfers --------------------------------------------------------------------------
+
+    def transfer_of(self, transferor: Call) -> BlindTransfer:
+        """The transfer that ``transferor`` asked for last. Raises ValueError when there is none."""
+        for transfer in reversed(self.transfers):
+            if transfer.transferor is transferor:
+                return transfer
+        raise ValueError(f"{transferor} has asked for no transfer")
+
+    def open_transfer_of_transferee(self, transferee: Call) -> BlindTransfer | None:
+        """The transfer in which ``transferee`` waits for a target."""
+        for transfer in self.transfers:
+            if transfer.transferee is transferee and transfer.awaits_target:
+                return transfer
+        return None
+
+    def is_waiting(self, call: Call) -> bool:
+        """True while somebody is being called for ``call``, or talks with it by that call."""
+        return any(dial.waiting is call for dial in self.dials.values())
+
+    def rejoined(self, first: Call, second: Call) -> None:
+        """FreeSWITCH has joined two of our calls again by itself."""
+        first.peer, second.peer = second, first
+
+    def handed_over(self, call: Call) -> None:
+        """``call`` belongs to another session from now on."""
+        call.advance(CallState.DISCONNECTED)
+
+    # -- inner ------------------------------------------------------------------------------
+
+    def _outgoing(self, waiting: Call, routed: Routed) -> Call:
+        mode = routed.route.transfer_mode
+        if mode is not None and not waiting.mode_chosen:
+            waiting.transfer_mode = mode
+        return Call(
+            self,
+            str(uuid4()),
+            number=routed.number,
+            display_name="",
+            transfer_mode=mode or self.settings.transfer.mode,
+        )
+
+    def _check_controlled(self, call: Call) -> None:
+        if not call.alive:
+            raise ChannelGone(f"call {call.channel_uuid} has ended")
+        if call.channel_uuid != self.link_leg:
+            raise ValueError("only the leg that came to us can wait for a called party")
+
+    def _ring_deadline(self, dial: Dial, execution: str) -> None:
+        """FreeSWITCH's own timeout ends with early media (originate returns then)."""
+        if dial.execution == execution and execution in self.dials and not dial.answered:
+            self.link.send(UuidKill(dial.outgoing.channel_uuid, "NO_ANSWER"))

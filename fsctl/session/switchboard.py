@@ -1,0 +1,128 @@
+"""The running sessions of one worker, and where a link that FreeSWITCH opens belongs."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+from uuid import uuid4
+
+from gevent.event import Event as Flag
+
+from fsctl.errors import LinkError
+from fsctl.esl.commands import Execute, Exit
+from fsctl.esl.connection import Connection
+from fsctl.esl.events import Event
+from fsctl.session import entry
+from fsctl.session.dial import LEGACY_CONTEXT, REFER_CONTEXT
+from fsctl.session.events import SessionEvent
+from fsctl.session.routing import Router
+from fsctl.session.session import Session
+from fsctl.settings import Settings
+
+log = logging.getLogger(__name__)
+
+ATTENDED_CONTEXT = "fsctl_attended"
+
+
+class Scenario(Protocol):
+    """What the application gives: its handlers of an event, for every session."""
+
+    def handlers(self, event: type[SessionEvent]) -> tuple[Callable[[Any], None], ...]: ...
+
+
+class Switchboard:
+    """Gives each link to the session that it belongs to; runs new sessions.
+
+    ``home`` is the address that FreeSWITCH dials when a leg of one of our calls is transferred.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        home: str,
+        scenario: Scenario | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.settings = settings
+        self.home = home
+        self.clock = clock
+        self.router = Router(settings)
+        self.sessions: dict[str, Session] = {}
+        self.idle = Flag()
+        """Set while no session runs."""
+        self.idle.set()
+        self._scenario = scenario
+        self._draining = False
+
+    def handlers(self, event: type[SessionEvent]) -> tuple[Callable[[Any], None], ...]:
+        """The scenario's handlers of ``event``."""
+        return self._scenario.handlers(event) if self._scenario else ()
+
+    def handle(self, link: Connection, snapshot: Event) -> None:
+        """Serve one link until it is closed; called in a greenlet of its own."""
+        context = snapshot.get("Caller-Context")
+        if context == ATTENDED_CONTEXT:
+            self._refuse_attended(link, snapshot)
+        elif context == REFER_CONTEXT:
+            self._come_home(link, snapshot)
+        elif self._draining:
+            # Exit, not just close: a leg whose controller closes before `exit` may park for ever.
+            link.send(Exit())
+        elif context == LEGACY_CONTEXT:
+            self._run(Session(self, _new_id(), link), entry.legacy_transfer, link, snapshot)
+        else:
+            self._run(Session(self, _new_id(), link), entry.new_call, link, snapshot)
+
+    def drain(self, timeout_s: float) -> None:
+        """Take no new call; wait for the running ones; then leave the rest to FreeSWITCH."""
+        self._draining = True
+        self.idle.wait(timeout_s)
+        for session in list(self.sessions.values()):
+            session.post(session.hand_over)
+        self.idle.wait(5.0)
+
+    def _come_home(self, link: Connection, snapshot: Event) -> None:
+        session_id = snapshot.variable("fsctl_session") or ""
+        session = self.sessions.get(session_id)
+        if session is None or session.over:
+            log.info("%s: taking over a transfer request", session_id)
+            made = Session(self, session_id or _new_id(), link)
+            self._run(made, entry.transfer_request, link, snapshot)
+            return
+        session.adopt(link, lambda: entry.transfer_request(session, link, snapshot))
+        link.wait_closed()
+
+    def _run(
+        self,
+        session: Session,
+        begin: Callable[[Session, Connection, Event], None],
+        link: Connection,
+        snapshot: Event,
+    ) -> None:
+        self.sessions[session.id] = session
+        self.idle.clear()
+        try:
+            session.run(lambda: begin(session, link, snapshot))
+        finally:
+            if self.sessions.get(session.id) is session:
+                del self.sessions[session.id]
+            if not self.sessions:
+                self.idle.set()
+
+    @staticmethod
+    def _refuse_attended(link: Connection, snapshot: Event) -> None:
+        """A REFER with Replaces that no dialog of this switch matches (FREESWITCH.md 14)."""
+        log.warning(
+            "attended transfer to an unknown dialog refused: transferor %s",
+            snapshot.variable("sip_h_X-FS-Refer-From"),
+        )
+        try:
+            link.send(Execute("hangup", "CALL_REJECTED"))
+        except LinkError as error:
+            log.info("refusing: %s", error)
+
+
+def _new_id() -> str:
+    return str(uuid4())

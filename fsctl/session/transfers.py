@@ -1,0 +1,199 @@
+"""A blind transfer inside the running session: runs the table of :mod:`fsctl.transfer.transfer`.
+
+The table decides, this file acts. ``blind_transfer_uuid`` stays set on the transferee as long as
+possible: while it is set, the death of every controller ends in a NOTIFY and the first two talking
+(FREESWITCH.md 13), and FreeSWITCH itself reports success when transferee and target are bridged.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from fsctl.esl.commands import (
+    Command,
+    NotifyReferrer,
+    SchedHangup,
+    UuidBridge,
+    UuidKill,
+    UuidSetvar,
+)
+from fsctl.session.call import Call
+from fsctl.session.events import TransferComplete, TransferFailed
+from fsctl.sip.status import SipStatus, sipfrag
+from fsctl.transfer.transfer import DEADLINES, Action, State, Stimulus, Transfer, step
+
+if TYPE_CHECKING:
+    from fsctl.session.request import RawRequest
+    from fsctl.session.session import Session
+    from fsctl.session.timers import Timer
+
+log = logging.getLogger(__name__)
+
+JOIN_TIMEOUT_S = 5.0
+_GRACE_S = 3.0
+"""FreeSWITCH's own timers end a wait first; ours follows this much later."""
+
+
+class BlindTransfer:
+    """One REFER in a running session, from its arrival to its one final report."""
+
+    def __init__(
+        self, session: Session, transferor: Call, transferee: Call, request: RawRequest
+    ) -> None:
+        self.transferor = transferor
+        self.transferee = transferee
+        self.target: Call | None = None
+        self.request = request
+        self.ring_timeout_s = float(session.settings.transfer.ring_timeout_s)
+        self.snapshot = Transfer(transferor_present=request.event is not None)
+        self._session = session
+        self._timer: Timer | None = None
+        self._switch_reports = True
+        """FreeSWITCH will send the NOTIFY 200 itself: ``blind_transfer_uuid`` is still set."""
+        self._set_deadline()
+
+    @property
+    def is_open(self) -> bool:
+        return self.snapshot.is_open
+
+    @property
+    def awaits_target(self) -> bool:
+        """The transferee is free for a target: none is being called, or it has just failed."""
+        return self.snapshot.state in (State.REQUESTED, State.CALLING_TARGET)
+
+    @property
+    def undecided(self) -> bool:
+        return self.snapshot.state is State.REQUESTED
+
+    def report_success(self) -> None:
+        """The application reports success now. Raises ValueError when that has been decided."""
+        self._check_reportable()
+        self.feed(Stimulus.SUCCESS_REPORTED)
+
+    def report_failure(self, status: SipStatus) -> None:
+        """The application reports failure: the first two talk on.
+
+        Raises ValueError when a report went out already or the status is not a failure.
+        """
+        if status.code < 300:
+            raise ValueError(f"{status.code} is not a failure")
+        self._check_reportable()
+        self.feed(Stimulus.FAILURE_REPORTED, status)
+
+    def call_target(self, target: Call, ring_timeout_s: float) -> None:
+        """The application calls ``target`` for the transferee."""
+        self.target = target
+        self.ring_timeout_s = ring_timeout_s
+        if self.undecided:
+            self.feed(Stimulus.TARGET_CALLED)
+
+    def feed(self, stimulus: Stimulus, status: SipStatus | None = None) -> None:
+        """Step the table and perform its actions. Link errors end the transfer as abandoned."""
+        before = self.snapshot
+        self.snapshot, actions = step(before, stimulus, status)
+        if self.snapshot == before and not actions:
+            log.debug("%s transfer: %s ignored", self._session.id, stimulus.value)
+            return
+        log.info(
+            "%s transfer by %s: %s: %s -> %s%s",
+            self._session.id,
+            self.transferor.channel_uuid,
+            stimulus.value,
+            before.state.value,
+            self.snapshot.state.value,
+            f", reporting {self.snapshot.reported}" if self.snapshot.reported else "",
+        )
+        if self.snapshot.state is not before.state:
+            self._set_deadline()
+        following = self._perform(stimulus, actions)
+        if before.is_open and not self.is_open:
+            self._tell_scenario()
+        if following is not None:
+            self.feed(following)
+
+    def _check_reportable(self) -> None:
+        if not self.is_open or self.snapshot.reported is not None:
+            raise ValueError("the result of this transfer has been reported already")
+
+    def _set_deadline(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        setting = DEADLINES.get(self.snapshot.state)
+        if setting is not None:
+            seconds = self._seconds(setting)
+            self._timer = self._session.after(seconds, lambda: self.feed(Stimulus.DEADLINE))
+
+    def _seconds(self, setting: str) -> float:
+        section = self._session.settings.transfer
+        return {
+            "decision_timeout_s": section.decision_timeout_s,
+            "ring_timeout_s": self.ring_timeout_s + _GRACE_S,
+            "join_timeout_s": JOIN_TIMEOUT_S,
+            "release_transferor_after_s": section.release_transferor_after_s + _GRACE_S,
+        }[setting]
+
+    def _perform(self, stimulus: Stimulus, actions: tuple[Action, ...]) -> Stimulus | None:
+        """Send the commands of one step in one write, so that nothing comes between them.
+
+        Returns what follows from the replies: whether the first two could be joined again.
+        """
+        commands = [c for action in actions for c in self._commands(action, stimulus)]
+        if not commands:
+            return None
+        replies = self._session.link.send_all(commands)
+        if Action.REJOIN not in actions:
+            return None
+        return Stimulus.LEGS_REJOINED if replies[-1].ok else Stimulus.REJOIN_FAILED
+
+    def _commands(self, action: Action, stimulus: Stimulus) -> list[Command]:
+        transferee, transferor = self.transferee.channel_uuid, self.transferor.channel_uuid
+        match action:
+            case Action.NOTIFY_SUCCESS if stimulus is Stimulus.LEGS_JOINED:
+                return [] if self._switch_reports else self._notify()
+            case Action.NOTIFY_SUCCESS | Action.NOTIFY_FAILURE:
+                return self._notify()
+            case Action.HANG_UP_TARGET:
+                return [UuidKill(self.target.channel_uuid)] if self.target else []
+            case Action.REJOIN:
+                return [
+                    UuidSetvar(transferee, "fsctl_stage", "joined"),
+                    UuidBridge(transferee, transferor),
+                ]
+            case Action.RELEASE_TRANSFEROR:
+                # A timer in FreeSWITCH: it holds when we die. The phone's own BYE comes first.
+                seconds = self._session.settings.transfer.release_transferor_after_s
+                return [SchedHangup(seconds, transferor, "BLIND_TRANSFER")]
+            case Action.HANG_UP_TRANSFEROR:
+                return [UuidKill(transferor, "BLIND_TRANSFER")]
+            case Action.HANG_UP_TRANSFEREE:
+                return [UuidKill(transferee, "NORMAL_CLEARING")]
+
+    def _notify(self) -> list[Command]:
+        """Take the report away from FreeSWITCH and send it ourselves (mod_sofia, NOTIFY event)."""
+        self._switch_reports = False
+        reported, event = self.snapshot.reported, self.request.event
+        assert reported is not None  # set by the very step that asks for the report
+        commands: list[Command] = [
+            UuidSetvar(self.transferee.channel_uuid, "blind_transfer_uuid", None)
+        ]
+        if event is not None:
+            commands.append(NotifyReferrer(self.transferor.channel_uuid, event, sipfrag(reported)))
+        return commands
+
+    def _tell_scenario(self) -> None:
+        session, call = self._session, self.transferor
+        if self.snapshot.state is State.SUCCEEDED:
+            session.emit(TransferComplete(session, call))
+            return
+        status = self.snapshot.reported or SipStatus(503)
+        session.emit(TransferFailed(session, call, status.code, status.reason))
+
+
+def gone(transfer: BlindTransfer, call: Call) -> None:
+    """Feed the hang-up of ``call`` to a transfer that it may be a party of."""
+    if call is transfer.transferee:
+        transfer.feed(Stimulus.TRANSFEREE_HANGUP)
+    elif call is transfer.transferor:
+        transfer.feed(Stimulus.TRANSFEROR_HANGUP)

@@ -1,0 +1,84 @@
+"""Imports go downwards only: the folders are the layers, and this test reads the imports."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2] / "fsctl"
+LAYERS = [
+    {"errors", "__init__"},
+    {"sip", "log"},
+    {"transfer", "setting_kinds"},
+    {"settings", "simulator"},
+    {"esl"},
+    {"session"},
+    {"scenario"},
+    {"dialplan", "service"},
+    {"cli", "demo", "testing"},
+    {"__main__"},
+]
+"""From the bottom up; a module may import from layers below its own and from its own folder."""
+
+PURE = ["sip", "transfer", "settings.py", "setting_kinds.py", "errors.py"] + [
+    f"esl/{name}.py" for name in ("frames", "events", "fields", "commands", "apis")
+]
+IMPURE = {"gevent", "greenswitch", "socket", "time", "datetime", "random", "subprocess", "asyncio"}
+
+
+def imports(path: Path) -> list[str]:
+    found: list[str] = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            module = node.module or ""
+            found += [f"{module}.{a.name}" for a in node.names] if module == "fsctl" else [module]
+    return found
+
+
+def layer_of(name: str) -> int:
+    return next(height for height, names in enumerate(LAYERS) if name in names)
+
+
+def modules() -> list[Path]:
+    return sorted(ROOT.rglob("*.py"))
+
+
+def top(path: Path) -> str:
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_go_down(path):
+    own = top(path)
+    for name in imports(path):
+        parts = name.split(".")
+        if parts[0] != "fsctl" or len(parts) == 1 or parts[1] == "__version__":
+            continue
+        imported = parts[1]
+        assert imported == own or layer_of(imported) < layer_of(own), f"{own} imports {name}"
+
+
+@pytest.mark.parametrize("pattern", PURE)
+def test_pure_layers_touch_nothing(pattern):
+    place = ROOT / pattern
+    paths = sorted(place.rglob("*.py")) if place.is_dir() else [place]
+    assert paths and all(path.exists() for path in paths)
+    for path in paths:
+        assert not {name.split(".")[0] for name in imports(path)} & IMPURE, path
+
+
+def test_only_one_file_imports_greenswitch():
+    users = [p for p in modules() if any(n.split(".")[0] == "greenswitch" for n in imports(p))]
+    assert [str(p.relative_to(ROOT)) for p in users] == ["esl/connection.py"]
+
+
+def test_simulator_knows_nothing_of_fsctl_but_its_errors():
+    for path in (ROOT / "simulator").rglob("*.py"):
+        for name in imports(path):
+            if name.startswith("fsctl"):
+                assert name.startswith(("fsctl.errors", "fsctl.simulator")), f"{path}: {name}"
