@@ -1,0 +1,233 @@
+"""The program under test as a process of its own: ``python -m fsctl serve``."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.live.lab.mortal import mortal
+from tests.live.lab.ports import LOCALHOST, free_port
+from tests.live.lab.waiting import wait_for
+
+REPOSITORY = Path(__file__).parents[3]
+START_DEADLINE_S = 10.0
+STOP_DEADLINE_S = 10.0
+# opened once on first use and kept: the resolver, the record store
+LAZY_DESCRIPTORS = 3
+
+Scalar = str | int | float | bool | list[str] | dict[str, str]
+Section = Mapping[str, Scalar]
+Sections = Mapping[str, Section | list[Section]]
+
+_LISTENING = re.compile(r"fsctl: listening on ([\d.]+):(\d+)")
+
+
+def to_toml(sections: Sections) -> str:
+    """Settings as TOML: a table for each section, an array of tables for a list of them."""
+    blocks: list[str] = []
+    for name, section in sections.items():
+        rows = section if isinstance(section, list) else [section]
+        heading = f"[[{name}]]" if isinstance(section, list) else f"[{name}]"
+        for row in rows:
+            lines = [f"{key} = {_toml_value(value)}" for key, value in row.items()]
+            blocks.append("\n".join([heading, *lines]))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _toml_value(value: Scalar) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_toml_value, value)) + "]"
+    if isinstance(value, dict):
+        return (
+            "{" + ", ".join(f'"{key}" = {_toml_value(item)}' for key, item in value.items()) + "}"
+        )
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+class Controller:
+    """One running ``fsctl serve`` in a process group of its own.
+
+    ``address`` is where it listens (HOST:PORT), ``config`` its configuration file.
+    """
+
+    def __init__(
+        self,
+        sections: Sections,
+        environment: Mapping[str, str] | None = None,
+        port: int = 0,
+        scenario: str = "",
+    ) -> None:
+        """Write the configuration: ``sections``, with ``[server] listen`` on a free port.
+
+        ``scenario`` is the text of a scenario file; without one the settings decide.
+        ``environment`` is added to ours; a password belongs there, not into ``sections``.
+        """
+        self.port = port or free_port()
+        self.address = f"{LOCALHOST}:{self.port}"
+        self.folder = Path(tempfile.mkdtemp(prefix="lab-fsctl-"))
+        self.config = self.folder / "fsctl.toml"
+        self._log = self.folder / "fsctl.log"
+        server = sections.get("server", {})
+        assert not isinstance(server, list), "[server] is one table"
+        merged: Sections = {**sections, "server": {"listen": self.address, **server}}
+        self.config.write_text(to_toml(merged), encoding="utf-8")
+        own = {name: text for name, text in os.environ.items() if not name.startswith("FSCTL_")}
+        self._environment = {**own, **(environment or {})}
+        self._arguments = ["--config", str(self.config)]
+        if scenario:
+            path = self.folder / "scenario.py"
+            path.write_text(scenario, encoding="utf-8")
+            self._arguments += ["--scenario", str(path)]
+        self._process: subprocess.Popen[bytes] | None = None
+        self._first_descriptors = 0
+
+    # -- life
+
+    def render(self) -> Path:
+        """Run ``fsctl dialplan render``; returns the folder with the rendered files."""
+        output = self.folder / "rendered"
+        arguments = ("dialplan", "render", "--config", str(self.config), "--output", str(output))
+        finished = subprocess.run(
+            [sys.executable, "-m", "fsctl", *arguments],
+            cwd=REPOSITORY,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+        assert finished.returncode == 0, f"fsctl dialplan render:\n{finished.stderr}"
+        return output
+
+    def start(self) -> Controller:
+        """Start it, and return when it says that it listens. Raises AssertionError else."""
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                mortal([sys.executable, "-m", "fsctl", "serve", *self._arguments]),
+                cwd=REPOSITORY,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        wait_for(self._is_listening, START_DEADLINE_S, lambda: f"fsctl listens\n{self.log_text()}")
+        self._first_descriptors = self.open_fds()
+        return self
+
+    def terminate(self) -> int:
+        """SIGTERM, wait for an orderly end, and return the exit status; killed when it hangs."""
+        process = self._running()
+        process.terminate()
+        try:
+            return process.wait(STOP_DEADLINE_S)
+        except subprocess.TimeoutExpired:
+            self.kill9()
+            raise AssertionError(f"fsctl did not end on SIGTERM\n{self.log_text()}") from None
+
+    def kill9(self) -> None:
+        """SIGKILL to the whole process group: supervisor and workers die at once."""
+        process = self._running()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def finish(self) -> str:
+        """End it if it runs, remove its files; returns what it left behind or did wrong."""
+        problems: list[str] = []
+        if self._process and self._process.poll() is None:
+            status = self.terminate()
+            if status != 0:
+                problems.append(f"fsctl ended with status {status}\n{self.log_text()}")
+        if left := self.processes():
+            problems.append(f"fsctl left processes behind: {left}")
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
+        if "Traceback (most recent call last)" in self.log_text():
+            problems.append(f"fsctl logged a traceback\n{self.log_text()}")
+        shutil.rmtree(self.folder, ignore_errors=True)
+        return "\n".join(problems)
+
+    def _is_listening(self) -> bool:
+        assert self._process
+        if self._process.poll() is not None:
+            raise AssertionError(f"fsctl ended: {self._process.returncode}\n{self.log_text()}")
+        return bool(_LISTENING.search(self.log_text()))
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        assert self._process, "fsctl was not started"
+        return self._process
+
+    # -- looking at it
+
+    @property
+    def pid(self) -> int:
+        """Process id, which is also the id of its process group."""
+        return self._running().pid
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the process lives."""
+        return self._process is not None and self._process.poll() is None
+
+    def log_text(self) -> str:
+        """Everything it has printed."""
+        return self._log.read_text(errors="replace") if self._log.exists() else ""
+
+    def wait_log(self, text: str, timeout_s: float = 5.0) -> None:
+        """Wait until it has printed ``text``."""
+        wait_for(
+            lambda: text in self.log_text(), timeout_s, lambda: f"{text!r} in\n{self.log_text()}"
+        )
+
+    def processes(self) -> list[int]:
+        """Process ids of its group that are alive (not zombies)."""
+        if self._process is None:
+            return []
+        return [pid for pid in _all_pids() if _group_of(pid) == self._process.pid]
+
+    def open_fds(self) -> int:
+        """Open file descriptors, over all processes of its group."""
+        total = 0
+        for pid in self.processes():
+            with contextlib.suppress(OSError):
+                total += len(os.listdir(f"/proc/{pid}/fd"))
+        return total
+
+    def wait_no_growth(self, timeout_s: float = 5.0) -> None:
+        """Wait until it has no more descriptors open than soon after its start."""
+        allowed = self._first_descriptors + LAZY_DESCRIPTORS
+        wait_for(
+            lambda: not self.is_running or self.open_fds() <= allowed,
+            timeout_s,
+            lambda: (
+                f"at most {allowed} descriptors are open, not {self.open_fds()}\n{self.log_text()}"
+            ),
+        )
+
+
+def _all_pids() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def _group_of(pid: int) -> int:
+    """Process group of a live process; 0 for a zombie or one that is gone."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return 0
+    # the command's name stands in parentheses and may hold anything
+    state, _, group = stat.rpartition(")")[2].split()[:3]
+    return 0 if state in "ZX" else int(group)

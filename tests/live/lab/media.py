@@ -1,0 +1,144 @@
+"""A phone's ears and mouth: RTP that says whose it is, and a record of what is heard.
+
+Each phone sends PCMU whose every payload byte is its own *mark*. FreeSWITCH passes PCMU between two
+PCMU legs bit by bit, so whoever receives such a payload hears exactly that phone. What is neither a
+mark nor silence is something the switch plays: ringback, an announcement, music.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import struct
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from itertools import count
+from typing import Literal
+
+from tests.live.lab.waiting import NotInTime, wait_for
+
+PACKET_S = 0.02
+SAMPLES = 160
+PCMU = 0
+SILENCE = frozenset({0x7F, 0xFF})
+# payload bytes that are far from both silence codes
+_MARKS = tuple(range(0x01, 0x40))
+_next_mark = count()
+
+Kind = Literal["mark", "silence", "sound"]
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One received packet: when (``time.monotonic()``), what, and whose mark it is."""
+
+    at_s: float
+    kind: Kind
+    mark: int = -1
+
+
+def classify(payload: bytes) -> tuple[Kind, int]:
+    """What a PCMU payload is."""
+    values = set(payload)
+    if values <= SILENCE:
+        return "silence", -1
+    if len(values) == 1 and payload[0] in _MARKS:
+        return "mark", payload[0]
+    return "sound", -1
+
+
+class Media:
+    """One RTP port with a thread that sends and receives every 20 ms."""
+
+    def __init__(self, port: int, on_tick: Callable[[], object]) -> None:
+        """Bind ``port``; ``on_tick`` is called by the thread before each packet."""
+        self.mark = _MARKS[next(_next_mark) % len(_MARKS)]
+        # call-ID -> where its peer wants our RTP
+        self.remotes: dict[str, tuple[str, int]] = {}
+        self._on_tick = on_tick
+        self._heard: deque[Heard] = deque(maxlen=5000)
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind(("127.0.0.1", port))
+        self._socket.setblocking(False)
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"media-{port}", daemon=True)
+
+    def start(self) -> None:
+        """Begin to speak and listen."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Fall silent and free the port."""
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join(2.0)
+        self._socket.close()
+
+    def heard(self, since_s: float = 0.0) -> list[Heard]:
+        """Packets received since that ``time.monotonic()``."""
+        return [packet for packet in list(self._heard) if packet.at_s >= since_s]
+
+    # -- who hears whom; each looks only at what comes from now on
+
+    def hears_mark(self, mark: int, timeout_s: float, packets: int = 5) -> bool:
+        """Whether ``packets`` packets of that mark come before the deadline."""
+        return self._hears(lambda packet: packet.mark == mark, timeout_s, packets)
+
+    def hears_sound(self, timeout_s: float, packets: int = 5) -> bool:
+        """Whether something that is neither silence nor a mark comes: the switch plays."""
+        return self._hears(lambda packet: packet.kind == "sound", timeout_s, packets)
+
+    def marks_within(self, duration_s: float) -> Collection[int]:
+        """The marks heard in an observation of that length."""
+        return {packet.mark for packet in self.observe(duration_s) if packet.kind == "mark"}
+
+    def observe(self, duration_s: float) -> list[Heard]:
+        """What comes in during the next ``duration_s`` seconds."""
+        start_s = time.monotonic()
+        self._stopped.wait(duration_s)
+        return self.heard(start_s)
+
+    def _hears(self, wanted: Callable[[Heard], bool], timeout_s: float, packets: int) -> bool:
+        start_s = time.monotonic()
+        try:
+            return wait_for(lambda: sum(map(wanted, self.heard(start_s))) >= packets, timeout_s)
+        except NotInTime:
+            return False
+
+    # -- the thread
+
+    def _run(self) -> None:
+        due_s = time.monotonic()
+        sequence, source = 0, self.mark << 16
+        payload = bytes([self.mark]) * SAMPLES
+        while not self._stopped.is_set():
+            self._on_tick()
+            header = struct.pack(
+                "!BBHII", 0x80, PCMU, sequence & 0xFFFF, sequence * SAMPLES & 0xFFFFFFFF, source
+            )
+            for remote in list(self.remotes.values()):
+                self._send(header + payload, remote)
+            sequence += 1
+            due_s = max(due_s + PACKET_S, time.monotonic() - PACKET_S)
+            self._listen_until(due_s)
+
+    def _send(self, packet: bytes, remote: tuple[str, int]) -> None:
+        try:
+            self._socket.sendto(packet, remote)
+        except OSError:
+            # the peer's port is not open (yet, or any more): RTP does not care
+            return
+
+    def _listen_until(self, due_s: float) -> None:
+        while (left_s := due_s - time.monotonic()) > 0:
+            if not select.select([self._socket], [], [], left_s)[0]:
+                return
+            try:
+                packet = self._socket.recv(2048)
+            except OSError:
+                continue
+            if len(packet) > 12 and packet[1] & 0x7F == PCMU:
+                self._heard.append(Heard(time.monotonic(), *classify(packet[12:])))

@@ -1,0 +1,108 @@
+"""One SIPp process: started on ports of our choice, commanded, traced."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from itertools import count
+from pathlib import Path
+
+from tests.live.lab.mortal import mortal
+from tests.live.lab.ports import LOCALHOST, free_port
+from tests.live.lab.steps import COMMAND_PREFIX
+
+# SIPp logs the regular end of a Pause step as an error, too
+_EXPECTED = re.compile(
+    r"receive timeout on message .*, jumping to label"
+    # a response that crossed the answer to another request; the call goes on
+    r"|Continuing call on unexpected message .* received 'SIP/2\.0 2"
+)
+_ENTRY = re.compile(r"^(?=\d{4}-\d\d-\d\d\t)", re.MULTILINE)
+_HEADING = "The following events occurred"
+_branch = count(1)
+
+
+class Sipp:
+    """SIPp playing one scenario on UDP ``port``; ``remote`` is HOST:PORT for a caller, else empty.
+
+    ``trace`` is the file of its messages.
+    """
+
+    def __init__(self, name: str, scenario: str, port: int, remote: str = "") -> None:
+        self.name, self.port, self._remote = name, port, remote
+        self._folder = Path(tempfile.mkdtemp(prefix=f"lab-{name}-"))
+        self.trace = self._folder / "messages.log"
+        (self._folder / "scenario.xml").write_text(scenario, encoding="utf-8")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the process."""
+        command = [
+            *("sipp", "-sf", "scenario.xml", "-i", LOCALHOST, "-p", str(self.port)),
+            *("-cp", str(free_port()), "-nostdin", "-skip_rlimit", "-watchdog_interval", "0"),
+            *("-trace_msg", "-message_file", self.trace.name),
+            *("-trace_err", "-error_file", "errors.log"),
+            # an unexpected message is reported (see problems), but does not end the call
+            *("-default_behaviors", "all,-abortunexp,-bye"),
+        ]
+        if self._remote:
+            command += ["-m", "1", self._remote]
+        with (self._folder / "stdout.txt").open("wb") as output:
+            self._process = subprocess.Popen(
+                mortal(command),
+                cwd=self._folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def listens(self) -> bool:
+        """Whether it listens. Raises AssertionError with its output when it has ended."""
+        assert self._process, "SIPp was not started"
+        if self._process.poll() is not None:
+            output = (self._folder / "stdout.txt").read_text(errors="replace")
+            raise AssertionError(f"{self.name}: SIPp ended\n{output}\n{self.problems()}")
+        wanted = f"0100007F:{self.port:04X}"
+        sockets = Path("/proc/net/udp").read_text().splitlines()[1:]
+        return any(line.split()[1] == wanted for line in sockets)
+
+    def stop(self) -> None:
+        """End the process."""
+        if self._process and self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+
+    def remove_files(self) -> None:
+        """Remove scenario, trace and logs."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def problems(self) -> str:
+        """SIPp's error log: messages that no step expected, transactions that timed out."""
+        log = self._folder / "errors.log"
+        text = log.read_text(errors="replace") if log.exists() else ""
+        entries = [entry.strip() for entry in _ENTRY.split(text) if not _EXPECTED.search(entry)]
+        return "\n".join(entry for entry in entries if not entry.startswith(_HEADING))
+
+    def command(self, name: str, call_id: str, cseq: int, lines: Sequence[str] = ()) -> None:
+        """Give a command: a datagram that the scenario receives as a message of the call.
+
+        SIPp goes on counting from the CSeq it received last, so ``cseq`` is the number of the
+        last request that the phone sent in this dialog.
+        """
+        body = "\r\n".join(lines).encode()
+        head = (
+            f"{COMMAND_PREFIX}{name} sip:lab@{LOCALHOST} SIP/2.0",
+            f"Via: SIP/2.0/UDP {LOCALHOST}:9;branch=z9hG4bK-command-{next(_branch)}",
+            f"From: <sip:lab@{LOCALHOST}>;tag=command",
+            f"To: <sip:lab@{LOCALHOST}>;tag=command",
+            f"Call-ID: {call_id}",
+            f"CSeq: {cseq} {COMMAND_PREFIX}{name}",
+            f"Content-Length: {len(body)}",
+        )
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.sendto("\r\n".join((*head, "", "")).encode() + body, (LOCALHOST, self.port))

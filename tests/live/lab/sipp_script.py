@@ -1,0 +1,145 @@
+"""Writes SIPp's XML: messages with the right headers, and the receives of a hub."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from tests.live.lab.steps import PhoneIdentity
+
+
+@dataclass(slots=True)
+class Script:
+    """The growing text of one scenario; ``local`` is this phone's side of the dialog, with tag."""
+
+    phone: PhoneIdentity
+    local: str
+    lines: list[str] = field(default_factory=list)
+    _nodes: int = 0
+
+    def add(self, *lines: str) -> None:
+        """Append lines."""
+        self.lines.extend(lines)
+
+    def label(self, name: str) -> None:
+        """Name this place, for branches."""
+        self.add(f'  <label id="{name}"/>')
+
+    def go(self, label: str, test: str = "") -> None:
+        """Branch to a label; with ``test`` only when that variable is set."""
+        condition = f' test="{test}"' if test else ""
+        self.add(f'  <nop next="{label}"{condition}/>')
+
+    def send(self, lines: Iterable[str], then: str = "", retransmit: bool = False) -> None:
+        """Send, and be at label ``then`` at once: what arrives at a <nop> would be unexpected."""
+        attributes = ' retrans="500"' if retransmit else ""
+        attributes += f' next="{then}"' if then else ""
+        text = "\n".join(lines)
+        self.add(f"  <send{attributes}><![CDATA[\n\n{text}\n\n]]></send>")
+
+    def request(
+        self, method: str, then: str, extra: Iterable[str] = (), sdp: str = "", branch: str = ""
+    ) -> None:
+        """An in-dialog request. SIPp's own [branch] would repeat when a hub comes back here."""
+        self._nodes += 1
+        via = branch or f"{self._nodes}-[cseq]"
+        self.send(
+            (
+                f"{method} [$target] SIP/2.0",
+                f"Via: SIP/2.0/UDP [local_ip]:[local_port];branch={self.branch(via)}",
+                f"From: {self.local}",
+                "To:[$remote]",
+                "Call-ID: [call_id]",
+                f"CSeq: {'[$acked]' if method == 'ACK' else '[cseq]'} {method}",
+                *self._tail(extra, sdp),
+            ),
+            then,
+            retransmit=method != "ACK",
+        )
+
+    def response(self, status: str, then: str = "", sdp: str = "") -> None:
+        """A response to the message that came last."""
+        self.send(
+            (
+                f"SIP/2.0 {status}",
+                *(f"[last_{name}:]" for name in ("Via", "From", "To", "Call-ID", "CSeq")),
+                *self._tail((), sdp),
+            ),
+            then,
+        )
+
+    def invite_response(
+        self, status: str, then: str = "", extra: Iterable[str] = (), sdp: str = ""
+    ) -> None:
+        """A response to the INVITE, however many messages have come since."""
+        self.send(
+            (
+                f"SIP/2.0 {status}",
+                "Via:[$inv_via]",
+                "From:[$remote]",
+                f"To: {self.local}",
+                "Call-ID: [call_id]",
+                "CSeq:[$inv_cseq]",
+                *self._tail(extra, sdp),
+            ),
+            then,
+            retransmit=bool(sdp) and status.startswith("200"),
+        )
+
+    def branch(self, suffix: str) -> str:
+        """A Via branch of this call."""
+        return f"z9hG4bK-{self.phone.number}-[pid]-[call_number]-{suffix}"
+
+    def _tail(self, extra: Iterable[str], sdp: str) -> list[str]:
+        lines = ["Max-Forwards: 70", *extra]
+        if not any(line.startswith("Contact:") for line in lines):
+            lines.append(f"Contact: <sip:{self.phone.number}@[local_ip]:[local_port]>")
+        if not sdp:
+            return [*lines, "Content-Length: 0"]
+        return [
+            *lines,
+            "Content-Type: application/sdp",
+            "Content-Length: [len]",
+            "",
+            *sdp_lines(self, sdp),
+        ]
+
+    def receive(self, what: str, to: str = "", actions: Iterable[str] = (), test: str = "") -> None:
+        """One optional ``<recv>`` of a hub: stay there, or branch to label ``to``.
+
+        With ``test`` it branches only when that variable is set, by the actions or before.
+        """
+        kind = "response" if what.isdigit() else "request"
+        branch = f' next="{to}"' if to else ""
+        branch += f' test="{test}"' if test else ""
+        body = "".join(f"\n      {action}" for action in actions)
+        inner = f"<action>{body}\n    </action>" if body else ""
+        self.add(f'  <recv {kind}="{what}" optional="true"{branch}>{inner}</recv>')
+
+    def close_hub(self) -> None:
+        """SIPp wants the last ``<recv>`` of a group to be mandatory: one that never comes."""
+        self.add('  <recv request="LAB-never"/>')
+
+    def text(self) -> str:
+        """The whole scenario."""
+        body = "\n".join(self.lines)
+        unused = '  <Reference variables="whole"/>'
+        header = '<?xml version="1.0" encoding="UTF-8"?>'
+        return f'{header}\n<scenario name="{self.phone.number}">\n{body}\n{unused}\n</scenario>\n'
+
+
+def sdp_lines(script: Script, direction: str) -> tuple[str, ...]:
+    """An offer or answer of PCMU; ``direction`` is ``sendrecv``, ``sendonly`` or ``recvonly``."""
+    return (
+        "v=0",
+        # the version must grow with each offer and answer
+        f"o={script.phone.number} 1 [clock_tick] IN IP4 [local_ip]",
+        "s=-",
+        "c=IN IP4 [local_ip]",
+        "t=0 0",
+        f"m=audio {script.phone.rtp_port} RTP/AVP 0 101",
+        "a=rtpmap:0 PCMU/8000",
+        "a=rtpmap:101 telephone-event/8000",
+        "a=ptime:20",
+        f"a={direction}",
+    )

@@ -1,0 +1,61 @@
+"""What a phone is and what it does by itself: the values that a test writes down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+COMMAND_PREFIX = "LAB-"
+Headers = tuple[tuple[str, str], ...]
+
+# those that a phone can be commanded to send; a Refuse step can send any
+REFUSALS = (302, 400, 403, 404, 408, 410, 480, 484, 486, 487, 488, 500, 503, 600, 603, 604)
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """Send 180 Ringing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Early:
+    """Send 183 Session Progress with SDP; the phone's RTP flows from now on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Wait ``ms`` milliseconds; a CANCEL and commands are taken meanwhile."""
+
+    ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Send 200 OK with SDP."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Refuse the call with this status and phrase; ``headers`` are added."""
+
+    status: int = 486
+    phrase: str = "Busy Here"
+    headers: Headers = ()
+
+
+Step = Ring | Early | Pause | Answer | Refuse
+RING_AND_ANSWER: tuple[Step, ...] = (Ring(), Answer())
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneIdentity:
+    """What a scenario must know of its phone.
+
+    ``name`` is the display name and the dialog tag, ``headers`` go into a caller's INVITE,
+    ``dial`` is the URI that a caller calls.
+    """
+
+    number: str
+    name: str
+    rtp_port: int
+    dial: str = ""
+    headers: Headers = ()

@@ -1,0 +1,223 @@
+"""The laboratory's FreeSWITCH configuration: the smallest that is laid out like the shipped one.
+
+Rendered dialplan files (``fsctl dialplan render``) are laid over it as over any installation:
+``dialplan/CONTEXT/*.xml`` is included into the context, ``dialplan/*.xml`` into the dialplan,
+``sip_profiles/fsctl_params.xml`` into the profile, ``fsctl_channels.xml`` at top level.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from xml.sax.saxutils import quoteattr
+
+MODULES = (
+    "mod_console",
+    "mod_logfile",
+    "mod_event_socket",
+    "mod_sofia",
+    "mod_loopback",
+    "mod_commands",
+    "mod_dptools",
+    "mod_expr",
+    "mod_hash",
+    "mod_dialplan_xml",
+    "mod_sndfile",
+    "mod_tone_stream",
+    "mod_local_stream",
+    "mod_conference",
+    "mod_valet_parking",
+    "mod_fifo",
+)
+CONTEXTS = ("public", "default")
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchPlan:
+    """Everything that differs from one laboratory switch to the next."""
+
+    profile: str
+    sip_port: int
+    esl_port: int
+    esl_password: str
+    rtp_first: int
+    rtp_last: int
+    modules: tuple[str, ...]
+    context: str = "public"
+    domain: str = "127.0.0.1"
+
+
+def params(values: Mapping[str, str | int]) -> str:
+    """``<param>`` lines."""
+    return "\n".join(
+        f"    <param name={quoteattr(name)} value={quoteattr(str(value))}/>"
+        for name, value in values.items()
+    )
+
+
+def _document(plan: SwitchPlan) -> str:
+    """The root; the shipped configuration sets the variable ``domain``, too (vars.xml)."""
+    return f"""<?xml version="1.0"?>
+<document type="freeswitch/xml">
+  <X-PRE-PROCESS cmd="set" data="domain={plan.domain}"/>
+  <section name="configuration">
+    <X-PRE-PROCESS cmd="include" data="autoload_configs/*.xml"/>
+  </section>
+  <section name="dialplan">
+    <X-PRE-PROCESS cmd="include" data="dialplan/*.xml"/>
+  </section>
+  <section name="directory">
+    <X-PRE-PROCESS cmd="include" data="directory/*.xml"/>
+  </section>
+  <X-PRE-PROCESS cmd="include" data="fsctl_channels.xml"/>
+</document>
+"""
+
+
+def _switch(plan: SwitchPlan) -> str:
+    settings = params(
+        {
+            "loglevel": "debug",
+            "max-sessions": 2000,
+            # the shipped default of 30 refuses calls in a burst
+            "sessions-per-second": 1000,
+            "rtp-start-port": plan.rtp_first,
+            "rtp-end-port": plan.rtp_last,
+            "max-db-handles": 20,
+        }
+    )
+    return f"""<configuration name="switch.conf"><settings>
+{settings}
+</settings></configuration>
+"""
+
+
+def _sofia(plan: SwitchPlan) -> str:
+    settings = params(
+        {
+            "context": plan.context,
+            "dialplan": "XML",
+            "sip-ip": "127.0.0.1",
+            "rtp-ip": "127.0.0.1",
+            "sip-port": plan.sip_port,
+            "auth-calls": "false",
+            "accept-blind-auth": "true",
+            "accept-blind-reg": "true",
+            "inbound-codec-prefs": "PCMU",
+            "outbound-codec-prefs": "PCMU",
+            "inbound-codec-negotiation": "generous",
+            # without it a leg whose phone sends no RTP stalls playback and bridge
+            "rtp-timer-name": "soft",
+            "sip-trace": "yes",
+            "manage-presence": "false",
+            "nonce-ttl": 60,
+            "session-timeout": 0,
+            "rfc2833-pt": 101,
+        }
+    )
+    return f"""<configuration name="sofia.conf">
+  <global_settings>
+    <param name="log-level" value="0"/>
+  </global_settings>
+  <profiles>
+    <profile name="{plan.profile}"><aliases/><gateways/>
+    <domains><domain name="all" alias="true" parse="false"/></domains>
+    <settings>
+{settings}
+    <X-PRE-PROCESS cmd="include" data="../sip_profiles/fsctl_params.xml"/>
+    </settings></profile>
+  </profiles>
+</configuration>
+"""
+
+
+def _small_configs(plan: SwitchPlan) -> dict[str, str]:
+    load = "\n".join(f'    <load module="{name}"/>' for name in plan.modules)
+    event_socket = params(
+        {
+            "listen-ip": "127.0.0.1",
+            "listen-port": plan.esl_port,
+            "password": plan.esl_password,
+            "nat-map": "false",
+        }
+    )
+    return {
+        "modules": f"<modules>\n{load}\n</modules>",
+        "event_socket": f"<settings>\n{event_socket}\n</settings>",
+        "logfile": """<settings/><profiles><profile name="default"><settings>
+    <param name="rollover" value="0"/><param name="uuid" value="true"/>
+    </settings><mappings><map name="all" value="debug,info,notice,warning,err,crit,alert"/>
+    </mappings></profile></profiles>""",
+        "console": "<mappings/><settings/>",
+        "loopback": '<settings><param name="early-set-loopback-id" value="true"/></settings>',
+        "acl": "<network-lists/>",
+        "timezones": "<timezones/>",
+        "local_stream": "",
+        "fifo": '<settings><param name="delete-all-outbound-member-on-startup" value="false"/>'
+        "</settings><fifos/>",
+        "conference": """<caller-controls/><profiles><profile name="default">
+    <param name="rate" value="8000"/><param name="interval" value="20"/>
+    </profile></profiles>""",
+    }
+
+
+def _context(name: str) -> str:
+    """A context: what is installed over it comes first, then a native call to a known user."""
+    # the preprocessor drops the whole line on which <include> or </include> stands
+    return f"""<include>
+<context name="{name}">
+  <X-PRE-PROCESS cmd="include" data="{name}/*.xml"/>
+  <extension name="lab_native">
+    <condition field="destination_number" expression="^([0-9A-Za-z+._-]{{1,64}})$">
+      <action application="set" data="hangup_after_bridge=true"/>
+      <action application="bridge" data="user/$1@127.0.0.1"/>
+    </condition>
+  </extension>
+</context>
+</include>
+"""
+
+
+def directory(plan: SwitchPlan, users: Mapping[str, int]) -> str:
+    """The directory: each user is dialled at its phone's port, no registration needed."""
+    rows = "\n".join(
+        f'  <user id="{number}"><params>'
+        f'<param name="dial-string" value="sofia/{plan.profile}/sip:{number}@127.0.0.1:{port}"/>'
+        f'</params><variables><variable name="user_context" value="{plan.context}"/>'
+        "</variables></user>"
+        for number, port in sorted(users.items())
+    )
+    return f"""<include>
+<domain name="{plan.domain}"><groups><group name="lab"><users>
+{rows}
+</users></group></groups></domain>
+</include>
+"""
+
+
+def files(plan: SwitchPlan) -> dict[str, str]:
+    """Every file of the configuration, by its path below the ``conf`` directory."""
+    configs = {
+        f"autoload_configs/{name}.conf.xml": f'<configuration name="{name}.conf">\n{body}\n'
+        "</configuration>\n"
+        for name, body in _small_configs(plan).items()
+    }
+    contexts = {f"dialplan/{name}.xml": _context(name) for name in CONTEXTS}
+    return {
+        "freeswitch.xml": _document(plan),
+        "autoload_configs/switch.conf.xml": _switch(plan),
+        "autoload_configs/sofia.conf.xml": _sofia(plan),
+        "directory/lab.xml": directory(plan, {}),
+        **configs,
+        **contexts,
+    }
+
+
+def modules_available(binary: Path) -> tuple[str, ...]:
+    """The wanted modules that exist for this ``freeswitch`` binary; all when we cannot tell."""
+    prefix = binary.resolve().parent.parent
+    for folder in (prefix / "lib/freeswitch/mod", prefix / "lib64/freeswitch/mod", prefix / "mod"):
+        if folder.is_dir():
+            return tuple(name for name in MODULES if (folder / f"{name}.so").exists())
+    return MODULES

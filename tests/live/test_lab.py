@@ -1,0 +1,222 @@
+"""The laboratory itself: plain calls and native transfers on a FreeSWITCH without a controller."""
+
+from __future__ import annotations
+
+import socket
+import tomllib
+from contextlib import ExitStack
+from urllib.parse import quote
+
+import pytest
+
+from tests.live.lab import (
+    Controller,
+    Controllers,
+    Early,
+    NotInTime,
+    Pause,
+    Phone,
+    Phones,
+    Refuse,
+    Ring,
+    Switch,
+    wait_for,
+)
+from tests.live.lab.fsctl_process import Sections, to_toml
+
+
+def test_a_plain_call_is_heard_both_ways(switch: Switch, phones: Phones) -> None:
+    bob = phones.callee("2000")
+    alice = phones.caller("1000", to="2000")
+    alice.wait_talking()
+    assert alice.hears(bob)
+    assert bob.hears(alice)
+    assert len(switch.channels()) == 2
+    alice.bye()
+    bob.wait_received("BYE")
+
+
+@pytest.mark.parametrize("transferor", ["caller", "callee"])
+def test_a_native_transfer(switch: Switch, phones: Phones, transferor: str) -> None:
+    bob = phones.callee("2000", name="bob")
+    carol = phones.callee("3000", [Ring()], name="carol")
+    alice = phones.caller("1000", to="2000", name="alice")
+    alice.wait_talking()
+    mover, moved = (alice, bob) if transferor == "caller" else (bob, alice)
+    assert mover.refer(f"<{switch.uri('3000')}>").status == 202
+    assert mover.wait_notify() == "SIP/2.0 200 OK"
+    mover.wait_received("BYE")
+    carol.answer()
+    assert moved.hears(carol)
+    assert carol.hears(moved)
+    assert moved.hears_nobody() is False
+    assert mover.hears_nobody()
+    carol.bye()
+    moved.wait_received("BYE")
+
+
+def test_refusal_by_step_and_by_command(switch: Switch, phones: Phones) -> None:
+    phones.callee("2000", [Pause(100), Refuse(486, "Gone Fishing")])
+    ringing = phones.callee("2001", [Ring()])
+    first = phones.caller("1000", to="2000")
+    second = phones.caller("1001", to="2001")
+    first.wait_received(486)
+    second.wait_received(180)
+    ringing.refuse(404, "Not Here", (("X-Why", "test"),))
+    assert ringing.sent(404)[0].start_line == "SIP/2.0 404 Not Here"
+    assert ringing.sent(404)[0].header("X-Why") == "test"
+    second.wait_received(404)
+
+
+def test_a_caller_cancels(switch: Switch, phones: Phones) -> None:
+    bob = phones.callee("2000", [Ring()])
+    alice = phones.caller("1000", to="2000")
+    alice.wait_received(180)
+    alice.cancel()
+    alice.wait_received(487)
+    bob.wait_received("CANCEL")
+    bob.wait_over()
+
+
+def test_early_media_is_heard(switch: Switch, phones: Phones) -> None:
+    bob = phones.callee("2000", [Early()])
+    alice = phones.caller("1000", to="2000")
+    alice.wait_received(183)
+    assert alice.hears(bob)
+    bob.answer()
+    assert bob.hears(alice)
+
+
+def test_hold_and_resume(switch: Switch, phones: Phones) -> None:
+    bob = phones.callee("2000")
+    alice = phones.caller("1000", to="2000")
+    alice.wait_talking()
+    assert alice.hold().status == 200
+    assert not alice.hears(bob, timeout_s=0.5)
+    assert alice.resume().status == 200
+    assert alice.hears(bob)
+    assert bob.hears(alice)
+
+
+def test_the_switch_plays_a_tone(switch: Switch, phones: Phones) -> None:
+    switch.reload_dialplan(
+        {
+            "dialplan/public/00_tone.xml": """<include>
+<extension name="tone"><condition field="destination_number" expression="^9000$">
+<action application="answer"/>
+<action application="playback" data="tone_stream://%(2000,500,440,480);loops=-1"/>
+</condition></extension>
+</include>"""
+        }
+    )
+    alice = phones.caller("1000", to="9000")
+    alice.wait_talking()
+    assert alice.hears_tone()
+    assert alice.hears_nobody()
+
+
+CONFIRMED = """<include>
+<extension name="confirmed"><condition field="destination_number" expression="^2000$">
+<action application="export" data="confirm_blind_transfer=true"/>
+<action application="bridge" data="user/2000@127.0.0.1"/>
+</condition></extension>
+</include>"""
+
+
+def test_several_refers_in_one_dialog(switch: Switch, phones: Phones) -> None:
+    switch.reload_dialplan({"dialplan/public/00_confirmed.xml": CONFIRMED})
+    bob = phones.callee("2000", name="bob")
+    phones.callee("3000", [Refuse(486, "Busy Here")])
+    phones.callee("3001", [Refuse(404, "Not Found")])
+    carol = phones.callee("3002", name="carol")
+    alice = phones.caller("1000", to="2000", name="alice")
+    alice.wait_talking()
+    for count, (number, result) in enumerate((("3000", "486"), ("3001", "404")), 1):
+        assert bob.refer(f"<{switch.uri(number)}>").status == 202
+        assert bob.wait_notify(count).startswith(f"SIP/2.0 {result}")
+        assert alice.hears(bob)
+    assert bob.refer(f"<{switch.uri('3002')}>", "<sip:2000@127.0.0.1>").status == 202
+    assert bob.wait_notify(3) == "SIP/2.0 200 OK"
+    assert alice.hears(carol)
+    sequence = [int(message.header("CSeq").split()[0]) for message in bob.sent("REFER")]
+    assert sequence == sorted(set(sequence))
+
+
+def test_an_attended_transfer_by_replaces(switch: Switch, phones: Phones) -> None:
+    bob = phones.callee("2000", name="bob")
+    carol = phones.callee("3000", name="carol")
+    alice = phones.caller("1000", to="2000", name="alice")
+    alice.wait_talking()
+    consultation = phones.caller("2000", to="3000", name="bob-again")
+    consultation.wait_talking()
+    replaces = quote(consultation.dialog().replaces, safe="")
+    assert bob.refer(f"<{switch.uri('3000')}?Replaces={replaces}>").status == 202
+    assert bob.wait_notify() == "SIP/2.0 200 OK"
+    assert alice.hears(carol)
+    assert carol.hears(alice)
+
+
+def test_an_unknown_number_is_refused(switch: Switch, phones: Phones) -> None:
+    alice = phones.caller("1000", to="4711")
+    alice.wait_over()
+    assert alice.messages[-2].status >= 400
+
+
+def test_settings_are_written_as_toml() -> None:
+    sections: Sections = {
+        "call": {"codecs": 'a"b\\', "ring_timeout_s": 5, "on": True},
+        "route": [{"match": "^1", "hosts": ["*"]}, {"match": "^2", "headers": {"X-A": "b"}}],
+    }
+    assert tomllib.loads(to_toml(sections)) == sections
+
+
+def test_a_phone_reports_what_it_did_not_expect(switch: Switch) -> None:
+    bob = Phone.callee("2000")
+    switch.add_user("2000", bob.port)
+    bob.start()
+    alice = Phone.caller("1000", switch.uri("2000")).start()
+    alice.wait_talking()
+    bob.wait_talking()
+    assert bob.problems() == ""
+    # a callee that talks already cannot answer once more
+    bob.command("answer")
+    wait_for(lambda: "LAB-answer" in bob.problems(), 5.0, "the phone complains")
+    alice.bye()
+    bob.wait_over()
+    assert alice.finish() == ""
+    assert "LAB-answer" in bob.finish()
+
+
+def test_a_controller_is_killed_and_replaced(
+    switch: Switch, controller: Controllers, phones: Phones
+) -> None:
+    first = controller()
+    bob = phones.callee("2000")
+    alice = phones.caller("1000", to="2000")
+    alice.wait_talking()
+    assert alice.hears(bob)
+    first.kill9()
+    assert not first.is_running
+    assert first.processes() == []
+    assert alice.hears(bob)
+    second = controller(port=first.port)
+    assert second.address == first.address
+    alice.bye()
+    bob.wait_over()
+
+
+def test_growing_descriptors_are_noticed(controller: Controllers) -> None:
+    fsctl = controller(install=False)
+    with ExitStack() as held:
+        for _ in range(20):
+            held.enter_context(socket.create_connection(("127.0.0.1", fsctl.port)))
+        with pytest.raises(NotInTime, match="descriptors"):
+            fsctl.wait_no_growth(0.3)
+    fsctl.wait_no_growth()
+
+
+def test_a_controller_that_cannot_start_says_why() -> None:
+    fsctl = Controller({"server": {"no_such_key": 1}})
+    with pytest.raises(AssertionError, match="no_such_key"):
+        fsctl.start()
+    fsctl.finish()
