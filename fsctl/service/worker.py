@@ -9,6 +9,8 @@ import sys
 import gevent
 from gevent.event import Event as Flag
 
+from fsctl.esl.client import SwitchClient
+from fsctl.esl.commands import Status
 from fsctl.esl.server import EslServer
 from fsctl.session.switchboard import Scenario, Switchboard
 from fsctl.settings import Settings
@@ -30,6 +32,7 @@ class Worker:
         )
         self.address = self._server.address
         """Where it really listens (host, port)."""
+        self._switch = _switch_client(settings)
         home = settings.server.home or "{}:{}".format(*self.address)
         self.switchboard = Switchboard(settings, home, scenario)
 
@@ -43,7 +46,9 @@ class Worker:
         self.stop()
 
     def start(self) -> None:
-        """Begin to accept links."""
+        """Begin to accept links, and to look after FreeSWITCH's own event socket."""
+        if self._switch is not None:
+            self._switch.start()
         self._server.start()
 
     def stop(self) -> None:
@@ -51,3 +56,23 @@ class Worker:
         log.info("draining: %d sessions", len(self.switchboard.sessions))
         self.switchboard.drain(self._settings.server.drain_timeout_s)
         self._server.stop(5.0)
+        if self._switch is not None:
+            self._switch.stop()
+
+
+def _switch_client(settings: Settings) -> SwitchClient | None:
+    """A kept link to FreeSWITCH itself, where ``[switch]`` says how; it logs what is found."""
+    if not settings.switch.enabled:
+        return None
+
+    def connected() -> None:
+        state = client.api(Status()).splitlines()
+        log.info("FreeSWITCH is there: %s", "; ".join(state[:2]))
+
+    client = SwitchClient(
+        settings.switch.host,
+        settings.switch.port,
+        settings.switch.password,
+        on_connected=connected,
+    )
+    return client

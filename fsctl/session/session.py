@@ -27,6 +27,7 @@ from fsctl.esl.commands import (
     UuidSetvar,
 )
 from fsctl.esl.connection import Connection
+from fsctl.esl.farewell import let_go
 from fsctl.session.call import Call, CallState
 from fsctl.session.dial import Dial, rearming
 from fsctl.session.events import CallEvent, SessionEvent, Terminated
@@ -47,6 +48,8 @@ log = logging.getLogger(__name__)
 
 LINGER_S = 15
 """How long a link outlives its leg: to cancel a target, to notify and release a transferor."""
+
+FAREWELL_S = 1.0
 
 SUBSCRIBED = (
     "CHANNEL_PROGRESS",
@@ -125,7 +128,8 @@ class Session:
                 transfer.feed(Stimulus.SWITCH_LOST)
         self.emit(Terminated(self))
         for link in tuple(self._links):
-            link.close()
+            # A leg that goes on in its dialplan must be let go, not just left (esl/farewell.py).
+            let_go(link, FAREWELL_S) if link is self.link else link.close()
 
     # -- links ------------------------------------------------------------------------------
 

@@ -11,9 +11,10 @@ from uuid import uuid4
 from gevent.event import Event as Flag
 
 from fsctl.errors import LinkError
-from fsctl.esl.commands import Execute, Exit
+from fsctl.esl.commands import Execute
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
+from fsctl.esl.farewell import let_go
 from fsctl.session import entry
 from fsctl.session.dial import LEGACY_CONTEXT, REFER_CONTEXT
 from fsctl.session.events import SessionEvent
@@ -68,8 +69,7 @@ class Switchboard:
         elif context == REFER_CONTEXT:
             self._come_home(link, snapshot)
         elif self._draining:
-            # Exit, not just close: a leg whose controller closes before `exit` may park for ever.
-            link.send(Exit())
+            let_go(link)
         elif context == LEGACY_CONTEXT:
             self._run(Session(self, _new_id(), link), entry.legacy_transfer, link, snapshot)
         else:

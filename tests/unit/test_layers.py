@@ -23,7 +23,7 @@ LAYERS = [
 """From the bottom up; a module may import from layers below its own and from its own folder."""
 
 PURE = ["sip", "transfer", "settings.py", "setting_kinds.py", "errors.py"] + [
-    f"esl/{name}.py" for name in ("frames", "events", "fields", "commands", "apis")
+    f"esl/{name}.py" for name in ("frames", "events", "fields", "commands", "apis", "subscriptions")
 ]
 IMPURE = {"gevent", "greenswitch", "socket", "time", "datetime", "random", "subprocess", "asyncio"}
 
