@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 from pathlib import Path
 
@@ -23,6 +24,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     loaded = settings.load(arguments.config, os.environ)
     log.set_up(loaded.server.log_level, loaded.server.log_format)
+    for warning in loaded.warnings:
+        logging.getLogger("fsctl").warning("%s", warning)
     chosen = scenario.load(arguments.scenario) if arguments.scenario else None
     Worker(loaded, chosen).run()
     return 0

@@ -99,27 +99,11 @@ def _transfer_by_settings(session: Session, transfer: BlindTransfer, refer_to: R
     )
     if section.referred_by and request.referred_by:
         headers["Referred-By"] = request.referred_by
-    number, name = _presented(session, transfer)
     try:
-        session.connect(
-            transfer.transferee,
-            refer_to.target,
-            caller_id=number,
-            display_name=name,
-            headers=headers,
-        )
+        session.connect(transfer.transferee, refer_to.target, headers=headers)
     except NoRoute as error:
         log.info("%s: transfer refused: %s", session.id, error)
         transfer.feed(Stimulus.FAILURE_REPORTED, error.status)
-
-
-def _presented(session: Session, transfer: BlindTransfer) -> tuple[str, str]:
-    """The number and name that the target sees (``[transfer] caller_id``)."""
-    section = session.settings.transfer
-    if section.caller_id == "fixed":
-        return section.caller_id_number, section.caller_id_name
-    party = transfer.transferor if section.caller_id == "transferor" else transfer.transferee
-    return party.number, party.display_name
 
 
 def _offer(

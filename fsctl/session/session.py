@@ -31,6 +31,7 @@ from fsctl.esl.farewell import let_go
 from fsctl.session.call import Call, CallState
 from fsctl.session.dial import Dial, rearming
 from fsctl.session.events import CallEvent, SessionEvent, Terminated
+from fsctl.session.identity import presented
 from fsctl.session.intake import Intake
 from fsctl.session.legacy import LegacyTransfer
 from fsctl.session.routing import Routed
@@ -223,10 +224,10 @@ class Session:
 
         ``destination`` is a user, a number or a SIP or tel URI; the routes decide where it is
         dialled. ``call`` is the leg that came to us: the caller of a new call, or the transferee of
-        a requested transfer. Caller ID and name default to ``call``'s own. Returns the called
-        party's call at once; ``Ringing``, ``Connected`` and ``Failed`` follow. A failed call is
-        passed on to ``call`` (or ends the transfer) with the callee's own code and phrase, unless
-        a handler of ``Failed`` calls somebody else.
+        a requested transfer. Caller ID and name default to those of the settings. Returns the
+        called party's call at once; ``Ringing``, ``Connected`` and ``Failed`` follow. A failed
+        call is passed on to ``call`` (or ends the transfer) with the callee's own code and phrase,
+        unless a handler of ``Failed`` calls somebody else.
 
         Raises :class:`~fsctl.session.routing.NoRoute`, ChannelGone, ValueError.
         """
@@ -237,12 +238,14 @@ class Session:
         routed = self.board.router.route(destination, self.domain)
         transfer = self.open_transfer_of_transferee(call)
         section = self.settings.transfer if transfer else self.settings.call
+        transferor = transfer.transferor if transfer else None
+        number, name = presented(self.settings, routed.route, call, transferor)
         dial = Dial(
             waiting=call,
             outgoing=self._outgoing(call, routed),
             ring_timeout_s=ring_timeout_s or routed.route.ring_timeout_s or section.ring_timeout_s,
-            caller_id=call.caller_id if caller_id is None else caller_id,
-            display_name=call.caller_name if display_name is None else display_name,
+            caller_id=number if caller_id is None else caller_id,
+            display_name=name if display_name is None else display_name,
             headers=dict(headers or {}),
             for_transfer=transfer is not None,
             redirects_left=self.settings.call.follow_redirects,
