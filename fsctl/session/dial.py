@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from uuid import uuid4
 
-from fsctl.esl.commands import Command, Execute, Filter, UuidSetvar
+from fsctl.esl.commands import Command, Execute, Filter, UuidSetvar, UuidSetvarMulti
 from fsctl.esl.events import Event
 from fsctl.session.call import Call
 from fsctl.session.dialstring import (
@@ -62,7 +62,7 @@ class Dial:
         dial_string = DialString(routed.endpoint, self._leg_variables(home, settings)).format()
         return [
             Filter("Unique-ID", outgoing),
-            *(UuidSetvar(waiting, name, value) for name, value in armed.items()),
+            UuidSetvarMulti(waiting, tuple(armed.items())),
             Execute("bridge", dial_string, event_uuid=self.execution),
         ]
 
@@ -75,15 +75,15 @@ class Dial:
         """Return why the attempt failed, once ``bridge`` has returned."""
         return self.refusal or bridge_status(complete)
 
-    def _waiting_variables(self, settings: Settings) -> dict[str, str | None]:
+    def _waiting_variables(self, settings: Settings) -> dict[str, str]:
         section = settings.transfer if self.for_transfer else settings.call
-        variables: dict[str, str | None] = {
+        variables = {
             "continue_on_fail": "true",
             "hangup_after_bridge": "false",
             "transfer_ringback": section.ringback,
             # FreeSWITCH copies the callee's answer here; an older one must not be taken for it.
-            "sip_invite_failure_status": None,
-            "sip_invite_failure_phrase": None,
+            "sip_invite_failure_status": "",
+            "sip_invite_failure_phrase": "",
         }
         if not self.for_transfer:
             variables["fsctl_stage"] = "dialling"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from fsctl.errors import FsctlError
-from fsctl.esl.commands import UuidGetvar, UuidSetvar
+from fsctl.esl.commands import UuidGetvar, UuidSetvarMulti
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.sip.refer import ReferTo, parse_refer_to
@@ -78,7 +78,7 @@ def read_request(link: Connection, snapshot: Event) -> RawRequest:
     replies = link.send_all(
         [
             *(UuidGetvar(uuid, name) for uuid, name in wanted),
-            *(UuidSetvar(transferee, name, None) for name in STALE),
+            UuidSetvarMulti(transferee, tuple((name, "") for name in STALE)),
         ]
     )
     values = [value_of(reply.text) for reply in replies[: len(wanted)]]

@@ -24,7 +24,7 @@ from fsctl.esl.commands import (
     NoEvents,
     NoLinger,
     UuidKill,
-    UuidSetvar,
+    UuidSetvarMulti,
 )
 from fsctl.esl.connection import Connection
 from fsctl.esl.farewell import let_go
@@ -283,12 +283,8 @@ class Session:
     def leave_to_switch(self, call: Call, status: SipStatus) -> None:
         """Let FreeSWITCH end a native transfer: it reports failure and rejoins the first two."""
         uuid = call.channel_uuid
-        self.link.send_all(
-            [
-                UuidSetvar(uuid, "sip_invite_failure_status", str(status.code)),
-                UuidSetvar(uuid, "fsctl_stage", "done"),
-            ]
-        )
+        variables = (("sip_invite_failure_status", str(status.code)), ("fsctl_stage", "done"))
+        self.link.send(UuidSetvarMulti(uuid, variables))
         self.over = True
 
     def set_transfer_mode(self, call: Call, mode: TransferMode) -> None:
