@@ -12,6 +12,7 @@ from gevent.event import Event as Flag
 from fsctl.esl.client import SwitchClient
 from fsctl.esl.commands import Status
 from fsctl.esl.server import EslServer
+from fsctl.session.clock import Clock
 from fsctl.session.switchboard import Scenario, Switchboard
 from fsctl.settings import Settings
 
@@ -21,7 +22,9 @@ log = logging.getLogger(__name__)
 class Worker:
     """Serves calls until it is told to stop. Listens once it is made; raises OSError then."""
 
-    def __init__(self, settings: Settings, scenario: Scenario | None = None) -> None:
+    def __init__(
+        self, settings: Settings, scenario: Scenario | None = None, clock: Clock | None = None
+    ) -> None:
         self._settings = settings
         self._stop = Flag()
         host, _, port = settings.server.listen.rpartition(":")
@@ -34,7 +37,7 @@ class Worker:
         """Where it really listens (host, port)."""
         self._switch = _switch_client(settings)
         home = settings.server.home or "{}:{}".format(*self.address)
-        self.switchboard = Switchboard(settings, home, scenario)
+        self.switchboard = Switchboard(settings, home, scenario, clock)
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT; then drain: running calls go on to the deadline."""

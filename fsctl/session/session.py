@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
-from gevent.queue import Empty, Queue
+from gevent.queue import Queue
 
 from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.commands import (
@@ -29,13 +29,13 @@ from fsctl.esl.commands import (
 from fsctl.esl.connection import Connection
 from fsctl.esl.farewell import let_go
 from fsctl.session.call import Call, CallState
+from fsctl.session.clock import Timer
 from fsctl.session.dial import Dial, rearming
 from fsctl.session.events import CallEvent, SessionEvent, Terminated
 from fsctl.session.identity import presented
 from fsctl.session.intake import Intake
 from fsctl.session.legacy import LegacyTransfer
 from fsctl.session.routing import Routed
-from fsctl.session.timers import Timer, Timers
 from fsctl.session.transfers import BlindTransfer
 from fsctl.settings import Settings, TransferMode
 from fsctl.sip.status import SipStatus, cause_of_status
@@ -82,9 +82,7 @@ class Session:
         self.native_transferor = ""
         """In the session of a legacy transfer's transferee: the transferor's channel."""
         self.over = False
-        self.after: Callable[[float, Callable[[], None]], Timer]
-        self._timers = Timers(board.clock)
-        self.after = self._timers.after
+        self._timers: list[Timer] = []
         self._links = [link]
         self._mailbox: Queue[Callable[[], None]] = Queue()
         self._handlers: dict[type[SessionEvent], list[Callable[[Any], None]]] = {}
@@ -100,7 +98,7 @@ class Session:
         try:
             begin()
             while not self._is_over():
-                self._turn()
+                self._mailbox.get()()
         except (LinkError, ChannelGone) as error:
             # A verb of our own failed because the leg or the switch has gone: nothing to save here.
             log.info("%s ends: %s", self.id, error)
@@ -111,14 +109,6 @@ class Session:
         """Have ``work`` done by the session's greenlet; callable from any greenlet."""
         self._mailbox.put(work)
 
-    def _turn(self) -> None:
-        try:
-            work = self._mailbox.get(timeout=self._timers.time_left())
-        except Empty:
-            self._timers.run_due()
-            return
-        work()
-
     def _is_over(self) -> bool:
         return self.over or not any(call.alive for call in self.calls.values())
 
@@ -128,6 +118,8 @@ class Session:
             if transfer.is_open:
                 transfer.feed(Stimulus.SWITCH_LOST)
         self.emit(Terminated(self))
+        for timer in self._timers:
+            timer.cancel()
         for link in tuple(self._links):
             # A leg that goes on in its dialplan must be let go, not just left (esl/farewell.py).
             let_go(link, FAREWELL_S) if link is self.link else link.close()
@@ -301,6 +293,13 @@ class Session:
     def set_timeout(self, seconds: float, callback: Callable[[], None]) -> Timer:
         """Call ``callback`` in ``seconds``, in the session's greenlet; it can be cancelled."""
         return self.after(seconds, callback)
+
+    def after(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        """As :meth:`set_timeout`; for the session's own deadlines."""
+        self._timers = [timer for timer in self._timers if timer.is_pending]
+        timer = Timer(self.board.clock, seconds, callback, self.post)
+        self._timers.append(timer)
+        return timer
 
     def terminate(self) -> None:
         """Hang up every call of this session."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 from typing import Any, Protocol
 from uuid import uuid4
@@ -16,6 +15,7 @@ from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.esl.farewell import let_go
 from fsctl.session import entry
+from fsctl.session.clock import Clock, RealClock
 from fsctl.session.dial import LEGACY_CONTEXT, REFER_CONTEXT
 from fsctl.session.events import SessionEvent
 from fsctl.session.routing import Router
@@ -44,11 +44,11 @@ class Switchboard:
         settings: Settings,
         home: str,
         scenario: Scenario | None = None,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Clock | None = None,
     ) -> None:
         self.settings = settings
         self.home = home
-        self.clock = clock
+        self.clock: Clock = clock or RealClock()
         self.router = Router(settings)
         self.sessions: dict[str, Session] = {}
         self.idle = Flag()

@@ -24,9 +24,9 @@ from fsctl.sip.status import SipStatus, sipfrag
 from fsctl.transfer.transfer import DEADLINES, Action, State, Stimulus, Transfer, step
 
 if TYPE_CHECKING:
+    from fsctl.session.clock import Timer
     from fsctl.session.request import RawRequest
     from fsctl.session.session import Session
-    from fsctl.session.timers import Timer
 
 log = logging.getLogger(__name__)
 
