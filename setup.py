@@ -22,7 +22,10 @@ setup(
         "test": ["pytest>=8", "pytest-xdist>=3.5", "pytest-randomly>=3.15", "hypothesis>=6.100"],
         "dev": ["mypy>=1.10", "ruff>=0.6"],
     },
-    entry_points={"console_scripts": ["fsctl = fsctl.cli:main"]},
+    entry_points={
+        "console_scripts": ["fsctl = fsctl.cli:main"],
+        "pytest11": ["fsctl = fsctl.testing"],
+    },
     classifiers=[
         "License :: OSI Approved :: MIT License",
         "Programming Language :: Python :: 3.11",

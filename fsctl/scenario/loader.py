@@ -21,7 +21,7 @@ def load(path: Path) -> Scenario:
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise SettingsError(f"{path}: {type(error).__name__}: {error}") from error
     scenario = getattr(module, "scenario", None)
     if not isinstance(scenario, Scenario):

@@ -117,6 +117,7 @@ def arming(call: Call, peer: Call, home: str, settings: Settings) -> dict[str, s
         "force_transfer_dialplan": "XML",
         "fsctl_home": home,
         "fsctl_session": call.session.id,
+        "fsctl_call_domain": carried_value(call.session.domain),
         "fsctl_number": carried_value(call.number),
         "fsctl_transferor_number": carried_caller_number(peer.number),
         "fsctl_transferor_name": carried_caller_name(peer.display_name),

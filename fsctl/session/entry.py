@@ -19,6 +19,9 @@ from fsctl.transfer.transfer import Stimulus
 
 log = logging.getLogger(__name__)
 
+_NOBODY = "none"
+"""Stands for the channel of a transferor that FreeSWITCH has let go already."""
+
 
 def new_call(session: Session, link: Connection, snapshot: Event) -> None:
     """Offer a leg that the inbound extension sent to us."""
@@ -150,7 +153,8 @@ def _known_leg(session: Session, snapshot: Event) -> Call:
     answered = snapshot.get("Answer-State") == "answered"
     call = _add(session, uuid, number, name, connected=answered)
     session.domain = (
-        snapshot.variable("domain_name")
+        snapshot.variable("fsctl_call_domain")
+        or snapshot.variable("domain_name")
         or snapshot.variable("sip_to_host")
         or snapshot.variable("sip_req_host")
         or ""
@@ -159,12 +163,15 @@ def _known_leg(session: Session, snapshot: Event) -> Call:
 
 
 def _transferor(session: Session, snapshot: Event, transferee: Call) -> Call:
-    uuid = snapshot.variable("blind_transfer_uuid") or ""
-    known = session.calls.get(uuid)
+    """The call of the party that sent the REFER; one that has ended when FreeSWITCH names none."""
+    uuid = snapshot.variable("blind_transfer_uuid")
+    known = session.calls.get(uuid or "")
     if known is None:
         number = snapshot.variable("fsctl_transferor_number") or ""
         name = snapshot.variable("fsctl_transferor_name") or ""
-        known = _add(session, uuid, number, name, connected=True)
+        known = _add(session, uuid or _NOBODY, number, name, connected=True)
+        if not uuid:
+            known.advance(CallState.DISCONNECTED)
     known.peer, transferee.peer = transferee, known
     return known
 

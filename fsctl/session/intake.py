@@ -73,10 +73,10 @@ class Intake:
         dial = self._dial_of(call)
         if dial is not None:
             dial.answered = True
-        self._session.emit(Connected(self._session, call))
         for transfer in self._open_transfers():
             if transfer.target is call:
                 transfer.feed(Stimulus.TARGET_ANSWERED)
+        self._session.emit(Connected(self._session, call))
 
     def _bridge(self, event: Event) -> None:
         session = self._session

@@ -82,6 +82,8 @@ class Session:
         self.native_transferor = ""
         """In the session of a legacy transfer's transferee: the transferor's channel."""
         self.over = False
+        self._given_away = False
+        """The link's leg is another session's now: the link ends when the leg does."""
         self._timers: list[Timer] = []
         self._links = [link]
         self._mailbox: Queue[Callable[[], None]] = Queue()
@@ -120,9 +122,11 @@ class Session:
         self.emit(Terminated(self))
         for timer in self._timers:
             timer.cancel()
-        for link in tuple(self._links):
-            # A leg that goes on in its dialplan must be let go, not just left (esl/farewell.py).
-            let_go(link, FAREWELL_S) if link is self.link else link.close()
+        if self._given_away:
+            self._silence(self.link)
+        for link in self._links:
+            # A leg that goes on in its dialplan must be let go, not just left (farewell.py).
+            let_go(link, FAREWELL_S)
 
     # -- links ------------------------------------------------------------------------------
 
@@ -152,7 +156,8 @@ class Session:
         (mod_event_socket.c clears CF_CONTROLLED of the channel with every link that closes).
         """
         old.on_event = lambda event: None
-        old.on_lost = lambda: self._links.remove(old)
+        old.on_lost = None
+        self._links.remove(old)
         if not old.closed:
             old.post(NoEvents())
             old.post(NoLinger())
@@ -332,6 +337,7 @@ class Session:
 
     def handed_over(self, call: Call) -> None:
         """``call`` belongs to another session from now on."""
+        self._given_away = call.channel_uuid == self.link_leg
         call.advance(CallState.DISCONNECTED)
 
     # -- inner ------------------------------------------------------------------------------

@@ -43,6 +43,7 @@ def test_answered(transfer, phones, switch):
     served.wait_log(f"TOLD complete {transferor.number}")
     transferor.wait_over()
     assert len(transferor.notifies()) == 1
+    assert hear_each_other(transferee, target)
 
 
 def test_failed(transfer, phones, switch):

@@ -33,6 +33,7 @@ def test_answered(parties, phones, switch):
     assert transferor.wait_notify() == "SIP/2.0 200 OK"
     assert hear_each_other(transferee, target)
     transferor.wait_over()
+    assert hear_each_other(transferee, target)
     order = [line for line in start_lines(transferor) if line in ORDER]
     assert order == list(ORDER)
     invited = target.received("INVITE")[0].time_s

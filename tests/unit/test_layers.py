@@ -17,7 +17,9 @@ LAYERS = [
     {"session"},
     {"scenario"},
     {"dialplan", "service"},
-    {"cli", "demo", "testing"},
+    {"stage"},
+    {"demo", "testing"},
+    {"cli"},
     {"__main__"},
 ]
 """From the bottom up; a module may import from layers below its own and from its own folder."""

@@ -1,0 +1,1 @@
+"""``fsctl demo``: calls and transfers on a simulated switch, drawn as SIP ladders."""

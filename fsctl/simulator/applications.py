@@ -1,0 +1,180 @@
+"""Dialplan applications that touch one channel only, and how any application is executed."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from fsctl.simulator.causes import cause_from_status, cause_name
+from fsctl.simulator.expand import expand
+from fsctl.simulator.parking import park
+from fsctl.simulator.progress import hang_up, send_answer, send_early_media, send_ringing
+from fsctl.simulator.transfer_report import acknowledge
+
+if TYPE_CHECKING:
+    from fsctl.simulator.channel import Channel
+
+Application = Callable[["Channel", str], None]
+"""An application's body: the channel and its expanded argument; may block."""
+
+
+def execute(
+    channel: Channel,
+    applications: dict[str, Application],
+    name: str,
+    argument: str,
+    app_uuid: str | None = None,
+) -> None:
+    """``switch_core_session_exec`` with its two events; an unknown application hangs up."""
+    application = applications.get(name.lower())
+    if application is None:
+        hang_up(channel, "DESTINATION_OUT_OF_ORDER")
+        return
+    if not channel.up:
+        return
+    argument = expand(channel, argument)
+    channel.set_variable("current_application_data", argument)
+    channel.set_variable("current_application", name)
+    identity = app_uuid or str(uuid.uuid4())
+    said = (("Application", name), ("Application-Data", argument))
+    channel.set_variable("current_application_response", None)
+    channel.fire("CHANNEL_EXECUTE", *said, ("Application-UUID", identity))
+    application(channel, argument)
+    response = channel.get_variable("current_application_response") or "_none_"
+    answer = (("Application-Response", response), ("Application-UUID", identity))
+    channel.fire("CHANNEL_EXECUTE_COMPLETE", *said, *answer)
+
+
+def _set(channel: Channel, argument: str) -> None:
+    name, found, value = argument.partition("=")
+    if found:
+        channel.set_variable(name.strip(), None if value == "_undef_" else value)
+
+
+def _multiset(channel: Channel, argument: str) -> None:
+    delimiter = " "
+    if argument.startswith("^^") and len(argument) > 2:
+        delimiter, argument = argument[2], argument[3:]
+    for item in argument.split(delimiter):
+        _set(channel, item)
+
+
+def _unset(channel: Channel, argument: str) -> None:
+    channel.set_variable(argument.strip(), None)
+
+
+def _export(channel: Channel, argument: str) -> None:
+    name, found, value = argument.partition("=")
+    if not found:
+        return
+    local = name.removeprefix("nolocal:")
+    channel.set_variable(name if name != local else local, value)
+    known = channel.get_variable("export_vars")
+    names = known.split(",") if known else []
+    if name not in names:
+        channel.set_variable("export_vars", ",".join([*names, name]))
+
+
+def _answer(channel: Channel, argument: str) -> None:
+    send_answer(channel)
+
+
+def _pre_answer(channel: Channel, argument: str) -> None:
+    send_early_media(channel)
+
+
+def _ring_ready(channel: Channel, argument: str) -> None:
+    send_ringing(channel)
+
+
+def _respond(channel: Channel, argument: str) -> None:
+    code, _, phrase = argument.partition(" ")
+    if channel.answered or not code.isdigit():
+        return
+    channel.respond_with = f"{code} {phrase}".strip()
+    hang_up(channel, cause_from_status(int(code)))
+
+
+def _hangup(channel: Channel, argument: str) -> None:
+    hang_up(channel, cause_name(argument.strip(), "NORMAL_CLEARING"))
+
+
+def _park(channel: Channel, argument: str) -> None:
+    park(channel)
+
+
+def _sleep(channel: Channel, argument: str) -> None:
+    try:
+        delay_s = int(argument) / 1000
+    except ValueError:
+        return
+    _obeying(channel, lambda: not channel.ready, delay_s)
+
+
+def _playback(channel: Channel, argument: str) -> None:
+    """Play until the end of the file, a hang-up, a transfer, or ``uuid_break``.
+
+    A tone or file without ``loops=`` is taken to last five seconds.
+    """
+    channel.hears_tone = argument
+    channel.flags.discard("break")
+    channel.fire("PLAYBACK_START", ("Playback-File-Path", argument))
+    endless = "loops=-1" in argument or argument.startswith("local_stream://")
+    seconds = None if endless else 5.0
+    _obeying(channel, lambda: not channel.ready or "break" in channel.flags, seconds)
+    channel.flags.discard("break")
+    channel.hears_tone = ""
+    channel.set_variable("current_application_response", "FILE PLAYED")
+    channel.fire("PLAYBACK_STOP", ("Playback-File-Path", argument), ("Playback-Status", "done"))
+
+
+def _obeying(channel: Channel, over: Callable[[], bool], timeout_s: float | None) -> None:
+    """Wait, executing what ``sendmsg`` queues meanwhile."""
+    clock = channel.switch.clock
+    deadline_s = None if timeout_s is None else clock.now_s + timeout_s
+    while not over():
+        left_s = None if deadline_s is None else deadline_s - clock.now_s
+        if left_s is not None and left_s <= 0:
+            return
+        channel.wait(lambda: over() or bool(channel.pending), left_s)
+        if channel.pending and not over():
+            channel.switch.run_next_message(channel)
+
+
+def _blind_transfer_ack(channel: Channel, argument: str) -> None:
+    acknowledge(channel, success=argument.strip().lower() in {"true", "yes", "1"})
+
+
+def _sched_hangup(channel: Channel, argument: str) -> None:
+    when, _, cause = argument.partition(" ")
+    channel.switch.scheduler.hangup(when, channel.uuid, cause_name(cause or "ALLOTTED_TIMEOUT"))
+
+
+def _nothing(channel: Channel, argument: str) -> None:
+    """Accepted, and without effect that a story could see."""
+
+
+SIMPLE_APPLICATIONS: dict[str, Application] = {
+    "set": _set,
+    "multiset": _multiset,
+    "unset": _unset,
+    "export": _export,
+    "answer": _answer,
+    "pre_answer": _pre_answer,
+    "ring_ready": _ring_ready,
+    "respond": _respond,
+    "hangup": _hangup,
+    "park": _park,
+    "sleep": _sleep,
+    "playback": _playback,
+    "endless_playback": lambda channel, path: _playback(channel, f"{path};loops=-1"),
+    "blind_transfer_ack": _blind_transfer_ack,
+    "sched_hangup": _sched_hangup,
+    "eval": _nothing,
+    "log": _nothing,
+    "info": _nothing,
+    "verbose_events": _nothing,
+    "break": _nothing,
+}
+"""By name; the ones that dial, connect or move channels are in ``call_applications``."""

@@ -1,0 +1,108 @@
+"""Applications that dial, connect to a controller, or send a channel elsewhere."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gevent import socket
+
+from fsctl.simulator.applications import Application
+from fsctl.simulator.bridge import bridge_channels, handle_cause, uuid_bridge
+from fsctl.simulator.link import Link
+from fsctl.simulator.originate import originate
+from fsctl.simulator.parking import park
+
+if TYPE_CHECKING:
+    from fsctl.simulator.channel import Channel
+
+_CONNECT_TIMEOUT_S = 134.9
+_MAX_NESTED_EXTENSIONS = 32
+
+
+def _bridge(channel: Channel, argument: str) -> None:
+    if not argument:
+        return
+    result = originate(channel.switch, argument, channel)
+    if result.channel is None:
+        if channel.up:
+            handle_cause(channel, result.hangup_cause)
+        return
+    bridge_channels(channel, result.channel)
+
+
+def _socket(channel: Channel, argument: str) -> None:
+    """``socket host:port|host:port async full``: connect, then park under the controller."""
+    words = argument.split()
+    if not words:
+        return
+    port = 8084
+    connected = None
+    for entry in words[0].split("|"):
+        host, _, given = entry.rpartition(":") if ":" in entry else (entry, "", "")
+        if given:
+            # A host without port takes the one before it: FreeSWITCH never resets it.
+            number, _, path = given.partition("/")
+            port = int(number) if number.isdigit() else 0
+            if path:
+                channel.set_variable("socket_path", path)
+        if not host:
+            continue
+        channel.set_variable("socket_host", host)
+        connected = _connect(host, port)
+        if connected is not None:
+            break
+    if connected is None:
+        return
+    link = Link.outbound(channel, connected, full="full" in words[1:], async_="async" in words[1:])
+    channel.wait(lambda: not channel.ready or link.finished or link.connected)
+    park(channel)
+    while channel.pending and channel.ready:
+        channel.switch.run_next_message(channel)
+
+
+def _connect(host: str, port: int) -> socket.socket | None:
+    try:
+        return socket.create_connection((host.strip("[]"), port), timeout=_CONNECT_TIMEOUT_S)
+    except OSError:
+        return None
+
+
+def _transfer(channel: Channel, argument: str) -> None:
+    number, dialplan, context = [*argument.split(), "", "", ""][:3]
+    channel.switch.transfer(channel, number, dialplan, context)
+
+
+def _execute_extension(channel: Channel, argument: str) -> None:
+    """Hunt, and execute what is found here and now; what follows goes on afterwards."""
+    number, _, context = [*argument.split(), "", "", ""][:3]
+    if channel.nested_extensions >= _MAX_NESTED_EXTENSIONS or not number:
+        return
+    found = channel.switch.dialplan.hunt(channel, number, context or channel.profile.context)
+    channel.nested_extensions += 1
+    try:
+        for action in found:
+            if not channel.ready:
+                break
+            channel.switch.execute(channel, action.application, action.argument)
+    finally:
+        channel.nested_extensions -= 1
+
+
+def _intercept(channel: Channel, argument: str) -> None:
+    """Take a leg over: the way a failed native transfer joins the first two again."""
+    wanted = argument.split()[-1] if argument.split() else ""
+    uuid_bridge(channel.switch, channel.uuid, wanted)
+
+
+def _eavesdrop(channel: Channel, argument: str) -> None:
+    park(channel)
+
+
+CALL_APPLICATIONS: dict[str, Application] = {
+    "bridge": _bridge,
+    "socket": _socket,
+    "transfer": _transfer,
+    "execute_extension": _execute_extension,
+    "intercept": _intercept,
+    "eavesdrop": _eavesdrop,
+}

@@ -1,0 +1,108 @@
+"""Events and their two encodings, as ``switch_event_serialize`` and ``..._serialize_json``.
+
+This is the simulator's own encoder on purpose: it shares nothing with fsctl's parser, so that an
+error in one cannot be cancelled by the same error in the other.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+_UNSAFE = frozenset(b'\r\n #%&+:;<=>?@[\\]^`{|}"')
+_UPPER_HEX = frozenset(b"0123456789ABCDEF")
+
+Value = str | list[str]
+"""A header's value; a list is one of FreeSWITCH's array variables (``ARRAY::a|:b``)."""
+
+
+def url_encode(text: str) -> str:
+    """Encode a header's value as ``switch_url_encode`` does.
+
+    A ``%`` followed by two upper-case hex digits is left alone: FreeSWITCH never encodes twice,
+    which is why a plain event cannot tell ``%0D`` from a carriage return.
+    """
+    raw = text.encode("utf-8", "surrogateescape")
+    out = bytearray()
+    for index, byte in enumerate(raw):
+        escape = byte == 0x25 and len(raw) - index > 2
+        if escape and raw[index + 1] in _UPPER_HEX and raw[index + 2] in _UPPER_HEX:
+            out.append(byte)
+        elif byte < 0x20 or byte > 0x7E or byte in _UNSAFE:
+            out += b"%%%02X" % byte
+        else:
+            out.append(byte)
+    return out.decode("ascii")
+
+
+def joined(value: Value) -> str:
+    """The one-string form of a value."""
+    if isinstance(value, str):
+        return value
+    return "ARRAY::" + "|:".join(value) if len(value) > 1 else value[0]
+
+
+@dataclass(slots=True)
+class SimEvent:
+    """One event: ordered headers and an optional body."""
+
+    name: str
+    headers: list[tuple[str, Value]] = field(default_factory=list)
+    body: str | None = None
+    subclass: str = ""
+
+    def add(self, name: str, value: Value | int) -> SimEvent:
+        """Append a header; returns the event itself."""
+        self.headers.append((name, str(value) if isinstance(value, int) else value))
+        return self
+
+    def get(self, name: str) -> str | None:
+        """The first header called ``name`` (any case), in one-string form."""
+        lower = name.lower()
+        for key, value in self.headers:
+            if key.lower() == lower:
+                return joined(value)
+        return None
+
+    def to_plain(self) -> bytes:
+        """The text of a ``text/event-plain`` frame's body."""
+        lines = [f"{name}: {url_encode(joined(value))}\n" for name, value in self._sendable()]
+        if self.body is None:
+            return ("".join(lines) + "\n").encode("ascii")
+        body = self.body.encode("utf-8", "surrogateescape")
+        lines.append(f"Content-Length: {len(body)}\n\n")
+        return "".join(lines).encode("ascii") + body
+
+    def to_json(self) -> bytes:
+        """The text of a ``text/event-json`` frame's body."""
+        document: dict[str, Value] = dict(self._sendable())
+        if self.body is not None:
+            document["Content-Length"] = str(len(self.body.encode("utf-8", "surrogateescape")))
+            document["_body"] = self.body
+        text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+        return text.encode("utf-8", "surrogateescape")
+
+    def _sendable(self) -> Iterator[tuple[str, Value]]:
+        """Headers without empty values: ``switch_event_add_header_string`` keeps none."""
+        return ((name, value) for name, value in self.headers if value not in ("", []))
+
+
+def event_frame(event: SimEvent, event_format: str) -> bytes:
+    """A whole frame with an event in ``event_format`` (``plain`` or ``json``)."""
+    text = event.to_json() if event_format == "json" else event.to_plain()
+    head = f"Content-Length: {len(text)}\nContent-Type: text/event-{event_format}\n\n"
+    return head.encode("ascii") + text
+
+
+def reply_frame(text: str, extra: str = "") -> bytes:
+    """A ``command/reply`` frame; ``extra`` is further header lines, each ending in a newline."""
+    return f"Content-Type: command/reply\nReply-Text: {text}\n{extra}\n".encode(
+        "utf-8", "surrogateescape"
+    )
+
+
+def api_frame(text: str) -> bytes:
+    """An ``api/response`` frame; an empty answer becomes ``-ERR no reply`` as on the switch."""
+    body = (text or "-ERR no reply\n").encode("utf-8", "surrogateescape")
+    return b"Content-Type: api/response\nContent-Length: %d\n\n" % len(body) + body

@@ -1,0 +1,57 @@
+"""Expansion of ``${variable}`` and ``${api(arguments)}``, as ``switch_channel_expand_variables``.
+
+FreeSWITCH expands the arguments of every executed application and the fields of conditions, and it
+expands the *value* of each variable again: whoever lets text from the network into a variable or a
+profile field that is referred to gives away the machine, because API calls in it are executed. The
+simulator runs no shell; it records each such call in ``SimulatedSwitch.expanded_apis``.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fsctl.simulator.channel import Channel
+
+_START = re.compile(r"(\\?)\$?\$\{")
+_API = re.compile(r"([^ (]+)[ (](.*)", re.DOTALL)
+_MAX_DEPTH = 100
+
+
+def expand(channel: Channel, text: str, depth: int = 0) -> str:
+    """``text`` with its references replaced; unknown variables become nothing."""
+    if depth > _MAX_DEPTH:
+        return text
+    out: list[str] = []
+    position = 0
+    while match := _START.search(text, position):
+        out.append(text[position : match.start()])
+        if match.group(1):
+            out.append(match.group()[1:])
+            position = match.end()
+            continue
+        inside, position = _braced(text, match.end())
+        out.append(_value(channel, inside, depth + 1))
+    return "".join(out) + text[position:]
+
+
+def _braced(text: str, start: int) -> tuple[str, int]:
+    """What stands before the brace that closes, and the position behind it."""
+    open_braces = 1
+    for position in range(start, len(text)):
+        open_braces += {"{": 1, "}": -1}.get(text[position], 0)
+        if open_braces == 0:
+            return text[start:position], position + 1
+    return text[start:], len(text)
+
+
+def _value(channel: Channel, inside: str, depth: int) -> str:
+    api = _API.fullmatch(inside)
+    if api is None:
+        name = expand(channel, inside, depth)
+        return expand(channel, channel.get_variable(name) or "", depth)
+    command = expand(channel, api.group(1), depth)
+    arguments = expand(channel, api.group(2).removesuffix(")"), depth)
+    channel.switch.expanded_apis.append((command, arguments))
+    return channel.switch.run_api(command, arguments)

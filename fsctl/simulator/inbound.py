@@ -1,0 +1,84 @@
+"""Channels of incoming calls: what an INVITE becomes."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from fsctl.simulator.channel import Channel
+from fsctl.simulator.profile import CallerProfile
+
+if TYPE_CHECKING:
+    from fsctl.simulator.dialog import Dialog
+    from fsctl.simulator.switch import SimulatedSwitch
+
+_HOST = "127.0.0.1"
+
+
+def make_inbound_channel(
+    switch: SimulatedSwitch, dialog: Dialog, headers: Sequence[tuple[str, str]]
+) -> Channel:
+    """The channel of a phone's INVITE, in the context where calls enter."""
+    phone = dialog.phone
+    profile = CallerProfile(
+        unique_id=str(uuid.uuid4()),
+        channel_name=f"sofia/{switch.default_profile}/{phone.number}@{_HOST}",
+        destination_number=dialog.number,
+        context=switch.context,
+        direction="inbound",
+        logical_direction="inbound",
+        username=phone.number,
+        caller_id_name=phone.display_name or phone.number,
+        caller_id_number=phone.number,
+        created_us=switch.now_us,
+        times_us={"Channel-Created": switch.now_us},
+    )
+    channel = Channel(switch, profile)
+    channel.endpoint = dialog
+    dialog.channel = channel
+    for name, value in _variables(switch, dialog, channel).items():
+        channel.set_variable(name, value)
+    for name, value in headers:
+        channel.set_variable(f"sip_h_{name}", value)
+    return channel
+
+
+def _variables(switch: SimulatedSwitch, dialog: Dialog, channel: Channel) -> dict[str, str]:
+    number, called = dialog.phone.number, dialog.number
+    display = f'"{dialog.phone.display_name}" ' if dialog.phone.display_name else ""
+    return {
+        "direction": "inbound",
+        "uuid": channel.uuid,
+        "session_id": str(switch.next_session_id()),
+        "sip_from_user": number,
+        "sip_from_uri": f"{number}@{_HOST}",
+        "sip_from_host": _HOST,
+        "channel_name": channel.name,
+        "sip_call_id": dialog.call_id,
+        "sip_network_ip": _HOST,
+        "sip_received_ip": _HOST,
+        "sip_via_protocol": "udp",
+        "sip_from_user_stripped": number,
+        "sip_from_tag": dialog.tag,
+        "sofia_profile_name": switch.default_profile,
+        "recovery_profile_name": switch.default_profile,
+        "sip_from_display": dialog.phone.display_name,
+        "sip_full_from": f"{display}<sip:{number}@{_HOST}>;tag={dialog.tag}",
+        "sip_full_to": f"<sip:{called}@{_HOST}>",
+        "sip_req_user": called,
+        "sip_req_uri": f"{called}@{_HOST}",
+        "sip_req_host": _HOST,
+        "sip_to_user": called,
+        "sip_to_uri": f"{called}@{_HOST}",
+        "sip_to_host": _HOST,
+        "sip_contact_user": number,
+        "sip_contact_uri": f"{number}@{_HOST}",
+        "sip_contact_host": _HOST,
+        "max_forwards": str(70),
+        "read_codec": "PCMU",
+        "write_codec": "PCMU",
+        "dtmf_type": "rfc2833",
+        "endpoint_disposition": "RECEIVED",
+        "call_uuid": channel.uuid,
+    }

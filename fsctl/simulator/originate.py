@@ -1,0 +1,203 @@
+"""``switch_ivr_originate``: dial legs, wait, and hand back the one that won."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from fsctl.simulator.causes import cause_name, dialstatus
+from fsctl.simulator.dialstring import DialledLeg, DialString, parse_dial_string
+from fsctl.simulator.legs import LegRefused, make_leg
+from fsctl.simulator.progress import hang_up, send_answer, send_early_media, send_ringing
+from fsctl.simulator.signals import wait_for
+
+if TYPE_CHECKING:
+    from fsctl.simulator.channel import Channel
+    from fsctl.simulator.switch import SimulatedSwitch
+
+DEFAULT_TIMEOUT_S = 60.0
+
+
+@dataclass(slots=True)
+class Originated:
+    """How an originate ended: a channel, or the cause of its failure."""
+
+    channel: Channel | None
+    hangup_cause: str
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """One group of legs that ring together."""
+
+    switch: SimulatedSwitch
+    caller: Channel | None
+    timeout_s: float
+    accept_early: bool
+    legs: list[Channel] = field(default_factory=list)
+    cause: str = "NORMAL_CLEARING"
+
+    def winner(self) -> Channel | None:
+        """A leg that is answered, or sends media where that is enough."""
+        for leg in self.legs:
+            if leg.up and (leg.answered or (leg.early and self.accept_early)):
+                return leg
+        return None
+
+    def over(self) -> bool:
+        """Whether there is nothing left to wait for."""
+        gone = self.caller is not None and not self.caller.ready
+        return gone or self.winner() is not None or not any(leg.up for leg in self.legs)
+
+
+def originate(
+    switch: SimulatedSwitch,
+    dial_string: str,
+    caller: Channel | None = None,
+    timeout_s: float | None = None,
+    extra: dict[str, str] | None = None,
+) -> Originated:
+    """Dial; blocks the current greenlet until a leg is won or all are lost.
+
+    ``caller`` is the channel that executes ``bridge``: it hears ringing and early media, and its
+    end cancels the legs.
+    """
+    plan = parse_dial_string(dial_string)
+    result = Originated(None, "DESTINATION_OUT_OF_ORDER")
+    if caller is not None:
+        # What FreeSWITCH writes before it has tried anything; a crash leaves it there.
+        caller.set_variable("originate_disposition", "failure")
+        caller.set_variable("DIALSTATUS", "INVALIDARGS")
+    for group in plan.groups:
+        result = _try_group(switch, plan, group, caller, timeout_s, extra or {})
+        if result.channel is not None or (caller is not None and not caller.ready):
+            break
+    if caller is not None:
+        _settle(caller, result)
+    return result
+
+
+def _try_group(
+    switch: SimulatedSwitch,
+    plan: DialString,
+    group: tuple[DialledLeg, ...],
+    caller: Channel | None,
+    timeout_s: float | None,
+    extra: dict[str, str],
+) -> Originated:
+    shared = {**extra, **dict(plan.variables)}
+    attempt = _Attempt(
+        switch,
+        caller,
+        timeout_s or float(shared.get("originate_timeout") or DEFAULT_TIMEOUT_S),
+        shared.get("ignore_early_media", "false") not in {"true", "yes", "1", "ring_ready"},
+    )
+    wait_s = attempt.timeout_s
+    if caller is not None and caller.answered:
+        caller.set_call_state("RING_WAIT")
+    for leg in group:
+        try:
+            channel = make_leg(switch, leg, {**shared, **dict(leg.variables)}, caller)
+        except LegRefused as refusal:
+            attempt.cause = refusal.hangup_cause
+            continue
+        attempt.legs.append(channel)
+        early = "true" if attempt.accept_early else "false"
+        channel.set_variable("originate_early_media", early)
+        if "leg_timeout" in dict(leg.variables):
+            _arm_leg_timeout(switch, channel, float(dict(leg.variables)["leg_timeout"]))
+        if caller is not None:
+            caller.set_variable("originate_signal_bond", channel.uuid)
+            caller.profile.callee_id_name = "Outbound Call"
+            caller.profile.callee_id_number = leg.number
+            caller.add_to_variable("originated_legs", f"{channel.uuid};Outbound Call;{leg.number}")
+        switch.start(channel)
+    _wait(attempt, wait_s)
+    return _conclude(attempt)
+
+
+def _arm_leg_timeout(switch: SimulatedSwitch, channel: Channel, delay_s: float) -> None:
+    def expire() -> None:
+        if not channel.answered:
+            hang_up(channel, "ALLOTTED_TIMEOUT")
+
+    switch.clock.call_later(delay_s, expire)
+
+
+def _wait(attempt: _Attempt, timeout_s: float) -> None:
+    """Wait for the end of the attempt, passing ringing on to the caller meanwhile."""
+    clock = attempt.switch.clock
+    signals = [leg.signal for leg in attempt.legs]
+    caller = attempt.caller
+    if caller is not None:
+        signals.append(caller.signal)
+        if caller.answered and caller.get_variable("transfer_ringback"):
+            caller.hears_tone = caller.get_variable("transfer_ringback") or ""
+    deadline_s = clock.now_s + timeout_s
+
+    def to_pass_on() -> bool:
+        return (
+            caller is not None
+            and not (caller.ringing or caller.early or caller.answered)
+            and (any(leg.ringing or leg.early for leg in attempt.legs))
+        )
+
+    while not attempt.over():
+        left_s = deadline_s - clock.now_s
+        wait_for(signals, lambda: attempt.over() or to_pass_on(), clock, left_s)
+        if attempt.over():
+            break
+        if to_pass_on() and caller is not None:
+            send_ringing(caller)
+        elif clock.now_s >= deadline_s:
+            attempt.cause = "NO_ANSWER"
+            for leg in attempt.legs:
+                hang_up(leg, "NO_ANSWER")
+
+
+def _conclude(attempt: _Attempt) -> Originated:
+    caller, winner = attempt.caller, attempt.winner()
+    if caller is not None and not caller.ready:
+        winner = None
+        attempt.cause = "ORIGINATOR_CANCEL"
+        for leg in attempt.legs:
+            hang_up(leg, "ORIGINATOR_CANCEL")
+    for leg in attempt.legs:
+        if leg is not winner:
+            hang_up(leg, "LOSE_RACE")
+    if caller is not None:
+        caller.hears_tone = ""
+        if winner is None and caller.call_state == "RING_WAIT" and caller.up:
+            caller.set_call_state("ACTIVE")
+    if winner is not None:
+        return Originated(winner, "SUCCESS")
+    lost = [leg.hangup_cause for leg in attempt.legs if leg.hangup_cause]
+    cause = attempt.cause if not lost else lost[-1]
+    if caller is not None:
+        for leg in attempt.legs:
+            caller.add_to_variable("originate_causes", f"{leg.uuid};{leg.hangup_cause}")
+    return Originated(None, cause_name(cause))
+
+
+def _settle(caller: Channel, result: Originated) -> None:
+    """The variables that an originate leaves on its caller."""
+    if result.channel is None:
+        caller.set_variable("originate_disposition", result.hangup_cause)
+        caller.set_variable("DIALSTATUS", dialstatus(result.hangup_cause))
+        caller.set_variable("originate_failed_cause", result.hangup_cause)
+        return
+    peer = result.channel
+    if peer.answered:
+        send_answer(caller)
+    elif peer.early:
+        send_early_media(caller)
+    caller.set_variable("originate_disposition", "SUCCESS")
+    caller.set_variable("DIALSTATUS", "SUCCESS")
+    caller.set_variable("originate_signal_bond", None)
+    caller.add_to_variable("originate_causes", f"{peer.uuid};NONE")
+    caller.set_variable("signal_bond", peer.uuid)
+    caller.profile.other_type = "originatee"
+    caller.profile.other = peer.profile.clone()
+    caller.profile.other.logical_direction = "inbound"
+    if caller.answered:
+        caller.set_call_state("ACTIVE")

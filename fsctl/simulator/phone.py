@@ -1,0 +1,300 @@
+"""Scripted phones: what each does, what SIP it saw, and whom it hears."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fsctl.simulator.dialog import Dialog
+from fsctl.simulator.progress import mark_answered, mark_early, mark_ringing, redirected, refused
+from fsctl.simulator.sip import SipMessage
+
+if TYPE_CHECKING:
+    from fsctl.simulator.channel import Channel
+    from fsctl.simulator.switch import SimulatedSwitch
+
+TIMER_B_S = 32.0
+"""How long an INVITE without any answer is repeated (RFC 3261 17.1.1.2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """What a phone does with one incoming call; seconds count from the INVITE.
+
+    ``ring_after_s`` None: no provisional answer but 100. ``early`` sends 183 with SDP instead of
+    180. ``final_after_s`` None: it never answers. ``talk_s``: it hangs up so long after its 200.
+    ``heard`` False: no SIP at all (a dead network); ``listening`` False: a closed port.
+    """
+
+    ring_after_s: float | None = 0.05
+    early: bool = False
+    final_after_s: float | None = 0.2
+    status: int = 200
+    reason: str = ""
+    contact: str = ""
+    talk_s: float | None = None
+    heard: bool = True
+    listening: bool = True
+
+
+class Phone:
+    """One phone (one number). Behaviours given together are used call by call; the last stays."""
+
+    def __init__(self, switch: SimulatedSwitch, number: str, display_name: str = "") -> None:
+        self.switch = switch
+        self.number = number
+        self.display_name = display_name
+        self.messages: list[SipMessage] = []
+        self.dialogs: list[Dialog] = []
+        self._behaviours: list[Behaviour] = [Behaviour()]
+        self._of_dialog: dict[str, Behaviour] = {}
+
+    # -- the script ----------------------------------------------------------------------------
+
+    def behaves(self, *behaviours: Behaviour) -> Phone:
+        """Use these for the next incoming calls, one each; the last one for all later calls."""
+        self._behaviours = list(behaviours)
+        return self
+
+    def answers(self, after_s: float = 0.2, ring_after_s: float | None = 0.05) -> Phone:
+        """Ring, then 200 ``after_s`` seconds after the INVITE."""
+        return self.behaves(Behaviour(ring_after_s, final_after_s=after_s))
+
+    def answers_then_hangs_up(self, after_s: float = 0.2, talk_s: float = 1.0) -> Phone:
+        """As ``answers``, with a BYE ``talk_s`` seconds after the 200."""
+        return self.behaves(Behaviour(final_after_s=after_s, talk_s=talk_s))
+
+    def busy(self, after_s: float = 0.2) -> Phone:
+        """Ring, then 486 Busy Here."""
+        return self.refuses(486, "Busy Here", after_s)
+
+    def declines(self, after_s: float = 0.2) -> Phone:
+        """Ring, then 603 Decline."""
+        return self.refuses(603, "Decline", after_s)
+
+    def refuses(self, status: int, reason: str = "", after_s: float = 0.2) -> Phone:
+        """Ring, then any final status with any phrase."""
+        return self.behaves(Behaviour(final_after_s=after_s, status=status, reason=reason))
+
+    def no_answer(self) -> Phone:
+        """Ring for ever."""
+        return self.behaves(Behaviour(final_after_s=None))
+
+    def early_media_then_busy(self, after_s: float = 1.0) -> Phone:
+        """183 with SDP, then 486."""
+        return self.behaves(Behaviour(early=True, final_after_s=after_s, status=486))
+
+    def early_media_then_answers(self, after_s: float = 1.0) -> Phone:
+        """183 with SDP, then 200."""
+        return self.behaves(Behaviour(early=True, final_after_s=after_s))
+
+    def redirects(self, to: str, after_s: float = 0.1, status: int = 302) -> Phone:
+        """302 with ``to`` as Contact."""
+        return self.behaves(Behaviour(None, final_after_s=after_s, status=status, contact=to))
+
+    def silent(self) -> Phone:
+        """No answer of any kind: the INVITE is lost, Timer B (32 s) ends the attempt."""
+        return self.behaves(Behaviour(None, final_after_s=None, heard=False))
+
+    def unreachable(self) -> Phone:
+        """Nothing listens at its address: FreeSWITCH itself says 503 at once."""
+        return self.behaves(Behaviour(None, final_after_s=None, heard=False, listening=False))
+
+    # -- what it does --------------------------------------------------------------------------
+
+    def calls(self, number: str, headers: Sequence[tuple[str, str]] = ()) -> Dialog:
+        """INVITE the switch for ``number``; custom headers become ``sip_h_*`` variables."""
+        dialog = Dialog(self, number, phone_calls=True)
+        self.dialogs.append(dialog)
+        dialog.sent("INVITE", tuple(headers))
+        dialog.response_in("INVITE", 100)
+        self.switch.invite_arrived(dialog, headers)
+        return dialog
+
+    def refers(
+        self,
+        to: str,
+        referred_by: str | None = None,
+        headers: Sequence[tuple[str, str]] = (),
+        dialog: Dialog | None = None,
+    ) -> None:
+        """REFER (RFC 3515) within its live call; ``to`` is the Refer-To's value, verbatim."""
+        chosen = dialog or self._live()
+        by = (("Referred-By", referred_by),) if referred_by is not None else ()
+        cseq = chosen.next_cseq()
+        chosen.sent("REFER", (("Refer-To", to), *by, ("CSeq", f"{cseq} REFER"), *headers))
+        self.switch.refer_arrived(chosen, cseq, to, referred_by)
+
+    def hangs_up(self, after_s: float = 0.0, dialog: Dialog | None = None) -> None:
+        """End its live call: BYE when answered, else CANCEL, or 486 for one it was called with."""
+        chosen = dialog or self._live()
+        if after_s:
+            self.switch.clock.call_later(after_s, lambda: self._end(chosen))
+        else:
+            self._end(chosen)
+
+    def holds(self, dialog: Dialog | None = None) -> None:
+        """Re-INVITE with ``sendonly``."""
+        self._reinvite(dialog or self._live(), held=True)
+
+    def resumes(self, dialog: Dialog | None = None) -> None:
+        """Re-INVITE with ``sendrecv``."""
+        self._reinvite(dialog or self._live(), held=False)
+
+    # -- what it saw ---------------------------------------------------------------------------
+
+    def received(self, method: str, status: int | None = None) -> list[SipMessage]:
+        """Requests it got; with ``status`` the responses to its own requests."""
+        return [m for m in self._seen("in", method) if m.status == (status or 0)]
+
+    def sent(self, method: str, status: int | None = None) -> list[SipMessage]:
+        """Requests it sent; with ``status`` its responses."""
+        return [m for m in self._seen("out", method) if m.status == (status or 0)]
+
+    @property
+    def notifies(self) -> list[tuple[str, str]]:
+        """Of each NOTIFY it got: the Event header and the body without its line end."""
+        got = self.received("NOTIFY")
+        return [(message.header("Event"), message.body.rstrip("\r\n")) for message in got]
+
+    @property
+    def dialog(self) -> Dialog | None:
+        """Its newest call, ended or not."""
+        return self.dialogs[-1] if self.dialogs else None
+
+    @property
+    def in_call(self) -> bool:
+        """Whether one of its calls is answered and not ended."""
+        return any(dialog.state == "up" for dialog in self.dialogs)
+
+    @property
+    def hears(self) -> str:
+        """The number of the phone it hears, or ``ringback``, ``silence`` or ``nothing``."""
+        live = [dialog for dialog in self.dialogs if dialog.state != "ended"]
+        return self.hears_in(live[-1]) if live else "nothing"
+
+    def hears_in(self, dialog: Dialog) -> str:
+        """What it hears in one of its calls; see ``hears``."""
+        channel = dialog.channel
+        if channel is None or dialog.state == "ended":
+            return "nothing"
+        if dialog.held:
+            return "silence"
+        if dialog.state == "ringing" and not channel.early:
+            # The phone makes the tone itself.
+            return "ringback" if dialog.phone_calls else "nothing"
+        return heard_on(channel)
+
+    def ladder(self) -> str:
+        """All its messages, one a line: what to print when a story fails."""
+        return "\n".join(
+            f"{m.time_s:.3f} {self.number} {m.direction:>3} {m.start_line} "
+            + " | ".join(f"{k}: {v}" for k, v in m.headers)
+            + (f" | {m.body!r}" if m.body else "")
+            for m in self.messages
+        )
+
+    # -- called by the switch ------------------------------------------------------------------
+
+    def invited(self, channel: Channel, headers: tuple[tuple[str, str], ...]) -> Dialog:
+        """The switch sends an INVITE; the phone's behaviour takes its course."""
+        behaviour = self._behaviours[0]
+        if len(self._behaviours) > 1:
+            self._behaviours.pop(0)
+        dialog = Dialog(self, self.number, phone_calls=False)
+        dialog.channel = channel
+        self.dialogs.append(dialog)
+        self._of_dialog[dialog.call_id] = behaviour
+        if not behaviour.heard:
+            self._unheard(dialog, behaviour)
+            return dialog
+        dialog.received("INVITE", headers)
+        dialog.response_out("INVITE", 100)
+        later = self.switch.clock.call_later
+        if behaviour.ring_after_s is not None:
+            later(behaviour.ring_after_s, lambda: self._ring(dialog, behaviour))
+        if behaviour.final_after_s is not None:
+            later(behaviour.final_after_s, lambda: self._final(dialog, behaviour))
+        return dialog
+
+    def behaves_silently(self, dialog: Dialog) -> bool:
+        """Whether messages of this call never reach the phone."""
+        return not self._of_dialog[dialog.call_id].heard
+
+    # -- inside --------------------------------------------------------------------------------
+
+    def _seen(self, direction: str, method: str) -> list[SipMessage]:
+        return [m for m in self.messages if m.direction == direction and m.method == method]
+
+    def _live(self) -> Dialog:
+        for dialog in reversed(self.dialogs):
+            if dialog.state != "ended":
+                return dialog
+        raise RuntimeError(f"phone {self.number} is in no call:\n{self.ladder()}")
+
+    def _unheard(self, dialog: Dialog, behaviour: Behaviour) -> None:
+        def fail(status: int) -> None:
+            if dialog.state != "ended" and dialog.channel is not None:
+                dialog.state = "ended"
+                refused(dialog.channel, status, "")
+
+        delay_s, status = (TIMER_B_S, 408) if behaviour.listening else (0.0, 503)
+        self.switch.clock.call_later(delay_s, lambda: fail(status))
+
+    def _ring(self, dialog: Dialog, behaviour: Behaviour) -> None:
+        if dialog.state != "trying" or dialog.channel is None:
+            return
+        dialog.state = "early" if behaviour.early else "ringing"
+        dialog.response_out("INVITE", 183 if behaviour.early else 180)
+        (mark_early if behaviour.early else mark_ringing)(dialog.channel)
+
+    def _final(self, dialog: Dialog, behaviour: Behaviour) -> None:
+        if dialog.state == "ended" or dialog.channel is None:
+            return
+        dialog.final_status, dialog.final_reason = behaviour.status, behaviour.reason
+        contact = (("Contact", f"<{behaviour.contact}>"),) if behaviour.contact else ()
+        dialog.response_out("INVITE", behaviour.status, behaviour.reason, contact)
+        dialog.received("ACK")
+        if behaviour.status < 300:
+            dialog.state = "up"
+            mark_answered(dialog.channel)
+            if behaviour.talk_s is not None:
+                self.switch.clock.call_later(behaviour.talk_s, lambda: self._end(dialog))
+            return
+        dialog.state = "ended"
+        if behaviour.status < 400:
+            self._redirect(dialog, behaviour)
+        else:
+            refused(dialog.channel, behaviour.status, behaviour.reason)
+
+    def _redirect(self, dialog: Dialog, behaviour: Behaviour) -> None:
+        assert dialog.channel is not None
+        if dialog.channel.is_true("outbound_redirect_fatal"):
+            redirected(dialog.channel, behaviour.status, (f"<{behaviour.contact}>",))
+        else:
+            self.switch.follow_redirect(dialog.channel, behaviour.contact)
+
+    def _end(self, dialog: Dialog) -> None:
+        if dialog.state == "ended":
+            return
+        if dialog.state == "up":
+            dialog.bye()
+        elif dialog.phone_calls:
+            dialog.cancel()
+        else:
+            self._final(dialog, Behaviour(status=486, reason="Busy Here"))
+
+    def _reinvite(self, dialog: Dialog, *, held: bool) -> None:
+        dialog.held, dialog.heard_while_held = held, False
+        dialog.sent("INVITE", (("X-Direction", "sendonly" if held else "sendrecv"),))
+        dialog.response_in("INVITE", 200)
+        dialog.sent("ACK")
+
+
+def heard_on(channel: Channel) -> str:
+    """What the far end of a channel hears: a phone's number, ``ringback`` or ``silence``."""
+    other = channel.bridged_to
+    if other is not None and other.endpoint is not None:
+        return other.endpoint.heard_by(channel)
+    return "ringback" if channel.hears_tone else "silence"

@@ -1,0 +1,58 @@
+"""Reads, from a rendered directory, the settings outside the dialplan that transfers depend on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+from fsctl.errors import SettingsError
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileParams:
+    """What mod_sofia's profile and the section ``channels`` say about transfers.
+
+    ``nightmare_dial_string`` is what a REFER with an unknown Replaces dials; empty: the host that
+    the phone named.
+    """
+
+    fire_transfer_events: bool = False
+    every_transfer_a_nightmare: bool = False
+    nightmare_dial_string: str = ""
+
+
+def load_profile_params(directory: Path) -> ProfileParams | None:
+    """The settings in ``sip_profiles/*.xml`` and ``*channels.xml``; None when neither is there.
+
+    Raises SettingsError for XML that is not well-formed.
+    """
+    profiles = sorted(directory.glob("sip_profiles/*.xml"))
+    channels = sorted(directory.glob("*channels.xml"))
+    if not profiles and not channels:
+        return None
+    params = _params(profiles)
+    dialled = _params(channels)
+    absolute = dialled.get("absolute-dial-string", "")
+    fetched = _true(params, "channel-xml-fetch-on-nightmare-transfer")
+    return ProfileParams(
+        _true(params, "fire-transfer-events"),
+        _true(params, "make-every-transfer-a-nightmare"),
+        dialled.get("dial-prefix", "") + absolute if absolute and fetched else "",
+    )
+
+
+def _true(params: dict[str, str], name: str) -> bool:
+    return params.get(name, "").lower() in {"true", "yes", "1", "on"}
+
+
+def _params(paths: list[Path]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for path in paths:
+        try:
+            root = ElementTree.fromstring(path.read_text(encoding="utf-8"))
+        except ElementTree.ParseError as error:
+            raise SettingsError(f"{path}: {error}") from error
+        for node in root.iter("param"):
+            found[node.get("name", "")] = node.get("value", "")
+    return found

@@ -1,0 +1,83 @@
+"""Splitting arguments as FreeSWITCH does: quotes and backslashes are interpreted."""
+
+from __future__ import annotations
+
+_ESCAPES = {"'": "'", '"': '"', "\\": "\\", "n": "\n", "r": "\r", "t": "\t", "s": " "}
+
+
+def separate(text: str, limit: int, delimiter: str = " ") -> list[str]:
+    """``switch_separate_string``: at most ``limit`` words, with a blank the last one whole.
+
+    Single quotes protect blanks, and ``\\' \\" \\\\ \\n \\r \\t \\s`` stand for one character each
+    (``\\s`` for a blank); blanks around a word go.
+    """
+    if delimiter != " ":
+        return [_clean(word) for word in _parts(text, delimiter)[:limit]]
+    words: list[str] = []
+    position = 0
+    while position < len(text):
+        if len(words) == limit - 1:
+            words.append(text[position:])
+            break
+        end = _word_end(text, position)
+        words.append(text[position:end])
+        position = end
+        while position < len(text) and text[position] == " ":
+            position += 1
+    return [_clean(word) for word in words]
+
+
+def _parts(text: str, delimiter: str) -> list[str]:
+    """Cut at the delimiter, but not inside quotes nor behind a backslash."""
+    parts, quoted, position, start = [], False, 0, 0
+    while position < len(text):
+        char = text[position]
+        if char == "\\":
+            position += 1
+        elif char == "'" and (quoted or "'" in text[position + 1 :]):
+            quoted = not quoted
+        elif char == delimiter and not quoted:
+            parts.append(text[start:position])
+            start = position + 1
+        position += 1
+    return [*parts, text[start:]]
+
+
+def _word_end(text: str, position: int) -> int:
+    quoted = False
+    while position < len(text) and text[position] == " ":
+        position += 1
+    while position < len(text):
+        char = text[position]
+        if char == "\\":
+            position += 1
+        elif char == "'":
+            quoted = not quoted
+        elif char == " " and not quoted:
+            break
+        position += 1
+    return min(position, len(text))
+
+
+def _clean(word: str) -> str:
+    """``cleanup_separated_string``; ``end`` marks what trailing blanks are cut behind."""
+    out: list[str] = []
+    end = position = 0
+    quoted = False
+    word = word.lstrip(" ")
+    while position < len(word):
+        char, following = word[position], word[position + 1 : position + 2]
+        if char == "\\" and following in _ESCAPES:
+            out.append(_ESCAPES[following])
+            position += 1
+            end = len(out)
+        elif char == "'" and (quoted or "'" in word[position + 1 :]):
+            quoted = not quoted
+            if quoted:
+                end = len(out)
+        else:
+            out.append(char)
+            if char != " " or quoted:
+                end = len(out)
+        position += 1
+    return "".join(out[:end]) if end else "".join(out)

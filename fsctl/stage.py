@@ -1,0 +1,81 @@
+"""A controller and a simulated switch in one process, joined over real TCP: for tests and the demo."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from fsctl import dialplan
+from fsctl.scenario import Scenario
+from fsctl.service.worker import Worker
+from fsctl.settings import Settings
+from fsctl.simulator import Phone, RealClock, SimulatedSwitch, VirtualClock
+
+DOMAIN = "example.org"
+
+
+class Stage:
+    """What a story plays on: phones, a switch with the rendered dialplan, and fsctl before it.
+
+    ``settings`` are the controller's; addresses are chosen here. On a virtual clock (the default)
+    a minute of ringing takes no time; with ``real_time`` a person can follow. To be ended with
+    :meth:`close`, or used as a context manager.
+    """
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        scenario: Scenario | None = None,
+        *,
+        real_time: bool = False,
+    ) -> None:
+        chosen = settings or Settings()
+        clock: VirtualClock | RealClock = RealClock() if real_time else VirtualClock()
+        listening = replace(
+            chosen,
+            server=replace(chosen.server, listen="127.0.0.1:0", home="", drain_timeout_s=0.0),
+            switch=replace(chosen.switch, enabled=False),
+        )
+        self.worker = Worker(listening, scenario, clock)
+        home = "{}:{}".format(*self.worker.address)
+        self._rendered = Path(tempfile.mkdtemp(prefix="fsctl-stage-"))
+        plan = replace(chosen.dialplan, controllers=(home,), event_socket=False)
+        dialplan.render(replace(chosen, dialplan=plan), self._rendered)
+        self.worker.start()
+        self.switch = SimulatedSwitch(
+            self._rendered,
+            context=plan.inbound_context,
+            clock=clock,
+            global_variables={"domain": DOMAIN},
+        )
+
+    def phone(self, number: str, display_name: str = "") -> Phone:
+        """The phone with this number; it answers calls until told otherwise."""
+        return self.switch.phone(number, display_name)
+
+    def until(self, condition: Callable[[], object], limit_s: float = 120.0) -> None:
+        """Let time pass until ``condition()`` is true.
+
+        Raises ``fsctl.simulator.StoryTimeout`` (an AssertionError) with a ladder of all phones
+        when it does not become true within ``limit_s`` seconds of the switch's time.
+        """
+        self.switch.run_until(condition, limit_s)
+
+    def advance(self, seconds: float) -> None:
+        """Let so many seconds pass."""
+        self.switch.advance(seconds)
+
+    def close(self) -> None:
+        """End everything: calls, switch, controller."""
+        self.switch.stop()
+        self.worker.stop()
+        shutil.rmtree(self._rendered, ignore_errors=True)
+
+    def __enter__(self) -> Stage:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

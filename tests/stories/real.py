@@ -1,0 +1,174 @@
+"""Stories on the real FreeSWITCH, with SIPp phones and the controller as a process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.live.lab import Controller, Controllers, Phone, Phones, Switch, free_port, wait_for
+from tests.live.lab.messages import SipMessage
+from tests.live.lab.steps import RING_AND_ANSWER, Early, Pause, Refuse, Ring, Step
+from tests.stories.world import DOMAIN, LIMIT_S, Message, Party, World
+
+DRAIN_S = 1.0
+EARLY_MS = 200
+
+
+class RealParty(Party):
+    """A SIPp phone; its process starts when it is said how it takes a call, or when it calls."""
+
+    def __init__(self, world: RealWorld, number: str, name: str) -> None:
+        super().__init__(world, number, name)
+        self._real = world
+        self._phone: Phone | None = None
+
+    @property
+    def phone(self) -> Phone:
+        """The phone, which must run by now."""
+        assert self._phone is not None, f"nobody has said what {self.name} does"
+        return self._phone
+
+    def _takes(self, steps: Sequence[Step]) -> Party:
+        assert self._phone is None, f"{self.name} has a phone already"
+        self._phone = self._real.phones.callee(self.number, steps, self.name)
+        return self
+
+    def rings(self) -> Party:
+        return self._takes([Ring()])
+
+    def answers(self) -> Party:
+        return self._takes(RING_AND_ANSWER)
+
+    def refuses(self, status: int, phrase: str) -> Party:
+        return self._takes([Ring(), Refuse(status, phrase)])
+
+    def sends_early_media(self) -> Party:
+        return self._takes([Early()])
+
+    def sends_early_media_and_refuses(self, status: int, phrase: str) -> Party:
+        return self._takes([Early(), Pause(EARLY_MS), Refuse(status, phrase)])
+
+    def redirects(self, uri: str) -> Party:
+        contact = (("Contact", f"<{uri}>"),)
+        return self._takes([Refuse(302, "Moved Temporarily", contact)])
+
+    def unreachable(self) -> Party:
+        self._real.unreachable(self.number)
+        return self
+
+    def calls(self, number: str) -> None:
+        assert self._phone is None, f"{self.name} has a phone already"
+        self._phone = self._real.phones.caller(self.number, number, name=self.name)
+
+    def answer_now(self) -> None:
+        self.phone.answer()
+
+    def refuse_now(self, status: int, phrase: str) -> None:
+        self.phone.refuse(status, phrase)
+
+    def refers(self, refer_to: str, referred_by: str | None = None) -> None:
+        assert self.phone.refer(refer_to, referred_by).status == 202
+
+    def hangs_up(self) -> None:
+        self.phone.bye()
+
+    def gives_up(self) -> None:
+        self.phone.cancel()
+
+    def hears(self, other: Party) -> bool:
+        assert isinstance(other, RealParty)
+        return self.phone.hears(other.phone)
+
+    def hears_ringback(self) -> bool:
+        return self.phone.hears_tone()
+
+    @property
+    def contact(self) -> str:
+        return f"sip:{self.number}@{DOMAIN}:{self.phone.port}"
+
+    @property
+    def in_call(self) -> bool:
+        return bool(self.phone.open_calls())
+
+    def messages(self) -> list[Message]:
+        return [_message(message) for message in self._phone.messages] if self._phone else []
+
+
+def _message(seen: SipMessage) -> Message:
+    return Message(
+        time_s=seen.time_s,
+        incoming=seen.direction == "in",
+        method=seen.method,
+        status=seen.status,
+        reason=seen.reason,
+        headers=seen.headers,
+        body=seen.body,
+    )
+
+
+class RealWorld(World):
+    """The laboratory. Its fixtures clean up and look for what was left behind."""
+
+    def __init__(
+        self, folder: Path, switch: Switch, controllers: Controllers, phones: Phones
+    ) -> None:
+        super().__init__(folder)
+        self.phones = phones
+        self._switch = switch
+        self._controllers = controllers
+        self._sections: dict[str, Any] = {}
+        self._scenario = ""
+        self._running: Controller | None = None
+        self._parties: dict[str, RealParty] = {}
+        self._unreachable: list[str] = []
+
+    @property
+    def controller(self) -> Controller:
+        """The controller that was started last."""
+        assert self._running is not None, "serve() was not called"
+        return self._running
+
+    def _serve(self, sections: dict[str, Any], scenario: str) -> None:
+        self._sections = {
+            **sections,
+            "server": {"log_level": "debug", "drain_timeout_s": DRAIN_S},
+        }
+        self._scenario = scenario
+        self._running = self._controllers(self._sections, scenario=scenario)
+
+    def restart(self) -> None:
+        self._running = self._controllers(
+            self._sections, install=False, port=self.controller.port, scenario=self._scenario
+        )
+
+    def kill(self) -> None:
+        self.controller.kill9()
+
+    def terminate(self) -> None:
+        assert self.controller.terminate() == 0
+
+    def log(self) -> str:
+        return self._controllers.logs()
+
+    def party(self, number: str, name: str = "") -> Party:
+        if number not in self._parties:
+            self._parties[number] = RealParty(self, number, name or f"phone{number}")
+        return self._parties[number]
+
+    def unreachable(self, number: str) -> None:
+        """Give a number an address at which nobody listens."""
+        self._switch.add_user(number, free_port())
+        self._unreachable.append(number)
+
+    def uri(self, number: str) -> str:
+        return self._switch.uri(number)
+
+    def wait(
+        self, condition: Callable[[], object], what: str = "condition", limit_s: float = LIMIT_S
+    ) -> None:
+        wait_for(condition, limit_s, lambda: f"{what}\n{self.phones.ladder()}")
+
+    def finish(self, passed: bool) -> None:
+        for number in self._unreachable:
+            self._switch.remove_user(number)

@@ -1,0 +1,264 @@
+"""Stories on the simulated switch: one process, one hub, a virtual clock."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gevent
+from gevent.hub import Hub
+
+from fsctl import dialplan
+from fsctl.scenario import Scenario, load
+from fsctl.service.worker import Worker
+from fsctl.settings import Settings
+from fsctl.settings import load as load_settings
+from fsctl.simulator import Behaviour, Dialog, Phone, SimulatedSwitch, StoryTimeout, VirtualClock
+from tests.live.lab.fsctl_process import to_toml
+from tests.stories.relay import Relay
+from tests.stories.world import DOMAIN, LIMIT_S, Message, Party, World
+
+LEAK_LIMIT_S = 5.0
+"""Within this time after the last hang-up (of the switch's clock) everything must have gone."""
+
+EARLY_S = 0.2
+
+
+class SimulatedParty(Party):
+    """A scripted phone of the simulator."""
+
+    def __init__(self, world: SimulatedWorld, phone: Phone) -> None:
+        super().__init__(world, phone.number, phone.display_name)
+        self.phone = phone
+
+    def rings(self) -> Party:
+        self.phone.no_answer()
+        return self
+
+    def answers(self) -> Party:
+        self.phone.answers()
+        return self
+
+    def refuses(self, status: int, phrase: str) -> Party:
+        self.phone.refuses(status, phrase)
+        return self
+
+    def sends_early_media(self) -> Party:
+        self.phone.behaves(Behaviour(early=True, final_after_s=None))
+        return self
+
+    def sends_early_media_and_refuses(self, status: int, phrase: str) -> Party:
+        early = Behaviour(early=True, final_after_s=EARLY_S, status=status, reason=phrase)
+        self.phone.behaves(early)
+        return self
+
+    def redirects(self, uri: str) -> Party:
+        self.phone.redirects(uri)
+        return self
+
+    def unreachable(self) -> Party:
+        self.phone.unreachable()
+        return self
+
+    def calls(self, number: str) -> None:
+        self.phone.calls(number)
+
+    def answer_now(self) -> None:
+        self._finally(Behaviour())
+
+    def refuse_now(self, status: int, phrase: str) -> None:
+        self._finally(Behaviour(status=status, reason=phrase))
+
+    def _finally(self, behaviour: Behaviour) -> None:
+        self.wait_received("INVITE")
+        assert self.phone.dialog is not None
+        # the simulator's phone has no public command for it
+        self.phone._final(self.phone.dialog, behaviour)
+
+    def refers(self, refer_to: str, referred_by: str | None = None) -> None:
+        before = len(self.sent("REFER"))
+        self.phone.refers(refer_to, referred_by)
+        self.wait_received(202, before + 1)
+
+    def hangs_up(self) -> None:
+        self.phone.hangs_up()
+
+    def gives_up(self) -> None:
+        self.phone.hangs_up()
+
+    def hears(self, other: Party) -> bool:
+        return self._hears(other.number)
+
+    def hears_ringback(self) -> bool:
+        return self._hears("ringback")
+
+    def _hears(self, what: str) -> bool:
+        try:
+            self.world.wait(lambda: self.phone.hears == what, f"{self.name} hears {what}")
+        except StoryTimeout as error:
+            print(error)
+            return False
+        return True
+
+    @property
+    def contact(self) -> str:
+        return f"sip:{self.number}@{DOMAIN}"
+
+    @property
+    def in_call(self) -> bool:
+        return bool(self._live())
+
+    def _live(self) -> list[Dialog]:
+        return [dialog for dialog in self.phone.dialogs if dialog.state != "ended"]
+
+    def messages(self) -> list[Message]:
+        return [
+            Message(m.time_s, m.direction == "in", m.method, m.status, m.reason, m.headers, m.body)
+            for m in self.phone.messages
+        ]
+
+    def hang_up_all(self) -> None:
+        """End every call that is left, as a user would."""
+        for dialog in self._live():
+            self.phone.hangs_up(dialog=dialog)
+
+
+class _Log(logging.Handler):
+    """Keeps what fsctl logs."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.lines: list[str] = []
+        self.errors: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(self.format(record))
+        if record.levelno >= logging.ERROR:
+            self.errors.append(self.format(record))
+
+
+class SimulatedWorld(World):
+    """The simulated switch, and workers that it reaches through a relay."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._folder = folder
+        self._clock = VirtualClock()
+        self._relay = Relay()
+        self._workers: list[Worker] = []
+        self._stopping: list[Any] = []
+        self._settings = Settings()
+        self._scenario: Scenario | None = None
+        self._switch: SimulatedSwitch | None = None
+        self._parties: dict[str, SimulatedParty] = {}
+        self._log = _Log()
+        self._logger = logging.getLogger("fsctl")
+        self._level = self._logger.level
+        self._logger.addHandler(self._log)
+        self._logger.setLevel(logging.INFO)
+        self._handle_error = Hub.handle_error
+        self._watch_hub()
+
+    def _watch_hub(self) -> None:
+        """A greenlet that dies of an exception, ours or the simulator's, is a fault."""
+        original, log = self._handle_error, self._log
+
+        def handle_error(hub: Hub, context: Any, kind: Any, value: Any, trace: Any) -> None:
+            log.errors.append(f"{context}: {kind.__name__ if kind else kind}: {value}")
+            original(hub, context, kind, value, trace)
+
+        Hub.handle_error = handle_error
+
+    @property
+    def switch(self) -> SimulatedSwitch:
+        """The switch; ``serve`` makes it."""
+        assert self._switch is not None, "serve() was not called"
+        return self._switch
+
+    def _serve(self, sections: dict[str, Any], scenario: str) -> None:
+        config = self._folder / "fsctl.toml"
+        server = {"listen": "127.0.0.1:0", "home": self._relay.address, "drain_timeout_s": 0.0}
+        config.write_text(to_toml({**sections, "server": server}), encoding="utf-8")
+        self._settings = load_settings(config, {})
+        if scenario:
+            path = self._folder / "scenario.py"
+            path.write_text(scenario, encoding="utf-8")
+            self._scenario = load(path)
+        rendered = self._folder / "rendered"
+        dialplan.render(self._settings, rendered)
+        self._switch = SimulatedSwitch(
+            rendered, clock=self._clock, global_variables={"domain": DOMAIN}
+        )
+        self.restart()
+
+    def restart(self) -> None:
+        worker = Worker(self._settings, self._scenario, self._clock)
+        worker.start()
+        self._workers.append(worker)
+        self._relay.open(worker.address)
+
+    def kill(self) -> None:
+        self._relay.cut()
+        self._stop_worker()
+
+    def terminate(self) -> None:
+        self._relay.refuse()
+        self._stop_worker()
+        gevent.joinall(self._stopping, raise_error=True)
+        self._relay.cut()
+
+    def _stop_worker(self) -> None:
+        self._stopping.append(gevent.spawn(self._workers.pop().stop))
+
+    def log(self) -> str:
+        return "\n".join(self._log.lines)
+
+    def party(self, number: str, name: str = "") -> Party:
+        if number not in self._parties:
+            phone = self.switch.phone(number, name or f"phone{number}")
+            self._parties[number] = SimulatedParty(self, phone)
+        return self._parties[number]
+
+    def uri(self, number: str) -> str:
+        return f"sip:{number}@{DOMAIN}"
+
+    def wait(
+        self, condition: Callable[[], object], what: str = "condition", limit_s: float = LIMIT_S
+    ) -> None:
+        try:
+            self.switch.run_until(condition, limit_s)
+        except StoryTimeout as error:
+            raise StoryTimeout(f"{what}: {error}") from None
+
+    def finish(self, passed: bool) -> None:
+        try:
+            if self._switch is not None:
+                self._end_calls(passed)
+        finally:
+            self._close()
+        if passed and self._log.errors:
+            raise AssertionError("\n".join(self._log.errors))
+
+    def _end_calls(self, passed: bool) -> None:
+        if not passed:
+            print(f"{self.switch.ladder()}\n{self.log()}")
+            return
+        for party in self._parties.values():
+            party.hang_up_all()
+        self.wait(lambda: not self.switch.channels, "no channel is left", LEAK_LIMIT_S)
+        sessions = [worker.switchboard.sessions for worker in self._workers]
+        self.wait(lambda: not any(sessions), "no session runs any more", LEAK_LIMIT_S)
+        self.wait(lambda: not self.switch.links, "no link is open any more", LEAK_LIMIT_S)
+
+    def _close(self) -> None:
+        if self._switch is not None:
+            self._switch.stop()
+        while self._workers:
+            self._stop_worker()
+        gevent.joinall(self._stopping, timeout=10, raise_error=True)
+        self._relay.close()
+        Hub.handle_error = self._handle_error
+        self._logger.removeHandler(self._log)
+        self._logger.setLevel(self._level)

@@ -1,0 +1,295 @@
+"""What a story is told in: a world with a controller and parties, whatever switch plays it.
+
+A story is written once. It says who calls whom, who transfers whom where, and asserts on what the
+parties got over SIP and whom they hear; :mod:`tests.stories.simulated` plays it on the simulated
+switch (virtual time), :mod:`tests.stories.real` on FreeSWITCH with SIPp phones. Where the two
+differ, the simulator is wrong.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+DOMAIN = "127.0.0.1"
+LIMIT_S = 10.0
+RING_TIMEOUT_S = 2
+
+_TELL = """
+def tell(*words):
+    with open({path!r}, "a", encoding="utf-8") as file:
+        print(*words, file=file)
+
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One SIP message at one party. ``status`` is 0 and ``start_line`` the method of a request."""
+
+    time_s: float
+    incoming: bool
+    method: str
+    status: int
+    reason: str
+    headers: tuple[tuple[str, str], ...]
+    body: str
+
+    @property
+    def start_line(self) -> str:
+        """``SIP/2.0 486 Busy Here``, or the method of a request."""
+        return f"SIP/2.0 {self.status} {self.reason}" if self.status else self.method
+
+    def header(self, name: str) -> str:
+        """The first header of that name (any case), empty when there is none."""
+        return next((text for key, text in self.headers if key.lower() == name.lower()), "")
+
+    def matches(self, what: str | int) -> bool:
+        """Whether this is a request of that method, or a response of that status."""
+        return self.status == what if isinstance(what, int) else self.start_line == what
+
+
+class Party(ABC):
+    """A person with a phone. What it does is said first, what it got is asked afterwards."""
+
+    def __init__(self, world: World, number: str, name: str) -> None:
+        self.world = world
+        self.number = number
+        self.name = name
+
+    # -- how it takes a call
+
+    @abstractmethod
+    def rings(self) -> Party:
+        """Ring until told to ``answer_now`` or ``refuse_now``, or until cancelled."""
+
+    @abstractmethod
+    def answers(self) -> Party:
+        """Ring, then answer."""
+
+    @abstractmethod
+    def refuses(self, status: int, phrase: str) -> Party:
+        """Ring, then refuse."""
+
+    @abstractmethod
+    def sends_early_media(self) -> Party:
+        """183 with SDP; then as ``rings``."""
+
+    @abstractmethod
+    def sends_early_media_and_refuses(self, status: int, phrase: str) -> Party:
+        """183 with SDP, and a refusal a moment later."""
+
+    @abstractmethod
+    def redirects(self, uri: str) -> Party:
+        """302 with this URI as Contact."""
+
+    @abstractmethod
+    def unreachable(self) -> Party:
+        """Known to the switch, but nobody listens at its address."""
+
+    # -- what it does now
+
+    @abstractmethod
+    def calls(self, number: str) -> None:
+        """INVITE the switch for ``number``."""
+
+    @abstractmethod
+    def answer_now(self) -> None:
+        """Answer the call that rings."""
+
+    @abstractmethod
+    def refuse_now(self, status: int, phrase: str) -> None:
+        """Refuse the call that rings."""
+
+    @abstractmethod
+    def refers(self, refer_to: str, referred_by: str | None = None) -> None:
+        """REFER in its call, with this very Refer-To; returns when it has been responded to."""
+
+    @abstractmethod
+    def hangs_up(self) -> None:
+        """BYE."""
+
+    @abstractmethod
+    def gives_up(self) -> None:
+        """CANCEL a call that nobody has answered yet."""
+
+    # -- what it hears
+
+    @abstractmethod
+    def hears(self, other: Party) -> bool:
+        """Wait until it hears the other party; False when that does not happen in time."""
+
+    @abstractmethod
+    def hears_ringback(self) -> bool:
+        """Wait until the switch plays a tone to it; False when that does not happen in time."""
+
+    # -- what it got
+
+    @property
+    @abstractmethod
+    def contact(self) -> str:
+        """The SIP URI at which its phone is reached past all routes."""
+
+    @property
+    @abstractmethod
+    def in_call(self) -> bool:
+        """Whether one of its calls has begun and not ended."""
+
+    @abstractmethod
+    def messages(self) -> list[Message]:
+        """Everything it sent and received, in order."""
+
+    def received(self, what: str | int) -> list[Message]:
+        """Requests of that method, or responses of that status, that it received."""
+        return [m for m in self.messages() if m.incoming and m.matches(what)]
+
+    def sent(self, what: str | int) -> list[Message]:
+        """Requests of that method, or responses of that status, that it sent."""
+        return [m for m in self.messages() if not m.incoming and m.matches(what)]
+
+    @property
+    def notifies(self) -> list[str]:
+        """The status line in each NOTIFY it received (RFC 3515 2.4.5)."""
+        return [message.body.strip() for message in self.received("NOTIFY")]
+
+    @property
+    def notify_events(self) -> list[str]:
+        """The Event header of each NOTIFY it received."""
+        return [message.header("Event") for message in self.received("NOTIFY")]
+
+    def refer_events(self) -> list[str]:
+        """The Event header that belongs to each REFER it sent (RFC 3515 2.4.6)."""
+        refers = self.sent("REFER")
+        return [f"refer;id={message.header('CSeq').split()[0]}" for message in refers]
+
+    # -- waiting
+
+    def wait_received(self, what: str | int, times: int = 1, limit_s: float = LIMIT_S) -> Message:
+        """Wait for the ``times``-th such request or response, and return it."""
+        text = f"{self.name} has received {what} {times} times"
+        self.world.wait(lambda: len(self.received(what)) >= times, text, limit_s)
+        return self.received(what)[times - 1]
+
+    def wait_notify(self, times: int = 1) -> str:
+        """Wait for the ``times``-th NOTIFY; its status line."""
+        return self.wait_received("NOTIFY", times).body.strip()
+
+    def wait_talking(self) -> None:
+        """Wait until the call that it made has been answered."""
+        self.world.wait(lambda: self.sent("ACK"), f"{self.name} has an answer")
+
+    def wait_over(self) -> None:
+        """Wait until it is in no call any more."""
+        self.world.wait(lambda: not self.in_call, f"{self.name} is in no call")
+
+
+class World(ABC):
+    """One switch with the rendered dialplan, one controller, and the parties of a story."""
+
+    def __init__(self, folder: Path) -> None:
+        self._told = folder / "told.txt"
+
+    def serve(
+        self,
+        *,
+        scenario: str = "",
+        route: Mapping[str, Any] | None = None,
+        transfer: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Install the dialplan and start the controller.
+
+        Numbers of four digits are users of the switch and ring for 2 s at most; ``route`` is added
+        to that route's keys, ``transfer`` is the section of that name. ``scenario`` is the text
+        of a scenario file, in which ``tell(...)`` writes a line of :meth:`told`.
+        """
+        users = {
+            "name": "users",
+            "match": "[0-9]{4}",
+            "kind": "user",
+            "domain": DOMAIN,
+            "ring_timeout_s": RING_TIMEOUT_S,
+        }
+        sections: dict[str, Any] = {
+            "transfer": dict(transfer or {}),
+            "route": [{**users, **(route or {})}],
+        }
+        text = _TELL.format(path=str(self._told)) + scenario if scenario else ""
+        self._serve(sections, text)
+
+    def told(self) -> list[str]:
+        """The lines that the scenario has told."""
+        return self._told.read_text(encoding="utf-8").splitlines() if self._told.exists() else []
+
+    def wait_told(self, line: str) -> None:
+        """Wait until the scenario has told this line."""
+        self.wait(lambda: line in self.told(), f"{line!r} is told, not {self.told()}")
+
+    def wait_logged(self, text: str) -> None:
+        """Wait until the controller has logged this text."""
+        self.wait(lambda: text in self.log(), f"{text!r} is logged")
+
+    @abstractmethod
+    def _serve(self, sections: dict[str, Any], scenario: str) -> None:
+        """Start a controller with these settings (as in the configuration file)."""
+
+    @abstractmethod
+    def kill(self) -> None:
+        """The controller dies without a word."""
+
+    @abstractmethod
+    def restart(self) -> None:
+        """Another controller, with the same settings, takes the place of the one that died."""
+
+    @abstractmethod
+    def terminate(self) -> None:
+        """The controller is told to stop (SIGTERM): it drains, and ends."""
+
+    @abstractmethod
+    def log(self) -> str:
+        """What the controllers have logged."""
+
+    @abstractmethod
+    def party(self, number: str, name: str = "") -> Party:
+        """The party with this number; ``name`` is its display name."""
+
+    @abstractmethod
+    def uri(self, number: str) -> str:
+        """The SIP URI of a number at this switch."""
+
+    @abstractmethod
+    def wait(
+        self, condition: Callable[[], object], what: str = "condition", limit_s: float = LIMIT_S
+    ) -> None:
+        """Let time pass until ``condition()`` is true. Raises AssertionError when it is not."""
+
+    @abstractmethod
+    def finish(self, passed: bool) -> None:
+        """Hang up all phones and end the controller; fails when anything is left behind."""
+
+    def refer_to(self, number: str) -> str:
+        """The Refer-To of a transfer to ``number``."""
+        return f"<{self.uri(number)}>"
+
+
+# -- usual beginnings
+
+
+def hear_each_other(one: Party, other: Party) -> bool:
+    """Both hear each other, now or soon."""
+    return one.hears(other) and other.hears(one)
+
+
+def talking(world: World, by: str = "callee") -> tuple[Party, Party]:
+    """Alice (2000) has called Bob (1001), and they talk; the transferor is returned first.
+
+    ``by`` says which of the two is to be the transferor: ``callee`` (Bob) or ``caller`` (Alice).
+    """
+    bob = world.party("1001", "Bob").answers()
+    alice = world.party("2000", "Alice")
+    alice.calls("1001")
+    alice.wait_talking()
+    assert hear_each_other(alice, bob)
+    return (bob, alice) if by == "callee" else (alice, bob)

@@ -1,0 +1,49 @@
+"""What a REFER left on the channels, and when it cannot be used."""
+
+from __future__ import annotations
+
+import pytest
+
+from fsctl.session.request import BadRequest, RawRequest, value_of
+
+
+def request(refer_to: str | None, destination: str) -> RawRequest:
+    return RawRequest("te", "tr", refer_to, None, "refer;id=2", destination)
+
+
+@pytest.mark.parametrize(
+    ("refer_to", "destination", "user"),
+    [
+        ("<sip:1002@example.org>", "1002", "1002"),
+        ('"Carol" <sip:1002@example.org?X-A=1>', "1002", "1002"),
+        ("<sip:%31002@example.org>", "1002", "1002"),
+        ("<tel:+49-30-1>", "+49-30-1", "+49301"),
+    ],
+)
+def test_usable(refer_to, destination, user):
+    assert request(refer_to, destination).parse().target.user == user
+
+
+@pytest.mark.parametrize(
+    ("refer_to", "destination", "status"),
+    [
+        (None, "1002", 400),
+        ("<sip:1002@example.org>", "${system(x)}", 400),  # kept from an earlier transfer
+        ("<sip:1002@example.org>", "1003", 400),
+        ("<mailto:a@b.c>", "a", 416),
+        ("<sip:10%0D%0A02@example.org>", "10\r\n02", 400),
+        ("<sip:1002@example.org;method=BYE>", "1002", 405),
+    ],
+)
+def test_refused(refer_to, destination, status):
+    with pytest.raises(BadRequest) as refusal:
+        request(refer_to, destination).parse()
+    assert refusal.value.status.code == status
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("x\n", "x"), ("_undef_", None), ("", None), ("-ERR No such channel!\n", None), ("a b", "a b")],
+)
+def test_value_of_a_variable(text, value):
+    assert value_of(text) == value

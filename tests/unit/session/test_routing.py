@@ -1,0 +1,76 @@
+"""Routes: which destination is dialled where, and which is refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from fsctl.session.routing import NoRoute, Router
+from fsctl.settings import Route, Settings
+from fsctl.sip.uri import parse_uri
+
+
+def router(*routes: Route) -> Router:
+    return Router(replace(Settings(), routes=routes))
+
+
+USERS = Route(name="users", match="1[0-9]{3}")
+ABROAD = Route(name="abroad", match="00.+", kind="gateway", gateway="carrier", strip=2, prefix="+")
+PARTNER = Route(
+    name="partner", match=".+", kind="uri", hosts=("*.partner.example",), profile="external"
+)
+SIP = Route(
+    name="sip", match="9.*", kind="sofia", profile="lab", host="10.0.0.1", port=5070, transport="tcp"
+)
+
+
+@pytest.mark.parametrize(
+    ("destination", "endpoint"),
+    [
+        ("1001", "user/1001@here.example"),
+        (parse_uri("sip:1001@anywhere.example"), "user/1001@here.example"),
+        ("sip:1001@anywhere.example", "user/1001@here.example"),
+        ("0044123", "sofia/gateway/carrier/+44123"),
+        ("tel:0044-123", "sofia/gateway/carrier/+44123"),
+        ("sip:bob@pbx.partner.example:5080", "sofia/external/sip:bob@pbx.partner.example:5080"),
+        ("900", "sofia/lab/sip:900@10.0.0.1:5070;transport=tcp"),
+    ],
+)
+def test_dialled(destination, endpoint):
+    routed = router(USERS, ABROAD, PARTNER, SIP).route(destination, "here.example")
+    assert routed.endpoint.format() == endpoint
+
+
+@pytest.mark.parametrize(
+    ("destination", "status"),
+    [
+        ("bob", 404),  # a uri route needs a host
+        ("sip:bob@partner.example.org", 404),
+        ("sip:bob@evilpartner.example", 404),
+        ("00", 404),  # nothing would be left
+        ("", 404),
+        ("http://example.org/", 416),
+        ("sip:%00@pbx.partner.example", 400),
+        ("12345", 404),
+    ],
+)
+def test_refused(destination, status):
+    with pytest.raises(NoRoute) as refusal:
+        router(USERS, ABROAD, PARTNER).route(destination, "here.example")
+    assert refusal.value.status.code == status
+
+
+def test_the_first_route_wins():
+    first, second = replace(USERS, domain="one.example"), replace(USERS, name="b", domain="two")
+    assert router(first, second).route("1001", "").endpoint.format() == "user/1001@one.example"
+
+
+def test_a_number_that_no_dial_string_can_carry_is_not_found():
+    with pytest.raises(NoRoute) as refusal:
+        router(Route()).route("a,loopback/b", "here.example")
+    assert refusal.value.status.code == 404
+
+
+def test_hosts_are_compared_without_case():
+    assert router(PARTNER).route("sip:bob@PBX.Partner.Example", "").number == "bob"
