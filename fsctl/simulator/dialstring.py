@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from urllib.parse import unquote
 
+from fsctl.simulator.words import separate
+
 _SIP = re.compile(r"(?:sips?:)?(?P<user>[^@;]*)(?:@(?P<host>[^;:]+)(?::(?P<port>\d+))?)?")
 
 
@@ -60,7 +62,7 @@ class DialString:
 def parse_dial_string(text: str) -> DialString:
     """Parse as ``switch_ivr_originate`` does.
 
-    Quotes protect nothing; a comma inside a value needs ``\\,`` or the ``^^:`` delimiter.
+    A comma inside a value needs quotes, ``\\,`` or the ``^^:`` delimiter; braces are only counted.
     """
     variables, rest = _block(text.strip(), "{", "}")
     groups = tuple(
@@ -77,25 +79,28 @@ def _leg(text: str) -> DialledLeg:
 
 def _block(text: str, start: str, end: str) -> tuple[tuple[tuple[str, str], ...], str]:
     variables: tuple[tuple[str, str], ...] = ()
-    while text.startswith(start) and end in text:
-        inside, text = text[1:].split(end, 1)
-        variables += _variables(inside)
-        text = text.lstrip()
+    while text.startswith(start) and (closing := _closing(text, start, end)):
+        variables += _variables(text[1:closing])
+        text = text[closing + 1 :].lstrip()
     return variables, text
+
+
+def _closing(text: str, start: str, end: str) -> int:
+    """Where the block that begins the text ends (``switch_find_end_paren``); 0: it does not."""
+    depth = 0
+    for position, char in enumerate(text):
+        depth += (char == start) - (char == end)
+        if depth == 0:
+            return position
+    return 0
 
 
 def _variables(text: str) -> tuple[tuple[str, str], ...]:
     delimiter = ","
     if text.startswith("^^") and len(text) > 2:
         delimiter, text = text[2], text[3:]
-    pairs = [item.split("=", 1) for item in _split(text, delimiter) if "=" in item]
-    return tuple((name.strip(), _unquote(value)) for name, value in pairs)
-
-
-def _unquote(value: str) -> str:
-    if len(value) > 1 and value[0] == value[-1] == "'":
-        return value[1:-1]
-    return value
+    pairs = [separate(item, 2, "=") for item in separate(text, 1024, delimiter)]
+    return tuple((pair[0], pair[1]) for pair in pairs if len(pair) == 2)
 
 
 def _split(text: str, delimiter: str) -> list[str]:

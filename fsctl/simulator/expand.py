@@ -15,25 +15,34 @@ if TYPE_CHECKING:
     from fsctl.simulator.channel import Channel
 
 _START = re.compile(r"(\\?)\$?\$\{")
+_ESCAPED = re.compile(r"\\[\\nst']")
+_ESCAPE = re.compile(r"\\[\\']")
 _API = re.compile(r"([^ (]+)[ (](.*)", re.DOTALL)
 _MAX_DEPTH = 100
 
 
 def expand(channel: Channel, text: str, depth: int = 0) -> str:
-    """``text`` with its references replaced; unknown variables become nothing."""
-    if depth > _MAX_DEPTH:
+    """``text`` with its references replaced; unknown variables become nothing.
+
+    In a text that holds a reference or any escape, ``\\\\`` becomes one backslash and ``\\'`` goes.
+    """
+    if depth > _MAX_DEPTH or not (_START.search(text) or _ESCAPED.search(text)):
         return text
     out: list[str] = []
     position = 0
     while match := _START.search(text, position):
-        out.append(text[position : match.start()])
+        out.append(_unescape(text[position : match.start()]))
         if match.group(1):
             out.append(match.group()[1:])
             position = match.end()
             continue
         inside, position = _braced(text, match.end())
         out.append(_value(channel, inside, depth + 1))
-    return "".join(out) + text[position:]
+    return "".join(out) + _unescape(text[position:])
+
+
+def _unescape(text: str) -> str:
+    return _ESCAPE.sub(lambda match: "" if match[0] == "\\'" else "\\", text)
 
 
 def _braced(text: str, start: int) -> tuple[str, int]:

@@ -6,13 +6,13 @@ _ESCAPES = {"'": "'", '"': '"', "\\": "\\", "n": "\n", "r": "\r", "t": "\t", "s"
 
 
 def separate(text: str, limit: int, delimiter: str = " ") -> list[str]:
-    """``switch_separate_string``: at most ``limit`` words, with a blank the last one whole.
+    """``switch_separate_string``: at most ``limit`` words, the last one whole.
 
     Single quotes protect blanks, and ``\\' \\" \\\\ \\n \\r \\t \\s`` stand for one character each
     (``\\s`` for a blank); blanks around a word go.
     """
     if delimiter != " ":
-        return [_clean(word) for word in _parts(text, delimiter)[:limit]]
+        return [_clean(word, delimiter) for word in _parts(text, limit, delimiter)]
     words: list[str] = []
     position = 0
     while position < len(text):
@@ -27,10 +27,11 @@ def separate(text: str, limit: int, delimiter: str = " ") -> list[str]:
     return [_clean(word) for word in words]
 
 
-def _parts(text: str, delimiter: str) -> list[str]:
+def _parts(text: str, limit: int, delimiter: str) -> list[str]:
     """Cut at the delimiter, but not inside quotes nor behind a backslash."""
-    parts, quoted, position, start = [], False, 0, 0
-    while position < len(text):
+    parts: list[str] = []
+    quoted, position, start = False, 0, 0
+    while position < len(text) and len(parts) < limit - 1:
         char = text[position]
         if char == "\\":
             position += 1
@@ -59,7 +60,7 @@ def _word_end(text: str, position: int) -> int:
     return min(position, len(text))
 
 
-def _clean(word: str) -> str:
+def _clean(word: str, delimiter: str = "") -> str:
     """``cleanup_separated_string``; ``end`` marks what trailing blanks are cut behind."""
     out: list[str] = []
     end = position = 0
@@ -67,8 +68,8 @@ def _clean(word: str) -> str:
     word = word.lstrip(" ")
     while position < len(word):
         char, following = word[position], word[position + 1 : position + 2]
-        if char == "\\" and following in _ESCAPES:
-            out.append(_ESCAPES[following])
+        if char == "\\" and following and (following in _ESCAPES or following == delimiter):
+            out.append(_ESCAPES.get(following, following))
             position += 1
             end = len(out)
         elif char == "'" and (quoted or "'" in word[position + 1 :]):
