@@ -1,4 +1,4 @@
-"""A controller and a simulated switch in one process, joined over real TCP: for tests and the demo."""
+"""A controller and a simulated switch in one process, joined over TCP: for tests and the demo."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A SIP ladder in the terminal, in the manner of sngrep: a column for each party, time downwards."""
+"""A SIP ladder in the terminal, in the manner of sngrep: a column a party, time downwards."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ import logging
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.session.call import Call, CallState
+from fsctl.session.dialstring import DialStringError
 from fsctl.session.events import BlindTransferRequested, CallAlerting, Started
 from fsctl.session.request import BadRequest, read_request
 from fsctl.session.routing import NoRoute
@@ -107,6 +108,9 @@ def _transfer_by_settings(session: Session, transfer: BlindTransfer, refer_to: R
     except NoRoute as error:
         log.info("%s: transfer refused: %s", session.id, error)
         transfer.feed(Stimulus.FAILURE_REPORTED, error.status)
+    except DialStringError as error:
+        log.warning("%s: transfer refused: %s", session.id, error)
+        transfer.feed(Stimulus.FAILURE_REPORTED, SipStatus(400))
 
 
 def _offer(
@@ -129,15 +133,27 @@ def _offer(
         legacy,
     )
     if session.handled(event) and session.emit(event):
-        return
+        seconds = session.settings.transfer.decision_timeout_s
+        session.after(seconds, lambda: _connect_undecided(session, call, dialled))
+    else:
+        _connect_by_routes(session, call, dialled)
+
+
+def _connect_undecided(session: Session, call: Call, dialled: str | Uri) -> None:
+    """The scenario has done nothing with the call: it is not left without an answer."""
+    if call.state is CallState.ALERTING and not session.is_waiting(call):
+        log.warning("%s: the scenario has not decided on the call", session.id)
+        _connect_by_routes(session, call, dialled)
+
+
+def _connect_by_routes(session: Session, call: Call, dialled: str | Uri) -> None:
     try:
         session.connect(call, dialled)
-    except NoRoute as error:
+    except (NoRoute, DialStringError) as error:
         log.info("%s: refused: %s", session.id, error)
-        if legacy:
-            session.leave_to_switch(call, error.status)
-        else:
-            session.reject(call, error.status)
+        status = error.status if isinstance(error, NoRoute) else SipStatus(400)
+        refuse = session.leave_to_switch if session.native_transferor else session.reject
+        refuse(call, status)
 
 
 def _known_leg(session: Session, snapshot: Event) -> Call:

@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from gevent.queue import Queue
 
-from fsctl.errors import ChannelGone, LinkError
+from fsctl.errors import ChannelGone, LinkError, LinkLost
 from fsctl.esl.commands import (
     Command,
     Events,
@@ -98,18 +98,30 @@ class Session:
     def run(self, begin: Callable[[], None]) -> None:
         """Run ``begin`` and then everything that happens, until the last call has ended."""
         try:
-            begin()
+            self._do(begin)
             while not self._is_over():
-                self._mailbox.get()()
-        except (LinkError, ChannelGone) as error:
-            # A verb of our own failed because the leg or the switch has gone: nothing to save here.
-            log.info("%s ends: %s", self.id, error)
+                self._do(self._mailbox.get())
         finally:
             self._end()
 
     def post(self, work: Callable[[], None]) -> None:
         """Have ``work`` done by the session's greenlet; callable from any greenlet."""
         self._mailbox.put(work)
+
+    def _do(self, work: Callable[[], None]) -> None:
+        """Do one thing; whatever it raises ends that thing only, and never the calls."""
+        try:
+            work()
+        except LinkLost as error:
+            log.info("%s: %s", self.id, error)
+            self.over = True
+        except (LinkError, ChannelGone) as error:
+            log.info("%s: %s", self.id, error)  # the leg's hang-up is on its way to us
+        except Exception:
+            log.exception("%s: failed", self.id)
+            for transfer in self.transfers:
+                if transfer.undecided:
+                    transfer.feed(Stimulus.FAILURE_REPORTED, SipStatus(500))
 
     def _is_over(self) -> bool:
         return self.over or not any(call.alive for call in self.calls.values())
@@ -193,7 +205,7 @@ class Session:
         for handler in self._handlers_of(event):
             try:
                 handler(event)
-            except LinkError:
+            except LinkLost:
                 raise
             except Exception:
                 log.exception("%s: handler of %s failed", self.id, type(event).__name__)
@@ -260,6 +272,9 @@ class Session:
         commands = dial.commands(routed, self.board.home, self.settings)
         self.dials[dial.execution] = dial
         self.link.send_all(commands)[-1].raise_for_error()
+        transfer = self.open_transfer_of_transferee(dial.waiting)
+        if transfer is not None and transfer.target is dial.outgoing:
+            transfer.ring_anew()
         self.after(dial.ring_timeout_s + 2.0, lambda: self._ring_deadline(dial, dial.execution))
 
     def reject(self, call: Call, status: SipStatus) -> None:

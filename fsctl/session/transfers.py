@@ -87,6 +87,12 @@ class BlindTransfer:
         self.ring_timeout_s = ring_timeout_s
         if self.undecided:
             self.feed(Stimulus.TARGET_CALLED)
+        else:
+            self.ring_anew()
+
+    def ring_anew(self) -> None:
+        """Another target, or the same at another address: it has its whole time to ring."""
+        self._set_deadline()
 
     def feed(self, stimulus: Stimulus, status: SipStatus | None = None) -> None:
         """Step the table and perform its actions. Link errors end the transfer as abandoned."""

@@ -9,7 +9,8 @@ from fsctl.session.outcome import bridge_status, hangup_status, redirect_contact
 
 
 def event(**headers: str) -> Event:
-    return Event("".join(f"{name.replace('__', '-')}: {v}\n" for name, v in headers.items()).encode())
+    lines = (f"{name.replace(chr(95) * 2, chr(45))}: {text}\n" for name, text in headers.items())
+    return Event("".join(lines).encode())
 
 
 REFUSED = {

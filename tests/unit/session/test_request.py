@@ -43,7 +43,13 @@ def test_refused(refer_to, destination, status):
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("x\n", "x"), ("_undef_", None), ("", None), ("-ERR No such channel!\n", None), ("a b", "a b")],
+    [
+        ("x\n", "x"),
+        ("_undef_", None),
+        ("", None),
+        ("-ERR No such channel!\n", None),
+        ("a b", "a b"),
+    ],
 )
 def test_value_of_a_variable(text, value):
     assert value_of(text) == value

@@ -21,7 +21,13 @@ PARTNER = Route(
     name="partner", match=".+", kind="uri", hosts=("*.partner.example",), profile="external"
 )
 SIP = Route(
-    name="sip", match="9.*", kind="sofia", profile="lab", host="10.0.0.1", port=5070, transport="tcp"
+    name="sip",
+    match="9.*",
+    kind="sofia",
+    profile="lab",
+    host="10.0.0.1",
+    port=5070,
+    transport="tcp",
 )
 
 
