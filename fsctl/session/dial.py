@@ -8,7 +8,7 @@ exists, and learn the outcome from ``CHANNEL_EXECUTE_COMPLETE`` (matched by its 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from uuid import uuid4
 
@@ -46,6 +46,8 @@ class Dial:
     answered: bool = False
     execution: str = ""
     """Event-UUID of the ``bridge`` that runs for this attempt."""
+    then: Callable[[], None] | None = None
+    """What begins when the ``bridge`` returns: somebody else is to be called."""
     refusal: SipStatus | None = None
     """The callee's own answer, from its CHANNEL_HANGUP."""
     contacts: list[str] = field(default_factory=list)

@@ -152,8 +152,7 @@ def _connect_by_routes(session: Session, call: Call, dialled: str | Uri) -> None
     except (NoRoute, DialStringError) as error:
         log.info("%s: refused: %s", session.id, error)
         status = error.status if isinstance(error, NoRoute) else SipStatus(400)
-        refuse = session.leave_to_switch if session.native_transferor else session.reject
-        refuse(call, status)
+        session.reject(call, status)
 
 
 def _known_leg(session: Session, snapshot: Event) -> Call:

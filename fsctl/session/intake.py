@@ -143,7 +143,9 @@ class Intake:
         session = self._session
         if dial.outgoing.advance(CallState.DISCONNECTED):
             session.emit(Disconnected(session, dial.outgoing, 200, "OK"))
-        if dial.waiting.alive and not session.is_waiting(dial.waiting):
+        if dial.then is not None and dial.waiting.alive:
+            dial.then()
+        elif dial.waiting.alive and not session.is_waiting(dial.waiting):
             session.link.send(Execute("hangup", "NORMAL_CLEARING"))
 
     def _not_reached(self, dial: Dial, event: Event) -> None:
@@ -159,8 +161,6 @@ class Intake:
             for transfer in self._open_transfers():
                 if transfer.target is dial.outgoing:
                     transfer.feed(Stimulus.TARGET_FAILED, status)
-        elif session.native_transferor:
-            session.leave_to_switch(waiting, status)
         else:
             session.reject(waiting, status)
 

@@ -207,6 +207,9 @@ class Session:
                 handler(event)
             except LinkLost:
                 raise
+            except ChannelGone as error:
+                log.info("%s: handler of %s: %s", self.id, type(event).__name__, error)
+                return False
             except Exception:
                 log.exception("%s: handler of %s failed", self.id, type(event).__name__)
                 return False
@@ -241,11 +244,13 @@ class Session:
         Raises :class:`~fsctl.session.routing.NoRoute`, ChannelGone, ValueError.
         """
         self._check_controlled(call)
-        if self.is_waiting(call):
-            # Nested bridges have been seen to crash FreeSWITCH.
+        running = next((dial for dial in self.dials.values() if dial.waiting is call), None)
+        if running is not None and running.outgoing.alive:
             raise ValueError("somebody is being called for this leg already")
-        routed = self.board.router.route(destination, self.domain)
         transfer = self.open_transfer_of_transferee(call)
+        if transfer is None and call.peer is not None and call.peer.alive:
+            raise ValueError("this leg talks with somebody")
+        routed = self.board.router.route(destination, self.domain)
         section = self.settings.transfer if transfer else self.settings.call
         transferor = transfer.transferor if transfer else None
         number, name = presented(self.settings, routed.route, call, transferor)
@@ -259,17 +264,24 @@ class Session:
             for_transfer=transfer is not None,
             redirects_left=self.settings.call.follow_redirects,
         )
-        self.start(dial, routed)
+        if running is None:
+            self.start(dial, routed)
+        else:
+            # Its bridge has not returned, and nested bridges have been seen to crash FreeSWITCH.
+            running.then = lambda: self.start(dial, routed)
         if transfer is not None:
             transfer.call_target(dial.outgoing, dial.ring_timeout_s)
         return dial.outgoing
 
     def start(self, dial: Dial, routed: Routed) -> None:
-        """Begin an attempt of ``dial``: the first, or the next after a redirection."""
+        """Begin an attempt of ``dial``: the first, or the next after a redirection.
+
+        Raises :class:`~fsctl.session.dialstring.DialStringError`, ChannelGone; then nobody is called.
+        """
         self.calls.pop(dial.outgoing.channel_uuid, None)
         dial.outgoing.channel_uuid = str(uuid4())
-        self.calls[dial.outgoing.channel_uuid] = dial.outgoing
         commands = dial.commands(routed, self.board.home, self.settings)
+        self.calls[dial.outgoing.channel_uuid] = dial.outgoing
         self.dials[dial.execution] = dial
         self.link.send_all(commands)[-1].raise_for_error()
         transfer = self.open_transfer_of_transferee(dial.waiting)
@@ -280,6 +292,9 @@ class Session:
     def reject(self, call: Call, status: SipStatus) -> None:
         """Refuse ``call`` with ``status``; an answered one is hung up with the matching cause."""
         self._check_controlled(call)
+        if self.native_transferor:
+            self.leave_to_switch(call, status)
+            return
         if call.connected:
             self.link.send(Execute("hangup", cause_of_status(status.code)))
             return

@@ -15,22 +15,25 @@ from fsctl.esl.commands import (
     NotifyReferrer,
     SchedHangup,
     UuidBridge,
+    UuidGetvar,
     UuidKill,
     UuidSetvar,
 )
 from fsctl.session.call import Call
 from fsctl.session.events import TransferComplete, TransferFailed
+from fsctl.session.request import RawRequest, value_of
 from fsctl.sip.status import SipStatus, sipfrag
 from fsctl.transfer.transfer import DEADLINES, Action, State, Stimulus, Transfer, step
 
 if TYPE_CHECKING:
     from fsctl.session.clock import Timer
-    from fsctl.session.request import RawRequest
     from fsctl.session.session import Session
 
 log = logging.getLogger(__name__)
 
 JOIN_TIMEOUT_S = 5.0
+_JOINABLE = (State.CALLING_TARGET, State.JOINING)
+_GIVE_UP = (Stimulus.DEADLINE, Stimulus.FAILURE_REPORTED)
 _GRACE_S = 3.0
 """FreeSWITCH's own timers end a wait first; ours follows this much later."""
 
@@ -68,17 +71,18 @@ class BlindTransfer:
 
     def report_success(self) -> None:
         """The application reports success now. Raises ValueError when that has been decided."""
-        self._check_reportable()
+        self._check_reportable(State.REQUESTED, State.CALLING_TARGET, State.JOINING)
         self.feed(Stimulus.SUCCESS_REPORTED)
 
     def report_failure(self, status: SipStatus) -> None:
         """The application reports failure: the first two talk on.
 
-        Raises ValueError when a report went out already or the status is not a failure.
+        Raises ValueError when a report went out already, when the target has answered (FreeSWITCH
+        joins it and reports success then), or when the status is not a failure.
         """
         if status.code < 300:
             raise ValueError(f"{status.code} is not a failure")
-        self._check_reportable()
+        self._check_reportable(State.REQUESTED, State.CALLING_TARGET)
         self.feed(Stimulus.FAILURE_REPORTED, status)
 
     def call_target(self, target: Call, ring_timeout_s: float) -> None:
@@ -97,6 +101,9 @@ class BlindTransfer:
     def feed(self, stimulus: Stimulus, status: SipStatus | None = None) -> None:
         """Step the table and perform its actions. Link errors end the transfer as abandoned."""
         before = self.snapshot
+        if stimulus in _GIVE_UP and self._is_joined():
+            log.info("%s transfer: %s, but the legs are joined", self._session.id, stimulus.value)
+            stimulus = Stimulus.LEGS_JOINED
         self.snapshot, actions = step(before, stimulus, status)
         if self.snapshot == before and not actions:
             log.debug("%s transfer: %s ignored", self._session.id, stimulus.value)
@@ -118,9 +125,19 @@ class BlindTransfer:
         if following is not None:
             self.feed(following)
 
-    def _check_reportable(self) -> None:
-        if not self.is_open or self.snapshot.reported is not None:
-            raise ValueError("the result of this transfer has been reported already")
+    def _check_reportable(self, *states: State) -> None:
+        if self.snapshot.reported is not None or self.snapshot.state not in states:
+            raise ValueError("the result of this transfer stands already")
+
+    def _is_joined(self) -> bool:
+        """Ask FreeSWITCH: the target may have answered a moment ago, and success been reported.
+
+        Source: channel variable ``last_bridge_to``, set just before that (switch_ivr_bridge.c).
+        """
+        if self.target is None or self.snapshot.state not in _JOINABLE:
+            return False
+        asked = UuidGetvar(self.transferee.channel_uuid, "last_bridge_to")
+        return value_of(self._session.link.send(asked).text) == self.target.channel_uuid
 
     def _set_deadline(self) -> None:
         if self._timer is not None:

@@ -95,7 +95,6 @@ TABLE: dict[tuple[State, Stimulus], tuple[State, tuple[Action, ...]]] = {
     (_S.JOINING, _E.LEGS_JOINED): (_S.RELEASING, _TELL_AND_RELEASE),
     # FreeSWITCH reports the join itself, any moment now: a NOTIFY of ours would be a second one.
     (_S.JOINING, _E.SUCCESS_REPORTED): (_S.JOINING, ()),
-    (_S.JOINING, _E.FAILURE_REPORTED): (_S.RECONNECTING, _STOP_TELL_AND_REJOIN),
     (_S.JOINING, _E.TARGET_FAILED): (_S.RECONNECTING, _TELL_AND_REJOIN),
     (_S.JOINING, _E.DEADLINE): (_S.RECONNECTING, _STOP_TELL_AND_REJOIN),
     (_S.JOINING, _E.TRANSFEREE_HANGUP): (_S.ABANDONED, _STOP_TELL_AND_RELEASE),

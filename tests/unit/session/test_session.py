@@ -319,3 +319,91 @@ def test_nothing_is_left_in_the_worker(play):
     playing.until(lambda: not playing.switch.channels)
     board = playing.worker.switchboard
     playing.until(lambda: not board.sessions and board.idle.is_set())
+
+
+def test_more_headers_than_can_be_carried_are_refused_and_nothing_is_left(play):
+    playing, alice, bob = play()
+    headers = "&".join(f"X-{number}=1" for number in range(220))
+    bob.refers(f"<sip:1002@example.org?{headers}>")
+    playing.until(lambda: bob.notifies and alice.hears == "1001")
+    assert bob.notifies[0][1] == "SIP/2.0 400 Bad Request"
+    alice.hangs_up()
+    playing.until(lambda: not playing.worker.switchboard.sessions)
+
+
+def test_a_failure_reported_after_the_answer_is_too_late(play, scenario):
+    raised: list[Exception] = []
+
+    def too_late(event):
+        try:
+            transferor.notify_blind_transfer_failed(488)
+        except ValueError as error:
+            raised.append(error)
+
+    @scenario.on(BlindTransferRequested)
+    def requested(event):
+        nonlocal transferor
+        transferor = event.call
+        event.session.connect(event.transferee, event.transfer_to).on(Connected, too_late)
+
+    transferor = None
+    playing, alice, bob = play()
+    playing.phone("1002")
+    bob.refers("<sip:1002@example.org>")
+    playing.until(lambda: alice.hears == "1002" and not bob.in_call)
+    assert raised and [line for _, line in bob.notifies] == ["SIP/2.0 200 OK"]
+
+
+def test_nobody_is_called_for_a_leg_that_talks(play, scenario):
+    raised: list[Exception] = []
+
+    @scenario.on(TransferFailed)
+    def failed(event):
+        try:
+            event.session.connect(event.call.peer, "1003")
+        except ValueError as error:
+            raised.append(error)
+
+    playing, alice, bob = play()
+    playing.phone("1002").busy()
+    other = playing.phone("1003")
+    bob.refers("<sip:1002@example.org>")
+    playing.until(lambda: bob.notifies and alice.hears == "1001")
+    assert raised and not other.received("INVITE")
+
+
+def test_somebody_else_is_called_when_the_called_party_hangs_up(stage, scenario):
+    @scenario.on(CallAlerting)
+    def alerting(event):
+        callee = event.session.connect(event.call, "1001")
+        callee.on(Disconnected, lambda e: event.session.connect(event.call, "1002"))
+
+    playing = stage(scenario)
+    alice, bob, carol = (playing.phone(number) for number in ("1000", "1001", "1002"))
+    alice.calls("1001")
+    playing.until(lambda: alice.hears == "1001")
+    bob.hangs_up()
+    playing.until(lambda: alice.hears == "1002" and carol.hears == "1000")
+
+
+def test_a_call_that_the_scenario_forgets_is_connected_by_the_routes(stage, scenario):
+    scenario.on(CallAlerting)(lambda event: None)
+    playing = stage(scenario)
+    alice = playing.phone("1000")
+    playing.phone("1001")
+    alice.calls("1001")
+    playing.until(lambda: alice.hears == "1001")
+
+
+def test_a_rejected_legacy_call_is_a_failed_transfer(play, scenario):
+    @scenario.on(CallAlerting)
+    def alerting(event):
+        if event.legacy_transfer:
+            event.call.reject(486, "Not now")
+        else:
+            event.session.connect(event.call, event.destination)
+
+    playing, alice, bob = play(replace(Settings(), transfer=Transfer(mode="legacy")))
+    bob.refers("<sip:1002@example.org>")
+    playing.until(lambda: bob.notifies and alice.hears == "1001")
+    assert bob.notifies[0][1] == "SIP/2.0 486 486"
