@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from fsctl.esl.commands import Execute, SchedHangup
+from fsctl.esl.commands import Execute, SchedHangup, UuidExists
 from fsctl.esl.events import Event
 from fsctl.session.call import Call, CallState
 from fsctl.session.dial import Dial
@@ -114,6 +114,7 @@ class Intake:
             return
         if not call.advance(CallState.DISCONNECTED):
             return
+        self._forget_unborn(call)
         session.emit(Disconnected(session, call, status.code, status.reason))
         if session.legacy is not None and session.legacy.transferee is call:
             session.legacy.transferee_left(status)
@@ -122,6 +123,14 @@ class Intake:
                 transfer.feed(Stimulus.TRANSFEREE_HANGUP)
             elif call is transfer.transferor:
                 transfer.feed(Stimulus.TRANSFEROR_HANGUP)
+
+    def _forget_unborn(self, waiting: Call) -> None:
+        """The one who waited has left, perhaps before FreeSWITCH made the channel it waited for."""
+        for dial in tuple(self._session.dials.values()):
+            if dial.waiting is waiting:
+                exists = UuidExists(dial.outgoing.channel_uuid)
+                if self._session.link.send(exists).text.strip() != "true":
+                    self._session.forget(dial)
 
     def _open_transfers(self) -> list[BlindTransfer]:
         return [transfer for transfer in self._session.transfers if transfer.is_open]

@@ -276,18 +276,27 @@ class Session:
     def start(self, dial: Dial, routed: Routed) -> None:
         """Begin an attempt of ``dial``: the first, or the next after a redirection.
 
-        Raises :class:`~fsctl.session.dialstring.DialStringError`, ChannelGone; then nobody is called.
+        Raises DialStringError, ChannelGone, LinkError; then nobody is called.
         """
         self.calls.pop(dial.outgoing.channel_uuid, None)
         dial.outgoing.channel_uuid = str(uuid4())
         commands = dial.commands(routed, self.board.home, self.settings)
         self.calls[dial.outgoing.channel_uuid] = dial.outgoing
         self.dials[dial.execution] = dial
-        self.link.send_all(commands)[-1].raise_for_error()
+        try:
+            self.link.send_all(commands)[-1].raise_for_error()
+        except (LinkError, ChannelGone):
+            self.forget(dial)
+            raise
         transfer = self.open_transfer_of_transferee(dial.waiting)
         if transfer is not None and transfer.target is dial.outgoing:
             transfer.ring_anew()
         self.after(dial.ring_timeout_s + 2.0, lambda: self._ring_deadline(dial, dial.execution))
+
+    def forget(self, dial: Dial) -> None:
+        """Nobody is being called by ``dial`` any more, and its called party never was."""
+        self.dials.pop(dial.execution, None)
+        dial.outgoing.advance(CallState.DISCONNECTED)
 
     def reject(self, call: Call, status: SipStatus) -> None:
         """Refuse ``call`` with ``status``; an answered one is hung up with the matching cause."""

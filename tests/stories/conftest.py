@@ -43,6 +43,4 @@ def _simulated(folder: Path) -> World:
 def _real(request: pytest.FixtureRequest, folder: Path) -> World:
     names = ("switch", "controller", "phones")
     fixtures = {name: request.getfixturevalue(name) for name in names}
-    return RealWorld(
-        folder, fixtures["switch"], fixtures["controller"], fixtures["phones"]
-    )
+    return RealWorld(folder, fixtures["switch"], fixtures["controller"], fixtures["phones"])

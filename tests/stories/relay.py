@@ -25,6 +25,8 @@ class Relay:
         self.port = int(self._guard.getsockname()[1])
         self._server: StreamServer | None = None
         self._sockets: set[socket.socket] = set()
+        self.passed = 0
+        """How often something has been passed on, or a connection has begun or ended."""
 
     @property
     def address(self) -> str:
@@ -61,11 +63,22 @@ class Relay:
         self._sockets |= pair
         for each in pair:
             each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        back = gevent.spawn(_copy, controller, switch)
-        _copy(switch, controller)
+        back = gevent.spawn(self._copy, controller, switch)
+        self._copy(switch, controller)
         back.join()
         controller.close()
         self._sockets -= pair
+
+    def _copy(self, source: socket.socket, sink: socket.socket) -> None:
+        """Copy until one side ends; both ends end then, as when one process closes its socket."""
+        self.passed += 1
+        with contextlib.suppress(OSError):
+            while received := source.recv(65536):
+                self.passed += 1
+                sink.sendall(received)
+        self.passed += 1
+        _end(source)
+        _end(sink)
 
 
 def _bound(port: int) -> socket.socket:
@@ -75,15 +88,6 @@ def _bound(port: int) -> socket.socket:
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     made.bind((LOCALHOST, port))
     return made
-
-
-def _copy(source: socket.socket, sink: socket.socket) -> None:
-    """Copy until one side ends; both ends end then, as when one process closes its socket."""
-    with contextlib.suppress(OSError):
-        while received := source.recv(65536):
-            sink.sendall(received)
-    _end(source)
-    _end(sink)
 
 
 def _end(each: socket.socket) -> None:

@@ -1,8 +1,30 @@
-"""The controller dies."""
+"""The controller dies in the middle of a call: nobody is dropped whom the switch can keep."""
 
 from __future__ import annotations
 
-from tests.stories.world import World, hear_each_other, talking
+from tests.stories.world import Party, World, hear_each_other, talking
+
+
+def target_rings(world: World) -> tuple[Party, Party, Party]:
+    """Alice, Bob who transfers her, and Carol who rings; then the controller dies."""
+    world.serve()
+    bob, alice = talking(world)
+    carol = world.party("1002").rings()
+    bob.refers(world.refer_to("1002"))
+    carol.wait_received("INVITE")
+    world.kill()
+    return alice, bob, carol
+
+
+def callee_rings(world: World) -> tuple[Party, Party]:
+    """Alice, and Bob who rings; then the controller dies."""
+    world.serve()
+    bob = world.party("1001", "Bob").rings()
+    alice = world.party("2000", "Alice")
+    alice.calls("1001")
+    alice.wait_received(180)
+    world.kill()
+    return alice, bob
 
 
 def test_killed_while_two_talk_and_the_next_transfer_works(world: World) -> None:
@@ -18,3 +40,66 @@ def test_killed_while_two_talk_and_the_next_transfer_works(world: World) -> None
     bob.wait_over()
     carol.hangs_up()
     alice.wait_received("BYE")
+
+
+def test_killed_while_two_talk_and_the_next_target_is_busy(world: World) -> None:
+    world.serve()
+    bob, alice = talking(world)
+    world.kill()
+    world.restart()
+    world.party("1002").refuses(486, "Gone fishing")
+    bob.refers(world.refer_to("1002"))
+    assert bob.wait_notify() == "SIP/2.0 486 Gone fishing"
+    assert hear_each_other(alice, bob)
+
+
+def test_killed_while_two_talk_and_they_hang_up(world: World) -> None:
+    world.serve()
+    bob, alice = talking(world)
+    world.kill()
+    bob.hangs_up()
+    alice.wait_received("BYE")
+
+
+def test_killed_while_the_target_rings_and_it_answers(world: World) -> None:
+    alice, bob, carol = target_rings(world)
+    carol.answer_now()
+    assert bob.wait_notify() == "SIP/2.0 200 OK"
+    assert hear_each_other(alice, carol)
+    bob.hangs_up()
+    carol.hangs_up()
+    alice.wait_received("BYE")
+
+
+def test_killed_while_the_target_rings_and_it_is_busy(world: World) -> None:
+    alice, bob, carol = target_rings(world)
+    carol.refuse_now(486, "Gone fishing")
+    assert bob.wait_notify() == "SIP/2.0 486 486"  # FreeSWITCH's own words
+    assert hear_each_other(alice, bob)
+    alice.hangs_up()
+    bob.wait_received("BYE")
+
+
+def test_killed_while_the_target_rings_and_another_takes_over(world: World) -> None:
+    alice, bob, carol = target_rings(world)
+    world.restart()
+    carol.refuse_now(486, "Gone fishing")
+    bob.wait_received("NOTIFY")
+    assert hear_each_other(alice, bob)
+    assert len(bob.notifies) == 1
+
+
+def test_killed_while_the_callee_rings_and_it_answers(world: World) -> None:
+    alice, bob = callee_rings(world)
+    bob.answer_now()
+    alice.wait_talking()
+    assert hear_each_other(alice, bob)
+    alice.hangs_up()
+    bob.wait_received("BYE")
+
+
+def test_killed_while_the_callee_rings_and_it_is_busy(world: World) -> None:
+    alice, bob = callee_rings(world)
+    bob.refuse_now(486, "Busy Here")
+    alice.wait_received(486)
+    assert len(bob.received("INVITE")) == 1
