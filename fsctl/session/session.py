@@ -16,18 +16,11 @@ from gevent.queue import Queue
 
 from fsctl.errors import ChannelGone, LinkError, LinkLost
 from fsctl.esl.commands import (
-    Command,
-    Events,
     Execute,
-    Filter,
-    Linger,
-    NoEvents,
-    NoLinger,
     UuidKill,
     UuidSetvarMulti,
 )
 from fsctl.esl.connection import Connection
-from fsctl.esl.farewell import let_go
 from fsctl.session.call import Call, CallState
 from fsctl.session.clock import Timer
 from fsctl.session.dial import Dial, rearming
@@ -35,6 +28,7 @@ from fsctl.session.events import CallEvent, SessionEvent, Terminated
 from fsctl.session.identity import presented
 from fsctl.session.intake import Intake
 from fsctl.session.legacy import LegacyTransfer
+from fsctl.session.links import Links
 from fsctl.session.routing import Routed
 from fsctl.session.transfers import BlindTransfer
 from fsctl.settings import Settings, TransferMode
@@ -47,19 +41,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LINGER_S = 15
-"""How long a link outlives its leg: to cancel a target, to notify and release a transferor."""
-
-FAREWELL_S = 1.0
-
-SUBSCRIBED = (
-    "CHANNEL_PROGRESS",
-    "CHANNEL_PROGRESS_MEDIA",
-    "CHANNEL_ANSWER",
-    "CHANNEL_BRIDGE",
-    "CHANNEL_HANGUP",
-    "CHANNEL_EXECUTE_COMPLETE",
-)
 E = TypeVar("E", bound=SessionEvent)
 
 
@@ -70,9 +51,6 @@ class Session:
         self.id = session_id
         self.board = board
         self.settings: Settings = board.settings
-        self.link = link
-        self.link_leg = ""
-        """The channel that opened the link: the only one that can execute applications."""
         self.domain = ""
         self.calls: dict[str, Call] = {}
         self.dials: dict[str, Dial] = {}
@@ -85,7 +63,7 @@ class Session:
         self._given_away = False
         """The link's leg is another session's now: the link ends when the leg does."""
         self._timers: list[Timer] = []
-        self._links = [link]
+        self._links = Links(link)
         self._mailbox: Queue[Callable[[], None]] = Queue()
         self._handlers: dict[type[SessionEvent], list[Callable[[Any], None]]] = {}
         self._intake = Intake(self)
@@ -135,44 +113,35 @@ class Session:
         for timer in self._timers:
             timer.cancel()
         if self._given_away:
-            self._silence(self.link)
-        for link in self._links:
-            # A leg that goes on in its dialplan must be let go, not just left (farewell.py).
-            let_go(link, FAREWELL_S)
+            self._links.give_up_current()
+        self._links.end()
 
     # -- links ------------------------------------------------------------------------------
 
+    @property
+    def link(self) -> Connection:
+        """The link that commands go by."""
+        return self._links.current
+
+    @property
+    def link_leg(self) -> str:
+        """The channel that opened the link: the only one that can execute applications."""
+        return self._links.leg
+
     def adopt(self, link: Connection, begin: Callable[[], None]) -> None:
-        """Have ``begin`` take over ``link``, which a leg of ours has opened; closed at the end."""
-        self._links.append(link)
+        """Have ``begin`` take over ``link``, which a leg of ours has opened."""
+        self._links.adopt(link)
         self.post(begin)
 
     def take_link(self, link: Connection, leg: str) -> None:
         """Make ``link``, opened by channel ``leg``, the one link: all our events come with it."""
-        old, self.link = self.link, link
-        self.link_leg = leg
-        link.on_event = lambda event: self.post(lambda: self._intake.take(event))
-        link.on_lost = lambda: self.post(lambda: self._lost(link))
-        uuids = [uuid for uuid, call in self.calls.items() if call.alive]
-        subscriptions: list[Command] = [Filter("Unique-ID", uuid) for uuid in uuids]
-        link.send_all(
-            [Linger(LINGER_S), *subscriptions, Events(SUBSCRIBED, ("sofia::transferor",))]
+        self._links.take(
+            link,
+            leg,
+            [uuid for uuid, call in self.calls.items() if call.alive],
+            lambda event: self.post(lambda: self._intake.take(event)),
+            lambda: self.post(lambda: self._lost(link)),
         )
-        if old is not link:
-            self._silence(old)
-
-    def _silence(self, old: Connection) -> None:
-        """Hear nothing more on a link, and leave it open until its leg ends.
-
-        Closing it would end the park of its leg, whichever link that leg is parked by now
-        (mod_event_socket.c clears CF_CONTROLLED of the channel with every link that closes).
-        """
-        old.on_event = lambda event: None
-        old.on_lost = None
-        self._links.remove(old)
-        if not old.closed:
-            old.post(NoEvents())
-            old.post(NoLinger())
 
     def hand_over(self) -> None:
         """Leave the calls to FreeSWITCH: nothing that is bridged or being bridged is cut."""

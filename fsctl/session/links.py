@@ -1,0 +1,88 @@
+"""The links of one session: one at a time is heard, and none is closed under a leg that lives.
+
+Every leg that comes home opens a link of its own; the newest is the session's. The end of *any*
+link of a channel ends that channel's park, whichever link holds it by then (mod_event_socket.c
+clears CF_CONTROLLED with every listener that ends): so an old link is silenced, and stays open
+until its leg ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from fsctl.esl.commands import Command, Events, Filter, Linger, NoEvents, NoLinger
+from fsctl.esl.connection import Connection
+from fsctl.esl.events import Event
+from fsctl.esl.farewell import let_go
+
+LINGER_S = 15
+"""How long a link outlives its leg: to cancel a target, to notify and release a transferor."""
+
+FAREWELL_S = 1.0
+
+SUBSCRIBED = Events(
+    (
+        "CHANNEL_PROGRESS",
+        "CHANNEL_PROGRESS_MEDIA",
+        "CHANNEL_ANSWER",
+        "CHANNEL_BRIDGE",
+        "CHANNEL_HANGUP",
+        "CHANNEL_EXECUTE_COMPLETE",
+    ),
+    ("sofia::transferor",),
+)
+
+
+class Links:
+    """The link that is heard, and those that are only kept open."""
+
+    def __init__(self, first: Connection) -> None:
+        self.current = first
+        self.leg = ""
+        """The channel that opened the current link: the only one that can execute applications."""
+        self._kept = [first]
+
+    def adopt(self, link: Connection) -> None:
+        """Take responsibility for a link that is to become the current one."""
+        self._kept.append(link)
+
+    def take(
+        self,
+        link: Connection,
+        leg: str,
+        channels: Iterable[str],
+        on_event: Callable[[Event], None],
+        on_lost: Callable[[], None],
+    ) -> None:
+        """Make ``link``, opened by channel ``leg``, the current one, with the channels' events.
+
+        Raises :class:`fsctl.errors.LinkError`.
+        """
+        old, self.current = self.current, link
+        self.leg = leg
+        link.on_event, link.on_lost = on_event, on_lost
+        filters: list[Command] = [Filter("Unique-ID", channel) for channel in channels]
+        link.send_all([Linger(LINGER_S), *filters, SUBSCRIBED])
+        if old is not link:
+            self._silence(old)
+
+    def give_up_current(self) -> None:
+        """The current link's leg is another session's now: hear it no more, and keep it open."""
+        self._silence(self.current)
+
+    def end(self) -> None:
+        """Let every leg go on in its dialplan, where it is not held by something else."""
+        for link in self._kept:
+            let_go(link, FAREWELL_S)
+
+    def _silence(self, link: Connection) -> None:
+        link.on_event = _ignore
+        link.on_lost = None
+        self._kept.remove(link)
+        if not link.closed:
+            link.post(NoEvents())
+            link.post(NoLinger())
+
+
+def _ignore(event: Event) -> None:
+    """Nobody listens any more."""
