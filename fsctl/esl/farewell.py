@@ -9,6 +9,9 @@ from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.commands import Events, Execute, Exit, Filter
 from fsctl.esl.connection import DEFAULT_TIMEOUT_S, Connection
 
+_PARKED_WITHIN_S = 0.5
+"""A leg that has not executed anything by then is busy, and was parked before."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -38,6 +41,6 @@ def _wait_until_parked(link: Connection, timeout_s: float) -> None:
         [Filter("Application-UUID", event_uuid), Events(("CHANNEL_EXECUTE_COMPLETE",))], timeout_s
     )
     try:
-        link.execute(Execute("eval", event_uuid=event_uuid), timeout_s)
+        link.execute(Execute("eval", event_uuid=event_uuid), min(timeout_s, _PARKED_WITHIN_S))
     except LinkError as error:
-        _log.info("[%s] does not execute, so it is told to exit at once: %s", link.log_id, error)
+        _log.debug("[%s] busy with an application, so it was parked: %s", link.log_id, error)

@@ -58,7 +58,7 @@ class Worker:
         """Drain and stop. Legs of running calls can still come home meanwhile."""
         log.info("draining: %d sessions", len(self.switchboard.sessions))
         self.switchboard.drain(self._settings.server.drain_timeout_s)
-        self._server.stop(5.0)
+        self._server.stop()
         if self._switch is not None:
             self._switch.stop()
 

@@ -41,6 +41,8 @@ class Links:
         self.leg = ""
         """The channel that opened the current link: the only one that can execute applications."""
         self._kept = [first]
+        self._silent: list[Connection] = []
+        self._given_up = False
 
     def adopt(self, link: Connection) -> None:
         """Take responsibility for a link that is to become the current one."""
@@ -69,16 +71,21 @@ class Links:
     def give_up_current(self) -> None:
         """The current link's leg is another session's now: hear it no more, and keep it open."""
         self._silence(self.current)
+        self._given_up = True
 
     def end(self) -> None:
         """Let every leg go on in its dialplan, where it is not held by something else."""
         for link in self._kept:
             let_go(link, FAREWELL_S)
+        if not self._given_up:
+            for link in self._silent:
+                link.close()
 
     def _silence(self, link: Connection) -> None:
         link.on_event = _ignore
         link.on_lost = None
         self._kept.remove(link)
+        self._silent = [old for old in self._silent if not old.closed] + [link]
         if not link.closed:
             link.post(NoEvents())
             link.post(NoLinger())

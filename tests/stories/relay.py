@@ -58,7 +58,8 @@ class Relay:
         self._guard.close()
 
     def _relay(self, target: tuple[str, int], switch: socket.socket, _: object) -> None:
-        controller = socket.create_connection(target)
+        controller = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        controller.connect(target)
         pair = {switch, controller}
         self._sockets |= pair
         for each in pair:

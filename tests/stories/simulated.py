@@ -27,7 +27,9 @@ LEAK_LIMIT_S = 5.0
 
 EARLY_S = 0.2
 
-PATIENCE_S = 20.0
+PATIENCE_S = 10.0
+"""Real seconds after which a wait has failed, however little virtual time has passed."""
+
 QUIET_S = 0.004
 HUB_TURNS = 8
 
@@ -78,10 +80,15 @@ class SimulatedParty(Party):
         self._finally(Behaviour(status=status, reason=phrase))
 
     def _finally(self, behaviour: Behaviour) -> None:
-        self.wait_received("INVITE")
+        self.world.wait(self._is_alerting, f"{self.name} is called")
         assert self.phone.dialog is not None
         # the simulator's phone has no public command for it
         self.phone._final(self.phone.dialog, behaviour)
+
+    def _is_alerting(self) -> bool:
+        """It has sent 180 or 183: nobody answers a phone that does not ring."""
+        dialog = self.phone.dialog
+        return dialog is not None and dialog.state in {"ringing", "early"}
 
     def refers(self, refer_to: str, referred_by: str | None = None) -> None:
         before = len(self.sent("REFER"))
@@ -240,28 +247,31 @@ class SimulatedWorld(World):
     def wait(
         self, condition: Callable[[], object], what: str = "condition", limit_s: float = LIMIT_S
     ) -> None:
-        end_s, patience = self._clock.now_s + limit_s, monotonic() + PATIENCE_S
+        end_s, deadline = self._clock.now_s + limit_s, monotonic() + PATIENCE_S
         while not condition():
             self._settle()
             due_s = self._clock.next_due_s()
             if condition():
                 return
+            if monotonic() > deadline:
+                raise StoryTimeout(f"not within {limit_s:g} s: {what}\n{self.switch.ladder()}")
             if due_s is not None and due_s <= end_s:
                 self._clock.fire_next()
-            elif monotonic() > patience or self._clock.now_s >= end_s:
-                raise StoryTimeout(f"not within {limit_s:g} s: {what}\n{self.switch.ladder()}")
-            else:
-                self._clock.move_to(end_s)
 
     def _settle(self) -> None:
         """Return when neither side has anything more to say.
 
         A process that was denied the processor for longer than ``quiet_s`` finds its timer and the
-        bytes that wait for it at the same moment: hence a few more turns of the hub.
+        bytes that wait for it at the same moment: hence a few more turns of the hub. Names are
+        resolved by threads (an address is one, too): a connection in the making waits for them.
         """
+        threads = gevent.get_hub().threadpool
         while True:
             passed = self._relay.passed
             self.switch.settle()
+            while len(threads):
+                gevent.sleep(QUIET_S)
+                passed = -1
             for _ in range(HUB_TURNS):
                 gevent.sleep(0)
             if passed == self._relay.passed:

@@ -98,6 +98,21 @@ def test_target_sees_the_configured_caller(
     assert bob.wait_notify() == "SIP/2.0 200 OK"
 
 
+@pytest.mark.xfail(
+    strict=True,
+    reason="a callee has no display name, and FreeSWITCH puts its own 'Outbound Call' in its place",
+)
+def test_target_sees_no_false_name_of_a_callee_who_is_transferred(world: World) -> None:
+    world.serve()
+    alice, _bob = talking(world, "caller")
+    target = world.party("1002").answers()
+    alice.refers(world.refer_to("1002"))
+    seen = target.wait_received("INVITE").header("From")
+    assert alice.wait_notify() == "SIP/2.0 200 OK"
+    assert "<sip:1001@" in seen
+    assert "Outbound Call" not in seen and "Alice" not in seen, seen
+
+
 def test_referred_by_is_kept_from_the_target_when_so_configured(world: World) -> None:
     world.serve(transfer={"referred_by": False})
     bob, _ = talking(world)
