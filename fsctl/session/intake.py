@@ -152,6 +152,10 @@ class Intake:
         session = self._session
         if dial.outgoing.advance(CallState.DISCONNECTED):
             session.emit(Disconnected(session, dial.outgoing, 200, "OK"))
+        for transfer in self._open_transfers():
+            if transfer.target is dial.outgoing and transfer.awaits_join:
+                transfer.feed(Stimulus.TARGET_FAILED, SipStatus(487))  # gone before the join
+                return
         if dial.then is not None and dial.waiting.alive:
             dial.then()
         elif dial.waiting.alive and not session.is_waiting(dial.waiting):

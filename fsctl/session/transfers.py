@@ -66,6 +66,11 @@ class BlindTransfer:
         return self.snapshot.state in (State.REQUESTED, State.CALLING_TARGET)
 
     @property
+    def awaits_join(self) -> bool:
+        """The target has answered, and is not known to be joined with the transferee."""
+        return self.snapshot.state is State.JOINING
+
+    @property
     def undecided(self) -> bool:
         return self.snapshot.state is State.REQUESTED
 

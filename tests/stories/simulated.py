@@ -30,7 +30,7 @@ EARLY_S = 0.2
 PATIENCE_S = 10.0
 """Real seconds after which a wait has failed, however little virtual time has passed."""
 
-QUIET_S = 0.004
+QUIET_S = 0.002
 HUB_TURNS = 8
 
 

@@ -179,7 +179,10 @@ class Party(ABC):
 
     def wait_talking(self) -> None:
         """Wait until the call that it made has been answered."""
-        self.world.wait(lambda: self.sent("ACK"), f"{self.name} has an answer")
+        self.world.wait(self._is_answered, f"{self.name} has an answer")
+
+    def _is_answered(self) -> bool:
+        return bool(self.sent("ACK")) and any(m.method == "INVITE" for m in self.received(200))
 
     def wait_over(self) -> None:
         """Wait until it is in no call any more."""
