@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.session.call import Call, CallState
@@ -12,7 +13,7 @@ from fsctl.session.events import BlindTransferRequested, CallAlerting, Started
 from fsctl.session.request import BadRequest, read_request
 from fsctl.session.routing import NoRoute
 from fsctl.session.session import Session
-from fsctl.session.transfers import BlindTransfer
+from fsctl.session.transfers import BlindTransfer, abandon
 from fsctl.sip.refer import ReferTo, allowed_headers
 from fsctl.sip.status import SipStatus
 from fsctl.sip.uri import Uri
@@ -62,9 +63,23 @@ def transfer_request(session: Session, link: Connection, snapshot: Event) -> Non
     """
     transferee = _known_leg(session, snapshot)
     transferor = _transferor(session, snapshot, transferee)
-    session.take_link(link, transferee.channel_uuid)
+    if not transferee.alive:
+        return  # its hang-up has been dealt with (abandon)
     session.dials.clear()  # the bridge that the transfer broke; its end may never be told
-    request = read_request(link, snapshot)  # after subscribing: who left before is seen as gone
+    session.referred = None
+    try:
+        session.take_link(link, transferee.channel_uuid)
+        # After subscribing: who left before is seen as gone here, who leaves later by its event.
+        request = read_request(link, snapshot)
+    except (LinkError, ChannelGone) as error:
+        log.info("%s: the transferee left on its way to us: %s", session.id, error)
+        session.return_link()
+        session.gone(transferee, SipStatus(487))
+        abandon(session, transferor, transferee)
+        return
+    session.settle_link()
+    if request.event is None:
+        transferor.advance(CallState.DISCONNECTED)
     transfer = BlindTransfer(session, transferor, transferee, request)
     session.transfers.append(transfer)
     try:

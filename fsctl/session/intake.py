@@ -18,7 +18,7 @@ from fsctl.session.events import Connected, Disconnected, Failed, Ringing
 from fsctl.session.legacy import LegacyTransfer
 from fsctl.session.outcome import hangup_status
 from fsctl.session.routing import NoRoute
-from fsctl.session.transfers import BlindTransfer
+from fsctl.session.transfers import BlindTransfer, abandon
 from fsctl.sip.refer import parse_referred_by
 from fsctl.sip.status import SipStatus
 from fsctl.transfer.transfer import Stimulus
@@ -92,11 +92,7 @@ class Intake:
             if not call.armed:
                 session.rearm(call)
         for transfer in self._open_transfers():
-            if transfer.target is not None and {one, other} == {
-                transfer.transferee,
-                transfer.target,
-            }:
-                transfer.feed(Stimulus.LEGS_JOINED)
+            transfer.bridged({one, other})
         if session.native_transferor and session.link_leg in (first, second):
             # Confirm mode parks the transferor for ten minutes; nobody else lets it go.
             seconds = session.settings.transfer.release_transferor_after_s
@@ -112,10 +108,13 @@ class Intake:
         if dial is not None and not dial.answered and dial.waiting.alive:
             dial.note_hangup(event, status)  # told to the scenario when bridge returns
             return
-        if not call.advance(CallState.DISCONNECTED):
+        if not call.alive:
             return
         self._forget_unborn(call)
-        session.emit(Disconnected(session, call, status.code, status.reason))
+        session.gone(call, status)
+        if session.referred is not None and call is session.referred[1]:
+            transferor, session.referred = session.referred[0], None
+            abandon(session, transferor, call)
         if session.legacy is not None and session.legacy.transferee is call:
             session.legacy.transferee_left(status)
         for transfer in self._open_transfers():
@@ -204,5 +203,9 @@ class Intake:
             return
         blind = (event.variable("transfer_to") or "").startswith("blind:")
         transferee = transferor.peer
-        if blind and transferee is not None and transferor.transfer_mode == "legacy":
+        if not blind or transferee is None:
+            return
+        if transferor.transfer_mode == "legacy":
             session.legacy = LegacyTransfer(session, transferor, transferee)
+        else:
+            session.referred = (transferor, transferee)

@@ -43,6 +43,7 @@ class Links:
         self._kept = [first]
         self._silent: list[Connection] = []
         self._given_up = False
+        self._previous: tuple[Connection, str] | None = None
 
     def adopt(self, link: Connection) -> None:
         """Take responsibility for a link that is to become the current one."""
@@ -58,15 +59,27 @@ class Links:
     ) -> None:
         """Make ``link``, opened by channel ``leg``, the current one, with the channels' events.
 
-        Raises :class:`fsctl.errors.LinkError`.
+        The link before it stays usable until :meth:`settle`, or :meth:`go_back`.
+        Raises :class:`fsctl.errors.LinkError`; then nothing has changed.
         """
-        old, self.current = self.current, link
-        self.leg = leg
-        link.on_event, link.on_lost = on_event, on_lost
+        link.on_event = on_event
         filters: list[Command] = [Filter("Unique-ID", channel) for channel in channels]
         link.send_all([Linger(LINGER_S), *filters, SUBSCRIBED])
-        if old is not link:
-            self._silence(old)
+        link.on_lost = on_lost
+        self._previous = (self.current, self.leg)
+        self.current, self.leg = link, leg
+
+    def settle(self) -> None:
+        """The current link serves: silence the one before it."""
+        previous, self._previous = self._previous, None
+        if previous is not None and previous[0] is not self.current:
+            self._silence(previous[0])
+
+    def go_back(self) -> None:
+        """The current link's leg is gone already: the link before it is the current one again."""
+        previous, self._previous = self._previous, None
+        if previous is not None:
+            self.current, self.leg = previous
 
     def give_up_current(self) -> None:
         """The current link's leg is another session's now: hear it no more, and keep it open."""

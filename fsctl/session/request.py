@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from fsctl.errors import FsctlError
+from fsctl.errors import ChannelGone, FsctlError
 from fsctl.esl.commands import UuidGetvar, UuidSetvarMulti
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
@@ -68,7 +68,7 @@ class RawRequest:
 def read_request(link: Connection, snapshot: Event) -> RawRequest:
     """Read what is known of the REFER, then clear it from the transferee.
 
-    Raises :class:`fsctl.errors.LinkError`.
+    Raises :class:`fsctl.errors.LinkError`, ChannelGone.
     """
     transferee = snapshot.channel_uuid or ""
     transferor = snapshot.variable("blind_transfer_uuid") or ""
@@ -81,6 +81,8 @@ def read_request(link: Connection, snapshot: Event) -> RawRequest:
             UuidSetvarMulti(transferee, tuple((name, "") for name in STALE)),
         ]
     )
+    if replies[0].text.startswith("-ERR No such channel"):
+        raise ChannelGone(f"{transferee} has hung up")
     values = [value_of(reply.text) for reply in replies[: len(wanted)]]
     return RawRequest(
         transferee_uuid=transferee,

@@ -24,7 +24,7 @@ from fsctl.esl.connection import Connection
 from fsctl.session.call import Call, CallState
 from fsctl.session.clock import Timer
 from fsctl.session.dial import Dial, rearming
-from fsctl.session.events import CallEvent, SessionEvent, Terminated
+from fsctl.session.events import CallEvent, Disconnected, SessionEvent, Terminated
 from fsctl.session.identity import presented
 from fsctl.session.intake import Intake
 from fsctl.session.legacy import LegacyTransfer
@@ -57,6 +57,8 @@ class Session:
         self.transfers: list[BlindTransfer] = []
         self.legacy: LegacyTransfer | None = None
         """A native transfer of two of our calls that is under way."""
+        self.referred: tuple[Call, Call] | None = None
+        """Transferor and transferee of a REFER whose transferee is on its way home to us."""
         self.native_transferor = ""
         """In the session of a legacy transfer's transferee: the transferor's channel."""
         self.over = False
@@ -146,6 +148,14 @@ class Session:
     def hand_over(self) -> None:
         """Leave the calls to FreeSWITCH: nothing that is bridged or being bridged is cut."""
         self.over = True
+
+    def settle_link(self) -> None:
+        """The new link serves: the one before it is only kept open."""
+        self._links.settle()
+
+    def return_link(self) -> None:
+        """The new link's leg has gone: the link before it is the one again."""
+        self._links.go_back()
 
     def _lost(self, link: Connection) -> None:
         if link is self.link:
@@ -338,6 +348,11 @@ class Session:
     def is_waiting(self, call: Call) -> bool:
         """True while somebody is being called for ``call``, or talks with it by that call."""
         return any(dial.waiting is call for dial in self.dials.values())
+
+    def gone(self, call: Call, status: SipStatus) -> None:
+        """``call`` has hung up; told once."""
+        if call.advance(CallState.DISCONNECTED):
+            self.emit(Disconnected(self, call, status.code, status.reason))
 
     def rejoined(self, first: Call, second: Call) -> None:
         """FreeSWITCH has joined two of our calls again by itself."""

@@ -18,8 +18,9 @@ from fsctl.esl.commands import (
     UuidGetvar,
     UuidKill,
     UuidSetvar,
+    UuidSetvarMulti,
 )
-from fsctl.session.call import Call
+from fsctl.session.call import Call, CallState
 from fsctl.session.events import TransferComplete, TransferFailed
 from fsctl.session.request import RawRequest, value_of
 from fsctl.sip.status import SipStatus, sipfrag
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 JOIN_TIMEOUT_S = 5.0
-_JOINABLE = (State.CALLING_TARGET, State.JOINING)
 _GIVE_UP = (Stimulus.DEADLINE, Stimulus.FAILURE_REPORTED)
 _GRACE_S = 3.0
 """FreeSWITCH's own timers end a wait first; ours follows this much later."""
@@ -99,6 +99,13 @@ class BlindTransfer:
         else:
             self.ring_anew()
 
+    def bridged(self, pair: set[Call]) -> None:
+        """Two of our calls have been bridged."""
+        if pair == {self.transferee, self.target}:
+            self.feed(Stimulus.LEGS_JOINED)
+        elif pair == {self.transferee, self.transferor}:
+            self.feed(Stimulus.LEGS_REJOINED)
+
     def ring_anew(self) -> None:
         """Another target, or the same at another address: it has its whole time to ring."""
         self._set_deadline()
@@ -108,7 +115,8 @@ class BlindTransfer:
         before = self.snapshot
         if stimulus in _GIVE_UP and self._is_joined():
             log.info("%s transfer: %s, but the legs are joined", self._session.id, stimulus.value)
-            stimulus = Stimulus.LEGS_JOINED
+            rejoining = before.state is State.RECONNECTING
+            stimulus = Stimulus.LEGS_REJOINED if rejoining else Stimulus.LEGS_JOINED
         self.snapshot, actions = step(before, stimulus, status)
         if self.snapshot == before and not actions:
             log.debug("%s transfer: %s ignored", self._session.id, stimulus.value)
@@ -139,10 +147,12 @@ class BlindTransfer:
 
         Source: channel variable ``last_bridge_to``, set just before that (switch_ivr_bridge.c).
         """
-        if self.target is None or self.snapshot.state not in _JOINABLE:
+        state = self.snapshot.state
+        partner = self.transferor if state is State.RECONNECTING else self.target
+        if partner is None or state is State.REQUESTED:
             return False
         asked = UuidGetvar(self.transferee.channel_uuid, "last_bridge_to")
-        return value_of(self._session.link.send(asked).text) == self.target.channel_uuid
+        return value_of(self._session.link.send(asked).text) == partner.channel_uuid
 
     def _set_deadline(self) -> None:
         if self._timer is not None:
@@ -165,15 +175,14 @@ class BlindTransfer:
     def _perform(self, stimulus: Stimulus, actions: tuple[Action, ...]) -> Stimulus | None:
         """Send the commands of one step in one write, so that nothing comes between them.
 
-        Returns what follows from the replies: whether the first two could be joined again.
+        Returns what follows from the replies: the first two may not be there to be joined again.
         """
         commands = [c for action in actions for c in self._commands(action, stimulus)]
         if not commands:
             return None
         replies = self._session.link.send_all(commands)
-        if Action.REJOIN not in actions:
-            return None
-        return Stimulus.LEGS_REJOINED if replies[-1].ok else Stimulus.REJOIN_FAILED
+        failed = Action.REJOIN in actions and not replies[-1].ok
+        return Stimulus.REJOIN_FAILED if failed else None
 
     def _commands(self, action: Action, stimulus: Stimulus) -> list[Command]:
         transferee, transferor = self.transferee.channel_uuid, self.transferor.channel_uuid
@@ -185,10 +194,10 @@ class BlindTransfer:
             case Action.HANG_UP_TARGET:
                 return [UuidKill(self.target.channel_uuid)] if self.target else []
             case Action.REJOIN:
-                return [
-                    UuidSetvar(transferee, "fsctl_stage", "joined"),
-                    UuidBridge(transferee, transferor),
-                ]
+                # Unset, or FreeSWITCH would report this join as the transfer's success.
+                self._switch_reports = False
+                unset = (("fsctl_stage", "joined"), ("blind_transfer_uuid", ""))
+                return [UuidSetvarMulti(transferee, unset), UuidBridge(transferee, transferor)]
             case Action.RELEASE_TRANSFEROR:
                 # A timer in FreeSWITCH: it holds when we die. The phone's own BYE comes first.
                 seconds = self._session.settings.transfer.release_transferor_after_s
@@ -219,9 +228,13 @@ class BlindTransfer:
         session.emit(TransferFailed(session, call, status.code, status.reason))
 
 
-def gone(transfer: BlindTransfer, call: Call) -> None:
-    """Feed the hang-up of ``call`` to a transfer that it may be a party of."""
-    if call is transfer.transferee:
-        transfer.feed(Stimulus.TRANSFEREE_HANGUP)
-    elif call is transfer.transferor:
-        transfer.feed(Stimulus.TRANSFEROR_HANGUP)
+def abandon(session: Session, transferor: Call, transferee: Call) -> None:
+    """The transferee hung up between the REFER and its coming home: tell and release the other."""
+    asked = UuidGetvar(transferor.channel_uuid, "sip_blind_transfer_event")
+    event = value_of(session.link.send(asked).text)
+    request = RawRequest(transferee.channel_uuid, transferor.channel_uuid, None, None, event, "")
+    transfer = BlindTransfer(session, transferor, transferee, request)
+    session.transfers.append(transfer)
+    transfer.feed(Stimulus.TRANSFEREE_HANGUP)
+    if event is None:
+        transferor.advance(CallState.DISCONNECTED)

@@ -71,43 +71,45 @@ class Action(Enum):
 
 
 _S, _E, _A = State, Stimulus, Action
-_TELL_AND_REJOIN = (_A.NOTIFY_FAILURE, _A.REJOIN)
-_STOP_TELL_AND_REJOIN = (_A.HANG_UP_TARGET, _A.NOTIFY_FAILURE, _A.REJOIN)
+_STOP_AND_REJOIN = (_A.HANG_UP_TARGET, _A.REJOIN)
 _STOP_TELL_AND_RELEASE = (_A.HANG_UP_TARGET, _A.NOTIFY_FAILURE, _A.RELEASE_TRANSFEROR)
+_TELL_AND_END = (_A.NOTIFY_FAILURE, _A.HANG_UP_TRANSFEREE, _A.RELEASE_TRANSFEROR)
 _TELL_AND_RELEASE = (_A.NOTIFY_SUCCESS, _A.RELEASE_TRANSFEROR)
 
 TABLE: dict[tuple[State, Stimulus], tuple[State, tuple[Action, ...]]] = {
     (_S.REQUESTED, _E.TARGET_CALLED): (_S.CALLING_TARGET, ()),
     # The application keeps the transferee for itself: an announcement, a queue, voicemail.
     (_S.REQUESTED, _E.SUCCESS_REPORTED): (_S.RELEASING, _TELL_AND_RELEASE),
-    (_S.REQUESTED, _E.FAILURE_REPORTED): (_S.RECONNECTING, _TELL_AND_REJOIN),
-    (_S.REQUESTED, _E.DEADLINE): (_S.RECONNECTING, _TELL_AND_REJOIN),
+    (_S.REQUESTED, _E.FAILURE_REPORTED): (_S.RECONNECTING, (_A.REJOIN,)),
+    (_S.REQUESTED, _E.DEADLINE): (_S.RECONNECTING, (_A.REJOIN,)),
     (_S.REQUESTED, _E.TRANSFEREE_HANGUP): (_S.ABANDONED, _STOP_TELL_AND_RELEASE),
     (_S.CALLING_TARGET, _E.TARGET_ANSWERED): (_S.JOINING, ()),
-    (_S.CALLING_TARGET, _E.TARGET_FAILED): (_S.RECONNECTING, _TELL_AND_REJOIN),
+    (_S.CALLING_TARGET, _E.TARGET_FAILED): (_S.RECONNECTING, (_A.REJOIN,)),
     # Events may arrive without the one before them: bridged legs are bridged.
     (_S.CALLING_TARGET, _E.LEGS_JOINED): (_S.RELEASING, _TELL_AND_RELEASE),
     # Told early by the application's choice; the transfer itself goes on.
     (_S.CALLING_TARGET, _E.SUCCESS_REPORTED): (_S.CALLING_TARGET, (_A.NOTIFY_SUCCESS,)),
-    (_S.CALLING_TARGET, _E.FAILURE_REPORTED): (_S.RECONNECTING, _STOP_TELL_AND_REJOIN),
-    (_S.CALLING_TARGET, _E.DEADLINE): (_S.RECONNECTING, _STOP_TELL_AND_REJOIN),
+    (_S.CALLING_TARGET, _E.FAILURE_REPORTED): (_S.RECONNECTING, _STOP_AND_REJOIN),
+    (_S.CALLING_TARGET, _E.DEADLINE): (_S.RECONNECTING, _STOP_AND_REJOIN),
     (_S.CALLING_TARGET, _E.TRANSFEREE_HANGUP): (_S.ABANDONED, _STOP_TELL_AND_RELEASE),
     (_S.JOINING, _E.LEGS_JOINED): (_S.RELEASING, _TELL_AND_RELEASE),
     # FreeSWITCH reports the join itself, any moment now: a NOTIFY of ours would be a second one.
     (_S.JOINING, _E.SUCCESS_REPORTED): (_S.JOINING, ()),
-    (_S.JOINING, _E.TARGET_FAILED): (_S.RECONNECTING, _TELL_AND_REJOIN),
-    (_S.JOINING, _E.DEADLINE): (_S.RECONNECTING, _STOP_TELL_AND_REJOIN),
+    (_S.JOINING, _E.TARGET_FAILED): (_S.RECONNECTING, (_A.REJOIN,)),
+    (_S.JOINING, _E.DEADLINE): (_S.RECONNECTING, _STOP_AND_REJOIN),
     (_S.JOINING, _E.TRANSFEREE_HANGUP): (_S.ABANDONED, _STOP_TELL_AND_RELEASE),
     (_S.RELEASING, _E.TRANSFEROR_HANGUP): (_S.SUCCEEDED, ()),
     (_S.RELEASING, _E.DEADLINE): (_S.SUCCEEDED, (_A.HANG_UP_TRANSFEROR,)),
-    (_S.RECONNECTING, _E.LEGS_REJOINED): (_S.FAILED, ()),
-    (_S.RECONNECTING, _E.REJOIN_FAILED): (
-        _S.FAILED,
-        (_A.HANG_UP_TRANSFEREE, _A.HANG_UP_TRANSFEROR),
-    ),
-    (_S.RECONNECTING, _E.DEADLINE): (_S.FAILED, (_A.HANG_UP_TRANSFEREE, _A.HANG_UP_TRANSFEROR)),
+    # Told only now: a phone may send its next REFER at once, and FreeSWITCH takes it from legs that
+    # are bridged only.
+    (_S.RECONNECTING, _E.LEGS_REJOINED): (_S.FAILED, (_A.NOTIFY_FAILURE,)),
+    (_S.RECONNECTING, _E.REJOIN_FAILED): (_S.FAILED, _TELL_AND_END),
+    (_S.RECONNECTING, _E.DEADLINE): (_S.FAILED, _TELL_AND_END),
     (_S.RECONNECTING, _E.TRANSFEROR_HANGUP): (_S.FAILED, (_A.HANG_UP_TRANSFEREE,)),
-    (_S.RECONNECTING, _E.TRANSFEREE_HANGUP): (_S.ABANDONED, (_A.HANG_UP_TRANSFEROR,)),
+    (_S.RECONNECTING, _E.TRANSFEREE_HANGUP): (
+        _S.ABANDONED,
+        (_A.NOTIFY_FAILURE, _A.RELEASE_TRANSFEROR),
+    ),
 }
 """``(state, stimulus) -> (next state, actions)``; the whole life of a transfer."""
 
@@ -144,6 +146,8 @@ class Transfer:
     transferor_present: bool = True
     reported: SipStatus | None = None
     """What the transferor was told, or would have been told had it stayed."""
+    owed: SipStatus | None = None
+    """The failure that it is to be told when it has its call back."""
 
     @property
     def is_open(self) -> bool:
@@ -168,10 +172,13 @@ def step(
     following, actions = row
     if stimulus is Stimulus.TRANSFEROR_HANGUP:
         transfer = gone
-    return _with_rules(transfer, following, actions, _status(transfer.state, stimulus, status))
+    failure = transfer.owed or _failure(transfer.state, stimulus, status)
+    if following is State.RECONNECTING:
+        transfer = replace(transfer, owed=failure)
+    return _with_rules(transfer, following, actions, failure)
 
 
-def _status(state: State, stimulus: Stimulus, given: SipStatus | None) -> SipStatus:
+def _failure(state: State, stimulus: Stimulus, given: SipStatus | None) -> SipStatus:
     """The final status that a failing step owes to the transferor."""
     if stimulus is Stimulus.TRANSFEREE_HANGUP:
         return _TRANSFEREE_LEFT
@@ -193,7 +200,7 @@ def _with_rules(
         reported = failure
     if not transfer.transferor_present:
         if following is State.RECONNECTING:
-            following = State.FAILED
+            following, reported = State.FAILED, reported or failure
         elif following is State.RELEASING:
             following = State.SUCCEEDED
         actions = tuple(
