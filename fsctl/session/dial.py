@@ -95,7 +95,8 @@ class Dial:
         variables = arming(self.outgoing, self.waiting, home, settings) | {
             "origination_uuid": self.outgoing.channel_uuid,
             "origination_caller_id_number": self.caller_id,
-            "origination_caller_id_name": self.display_name,
+            # Without a name FreeSWITCH would show one of its own, "Outbound Call" (sofia_glue.c).
+            "origination_caller_id_name": self.display_name or "_undef_",
             "originate_timeout": str(self.ring_timeout_s),
             "outbound_redirect_fatal": "true",
         }

@@ -42,7 +42,8 @@ def legacy_transfer(session: Session, link: Connection, snapshot: Event) -> None
     call = _known_leg(session, snapshot)
     call.caller_id = snapshot.variable("fsctl_transferor_number") or call.number
     call.caller_name = snapshot.variable("fsctl_transferor_name") or call.caller_id
-    session.native_transferor = snapshot.variable("blind_transfer_uuid") or "gone"
+    session.native_transferor = snapshot.variable("blind_transfer_uuid") or _NOBODY
+    session.parent_id = snapshot.variable("fsctl_session") or ""
     session.take_link(link, call.channel_uuid)
     request = read_request(link, snapshot)
     session.emit(Started(session))

@@ -15,7 +15,7 @@ from fsctl.esl.events import Event
 from fsctl.session.call import Call, CallState
 from fsctl.session.dial import Dial
 from fsctl.session.events import Connected, Disconnected, Failed, Ringing
-from fsctl.session.legacy import LegacyTransfer
+from fsctl.session.legacy import LegacyTransfer, forsaken
 from fsctl.session.outcome import hangup_status
 from fsctl.session.routing import NoRoute
 from fsctl.session.transfers import BlindTransfer, abandon
@@ -115,6 +115,8 @@ class Intake:
         if session.referred is not None and call is session.referred[1]:
             transferor, session.referred = session.referred[0], None
             abandon(session, transferor, call)
+        if call.channel_uuid == session.link_leg and session.native_is_ours:
+            forsaken(session, session.native_transferor)
         if session.legacy is not None and session.legacy.transferee is call:
             session.legacy.transferee_left(status)
         for transfer in self._open_transfers():
@@ -207,5 +209,7 @@ class Intake:
             return
         if transferor.transfer_mode == "legacy":
             session.legacy = LegacyTransfer(session, transferor, transferee)
-        else:
+        elif transferee.alive:
             session.referred = (transferor, transferee)
+        else:
+            abandon(session, transferor, transferee)

@@ -10,14 +10,35 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fsctl.errors import LinkError
-from fsctl.esl.commands import UuidGetvar
+from fsctl.esl.commands import NotifyReferrer, SchedHangup, UuidGetvar
 from fsctl.session.call import Call
 from fsctl.session.events import TransferComplete, TransferFailed
 from fsctl.session.request import value_of
-from fsctl.sip.status import SipStatus, status_of_cause
+from fsctl.sip.status import SipStatus, sipfrag, status_of_cause
 
 if TYPE_CHECKING:
     from fsctl.session.session import Session
+
+
+_LEFT = SipStatus(487)
+
+
+def forsaken(session: Session, transferor_uuid: str) -> None:
+    """The transferee of a native transfer has left: tell and release the transferor.
+
+    FreeSWITCH does neither: it keeps the transferor parked for ten minutes. A transferor that was
+    told at once, or has gone, has no ``sip_blind_transfer_event``, and nothing is done.
+    """
+    asked = UuidGetvar(transferor_uuid, "sip_blind_transfer_event")
+    event = value_of(session.link.send(asked).text)
+    if event is not None:
+        seconds = session.settings.transfer.release_transferor_after_s
+        session.link.send_all(
+            [
+                NotifyReferrer(transferor_uuid, event, sipfrag(_LEFT)),
+                SchedHangup(seconds, transferor_uuid, "BLIND_TRANSFER"),
+            ]
+        )
 
 
 class LegacyTransfer:
@@ -46,6 +67,7 @@ class LegacyTransfer:
         """The transferee hung up before it was bridged with anybody."""
         if not self.finished:
             self._finish(failed=status)
+            forsaken(self._session, self.transferor.channel_uuid)
 
     def _finish(self, failed: SipStatus | None) -> None:
         self.finished = True

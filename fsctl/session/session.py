@@ -61,6 +61,8 @@ class Session:
         """Transferor and transferee of a REFER whose transferee is on its way home to us."""
         self.native_transferor = ""
         """In the session of a legacy transfer's transferee: the transferor's channel."""
+        self.parent_id = ""
+        """In such a session: the one that the call had before, if its worker still runs it."""
         self.over = False
         self._given_away = False
         """The link's leg is another session's now: the link ends when the leg does."""
@@ -353,6 +355,11 @@ class Session:
         """``call`` has hung up; told once."""
         if call.advance(CallState.DISCONNECTED):
             self.emit(Disconnected(self, call, status.code, status.reason))
+
+    @property
+    def native_is_ours(self) -> bool:
+        """Nobody else looks after the transferor of the native transfer that we serve."""
+        return bool(self.native_transferor) and self.parent_id not in self.board.sessions
 
     def rejoined(self, first: Call, second: Call) -> None:
         """FreeSWITCH has joined two of our calls again by itself."""

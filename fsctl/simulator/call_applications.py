@@ -61,10 +61,17 @@ def _socket(channel: Channel, argument: str) -> None:
 
 
 def _connect(host: str, port: int) -> socket.socket | None:
+    """A TCP connection; an address needs no resolver, whose thread ``settle`` could not see."""
+    host = host.strip("[]")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    made = socket.socket(family, socket.SOCK_STREAM)
+    made.settimeout(_CONNECT_TIMEOUT_S)
     try:
-        return socket.create_connection((host.strip("[]"), port), timeout=_CONNECT_TIMEOUT_S)
+        made.connect((host, port))
     except OSError:
+        made.close()
         return None
+    return made
 
 
 def _transfer(channel: Channel, argument: str) -> None:

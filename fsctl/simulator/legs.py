@@ -156,11 +156,13 @@ def _inherit(channel: Channel, caller: Channel) -> None:
 
 def _dial(channel: Channel, phone: Phone, number: str) -> None:
     profile = channel.profile
-    caller_id = f'"{profile.caller_id_name}" <sip:{profile.caller_id_number}@127.0.0.1>'
+    shown = profile.caller_id_name
+    name = "" if shown == "_undef_" else f'"{shown}" '  # sofia_glue.c leaves the name out then
+    caller_id = f"{name}<sip:{profile.caller_id_number}@127.0.0.1>"
     headers = [("From", caller_id), ("To", f"<sip:{number}>")]
-    for name, value in channel.variables.items():
-        if name.startswith(_SIP_HEADER) and isinstance(value, str):
-            headers.append((name.removeprefix(_SIP_HEADER), value))
+    for variable, value in channel.variables.items():
+        if variable.startswith(_SIP_HEADER) and isinstance(value, str):
+            headers.append((variable.removeprefix(_SIP_HEADER), value))
     channel.set_state("CS_CONSUME_MEDIA")
     dialog = phone.invited(channel, tuple(headers))
     channel.endpoint = dialog

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.stories.world import Party, World, hear_each_other, talking
 
 
@@ -57,6 +59,31 @@ def test_killed_while_two_talk_and_they_hang_up(world: World) -> None:
     world.serve()
     bob, alice = talking(world)
     world.kill()
+    bob.hangs_up()
+    alice.wait_received("BYE")
+
+
+@pytest.mark.parametrize("by", ["callee", "caller"])
+def test_killed_while_two_talk_and_a_legacy_transfer_works(world: World, by: str) -> None:
+    world.serve(transfer={"mode": "legacy"})
+    transferor, transferee = talking(world, by)
+    world.kill()
+    carol = world.party("1002").answers()
+    transferor.refers(world.refer_to("1002"))
+    assert f"<sip:{transferor.number}@" in carol.wait_received("INVITE").header("From")
+    assert transferor.wait_notify() == "SIP/2.0 200 OK"
+    assert hear_each_other(transferee, carol)
+
+
+def test_killed_after_a_failed_transfer_and_they_hang_up(world: World) -> None:
+    world.serve()
+    bob, alice = talking(world)
+    world.party("1002").refuses(486, "Gone fishing")
+    bob.refers(world.refer_to("1002"))
+    bob.wait_notify()
+    assert hear_each_other(alice, bob)
+    world.kill()
+    world.restart()
     bob.hangs_up()
     alice.wait_received("BYE")
 

@@ -98,10 +98,6 @@ def test_target_sees_the_configured_caller(
     assert bob.wait_notify() == "SIP/2.0 200 OK"
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a callee has no display name, and FreeSWITCH puts its own 'Outbound Call' in its place",
-)
 def test_target_sees_no_false_name_of_a_callee_who_is_transferred(world: World) -> None:
     world.serve()
     alice, _bob = talking(world, "caller")

@@ -1,0 +1,51 @@
+"""REFERs that cannot be served: refused with a NOTIFY of their own, and the call goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.stories.world import World, hear_each_other, talking
+
+REFUSED = {
+    "function": ("<sip:${{system(touch {trap})}}@example.org>", 400),
+    "escaped function": ("<sip:$%7Bsystem(touch%20{trap})%7D@example.org>", 400),
+    "line break": ("<sip:1002%0D%0AX-Evil:%20yes@example.org>", 400),
+    "NUL": ("<sip:1002%00@example.org>", 400),
+    "line break in a header": ("<sip:1002@example.org?X-A=1%0D%0AX-Evil:%20yes>", 400),
+    "mailto": ("<mailto:carol@example.org>", 416),
+    "method": ("<sip:1002@example.org;method=BYE>", 405),
+    "far too long": ("<sip:" + "9" * 5000 + "@example.org>", 400),
+    "no route": ("<sip:no-route@example.org>", 404),
+    "no route for tel": ("<tel:+4930123456>", 404),
+    "port out of range": ("<sip:1002@[::1]:99999>", 400),
+}
+
+
+@pytest.mark.parametrize(("refer_to", "status"), REFUSED.values(), ids=REFUSED.keys())
+def test_refer_is_refused_and_the_two_talk_on(
+    world: World, tmp_path: Path, refer_to: str, status: int
+) -> None:
+    world.serve()
+    bob, alice = talking(world)
+    carol = world.party("1002").answers()
+    trap = tmp_path / "executed"
+    bob.refers(refer_to.format(trap=trap))
+    assert bob.wait_notify().startswith(f"SIP/2.0 {status} ")
+    assert bob.notify_events == bob.refer_events()
+    assert hear_each_other(alice, bob)
+    assert not trap.exists()
+    assert not carol.received("INVITE")
+    assert len(bob.notifies) == 1
+
+
+def test_replaces_of_an_unknown_dialog_reaches_nobody(world: World) -> None:
+    world.serve()
+    bob, alice = talking(world)
+    carol = world.party("1002").answers()
+    bob.refers(f"<{carol.contact}?Replaces=abc%3Bto-tag%3D1%3Bfrom-tag%3D2>")
+    assert bob.wait_notify() == "SIP/2.0 403 Forbidden"
+    assert not carol.received("INVITE")
+    assert hear_each_other(alice, bob)
+    world.wait_logged("attended transfer to an unknown dialog refused")

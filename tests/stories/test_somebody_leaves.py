@@ -1,0 +1,50 @@
+"""One of the first two hangs up while the target of a transfer rings."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.stories.world import Party, World, hear_each_other, talking
+
+BOTH = pytest.mark.parametrize("by", ["callee", "caller"])
+
+
+def ringing(world: World, by: str) -> tuple[Party, Party, Party]:
+    """Transferor, transferee and the target that rings."""
+    world.serve()
+    transferor, transferee = talking(world, by)
+    target = world.party("1002").rings()
+    transferor.refers(world.refer_to("1002"))
+    target.wait_received("INVITE")
+    return transferor, transferee, target
+
+
+@BOTH
+def test_transferee_leaves_and_the_target_is_cancelled(world: World, by: str) -> None:
+    transferor, transferee, target = ringing(world, by)
+    transferee.hangs_up()
+    target.wait_received("CANCEL")
+    assert transferor.wait_notify() == "SIP/2.0 487 Request Terminated"
+    transferor.wait_over()
+    assert len(transferor.notifies) == 1
+
+
+@BOTH
+def test_transferor_leaves_and_the_target_answers(world: World, by: str) -> None:
+    transferor, transferee, target = ringing(world, by)
+    transferor.hangs_up()
+    target.answer_now()
+    assert hear_each_other(transferee, target)
+    target.hangs_up()
+    transferee.wait_received("BYE")
+    assert not transferor.notifies
+
+
+@BOTH
+def test_transferor_leaves_and_the_target_is_busy(world: World, by: str) -> None:
+    transferor, transferee, target = ringing(world, by)
+    transferor.hangs_up()
+    target.refuse_now(486, "Busy Here")
+    transferee.wait_received("BYE")
+    transferee.wait_over()
+    assert not transferor.notifies
