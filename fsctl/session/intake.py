@@ -157,7 +157,9 @@ class Intake:
             if transfer.target is dial.outgoing and transfer.awaits_join:
                 transfer.feed(Stimulus.TARGET_FAILED, SipStatus(487))  # gone before the join
                 return
-        if dial.then is not None and dial.waiting.alive:
+        if session.native_transferor and dial.waiting.alive:
+            session.leave_to_switch(dial.waiting, SipStatus(487))  # gone before the join, too
+        elif dial.then is not None and dial.waiting.alive:
             dial.then()
         elif dial.waiting.alive and not session.is_waiting(dial.waiting):
             session.link.send(Execute("hangup", "NORMAL_CLEARING"))
