@@ -18,6 +18,9 @@ from fsctl.settings import Settings
 
 log = logging.getLogger(__name__)
 
+LINKS_PER_CALL = 8
+"""Every leg that comes home opens one more; the calls themselves are limited by the switchboard."""
+
 
 class Worker:
     """Serves calls until it is told to stop. Listens once it is made; raises OSError then."""
@@ -31,7 +34,7 @@ class Worker:
         self._server = EslServer(
             (host.strip("[]"), int(port)),
             lambda link, snapshot: self.switchboard.handle(link, snapshot),
-            max_links=settings.server.max_calls,
+            max_links=LINKS_PER_CALL * settings.server.max_calls,
         )
         self.address = self._server.address
         """Where it really listens (host, port)."""

@@ -22,6 +22,7 @@ from fsctl.session.dialstring import (
     carried_value,
 )
 from fsctl.session.outcome import bridge_status, redirect_contacts
+from fsctl.session.request import STALE
 from fsctl.session.routing import Routed
 from fsctl.settings import Settings, TransferMode
 from fsctl.sip.status import SipStatus
@@ -87,9 +88,9 @@ class Dial:
             "sip_invite_failure_status": "",
             "sip_invite_failure_phrase": "",
         }
-        if not self.for_transfer:
-            variables["fsctl_stage"] = "dialling"
-        return variables
+        if self.for_transfer:
+            return variables | dict.fromkeys(STALE, "")
+        return variables | {"fsctl_stage": "dialling"}
 
     def _leg_variables(self, home: str, settings: Settings) -> dict[str, str]:
         variables = arming(self.outgoing, self.waiting, home, settings) | {

@@ -21,6 +21,7 @@ from fsctl.transfer.transfer import Stimulus
 
 log = logging.getLogger(__name__)
 
+_PENDING = SipStatus(491)
 _NOBODY = "none"
 """Stands for the channel of a transferor that FreeSWITCH has let go already."""
 
@@ -81,8 +82,12 @@ def transfer_request(session: Session, link: Connection, snapshot: Event) -> Non
     session.settle_link()
     if request.event is None:
         transferor.advance(CallState.DISCONNECTED)
+    crossing = [t for t in session.transfers if t.is_open and t.transferor is transferee]
     transfer = BlindTransfer(session, transferor, transferee, request)
     session.transfers.append(transfer)
+    if crossing:
+        _untangle(session, crossing, transfer)
+        return
     try:
         refer_to = request.parse()
     except BadRequest as error:
@@ -90,6 +95,14 @@ def transfer_request(session: Session, link: Connection, snapshot: Event) -> Non
         transfer.feed(Stimulus.FAILURE_REPORTED, error.status)
         return
     _ask(session, transfer, refer_to)
+
+
+def _untangle(session: Session, crossing: list[BlindTransfer], latest: BlindTransfer) -> None:
+    """Both parties want to transfer each other: neither does, and they talk on."""
+    log.info("%s: a transferee sends a REFER of its own: both are refused", session.id)
+    for transfer in crossing:
+        transfer.feed(Stimulus.SUPERSEDED, _PENDING)
+    latest.feed(Stimulus.FAILURE_REPORTED, _PENDING)
 
 
 def _ask(session: Session, transfer: BlindTransfer, refer_to: ReferTo) -> None:

@@ -10,16 +10,17 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from fsctl.errors import ChannelGone, FsctlError
-from fsctl.esl.commands import UuidGetvar, UuidSetvarMulti
+from fsctl.esl.commands import UuidGetvar
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.sip.refer import ReferTo, parse_refer_to
 from fsctl.sip.status import SipStatus
 from fsctl.sip.uri import UriError
 
-STALE = ("sip_refer_to", "sip_h_Referred-By", "sip_h_X-FS-Refer-Params")
+STALE = ("sip_h_Referred-By", "sip_h_X-FS-Refer-Params")
 """Variables of one transfer that FreeSWITCH leaves on the transferee: the next one without them
-would inherit them, and ``bridge`` would send the headers among them to the target."""
+would inherit them, and ``bridge`` would send them to the target. They go when the target is called
+or the first two are joined, not earlier: another controller may have to read them again."""
 
 
 class BadRequest(FsctlError):
@@ -66,7 +67,7 @@ class RawRequest:
 
 
 def read_request(link: Connection, snapshot: Event) -> RawRequest:
-    """Read what is known of the REFER, then clear it from the transferee.
+    """Read what is known of the REFER.
 
     Raises :class:`fsctl.errors.LinkError`, ChannelGone.
     """
@@ -75,12 +76,7 @@ def read_request(link: Connection, snapshot: Event) -> RawRequest:
     wanted = [(transferee, "sip_refer_to"), (transferee, "sip_h_Referred-By")]
     if transferor:
         wanted.append((transferor, "sip_blind_transfer_event"))
-    replies = link.send_all(
-        [
-            *(UuidGetvar(uuid, name) for uuid, name in wanted),
-            UuidSetvarMulti(transferee, tuple((name, "") for name in STALE)),
-        ]
-    )
+    replies = link.send_all([UuidGetvar(uuid, name) for uuid, name in wanted])
     if replies[0].text.startswith("-ERR No such channel"):
         raise ChannelGone(f"{transferee} has hung up")
     values = [value_of(reply.text) for reply in replies[: len(wanted)]]

@@ -17,6 +17,7 @@ from gevent.queue import Queue
 from fsctl.errors import ChannelGone, LinkError, LinkLost
 from fsctl.esl.commands import (
     Execute,
+    UuidGetvar,
     UuidKill,
     UuidSetvarMulti,
 )
@@ -29,6 +30,7 @@ from fsctl.session.identity import presented
 from fsctl.session.intake import Intake
 from fsctl.session.legacy import LegacyTransfer
 from fsctl.session.links import Links
+from fsctl.session.request import value_of
 from fsctl.session.routing import Routed
 from fsctl.session.transfers import BlindTransfer
 from fsctl.settings import Settings, TransferMode
@@ -392,5 +394,10 @@ class Session:
 
     def _ring_deadline(self, dial: Dial, execution: str) -> None:
         """FreeSWITCH's own timeout ends with early media (originate returns then)."""
-        if dial.execution == execution and execution in self.dials and not dial.answered:
-            self.link.send(UuidKill(dial.outgoing.channel_uuid, "NO_ANSWER"))
+        if dial.execution != execution or execution not in self.dials or dial.answered:
+            return
+        called = dial.outgoing.channel_uuid
+        # The news of an answer may still be on its way, if we or the switch were held up.
+        asked = self.link.send(UuidGetvar(called, "endpoint_disposition"))
+        if value_of(asked.text) != "ANSWER":
+            self.link.send(UuidKill(called, "NO_ANSWER"))

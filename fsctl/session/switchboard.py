@@ -68,7 +68,8 @@ class Switchboard:
             self._refuse_attended(link, snapshot)
         elif context == REFER_CONTEXT:
             self._come_home(link, snapshot)
-        elif self._draining:
+        elif self._draining or len(self.sessions) >= self.settings.server.max_calls:
+            log.warning("a call is left to the switch: %d sessions run", len(self.sessions))
             let_go(link)
         elif context == LEGACY_CONTEXT:
             self._run(Session(self, _new_id(), link), entry.legacy_transfer, link, snapshot)

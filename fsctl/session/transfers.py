@@ -22,7 +22,7 @@ from fsctl.esl.commands import (
 )
 from fsctl.session.call import Call, CallState
 from fsctl.session.events import TransferComplete, TransferFailed
-from fsctl.session.request import RawRequest, value_of
+from fsctl.session.request import STALE, RawRequest, value_of
 from fsctl.sip.status import SipStatus, sipfrag
 from fsctl.transfer.transfer import DEADLINES, Action, State, Stimulus, Transfer, step
 
@@ -196,8 +196,12 @@ class BlindTransfer:
             case Action.REJOIN:
                 # Unset, or FreeSWITCH would report this join as the transfer's success.
                 self._switch_reports = False
-                unset = (("fsctl_stage", "joined"), ("blind_transfer_uuid", ""))
-                return [UuidSetvarMulti(transferee, unset), UuidBridge(transferee, transferor)]
+                variables = dict.fromkeys(("blind_transfer_uuid", *STALE), "")
+                variables["fsctl_stage"] = "joined"
+                return [
+                    UuidSetvarMulti(transferee, tuple(variables.items())),
+                    UuidBridge(transferee, transferor),
+                ]
             case Action.RELEASE_TRANSFEROR:
                 # A timer in FreeSWITCH: it holds when we die. The phone's own BYE comes first.
                 seconds = self._session.settings.transfer.release_transferor_after_s
