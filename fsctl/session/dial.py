@@ -29,6 +29,9 @@ from fsctl.sip.status import SipStatus
 
 REFER_CONTEXT = "fsctl_refer"
 LEGACY_CONTEXT = "fsctl_legacy"
+CALLING = "calling"
+"""``fsctl_stage`` of a transferee whose target is being called: who takes over does not call it
+again."""
 
 
 @dataclass(slots=True)
@@ -89,7 +92,7 @@ class Dial:
             "sip_invite_failure_phrase": "",
         }
         if self.for_transfer:
-            return variables | dict.fromkeys(STALE, "")
+            return variables | dict.fromkeys(STALE, "") | {"fsctl_stage": CALLING}
         return variables | {"fsctl_stage": "dialling"}
 
     def _leg_variables(self, home: str, settings: Settings) -> dict[str, str]:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import logging
 
 from fsctl.errors import ChannelGone, LinkError
+from fsctl.esl.commands import Command, NotifyReferrer, UuidGetvar, UuidKill, UuidSetvar
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.session.call import Call, CallState
+from fsctl.session.dial import CALLING
 from fsctl.session.dialstring import DialStringError
 from fsctl.session.events import BlindTransferRequested, CallAlerting, Started
-from fsctl.session.request import BadRequest, read_request
+from fsctl.session.outcome import bridge_status
+from fsctl.session.request import BadRequest, read_request, value_of
 from fsctl.session.routing import NoRoute
 from fsctl.session.session import Session
 from fsctl.session.transfers import BlindTransfer, abandon
 from fsctl.sip.refer import ReferTo, allowed_headers
-from fsctl.sip.status import SipStatus
+from fsctl.sip.status import SipStatus, sipfrag
 from fsctl.sip.uri import Uri
 from fsctl.transfer.transfer import Stimulus
 
@@ -63,6 +66,10 @@ def transfer_request(session: Session, link: Connection, snapshot: Event) -> Non
     Works as well in a session that has just been made, because the worker that ran the call is
     gone: everything needed is on the channels.
     """
+    running = session.open_transfer_of(snapshot.variable("blind_transfer_uuid"))
+    if running is not None:
+        _refuse_crossing(session, running, snapshot)
+        return
     transferee = _known_leg(session, snapshot)
     transferor = _transferor(session, snapshot, transferee)
     if not transferee.alive:
@@ -82,11 +89,11 @@ def transfer_request(session: Session, link: Connection, snapshot: Event) -> Non
     session.settle_link()
     if request.event is None:
         transferor.advance(CallState.DISCONNECTED)
-    crossing = [t for t in session.transfers if t.is_open and t.transferor is transferee]
     transfer = BlindTransfer(session, transferor, transferee, request)
     session.transfers.append(transfer)
-    if crossing:
-        _untangle(session, crossing, transfer)
+    if snapshot.variable("fsctl_stage") == CALLING:
+        # Our predecessor died while the target rang, and the target has failed since.
+        transfer.feed(Stimulus.FAILURE_REPORTED, bridge_status(snapshot))
         return
     try:
         refer_to = request.parse()
@@ -97,12 +104,21 @@ def transfer_request(session: Session, link: Connection, snapshot: Event) -> Non
     _ask(session, transfer, refer_to)
 
 
-def _untangle(session: Session, crossing: list[BlindTransfer], latest: BlindTransfer) -> None:
-    """Both parties want to transfer each other: neither does, and they talk on."""
+def _refuse_crossing(session: Session, running: BlindTransfer, snapshot: Event) -> None:
+    """A transferee sends a REFER of its own while its target rings.
+
+    FreeSWITCH parks the transferee and sends us the ringing target: neither transfer can go on.
+    Both are refused (491 Request Pending), and the first two talk on.
+    """
+    target, transferee = snapshot.channel_uuid or "", running.transferee.channel_uuid
     log.info("%s: a transferee sends a REFER of its own: both are refused", session.id)
-    for transfer in crossing:
-        transfer.feed(Stimulus.SUPERSEDED, _PENDING)
-    latest.feed(Stimulus.FAILURE_REPORTED, _PENDING)
+    asked = UuidGetvar(transferee, "sip_blind_transfer_event")
+    event = value_of(session.link.send(asked).text)
+    commands: list[Command] = [UuidSetvar(target, "blind_transfer_uuid"), UuidKill(target)]
+    if event is not None:
+        commands.append(NotifyReferrer(transferee, event, sipfrag(_PENDING)))
+    session.link.send_all(commands)
+    running.feed(Stimulus.TARGET_FAILED, _PENDING)
 
 
 def _ask(session: Session, transfer: BlindTransfer, refer_to: ReferTo) -> None:

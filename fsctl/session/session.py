@@ -342,6 +342,11 @@ class Session:
                 return transfer
         raise ValueError(f"{transferor} has asked for no transfer")
 
+    def open_transfer_of(self, transferee_uuid: str | None) -> BlindTransfer | None:
+        """The transfer in which the leg with this channel waits for a target."""
+        call = self.calls.get(transferee_uuid or "")
+        return self.open_transfer_of_transferee(call) if call is not None else None
+
     def open_transfer_of_transferee(self, transferee: Call) -> BlindTransfer | None:
         """The transfer in which ``transferee`` waits for a target."""
         for transfer in self.transfers:

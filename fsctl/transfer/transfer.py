@@ -52,7 +52,6 @@ class Stimulus(Enum):
     FAILURE_REPORTED = "the application reports failure"
     LEGS_REJOINED = "transferee and transferor are bridged again"
     REJOIN_FAILED = "transferee and transferor cannot be bridged again"
-    SUPERSEDED = "a party of it sends a REFER of its own"
     TRANSFEREE_HANGUP = "the transferee hangs up"
     TRANSFEROR_HANGUP = "the transferor hangs up"
     DEADLINE = "the deadline passes"
@@ -84,11 +83,6 @@ TABLE: dict[tuple[State, Stimulus], tuple[State, tuple[Action, ...]]] = {
     (_S.REQUESTED, _E.FAILURE_REPORTED): (_S.RECONNECTING, (_A.REJOIN,)),
     (_S.REQUESTED, _E.DEADLINE): (_S.RECONNECTING, (_A.REJOIN,)),
     (_S.REQUESTED, _E.TRANSFEREE_HANGUP): (_S.ABANDONED, _STOP_TELL_AND_RELEASE),
-    # FreeSWITCH has taken the legs apart for the other REFER; that one joins them again.
-    (_S.REQUESTED, _E.SUPERSEDED): (_S.FAILED, (_A.NOTIFY_FAILURE,)),
-    (_S.CALLING_TARGET, _E.SUPERSEDED): (_S.FAILED, (_A.HANG_UP_TARGET, _A.NOTIFY_FAILURE)),
-    (_S.JOINING, _E.SUPERSEDED): (_S.FAILED, (_A.HANG_UP_TARGET, _A.NOTIFY_FAILURE)),
-    (_S.RECONNECTING, _E.SUPERSEDED): (_S.FAILED, (_A.NOTIFY_FAILURE,)),
     (_S.CALLING_TARGET, _E.TARGET_ANSWERED): (_S.JOINING, ()),
     (_S.CALLING_TARGET, _E.TARGET_FAILED): (_S.RECONNECTING, (_A.REJOIN,)),
     # Events may arrive without the one before them: bridged legs are bridged.
