@@ -232,7 +232,7 @@ def _transferor(session: Session, snapshot: Event, transferee: Call) -> Call:
         known = _add(session, uuid or _NOBODY, number, name, connected=True)
         if not uuid:
             known.advance(CallState.DISCONNECTED)
-    known.peer, transferee.peer = transferee, known
+    known.peer = transferee.peer = None  # FreeSWITCH has taken them apart
     return known
 
 
