@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+STOCK_AFTER_S = 1.0
+"""How long after its leg a link asks which of the other legs are still there, and how often."""
+
 _CS_EXECUTE = "4"
 """The state that a channel is to be in next (``Channel-State`` is the one that it still runs)."""
 
@@ -115,6 +118,8 @@ class Intake:
         if session.referred is not None and call is session.referred[1]:
             transferor, session.referred = session.referred[0], None
             abandon(session, transferor, call)
+        if call.channel_uuid == session.link_leg:
+            session.after(STOCK_AFTER_S, self._take_stock)
         if call.channel_uuid == session.link_leg and session.native_is_ours:
             forsaken(session, session.native_transferor)
         if session.legacy is not None and session.legacy.transferee is call:
@@ -124,6 +129,18 @@ class Intake:
                 transfer.feed(Stimulus.TRANSFEREE_HANGUP)
             elif call is transfer.transferor:
                 transfer.feed(Stimulus.TRANSFEROR_HANGUP)
+
+    def _take_stock(self) -> None:
+        """The link outlives its leg for a while only: who else is really still there?"""
+        session = self._session
+        for call in [call for call in session.calls.values() if call.alive]:
+            if session.link.send(UuidExists(call.channel_uuid)).text.strip() != "true":
+                log.info("%s: %s has ended unheard", session.id, call)
+                session.gone(call, SipStatus(487))
+                for transfer in self._open_transfers():
+                    if call is transfer.transferor:
+                        transfer.feed(Stimulus.TRANSFEROR_HANGUP)
+        session.after(STOCK_AFTER_S, self._take_stock)
 
     def _forget_unborn(self, waiting: Call) -> None:
         """The one who waited has left, perhaps before FreeSWITCH made the channel it waited for."""
@@ -205,10 +222,12 @@ class Intake:
         session, transferor = self._session, self._call(event)
         if event.subclass != "sofia::transferor" or transferor is None:
             return
-        blind = (event.variable("transfer_to") or "").startswith("blind:")
-        transferee = transferor.peer
-        if not blind or transferee is None:
-            return
+        kind, _, transferee_uuid = (event.variable("transfer_to") or "").partition(":")
+        transferee = session.calls.get(transferee_uuid)
+        if kind != "blind" or transferee is None:
+            return  # attended, or the transferee is another session's
+        if session.knows_refer(transferor, event.variable("sip_blind_transfer_event")):
+            return  # told again, or late: its transferee has come home already
         if transferor.transfer_mode == "legacy":
             session.legacy = LegacyTransfer(session, transferor, transferee)
         elif transferee.alive:

@@ -363,6 +363,13 @@ class Session:
         if call.advance(CallState.DISCONNECTED):
             self.emit(Disconnected(self, call, status.code, status.reason))
 
+    def knows_refer(self, transferor: Call, event: str | None) -> bool:
+        """True when this very REFER (``Event: refer;id=N``) has its transfer already."""
+        return any(
+            transfer.transferor is transferor and transfer.request.event == event
+            for transfer in self.transfers
+        )
+
     @property
     def native_is_ours(self) -> bool:
         """Nobody else looks after the transferor of the native transfer that we serve."""

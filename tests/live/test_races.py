@@ -1,0 +1,578 @@
+"""Two things at the same moment, on the real switch; whoever wins, the invariants hold."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from urllib.parse import quote
+
+import pytest
+
+from tests.live.lab import Answer, NotInTime, Pause, Refuse, Ring, free_port, wait_for
+from tests.live.lab.party import hear_each_other, sections, talking
+
+UNDECIDED = """
+from fsctl.scenario import BlindTransferRequested, Scenario
+scenario = Scenario()
+
+@scenario.on(BlindTransferRequested)
+def requested(event):
+    print("TOLD requested", flush=True)
+"""
+
+
+@pytest.fixture
+def served(controller, switch):
+    return controller(sections(switch, ring_timeout_s=4))
+
+
+@pytest.fixture(params=["callee", "caller"])
+def direction(request):
+    return request.param
+
+
+def both(phones, direction):
+    """Transferor and transferee of a call that is up."""
+    alice, bob = talking(phones)
+    return (bob, alice) if direction == "callee" else (alice, bob)
+
+
+@pytest.fixture
+def parties(served, phones, direction):
+    return both(phones, direction)
+
+
+@pytest.fixture
+def frozen(served):
+    """Stop the controller's process, and let it go on: what happens between comes late."""
+
+    class Frozen:
+        def __enter__(self):
+            os.killpg(served.pid, signal.SIGSTOP)
+
+        def __exit__(self, *_):
+            os.killpg(served.pid, signal.SIGCONT)
+
+    return Frozen()
+
+
+def no_leg_is_left(switch):
+    """Soon after the last phone has hung up; a zombie is waited for, and told of all the same."""
+    try:
+        switch.wait_no_channels(3.0)
+    except NotInTime:
+        switch.wait_no_channels(20.0)
+        raise
+
+
+def later(delay_ms):
+    time.sleep(delay_ms / 1000)  # the race itself: nothing is waited for
+
+
+# -- somebody leaves
+
+
+@pytest.mark.parametrize(
+    "delay_ms",
+    [0, 1, 20, 280],
+)
+def test_transferor_leaves_after_the_202(parties, phones, switch, delay_ms):
+    transferor, transferee = parties
+    target = phones.callee("1002", [Ring()])
+    transferor.refer(f"<{switch.uri('1002')}>")
+    later(delay_ms)
+    transferor.bye()
+    target.answer()
+    assert hear_each_other(transferee, target)
+    target.bye()
+    transferee.wait_over()
+    no_leg_is_left(switch)
+
+
+@pytest.mark.parametrize("delay_ms", [0, 280])
+def test_transferor_leaves_and_the_target_is_busy(parties, phones, switch, delay_ms):
+    """Nobody is left to be joined with: the transferee's call ends, and no leg stays."""
+    transferor, transferee = parties
+    phones.callee("1002", [Ring(), Pause(delay_ms or 1), Refuse(486, "Busy")])
+    transferor.refer(f"<{switch.uri('1002')}>")
+    transferor.bye()
+    transferee.wait_over()
+    no_leg_is_left(switch)
+
+
+@pytest.mark.parametrize(
+    "delay_ms",
+    [0, 20, 280],
+)
+def test_transferee_leaves_after_the_202(parties, phones, switch, delay_ms):
+    transferor, transferee = parties
+    phones.callee("1002", [Ring()])
+    transferor.refer(f"<{switch.uri('1002')}>")
+    later(delay_ms)
+    transferee.bye()
+    assert transferor.wait_notify(timeout_s=3) == "SIP/2.0 487 Request Terminated"
+    transferor.wait_over()
+    assert len(transferor.notifies()) == 1
+    no_leg_is_left(switch)
+
+
+def test_transferee_leaves_before_the_controller_looks(parties, phones, switch, frozen):
+    transferor, transferee = parties
+    with frozen:
+        transferor.refer(f"<{switch.uri('1002')}>")
+        transferee.bye()
+        transferee.wait_over()
+    transferor.wait_notify()
+    transferor.wait_over()
+    no_leg_is_left(switch)
+
+
+def test_transferor_leaves_before_the_controller_looks(parties, phones, switch, frozen):
+    transferor, transferee = parties
+    target = phones.callee("1002")
+    with frozen:
+        transferor.refer(f"<{switch.uri('1002')}>")
+        transferor.bye()
+        transferor.wait_over()
+    target.wait_received("INVITE")
+    assert hear_each_other(transferee, target)
+    target.bye()
+    transferee.wait_over()
+    no_leg_is_left(switch)
+
+
+def test_both_leave_before_the_controller_looks(parties, phones, switch, frozen):
+    transferor, transferee = parties
+    target = phones.callee("1002")
+    with frozen:
+        transferor.refer(f"<{switch.uri('1002')}>")
+        for phone in (transferor, transferee):
+            phone.bye()
+            phone.wait_over()
+    no_leg_is_left(switch)
+    assert not target.received("INVITE")
+
+
+@pytest.mark.parametrize("delay_ms", [0, 10, 50])
+def test_target_answers_and_leaves_at_once(parties, phones, switch, delay_ms):
+    """Success was true for a moment, or it was not: never a drop without a success report."""
+    transferor, transferee = parties
+    target = phones.callee("1002", [Ring()])
+    transferor.refer(f"<{switch.uri('1002')}>")
+    target.wait_sent(180)
+    target.command("answer")
+    target.wait_sent(200)
+    later(delay_ms)
+    target.command("bye")
+    target.wait_over()
+    if transferor.wait_notify() == "SIP/2.0 200 OK":
+        transferee.wait_over()
+        transferor.wait_over()
+    else:
+        assert hear_each_other(transferee, transferor)
+    assert len(transferor.notifies()) == 1
+
+
+def test_both_leave_as_the_target_answers(parties, phones, switch):
+    transferor, transferee = parties
+    target = phones.callee("1002", [Ring()])
+    transferor.refer(f"<{switch.uri('1002')}>")
+    target.answer()
+    transferor.command("bye")
+    transferee.command("bye")
+    for phone in (transferor, transferee, target):
+        phone.wait_over()
+    no_leg_is_left(switch)
+
+
+def test_transferor_leaves_as_it_gets_its_call_back(parties, phones, switch):
+    transferor, transferee = parties
+    target = phones.callee("1002", [Ring()])
+    transferor.refer(f"<{switch.uri('1002')}>")
+    target.wait_sent(180)
+    target.refuse(486, "Busy")
+    transferor.command("bye")
+    transferor.wait_over()
+    transferee.wait_over()
+    no_leg_is_left(switch)
+
+
+# -- the ring timeout
+
+
+@pytest.mark.parametrize("before_ms", [60, 30, 10, 0])
+def test_target_answers_as_its_time_is_over(controller, phones, switch, before_ms):
+    """FreeSWITCH cancels at a full second: the answer and the CANCEL cross."""
+    controller(sections(switch, ring_timeout_s=1))
+    alice, bob = talking(phones)
+    wait_for(lambda: time.time() % 1 > 0.5, 2, "the second half of a second", 0.001)
+    target = phones.callee("1002", [Ring()])
+    wait_for(lambda: time.time() % 1 < 0.1, 2, "a second begins", 0.001)
+    bob.refer(f"<{switch.uri('1002')}>")
+    target.wait_sent(180)
+    later(max(0.0, (1 - time.time() % 1) * 1000 - before_ms))
+    target.command("answer")
+    line = bob.wait_notify()
+    if line == "SIP/2.0 200 OK":
+        assert hear_each_other(alice, target)
+        bob.wait_over()
+    else:
+        assert hear_each_other(alice, bob)
+    assert len(bob.notifies()) == 1
+
+
+def test_stalled_beyond_the_ring_timeout(controller, phones, switch):
+    """The process stands still, the target answers meanwhile: the call stays."""
+    served = controller(sections(switch, ring_timeout_s=2))
+    alice, bob = talking(phones)
+    target = phones.callee("1002", [Ring()])
+    bob.refer(f"<{switch.uri('1002')}>")
+    target.wait_sent(180)
+    os.killpg(served.pid, signal.SIGSTOP)
+    target.answer()
+    assert bob.wait_notify() == "SIP/2.0 200 OK"
+    later(6000)
+    os.killpg(served.pid, signal.SIGCONT)
+    bob.wait_over()
+    assert hear_each_other(alice, target)
+    assert len(bob.notifies()) == 1
+
+
+def test_stalled_for_three_seconds(parties, phones, switch, frozen):
+    transferor, transferee = parties
+    target = phones.callee("1002")
+    with frozen:
+        transferor.refer(f"<{switch.uri('1002')}>")
+        later(3000)
+    assert transferor.wait_notify() == "SIP/2.0 200 OK"
+    assert hear_each_other(transferee, target)
+    transferor.wait_over()
+
+
+# -- REFERs at awkward moments
+
+
+def test_refer_at_the_moment_of_the_answer(served, phones, switch, direction):
+    bob = phones.callee("1001", [Ring()])
+    alice = phones.caller("2000", "1001")
+    target = phones.callee("1002")
+    bob.wait_sent(180)
+    bob.command("answer")
+    transferor, transferee = (bob, alice) if direction == "callee" else (alice, bob)
+    assert transferor.refer(f"<{switch.uri('1002')}>").status == 202
+    transferor.wait(lambda _: transferor.notifies() or transferor.received("BYE"), 5, "told")
+    # FreeSWITCH hangs up a callee that refers before it is bridged: no dialog, no report
+    assert len(transferor.notifies()) <= 1
+    if transferor.notifies() in ([], ["SIP/2.0 200 OK"]):
+        assert hear_each_other(transferee, target)
+        transferor.wait_over()
+        target.bye()
+        transferee.wait_over()
+        no_leg_is_left(switch)
+    else:
+        assert hear_each_other(transferee, transferor)
+
+
+def test_refer_at_the_moment_the_first_two_are_joined_again(parties, phones, switch):
+    transferor, transferee = parties
+    phones.callee("1002", [Refuse(486, "Busy")])
+    target = phones.callee("1003")
+    transferor.refer(f"<{switch.uri('1002')}>")
+    transferor.wait_notify()
+    assert transferor.refer(f"<{switch.uri('1003')}>").status == 202
+    if transferor.wait_notify(2) == "SIP/2.0 200 OK":
+        assert hear_each_other(transferee, target)
+        transferor.wait_over()
+    else:
+        assert hear_each_other(transferee, transferor)
+    assert len(transferor.notifies()) == 2
+
+
+def test_both_refer_at_the_same_time(parties, phones, switch):
+    one, other = parties
+    first, second = phones.callee("1002", [Ring()]), phones.callee("1003", [Ring()])
+    one.command("refer", lines=[f"Refer-To: <{switch.uri('1002')}>"])
+    other.command("refer", lines=[f"Refer-To: <{switch.uri('1003')}>"])
+    one.wait_received(202)
+    other.wait_received(202)
+    for phone in (first, second):
+        if phone.received("INVITE"):
+            phone.command("answer")
+    for phone in (one, other):
+        phone.wait(lambda _, p=phone: p.notifies() or p.received("BYE"), 5, "told, or over")
+        assert len(phone.notifies()) <= 1
+
+
+def test_transferee_refers_while_the_target_rings(parties, phones, switch):
+    transferor, transferee = parties
+    target, other = phones.callee("1002", [Ring()]), phones.callee("1003")
+    transferor.refer(f"<{switch.uri('1002')}>")
+    target.wait_sent(180)
+    assert transferee.refer(f"<{switch.uri('1003')}>").status == 202
+    line = transferee.wait_notify()
+    if target.open_calls():
+        target.command("answer")
+    transferor.wait_notify()
+    # both are refused, or the second moves the first transferor: nobody who talks is cut off
+    survivors = (transferor, other) if line == "SIP/2.0 200 OK" else (transferee, transferor)
+    assert hear_each_other(*survivors)
+    with pytest.raises(NotInTime):
+        survivors[0].wait_over(3.0)
+    assert len(transferee.notifies()) == len(transferor.notifies()) == 1
+
+
+@pytest.mark.parametrize("busy", [False, True])
+def test_transfer_to_oneself(served, phones, switch, busy):
+    """Bob names his own number: his phone takes a second call, or is busy."""
+    alice, bob = talking(phones)
+    desk = phones.callee("1001", [Refuse(486, "Busy")] if busy else [Ring(), Answer()], "desk")
+    bob.refer(f"<{switch.uri('1001')}>")
+    if busy:
+        assert bob.wait_notify() == "SIP/2.0 486 Busy"
+        assert hear_each_other(alice, bob)
+    else:
+        assert bob.wait_notify() == "SIP/2.0 200 OK"
+        assert hear_each_other(alice, desk)
+        bob.wait_over()
+
+
+def test_transfer_to_the_other_party(served, phones, switch):
+    """Alice sends Bob to Bob's own number."""
+    alice, _ = talking(phones)
+    phones.callee("1001", [Refuse(486, "Busy")], "desk")
+    alice.refer(f"<{switch.uri('1001')}>")
+    assert alice.wait_notify() == "SIP/2.0 486 Busy"
+
+
+# -- FreeSWITCH's own attended transfer
+
+
+def test_attended_transfer_between_two_calls(served, phones, switch, direction):
+    """Left to FreeSWITCH: the survivors talk, and one of them can transfer again."""
+    alice, bob = talking(phones)
+    carol = phones.callee("1002")
+    consultation = phones.caller("1001", "1002", name="bob-again")
+    if direction == "caller":
+        consultation.wait_talking()
+        transferor, survivor = alice, bob
+    else:
+        transferor, survivor = bob, alice
+    consultation.wait_talking()
+    replaces = quote(consultation.dialog().replaces, safe="")
+    assert transferor.refer(f"<{switch.uri('1002')}?Replaces={replaces}>").status == 202
+    assert transferor.wait_notify() == "SIP/2.0 200 OK"
+    assert hear_each_other(survivor, carol)
+    consultation.wait_over()
+    transferor.hang_up()
+    assert hear_each_other(survivor, carol)
+    dave = phones.callee("1003")
+    carol.refer(f"<{switch.uri('1003')}>")
+    assert carol.wait_notify() == "SIP/2.0 200 OK"
+    assert hear_each_other(survivor, dave)
+    dave.bye()
+    survivor.wait_over()
+    carol.wait_over()
+    no_leg_is_left(switch)
+
+
+# -- death and the end of the controller
+
+
+def test_killed_before_the_decision(controller, phones, switch):
+    """Nobody else is there: FreeSWITCH reports and joins the first two again."""
+    served = controller(sections(switch), scenario=UNDECIDED)
+    alice, bob = talking(phones)
+    target = phones.callee("1002")
+    bob.refer(f"<{switch.uri('1002')}>")
+    served.wait_log("TOLD requested")
+    served.kill9()
+    assert bob.wait_notify() == "SIP/2.0 403 Forbidden"
+    assert hear_each_other(alice, bob)
+    assert not target.received("INVITE")
+
+
+@pytest.mark.parametrize("decided", [False, True])
+def test_killed_and_the_second_controller_takes_over(controller, phones, switch, decided):
+    """Two controllers in the list: the second goes on where the first has died."""
+    ports = free_port(), free_port()
+    listed = {"controllers": [f"127.0.0.1:{port}" for port in ports]}
+    settings = sections(switch, dialplan=listed)
+    first = controller(settings, port=ports[0], scenario="" if decided else UNDECIDED)
+    second = controller(settings, port=ports[1], install=False)
+    alice, bob = talking(phones)
+    target = phones.callee("1002", [Ring()])
+    bob.refer(f"<{switch.uri('1002')}>")
+    if decided:
+        target.wait_sent(180)
+        first.kill9()
+        target.refuse(486, "Gone fishing")
+        assert bob.wait_notify().startswith("SIP/2.0 486")
+        assert hear_each_other(alice, bob)
+    else:
+        first.wait_log("TOLD requested")
+        first.kill9()
+        target.answer()
+        assert bob.wait_notify() == "SIP/2.0 200 OK"
+        assert hear_each_other(alice, target)
+        bob.wait_over()
+    assert len(bob.notifies()) == 1
+    assert second.is_running
+
+
+def test_home_is_dead_and_another_lives(controller, phones, switch):
+    ports = free_port(), free_port()
+    listed = {"controllers": [f"127.0.0.1:{port}" for port in ports]}
+    settings = sections(switch, dialplan=listed)
+    first = controller(settings, port=ports[0])
+    controller(settings, port=ports[1], install=False)
+    alice, bob = talking(phones)
+    first.kill9()
+    phones.callee("1002", [Refuse(486, "Gone fishing")])
+    target = phones.callee("1003")
+    bob.refer(f"<{switch.uri('1002')}>")
+    assert bob.wait_notify() == "SIP/2.0 486 Gone fishing"
+    assert hear_each_other(alice, bob)
+    alice.refer(f"<{switch.uri('1003')}>")
+    assert alice.wait_notify() == "SIP/2.0 200 OK"
+    assert hear_each_other(bob, target)
+    alice.wait_over()
+
+
+@pytest.mark.parametrize("moment", ["requested", "202", "rejoined", "alerting", "joined"])
+def test_sigterm(controller, phones, switch, moment):
+    served = controller(sections(switch), scenario=UNDECIDED if moment == "requested" else "")
+    if moment == "alerting":
+        bob = phones.callee("1001", [Ring()])
+        alice = phones.caller("2000", "1001")
+        alice.wait_received(180)
+        assert served.terminate() == 0
+        bob.answer()
+        alice.wait_talking()
+        assert hear_each_other(alice, bob)
+        return
+    alice, bob = talking(phones)
+    phones.callee("1002", [Refuse(486, "Busy")])
+    target = phones.callee("1003")
+    bob.refer(f"<{switch.uri('1002' if moment == 'rejoined' else '1003')}>")
+    if moment == "requested":
+        served.wait_log("TOLD requested")
+    elif moment in ("rejoined", "joined"):
+        bob.wait_notify()
+    assert served.terminate() == 0
+    line = bob.wait_notify()
+    assert hear_each_other(alice, target if line == "SIP/2.0 200 OK" else bob)
+    assert len(bob.notifies()) == 1
+
+
+# -- many
+
+
+def test_limit_of_calls_is_reached(controller, phones, switch):
+    """A transfer of a call that is up needs one link more than the limit leaves."""
+    settings = sections(switch)
+    settings["server"]["max_calls"] = 1
+    controller(settings)
+    alice, bob = talking(phones)
+    target = phones.callee("1002")
+    bob.refer(f"<{switch.uri('1002')}>")
+    assert bob.wait_notify() == "SIP/2.0 200 OK"
+    assert hear_each_other(alice, target)
+    bob.wait_over()
+
+
+def test_eight_calls_each_with_a_transfer(served, phones, switch):
+    pairs = []
+    for n in range(8):
+        bob = phones.callee(f"11{n:02}")
+        pairs.append((phones.caller(f"21{n:02}", f"11{n:02}"), bob))
+    targets = [phones.callee(f"12{n:02}") for n in range(8)]
+    for alice, _ in pairs:
+        alice.wait_talking()
+    transferors = [pair[n % 2] for n, pair in enumerate(pairs)]
+    transferees = [pair[1 - n % 2] for n, pair in enumerate(pairs)]
+    for n, phone in enumerate(transferors):
+        phone.command("refer", lines=[f"Refer-To: <{switch.uri(f'12{n:02}')}>"])
+    for phone in transferors:
+        assert phone.wait_notify(timeout_s=10) == "SIP/2.0 200 OK"
+    for transferee, target in zip(transferees, targets, strict=True):
+        assert hear_each_other(transferee, target)
+    for phone in transferors:
+        phone.wait_over()
+        assert len(phone.notifies()) == 1
+    for transferee, target in zip(transferees, targets, strict=True):
+        target.bye()
+        transferee.wait_over()
+    no_leg_is_left(switch)
+
+
+# -- legacy
+
+
+@pytest.fixture
+def legacy(controller, phones, switch, direction):
+    served = controller(
+        sections(switch, transfer={"mode": "legacy"}),
+        scenario="""
+from fsctl.scenario import Scenario, TransferComplete, TransferFailed
+scenario = Scenario()
+
+@scenario.on(TransferComplete)
+def complete(event):
+    print("TOLD complete", event.call.number, flush=True)
+
+@scenario.on(TransferFailed)
+def failed(event):
+    print("TOLD failed", event.call.number, event.code, flush=True)
+""",
+    )
+    return served, *both(phones, direction)
+
+
+def told(served):
+    return [line for line in served.log_text().splitlines() if line.startswith("TOLD")]
+
+
+def test_legacy_transferee_leaves_while_the_target_rings(legacy, phones, switch):
+    served, transferor, transferee = legacy
+    target = phones.callee("1002", [Ring()])
+    transferor.refer(f"<{switch.uri('1002')}>")
+    target.wait_sent(180)
+    transferee.bye()
+    target.wait_received("CANCEL")
+    served.wait_log(f"TOLD failed {transferor.number}")
+    transferor.wait_notify()
+    transferor.wait_over()
+    assert len(told(served)) == 1
+
+
+@pytest.mark.parametrize("delay_ms", [0, 100])
+def test_legacy_transferor_leaves_after_the_202(legacy, phones, switch, delay_ms):
+    served, transferor, transferee = legacy
+    target = phones.callee("1002", [Ring()])
+    transferor.refer(f"<{switch.uri('1002')}>")
+    later(delay_ms)
+    transferor.bye()
+    target.answer()
+    assert hear_each_other(transferee, target)
+    served.wait_log(f"TOLD complete {transferor.number}")
+    assert len(told(served)) == 1
+
+
+def test_legacy_target_answers_and_leaves_at_once(legacy, phones, switch):
+    served, transferor, transferee = legacy
+    target = phones.callee("1002", [Ring()])
+    transferor.refer(f"<{switch.uri('1002')}>")
+    target.wait_sent(180)
+    target.command("answer")
+    target.wait_sent(200)
+    target.command("bye")
+    line = transferor.wait_notify()
+    served.wait_log("TOLD")
+    assert ("complete" in told(served)[0]) == (line == "SIP/2.0 200 OK")
+    if line != "SIP/2.0 200 OK":
+        assert hear_each_other(transferee, transferor)
+    else:
+        transferee.wait_over()
+        transferor.wait_over()
+    assert len(told(served)) == len(transferor.notifies()) == 1
