@@ -131,15 +131,14 @@ def arming(call: Call, peer: Call, home: str, settings: Settings) -> dict[str, s
     }
 
 
-def rearming(transferor: Call, settings: Settings) -> list[Command]:
-    """Return the commands that change what a REFER by ``transferor`` does, now."""
+def rearming(transferor: Call, peer: Call, settings: Settings) -> list[Command]:
+    """Return the commands that change what a REFER by ``transferor`` does to ``peer``, now."""
     mode = transferor.transfer_mode
-    uuid = transferor.channel_uuid
-    commands: list[Command] = [UuidSetvar(uuid, "confirm_blind_transfer", _confirm(mode, settings))]
-    if transferor.peer is not None:
-        peer = transferor.peer.channel_uuid
-        commands.append(UuidSetvar(peer, "force_transfer_context", _context(mode)))
-    return commands
+    confirm = _confirm(mode, settings)
+    return [
+        UuidSetvar(transferor.channel_uuid, "confirm_blind_transfer", confirm),
+        UuidSetvar(peer.channel_uuid, "force_transfer_context", _context(mode)),
+    ]
 
 
 def _confirm(mode: TransferMode, settings: Settings) -> str:

@@ -312,10 +312,17 @@ class Session:
         self.rearm(call)
 
     def rearm(self, call: Call) -> None:
-        """Put ``call``'s mode on the channels, at the latest when it is joined with another."""
+        """Put ``call``'s mode on the channels: at once where they exist, and again at the join."""
         call.armed = call.peer is not None
-        if call.armed:
-            self.link.send_all(rearming(call, self.settings))
+        peer = call.peer or self._being_joined_with(call)
+        if peer is not None:
+            self.link.send_all(rearming(call, peer, self.settings))
+
+    def _being_joined_with(self, call: Call) -> Call | None:
+        for dial in self.dials.values():
+            if call in (dial.waiting, dial.outgoing):
+                return dial.outgoing if call is dial.waiting else dial.waiting
+        return None
 
     def set_timeout(self, seconds: float, callback: Callable[[], None]) -> Timer:
         """Call ``callback`` in ``seconds``, in the session's greenlet; it can be cancelled."""
