@@ -105,7 +105,7 @@ class Dial:
             "outbound_redirect_fatal": "true",
         }
         if self.for_transfer:
-            # bridge returns at 183 otherwise, and FreeSWITCH would report success (FREESWITCH 4).
+            # bridge returns at 183 otherwise, and FreeSWITCH would report success (switch_ivr_originate.c).
             variables |= {"ignore_early_media": "true", "instant_ringback": "true"}
         if settings.call.codecs:
             variables["absolute_codec_string"] = settings.call.codecs
@@ -113,7 +113,7 @@ class Dial:
 
 
 def arming(call: Call, peer: Call, home: str, settings: Settings) -> dict[str, str]:
-    """Return the variables that make a REFER of either party come home (FREESWITCH.md 0).
+    """Return the variables that make a REFER of either party come home (sofia.c, REFER).
 
     Where ``call`` is sent as a transferee depends on what its *peer*, the transferor, asked for;
     whether FreeSWITCH waits for the result depends on ``call``'s own wish as a transferor.

@@ -41,7 +41,7 @@ def new_call(session: Session, link: Connection, snapshot: Event) -> None:
 def legacy_transfer(session: Session, link: Connection, snapshot: Event) -> None:
     """Run a new session for a transferee that FreeSWITCH moves natively.
 
-    The target sees the transferor; FreeSWITCH reports with NOTIFY by itself (FREESWITCH.md 8).
+    The target sees the transferor; FreeSWITCH reports with NOTIFY by itself (mod_sofia.c).
     """
     call = _known_leg(session, snapshot)
     call.caller_id = snapshot.variable("fsctl_transferor_number") or call.number

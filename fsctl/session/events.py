@@ -43,7 +43,7 @@ class CallAlerting(SessionEvent):
     headers: Mapping[str, str]
     """Custom headers of the INVITE (FreeSWITCH keeps those that begin with ``X-``)."""
     legacy_transfer: bool = False
-    """True when this leg is the transferee of a legacy transfer (DESIGN: it is a new session)."""
+    """True when this leg is the transferee of a legacy transfer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 The REFER shows as our ``bridge`` coming to an end while its leg is no longer executing our
 dialplan. From then on the transferee's next bridge tells the result: with anybody else it is
-complete; with the transferor again it has failed (FREESWITCH.md 8).
+complete; with the transferor again it has failed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Reading a transfer request from the channels of a leg that came home (FREESWITCH.md 1, 9).
+"""Reading a transfer request from the channels of a leg that came home.
 
 Nothing is taken from a plain event header: FreeSWITCH leaves ``%0D%0A`` as it is there, and a
 client that decodes it sees line breaks that were never sent. ``uuid_getvar`` gives exact values.

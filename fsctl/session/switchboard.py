@@ -114,7 +114,7 @@ class Switchboard:
 
     @staticmethod
     def _refuse_attended(link: Connection, snapshot: Event) -> None:
-        """A REFER with Replaces that no dialog of this switch matches (FREESWITCH.md 14)."""
+        """A REFER with Replaces that no dialog of this switch matches."""
         log.warning(
             "attended transfer to an unknown dialog refused: transferor %s",
             snapshot.variable("sip_h_X-FS-Refer-From"),
