@@ -105,7 +105,7 @@ class Dial:
             "outbound_redirect_fatal": "true",
         }
         if self.for_transfer:
-            # bridge returns at 183 otherwise, and FreeSWITCH would report success (switch_ivr_originate.c).
+            # bridge returns at 183 otherwise, and FreeSWITCH would report success.
             variables |= {"ignore_early_media": "true", "instant_ringback": "true"}
         if settings.call.codecs:
             variables["absolute_codec_string"] = settings.call.codecs

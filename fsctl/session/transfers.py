@@ -2,7 +2,8 @@
 
 The table decides, this file acts. ``blind_transfer_uuid`` stays set on the transferee as long as
 possible: while it is set, the death of every controller ends in a NOTIFY and the first two talking
-(switch_core_state_machine.c), and FreeSWITCH itself reports success when transferee and target are bridged.
+(switch_core_state_machine.c), and FreeSWITCH itself reports success when transferee and target are
+bridged.
 """
 
 from __future__ import annotations
