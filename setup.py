@@ -1,4 +1,4 @@
-"""Package metadata. The templates of the top-level folder ``dialplan/`` are installed as package data."""
+"""Package metadata. The templates of ``dialplan/`` are installed as package data."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ HERE = Path(__file__).parent
 setup(
     name="fsctl",
     version="0.1.0",
-    description="Call transfers on an unpatched FreeSWITCH, controlled from Python over the event socket",
+    description="Call transfers on an unpatched FreeSWITCH, under the control of Python scenarios",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="MIT",

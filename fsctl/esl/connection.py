@@ -37,6 +37,8 @@ from fsctl.esl.commands import (
     Execute,
     HangupMsg,
     Linger,
+    NoEvents,
+    NoLinger,
 )
 from fsctl.esl.events import Event, Reply, event_of
 from fsctl.esl.frames import DEFAULT_LIMITS, Frame, FrameReader, Limits
@@ -82,6 +84,7 @@ class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyp
         self._gone = Flag()
         self._loss: LinkError = LinkLost("closed")
         self._hung_up = False
+        self._retired = False
 
     # -- life ---------------------------------------------------------------------------------
 
@@ -96,7 +99,7 @@ class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyp
     @property
     def closed(self) -> bool:
         """Whether the link is gone, by our doing or by the peer's."""
-        return self._gone.is_set()
+        return bool(self._gone.is_set())
 
     @property
     def lingering(self) -> bool:
@@ -122,6 +125,20 @@ class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyp
     def wait_closed(self, timeout_s: float | None = None) -> bool:
         """Wait until the link is gone; False when it is not by then."""
         return bool(self._gone.wait(timeout_s))
+
+    def retire(self) -> None:
+        """Hear no more, and end as soon as the link's channel has hung up.
+
+        Raises LinkLost. A channel that lives must keep its links (see `fsctl.session.links`); one
+        that has hung up is kept by a link that lingers, as a zombie that ``show channels`` lists.
+        """
+        self.on_event = _ignore_event
+        self._retired = True
+        if self._lingering:
+            self.close()
+        elif not self.closed:
+            self.post(NoEvents())
+            self.post(NoLinger())
 
     def close(self) -> None:
         """End the link at once; everybody who waits gets LinkLost. May be repeated."""
@@ -214,7 +231,7 @@ class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyp
 
     def _take_notice(self, frame: Frame) -> None:
         self._hung_up = self.channel_uuid is not None
-        if frame.headers.get("Content-Disposition") != "linger":
+        if frame.headers.get("Content-Disposition") != "linger" or self._retired:
             self._lose(LinkLost("FreeSWITCH ended the link"))
             return
         self._lingering = True

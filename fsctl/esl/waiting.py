@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from gevent.event import AsyncResult
 
@@ -58,7 +58,8 @@ class Awaited(Generic[T]):
         self._result.wait(deadline.left_s())
         if not self._result.ready():
             raise deadline.missed(self.what)
-        value: T = self._result.get(block=False)  # type: ignore[assignment]  # it is ready
+        ready: Any = self._result.get(block=False)  # whatever gevent's stubs say of it
+        value: T = ready
         return value
 
 

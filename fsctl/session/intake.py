@@ -171,8 +171,7 @@ class Intake:
         if dial.outgoing.advance(CallState.DISCONNECTED):
             session.emit(Disconnected(session, dial.outgoing, 200, "OK"))
         for transfer in self._open_transfers():
-            if transfer.target is dial.outgoing and transfer.awaits_join:
-                transfer.feed(Stimulus.TARGET_FAILED, SipStatus(487))  # gone before the join
+            if transfer.target is dial.outgoing and transfer.target_left():
                 return
         if session.native_transferor and dial.waiting.alive:
             session.leave_to_switch(dial.waiting, SipStatus(487))  # gone before the join, too

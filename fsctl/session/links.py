@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from fsctl.esl.commands import Command, Events, Filter, Linger, NoEvents, NoLinger
+from fsctl.esl.commands import Command, Events, Filter, Linger
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.esl.farewell import let_go
@@ -95,14 +95,7 @@ class Links:
                 link.close()
 
     def _silence(self, link: Connection) -> None:
-        link.on_event = _ignore
         link.on_lost = None
         self._kept.remove(link)
-        self._silent = [old for old in self._silent if not old.closed] + [link]
-        if not link.closed:
-            link.post(NoEvents())
-            link.post(NoLinger())
-
-
-def _ignore(event: Event) -> None:
-    """Nobody listens any more."""
+        link.retire()
+        self._silent = [old for old in [*self._silent, link] if not old.closed]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from fsctl.esl.commands import (
     Command,
     NotifyReferrer,
+    SchedDel,
     SchedHangup,
     UuidBridge,
     UuidGetvar,
@@ -67,11 +68,6 @@ class BlindTransfer:
         return self.snapshot.state in (State.REQUESTED, State.CALLING_TARGET)
 
     @property
-    def awaits_join(self) -> bool:
-        """The target has answered, and is not known to be joined with the transferee."""
-        return self.snapshot.state is State.JOINING
-
-    @property
     def undecided(self) -> bool:
         return self.snapshot.state is State.REQUESTED
 
@@ -106,6 +102,28 @@ class BlindTransfer:
             self.feed(Stimulus.LEGS_JOINED)
         elif pair == {self.transferee, self.transferor}:
             self.feed(Stimulus.LEGS_REJOINED)
+
+    def target_left(self) -> bool:
+        """The target has hung up, and its transferee is back in our hands.
+
+        True when it left before FreeSWITCH had reported the join: then the transfer goes on from
+        there. Source: ``bridge_to``, which a bridge that began its work unsets at its end
+        (switch_ivr_bridge.c, audio_bridge_thread), and one that was given up before does not.
+        """
+        state, told_by_us = self.snapshot.state, not self._switch_reports
+        if self.target is None or state not in (State.JOINING, State.RELEASING):
+            return False
+        if state is State.RELEASING and told_by_us:
+            return False
+        names = ("last_bridge_to", "bridge_to")
+        uuid, target = self.transferee.channel_uuid, self.target.channel_uuid
+        replies = self._session.link.send_all([UuidGetvar(uuid, name) for name in names])
+        begun, given_up = (value_of(reply.text) == target for reply in replies)
+        if begun and not given_up:
+            self.feed(Stimulus.LEGS_JOINED)
+            return False
+        self.feed(Stimulus.JOIN_GIVEN_UP)
+        return True
 
     def ring_anew(self) -> None:
         """Another target, or the same at another address: it has its whole time to ring."""
@@ -207,6 +225,8 @@ class BlindTransfer:
                 # A timer in FreeSWITCH: it holds when we die. The phone's own BYE comes first.
                 seconds = self._session.settings.transfer.release_transferor_after_s
                 return [SchedHangup(seconds, transferor, "BLIND_TRANSFER")]
+            case Action.KEEP_TRANSFEROR:
+                return [SchedDel(transferor)]
             case Action.HANG_UP_TRANSFEROR:
                 return [UuidKill(transferor, "BLIND_TRANSFER")]
             case Action.HANG_UP_TRANSFEREE:

@@ -30,12 +30,22 @@ def bridge_channels(caller: Channel, peer: Channel) -> None:
         lambda: peer.answered or peer.early or not peer.up or not caller.up,
         caller.switch.clock,
     )
+    if not peer.up:
+        _give_up(caller, peer)
+        return
     report_bridged(peer)
     report_bridged(caller)
     _bond(caller, peer)
     peer.set_state("CS_EXCHANGE_MEDIA")
     _talk(caller, peer)
     _part(caller, peer)
+
+
+def _give_up(caller: Channel, peer: Channel) -> None:
+    """The peer hung up before it was told of the bridge: nothing is reported (``abort_call``)."""
+    caller.fire_event(_bridge_event("CHANNEL_UNBRIDGE", caller, peer))
+    if not caller.flags & _MOVED and caller.up:
+        _after_bridge(caller, peer)
 
 
 def _introduce(caller: Channel, peer: Channel) -> None:

@@ -50,6 +50,7 @@ class Stimulus(Enum):
     LEGS_JOINED = "transferee and target are bridged"
     SUCCESS_REPORTED = "the application reports success"
     FAILURE_REPORTED = "the application reports failure"
+    JOIN_GIVEN_UP = "the target leaves before its join is reported"
     LEGS_REJOINED = "transferee and transferor are bridged again"
     REJOIN_FAILED = "transferee and transferor cannot be bridged again"
     TRANSFEREE_HANGUP = "the transferee hangs up"
@@ -66,6 +67,7 @@ class Action(Enum):
     HANG_UP_TARGET = "hang up the target"
     REJOIN = "join transferee and transferor again"
     RELEASE_TRANSFEROR = "release the transferor after its grace time"
+    KEEP_TRANSFEROR = "do not release the transferor after all"
     HANG_UP_TRANSFEROR = "hang up the transferor"
     HANG_UP_TRANSFEREE = "hang up the transferee"
 
@@ -96,9 +98,12 @@ TABLE: dict[tuple[State, Stimulus], tuple[State, tuple[Action, ...]]] = {
     # FreeSWITCH reports the join itself, any moment now: a NOTIFY of ours would be a second one.
     (_S.JOINING, _E.SUCCESS_REPORTED): (_S.JOINING, ()),
     (_S.JOINING, _E.TARGET_FAILED): (_S.RECONNECTING, (_A.REJOIN,)),
+    (_S.JOINING, _E.JOIN_GIVEN_UP): (_S.RECONNECTING, (_A.REJOIN,)),
     (_S.JOINING, _E.DEADLINE): (_S.RECONNECTING, _STOP_AND_REJOIN),
     (_S.JOINING, _E.TRANSFEREE_HANGUP): (_S.ABANDONED, _STOP_TELL_AND_RELEASE),
     (_S.RELEASING, _E.TRANSFEROR_HANGUP): (_S.SUCCEEDED, ()),
+    # FreeSWITCH tells of a join before it reports it, and may give it up in between.
+    (_S.RELEASING, _E.JOIN_GIVEN_UP): (_S.RECONNECTING, (_A.KEEP_TRANSFEROR, _A.REJOIN)),
     (_S.RELEASING, _E.DEADLINE): (_S.SUCCEEDED, (_A.HANG_UP_TRANSFEROR,)),
     # Told only now: a phone may send its next REFER at once, and FreeSWITCH takes it from legs that
     # are bridged only.
@@ -132,10 +137,14 @@ DEADLINE_STATUS: dict[State, SipStatus] = {
 }
 """What the transferor is told when a deadline passes (RFC 3515 section 2.4.5)."""
 
-_TRANSFEREE_LEFT = SipStatus(487)
+_PARTY_LEFT = SipStatus(487)
 _SUCCESS = SipStatus(200)
 _NOTIFIES = frozenset({_A.NOTIFY_SUCCESS, _A.NOTIFY_FAILURE})
-_FOR_TRANSFEROR = _NOTIFIES | {_A.RELEASE_TRANSFEROR, _A.HANG_UP_TRANSFEROR}
+_FOR_TRANSFEROR = _NOTIFIES | {
+    _A.RELEASE_TRANSFEROR,
+    _A.KEEP_TRANSFEROR,
+    _A.HANG_UP_TRANSFEROR,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +181,8 @@ def step(
     following, actions = row
     if stimulus is Stimulus.TRANSFEROR_HANGUP:
         transfer = gone
+    elif stimulus is Stimulus.JOIN_GIVEN_UP and transfer.state is State.RELEASING:
+        transfer = replace(transfer, reported=None)  # FreeSWITCH was to report it, and did not
     failure = transfer.owed or _failure(transfer.state, stimulus, status)
     if following is State.RECONNECTING:
         transfer = replace(transfer, owed=failure)
@@ -180,8 +191,8 @@ def step(
 
 def _failure(state: State, stimulus: Stimulus, given: SipStatus | None) -> SipStatus:
     """The final status that a failing step owes to the transferor."""
-    if stimulus is Stimulus.TRANSFEREE_HANGUP:
-        return _TRANSFEREE_LEFT
+    if stimulus in (Stimulus.TRANSFEREE_HANGUP, Stimulus.JOIN_GIVEN_UP):
+        return _PARTY_LEFT
     if stimulus is Stimulus.DEADLINE:
         return DEADLINE_STATUS.get(state, SipStatus(503))
     return given or SipStatus(503)

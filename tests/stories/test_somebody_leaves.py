@@ -33,6 +33,8 @@ def test_transferee_leaves_and_the_target_is_cancelled(world: World, by: str) ->
 def test_transferor_leaves_and_the_target_answers(world: World, by: str) -> None:
     transferor, transferee, target = ringing(world, by)
     transferor.hangs_up()
+    # an answer that crosses the BYE is still reported, and truly
+    world.wait(lambda: any(m.method == "BYE" for m in transferor.received(200)))
     target.answer_now()
     assert hear_each_other(transferee, target)
     target.hangs_up()
@@ -48,3 +50,17 @@ def test_transferor_leaves_and_the_target_is_busy(world: World, by: str) -> None
     transferee.wait_received("BYE")
     transferee.wait_over()
     assert not transferor.notifies
+
+
+@BOTH
+def test_target_answers_and_leaves_at_once(world: World, by: str) -> None:
+    """Success was true for a moment, or the first two talk on: never neither."""
+    transferor, transferee, target = ringing(world, by)
+    target.answer_now()
+    target.hangs_up()
+    if transferor.wait_notify() == "SIP/2.0 200 OK":
+        transferee.wait_received("BYE")
+        transferor.wait_over()
+    else:
+        assert hear_each_other(transferee, transferor)
+    assert len(transferor.notifies) == 1

@@ -268,6 +268,26 @@ def test_a_lingering_link_still_answers_but_verbs_raise() -> None:
         peer.expect("sendmsg u2")
 
 
+def test_a_retired_link_ends_with_its_channel() -> None:
+    with linked() as (link, peer):
+        connected(link, peer)
+        link.retire()
+        peer.expect("noevents", reply())
+        peer.expect("nolinger", reply())
+        assert not link.closed
+        peer.send(LINGER)  # the channel hung up before FreeSWITCH read the last command
+        assert link.wait_closed(5)
+
+
+def test_a_link_is_retired_after_its_channel_has_hung_up() -> None:
+    with linked() as (link, peer):
+        connected(link, peer)
+        peer.send(LINGER)
+        wait_until(lambda: link.lingering)
+        link.retire()
+        assert link.closed
+
+
 def test_bgapi_without_filters() -> None:
     with linked() as (link, peer):
         waiting = gevent.spawn(link.bgapi, Status())

@@ -113,6 +113,26 @@ def reachable() -> dict[Transfer, list[Action]]:
             503,
             id="cannot be joined again",
         ),
+        pytest.param(
+            (E.TARGET_CALLED, E.TARGET_ANSWERED, E.LEGS_JOINED, E.JOIN_GIVEN_UP, E.LEGS_REJOINED),
+            S.FAILED,
+            [
+                A.NOTIFY_SUCCESS,
+                A.RELEASE_TRANSFEROR,
+                A.KEEP_TRANSFEROR,
+                A.REJOIN,
+                A.NOTIFY_FAILURE,
+            ],
+            487,
+            id="target leaves before the join is reported",
+        ),
+        pytest.param(
+            (E.TARGET_CALLED, E.SUCCESS_REPORTED, E.TARGET_ANSWERED, E.JOIN_GIVEN_UP),
+            S.RECONNECTING,
+            [A.NOTIFY_SUCCESS, A.REJOIN],
+            200,
+            id="told early, and the target leaves before the join",
+        ),
     ],
 )
 def test_story(stimuli, state, actions, reported):
@@ -159,6 +179,15 @@ def test_at_most_one_report_on_every_path():
             _, actions = step(transfer, stimulus, SipStatus(486))
             sent = [action for action in actions if action in NOTIFIES]
             assert len(sent) <= (transfer.reported is None)
+
+
+def test_only_a_join_given_up_takes_a_report_back():
+    """It was FreeSWITCH's to make: the runner feeds it only when nothing has gone out."""
+    for transfer in reachable():
+        for stimulus in Stimulus:
+            following, _ = step(transfer, stimulus, SipStatus(486))
+            if transfer.reported is not None and following.reported is None:
+                assert (transfer.state, stimulus) == (S.RELEASING, E.JOIN_GIVEN_UP)
 
 
 def test_a_present_transferor_is_always_told_before_the_end():
