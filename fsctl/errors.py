@@ -9,7 +9,9 @@ FsctlError
 │   ├── ProtocolError    the peer does not speak the protocol: its fault
 │   ├── CommandFailed    FreeSWITCH answered -ERR
 │   └── AuthError        FreeSWITCH refused the password or our address
-└── ChannelGone          the channel that a verb was meant for has hung up
+├── ChannelGone          the channel that a verb was meant for has hung up
+├── CallFailed           a call that a scenario waits for was not answered: code and reason
+└── WaitExpired          what a scenario waited for did not come in time
 """
 
 from __future__ import annotations
@@ -53,3 +55,16 @@ class AuthError(LinkError):
 
 class ChannelGone(FsctlError):
     """The channel has hung up; every verb on it raises this."""
+
+
+class CallFailed(FsctlError):
+    """The called party did not answer: its own code and reason, or the nearest true ones."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(f"{code} {reason}")
+        self.code = code
+        self.reason = reason
+
+
+class WaitExpired(FsctlError):
+    """What a scenario waited for did not come in time."""

@@ -82,6 +82,7 @@ class Transfer:
     legacy_report: LegacyReport = key("result", kinds.choice("result", "at-once"))
     decision_timeout_s: float = key(10.0, kinds.seconds(0.1, 60))
     ring_timeout_s: int = key(60, _RING)
+    hold_timeout_s: float = key(60.0, kinds.seconds(1, 3600))
     ringback: str = key("%(2000,4000,440,480)", kinds.SOUND)
     caller_id: CallerId = key("transferee", _CALLER_ID)
     caller_id_number: str = key("", kinds.CALLER_NUMBER)
@@ -90,6 +91,13 @@ class Transfer:
     headers: tuple[tuple[str, str], ...] = key((), kinds.HEADERS)
     pass_headers: tuple[str, ...] = key(("X-*", "User-to-User"), kinds.HEADER_GLOBS)
     referred_by: bool = key(True, kinds.FLAG)
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """``[scenario]``: the Python file whose handlers decide; without one the settings do."""
+
+    file: Path | None = key(None, kinds.PATH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +127,7 @@ class Route:
     caller_id: CallerId | None = key(None, _CALLER_ID)
     caller_id_number: str | None = key(None, kinds.CALLER_NUMBER)
     caller_id_name: str | None = key(None, kinds.CALLER_NAME)
+    scenario: Path | None = key(None, kinds.PATH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +154,7 @@ class Settings:
     switch: Switch = Switch()
     call: Call = Call()
     transfer: Transfer = Transfer()
+    scenario: Scenario = Scenario()
     dialplan: Dialplan = Dialplan()
     routes: tuple[Route, ...] = (Route(),)
     warnings: tuple[str, ...] = ()
@@ -155,6 +165,7 @@ _SECTIONS: Final[dict[str, type[Any]]] = {
     "switch": Switch,
     "call": Call,
     "transfer": Transfer,
+    "scenario": Scenario,
     "dialplan": Dialplan,
 }
 _ENVIRONMENT: Final = "FSCTL_"

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from fsctl import dialplan
 from fsctl.scenario import Scenario
+from fsctl.scenario.loader import load_all
 from fsctl.service.worker import Worker
+from fsctl.session.scenarios import Scenarios
 from fsctl.settings import Settings
 from fsctl.simulator import Phone, RealClock, SimulatedSwitch, VirtualClock
 
@@ -39,7 +41,8 @@ class Stage:
             server=replace(chosen.server, listen="127.0.0.1:0", home="", drain_timeout_s=0.0),
             switch=replace(chosen.switch, enabled=False),
         )
-        self.worker = Worker(listening, scenario, clock)
+        scenarios = Scenarios(scenario) if scenario else load_all(listening)
+        self.worker = Worker(listening, scenarios, clock)
         home = "{}:{}".format(*self.worker.address)
         self._rendered = Path(tempfile.mkdtemp(prefix="fsctl-stage-"))
         plan = replace(chosen.dialplan, controllers=(home,), event_socket=False)

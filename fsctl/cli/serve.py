@@ -26,6 +26,5 @@ def run(arguments: argparse.Namespace) -> int:
     log.set_up(loaded.server.log_level, loaded.server.log_format)
     for warning in loaded.warnings:
         logging.getLogger("fsctl").warning("%s", warning)
-    chosen = scenario.load(arguments.scenario) if arguments.scenario else None
-    Worker(loaded, chosen).run()
+    Worker(loaded, scenario.load_all(loaded, arguments.scenario)).run()
     return 0

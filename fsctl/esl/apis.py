@@ -7,11 +7,13 @@ Arguments of API commands are not expanded: a ``$`` is only a character here.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from fsctl.errors import CommandError
 from fsctl.esl.fields import Command, check_choice, check_name, check_seconds, check_text, quote
 
+_DIGITS = re.compile(r"[0-9*#A-Da-dwW]{1,128}")
 _NO_SUCH_CHANNEL = "-ERR No such channel!\n"
 _MAX_VARIABLES = 64
 
@@ -153,6 +155,54 @@ class UuidBreak(ApiCommand):
 
 
 @dataclass(frozen=True, slots=True)
+class UuidRecord(ApiCommand):
+    """``start`` or ``stop`` recording a channel into `path`, for `limit_s` seconds at most."""
+
+    channel_uuid: str
+    action: str
+    path: str
+    limit_s: int | None = None
+
+    def check(self) -> None:
+        check_choice("action", self.action, ("start", "stop"))
+        if not self.path:
+            raise CommandError("no path to record into")
+        if self.limit_s is not None:
+            check_seconds("limit_s", self.limit_s)
+
+    def line(self) -> str:
+        limit = None if self.limit_s is None else str(self.limit_s)
+        return _words("uuid_record", self.channel_uuid, self.action, quote(self.path), limit)
+
+
+@dataclass(frozen=True, slots=True)
+class UuidSendDtmf(ApiCommand):
+    """Send keys to the party of a channel; ``w`` and ``W`` wait half a second and a whole one."""
+
+    channel_uuid: str
+    digits: str
+
+    def check(self) -> None:
+        if not _DIGITS.fullmatch(self.digits):
+            raise CommandError(f"no keys to press: {self.digits!r}")
+
+    def line(self) -> str:
+        return _words("uuid_send_dtmf", self.channel_uuid, self.digits)
+
+
+@dataclass(frozen=True, slots=True)
+class UuidAudio(ApiCommand):
+    """Mute what comes from the party of a channel (nobody hears it), or undo that."""
+
+    channel_uuid: str
+    muted: bool
+
+    def line(self) -> str:
+        what = "start read mute 1" if self.muted else "stop"
+        return _words("uuid_audio", self.channel_uuid, what)
+
+
+@dataclass(frozen=True, slots=True)
 class SchedHangup(ApiCommand):
     """Hang a channel up in `after_s` seconds, by FreeSWITCH's own timer."""
 
@@ -235,15 +285,16 @@ class UuidTransfer(ApiCommand):
 class Originate(ApiCommand):
     """Call `dial_string`, and run `destination` (as ``&park()``) on the channel that answers.
 
-    `dial_string` is the one that ``bridge`` takes: what the API's own splitting needs besides is
-    added here.
+    With a `context` the destination is an extension there. `dial_string` is as the core of
+    FreeSWITCH must see it: what the API's own splitting needs besides is added here.
     """
 
     dial_string: str
     destination: str = "&park()"
+    context: str | None = None
 
     def check(self) -> None:
-        if not self.destination.startswith("&"):
+        if self.destination.startswith("&") == (self.context is not None):
             raise CommandError(f"no application to run: {self.destination!r}")
         if not self.dial_string or self.dial_string.lower() == "undef":
             raise CommandError(f"no dial string: {self.dial_string!r}")
@@ -251,7 +302,8 @@ class Originate(ApiCommand):
             raise CommandError(f"a dial string may not start with ^^: {self.dial_string!r}")
 
     def line(self) -> str:
-        return _words("originate", quote(self.dial_string), quote(self.destination))
+        where = ("XML", self.context) if self.context else ()
+        return _words("originate", quote(self.dial_string), quote(self.destination), *where)
 
 
 @dataclass(frozen=True, slots=True)

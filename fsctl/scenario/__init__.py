@@ -15,7 +15,8 @@ Whatever has no handler is done by the settings: calls are connected by the rout
 carried out in the session.
 """
 
-from fsctl.scenario.loader import load
+from fsctl.errors import CallFailed, ChannelGone, WaitExpired
+from fsctl.scenario.loader import load, load_all
 from fsctl.scenario.scenario import Scenario
 from fsctl.session.call import Call, CallState
 from fsctl.session.events import (
@@ -24,9 +25,16 @@ from fsctl.session.events import (
     Connected,
     Disconnected,
     Failed,
+    OffHold,
+    OnHold,
+    PlaybackFinished,
+    RecordStopped,
+    Resumed,
     Ringing,
     Started,
     Terminated,
+    Terminating,
+    ToneReceived,
     TransferComplete,
     TransferFailed,
 )
@@ -37,17 +45,28 @@ __all__ = [
     "BlindTransferRequested",
     "Call",
     "CallAlerting",
+    "CallFailed",
     "CallState",
+    "ChannelGone",
     "Connected",
     "Disconnected",
     "Failed",
     "NoRoute",
+    "OffHold",
+    "OnHold",
+    "PlaybackFinished",
+    "RecordStopped",
+    "Resumed",
     "Ringing",
     "Scenario",
     "Session",
     "Started",
     "Terminated",
+    "Terminating",
+    "ToneReceived",
     "TransferComplete",
     "TransferFailed",
+    "WaitExpired",
     "load",
+    "load_all",
 ]

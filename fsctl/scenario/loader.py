@@ -7,6 +7,8 @@ from pathlib import Path
 
 from fsctl.errors import SettingsError
 from fsctl.scenario.scenario import Scenario
+from fsctl.session.scenarios import Scenarios
+from fsctl.settings import Settings
 
 
 def load(path: Path) -> Scenario:
@@ -26,4 +28,22 @@ def load(path: Path) -> Scenario:
     scenario = getattr(module, "scenario", None)
     if not isinstance(scenario, Scenario):
         raise SettingsError(f"{path}: defines no `scenario = Scenario()`")
+    scenario.name = scenario.name or path.stem
     return scenario
+
+
+def load_all(settings: Settings, file: Path | None = None) -> Scenarios:
+    """Load the scenario of the settings (or ``file`` instead), and those of the routes.
+
+    Raises :class:`fsctl.errors.SettingsError`.
+    """
+    loaded: dict[Path, Scenario] = {}
+
+    def once(path: Path) -> Scenario:
+        if path not in loaded:
+            loaded[path] = load(path)
+        return loaded[path]
+
+    default = file or settings.scenario.file
+    routes = {route.name: once(route.scenario) for route in settings.routes if route.scenario}
+    return Scenarios(once(default), routes) if default else Scenarios(of_routes=routes)

@@ -13,7 +13,9 @@ E = TypeVar("E", bound=SessionEvent)
 class Scenario:
     """A registry of handlers that every session of this scenario shares."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "") -> None:
+        """``name`` stands in logs and on channels; the loader gives that of the file."""
+        self.name = name
         self._handlers: dict[type[SessionEvent], list[Callable[[Any], None]]] = {}
 
     def on(self, event: type[E]) -> Callable[[Callable[[E], None]], Callable[[E], None]]:

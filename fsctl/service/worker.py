@@ -13,7 +13,8 @@ from fsctl.esl.client import SwitchClient
 from fsctl.esl.commands import Status
 from fsctl.esl.server import EslServer
 from fsctl.session.clock import Clock
-from fsctl.session.switchboard import Scenario, Switchboard
+from fsctl.session.scenarios import Scenarios
+from fsctl.session.switchboard import Switchboard
 from fsctl.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -26,7 +27,7 @@ class Worker:
     """Serves calls until it is told to stop. Listens once it is made; raises OSError then."""
 
     def __init__(
-        self, settings: Settings, scenario: Scenario | None = None, clock: Clock | None = None
+        self, settings: Settings, scenarios: Scenarios | None = None, clock: Clock | None = None
     ) -> None:
         self._settings = settings
         self._stop = Flag()
@@ -40,7 +41,7 @@ class Worker:
         """Where it really listens (host, port)."""
         self._switch = _switch_client(settings)
         home = settings.server.home or "{}:{}".format(*self.address)
-        self.switchboard = Switchboard(settings, home, scenario, clock)
+        self.switchboard = Switchboard(settings, home, scenarios, clock)
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT; then drain: running calls go on to the deadline."""

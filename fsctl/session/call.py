@@ -6,8 +6,9 @@ from collections.abc import Callable
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from fsctl.errors import ChannelGone
-from fsctl.session.events import CallEvent
+from fsctl.errors import CallFailed, ChannelGone, WaitExpired
+from fsctl.session import media
+from fsctl.session.events import CallEvent, Disconnected, Failed, ToneReceived
 from fsctl.settings import TransferMode
 from fsctl.sip.status import SipStatus
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 E = TypeVar("E", bound=CallEvent)
 Handler = Callable[[Any], None]
+
+_ANSWER_TIMEOUT_S = 5.0
 
 
 class CallState(Enum):
@@ -28,7 +31,7 @@ class CallState(Enum):
 
 
 class Call:
-    """One leg. Verbs raise :class:`fsctl.errors.ChannelGone` when the leg has hung up."""
+    """One leg. Every verb raises :class:`fsctl.errors.ChannelGone` when the leg has hung up."""
 
     def __init__(
         self,
@@ -39,6 +42,7 @@ class Call:
         display_name: str,
         transfer_mode: TransferMode,
         state: CallState = CallState.ALERTING,
+        outgoing: bool = False,
     ) -> None:
         self.session = session
         self.channel_uuid = channel_uuid
@@ -53,8 +57,22 @@ class Call:
         self.armed = True
         """The channels know the mode; else they learn it when the call is joined."""
         self.state = state
+        self.outgoing = outgoing
+        """We have called the party; else it has called us."""
+        self.held = False
+        """The leg is in our hands: its dialplan waits in ``socket``, or did when it was joined."""
         self.peer: Call | None = None
+        """Who this party talks with."""
+        self.joining: Call | None = None
+        """Who it is being joined with at this moment."""
+        self.muted = False
+        """Nobody hears what this party says."""
+        self.failure: SipStatus | None = None
+        """Why the called party did not answer."""
         self.custom_data: object = None
+        """Whatever the scenario wants to keep with the call."""
+        self.uses = 0
+        """How often the scenario has used a verb: one that is forgotten is hung up."""
         self._handlers: dict[type[CallEvent], list[Handler]] = {}
 
     def __repr__(self) -> str:
@@ -62,11 +80,20 @@ class Call:
 
     @property
     def alive(self) -> bool:
+        """Whether the leg has not hung up."""
         return self.state is not CallState.DISCONNECTED
 
     @property
     def connected(self) -> bool:
+        """Whether the leg is answered and has not hung up."""
         return self.state is CallState.CONNECTED
+
+    @property
+    def partner(self) -> Call | None:
+        """Who this party talks with, now or in a moment."""
+        return self.joining or self.peer
+
+    # -- handlers ---------------------------------------------------------------------------
 
     def on(self, event: type[E], handler: Callable[[E], None] | None = None) -> Any:
         """Call ``handler`` for every ``event`` of this call; without a handler, a decorator."""
@@ -74,6 +101,10 @@ class Call:
             return lambda function: self.on(event, function)
         self._handlers.setdefault(event, []).append(handler)
         return handler
+
+    def off(self, event: type[CallEvent], handler: Handler) -> None:
+        """Take a handler back. Raises ValueError when it is not one."""
+        self._handlers.get(event, []).remove(handler)
 
     def handlers(self, event: type[CallEvent]) -> tuple[Handler, ...]:
         """The handlers of ``event`` in the order of their registration."""
@@ -86,16 +117,152 @@ class Call:
         self.state = state
         return True
 
+    # -- waiting ----------------------------------------------------------------------------
+
+    def wait_connected(self, timeout_s: float | None = None) -> None:
+        """Wait until the party has answered; other handlers of the session run meanwhile.
+
+        ``timeout_s`` None waits as long as the call rings. Raises CallFailed with the party's own
+        code and reason, WaitExpired, ChannelGone when an answered call has ended.
+        """
+        self._wait(lambda: self.connected or not self.alive, timeout_s, "an answer")
+        if self.connected:
+            return
+        if self.failure is not None:
+            raise CallFailed(self.failure.code, self.failure.reason)
+        raise ChannelGone(f"call {self.channel_uuid} has ended")
+
+    def wait_for(self, event: type[E], timeout_s: float | None = None) -> E:
+        """Wait for the next ``event`` of this call and return it.
+
+        Raises WaitExpired, and ChannelGone when the call ends before.
+        """
+        seen: list[E] = []
+        self.on(event, seen.append)
+        ends = event in (Disconnected, Failed)
+        try:
+            self._wait(lambda: bool(seen) or not (self.alive or ends), timeout_s, event.__name__)
+        finally:
+            self.off(event, seen.append)
+        if not seen:
+            raise ChannelGone(f"call {self.channel_uuid} has ended")
+        return seen[0]
+
+    def wait_tones(self, count: int, timeout_s: float, terminator: str = "#") -> str:
+        """Wait for so many keys, or for the ``terminator`` (which is not returned).
+
+        ``timeout_s`` is for each key. Returns what was pressed by then, if only a part, and raises
+        ChannelGone when the call ends.
+        """
+        self.handle_tones(True)
+        pressed = ""
+        while len(pressed) < count:
+            try:
+                tone = self.wait_for(ToneReceived, timeout_s).tone
+            except WaitExpired:
+                break
+            if tone == terminator:
+                break
+            pressed += tone
+        return pressed
+
+    def _wait(self, met: Callable[[], bool], timeout_s: float | None, what: str) -> None:
+        if not self.session.wait(met, timeout_s):
+            raise WaitExpired(f"{self}: no {what} within {timeout_s:g} s")
+
+    # -- a call that alerts -----------------------------------------------------------------
+
+    def ring(self) -> None:
+        """Tell the caller that it rings (180). Source: application ``ring_ready``."""
+        media.run(self._used(), "ring_ready")
+
+    def start_early_media(self) -> None:
+        """Open the caller's ears before the answer (183). Source: application ``pre_answer``."""
+        media.run(self._used(), "pre_answer")
+
+    def answer(self) -> None:
+        """Answer the caller (200), and wait until that has happened; an answered call stays so.
+
+        Source: application ``answer``. Raises ChannelGone, WaitExpired (5 s).
+        """
+        media.run(self._used(), "answer")
+        self._wait(lambda: self.connected or not self.alive, _ANSWER_TIMEOUT_S, "answer")
+        self._living()
+
     def reject(self, code: int = 603, reason: str = "") -> None:
         """Refuse an alerting call with this SIP code and phrase; hang up an answered one.
 
         Source: FreeSWITCH application ``respond``. Raises ChannelGone, ValueError (code).
         """
-        self.session.reject(self._living(), SipStatus(code, reason))
+        self.session.reject(self._used(), SipStatus(code, reason))
 
     def hangup(self) -> None:
-        """End the call (``uuid_kill``). Raises ChannelGone."""
-        self.session.hang_up(self._living())
+        """End the call, or stop calling its party (``uuid_kill``). Raises ChannelGone."""
+        self.session.hang_up(self._used())
+
+    # -- media ------------------------------------------------------------------------------
+
+    def send_media_to(self, other: Call) -> None:
+        """Let ``other`` hear this party. Both must be answered.
+
+        The second of ``a.send_media_to(b)`` and ``b.send_media_to(a)`` makes them talk; see also
+        ``session.send_media_between``. Source: ``uuid_bridge``, ``uuid_audio``.
+        """
+        self.session.send_media_to(self._used(), other._used())
+
+    def stop_media_to(self, other: Call) -> None:
+        """Let ``other`` no longer hear this party; who hears nobody is back in our hands."""
+        self.session.stop_media_to(self._used(), other._used())
+
+    def play(self, path: str, *, loop: bool = False) -> None:
+        """Play a file or a stream (``tone_stream://…``) to the party, in place of what it hears.
+
+        ``PlaybackFinished`` follows. Source: application ``playback``. Raises ValueError for a path
+        that cannot be carried.
+        """
+        media.play(self._used(), path, loop=loop)
+
+    def stop_playback(self) -> None:
+        """Stop what is played to the party (``uuid_break``)."""
+        media.stop_playback(self._used())
+
+    def send_digits(self, digits: str) -> None:
+        """Press keys for the party: DTMF, ``w`` waits half a second (``uuid_send_dtmf``)."""
+        media.send_digits(self._used(), digits)
+
+    def handle_tones(self, enabled: bool) -> None:
+        """Whether the party's keys become ``ToneReceived``."""
+        media.handle_tones(self._used(), enabled)
+
+    def record(self, path: str, *, limit_s: int | None = None) -> None:
+        """Record what the party hears and says into a file of the switch (``uuid_record``).
+
+        ``RecordStopped`` follows when it is complete.
+        """
+        media.record(self._used(), path, limit_s)
+
+    def stop_recording(self, path: str) -> None:
+        """Stop the recording into ``path``."""
+        media.stop_recording(self._used(), path)
+
+    def execute(self, application: str, argument: str = "") -> None:
+        """Leave the party to an application of FreeSWITCH: ``conference``, ``fifo``, ``voicemail``.
+
+        The party must not be talking with another call of the session. It is hung up when the
+        application ends, unless the scenario has used it by then.
+        """
+        media.execute(self._used(), application, argument)
+
+    # -- transfers --------------------------------------------------------------------------
+
+    def transfer_to(self, target: str, *, timeout_s: float = 60.0) -> None:
+        """Ask the party's phone to call ``target`` by itself (we send REFER, RFC 3515).
+
+        ``TransferComplete`` or ``TransferFailed`` (with ``role`` "transferee") tells what the phone
+        reported; a phone that is gone elsewhere and does not hang up is released. A ``target``
+        without a scheme is a user at the phone's own domain. Source: application ``deflect``.
+        """
+        media.transfer_to(self._used(), target, timeout_s)
 
     def handle_blind_transfer(self, in_session: bool) -> None:
         """Choose what a REFER by this party does from now on.
@@ -103,12 +270,14 @@ class Call:
         True: it becomes :class:`~fsctl.session.events.BlindTransferRequested` in this session.
         False: FreeSWITCH transfers natively and a new session runs (legacy). Raises ChannelGone.
         """
-        self.session.set_transfer_mode(self._living(), "in-session" if in_session else "legacy")
+        self.session.set_transfer_mode(self._used(), "in-session" if in_session else "legacy")
 
     def notify_blind_transfer_success(self) -> None:
         """Report success to this party, the transferor, before FreeSWITCH would by itself.
 
-        Source: RFC 3515 section 2.4.5. Raises ValueError when no transfer of this party is open.
+        With a target that waits to be joined, the report goes out with the join that follows, or a
+        second later. Source: RFC 3515 section 2.4.5. Raises ValueError when no transfer of this
+        party is open.
         """
         self.session.transfer_of(self).report_success()
 
@@ -124,3 +293,7 @@ class Call:
         if not self.alive:
             raise ChannelGone(f"call {self.channel_uuid} has ended")
         return self
+
+    def _used(self) -> Call:
+        self.uses += 1
+        return self._living()

@@ -69,7 +69,7 @@ class Dial:
         return [
             Filter("Unique-ID", outgoing),
             UuidSetvarMulti(waiting, tuple(armed.items())),
-            Execute("bridge", dial_string, event_uuid=self.execution),
+            Execute("bridge", dial_string, event_uuid=self.execution, channel_uuid=waiting),
         ]
 
     def note_hangup(self, event: Event, status: SipStatus) -> None:
@@ -96,20 +96,41 @@ class Dial:
         return variables | {"fsctl_stage": "dialling"}
 
     def _leg_variables(self, home: str, settings: Settings) -> dict[str, str]:
-        variables = arming(self.outgoing, self.waiting, home, settings) | {
-            "origination_uuid": self.outgoing.channel_uuid,
-            "origination_caller_id_number": self.caller_id,
-            # Without a name FreeSWITCH would show one of its own, "Outbound Call" (sofia_glue.c).
-            "origination_caller_id_name": self.display_name or "_undef_",
-            "originate_timeout": str(self.ring_timeout_s),
-            "outbound_redirect_fatal": "true",
-        }
+        variables = arming(self.outgoing, self.waiting, home, settings) | called_variables(
+            self.outgoing,
+            caller_id=self.caller_id,
+            display_name=self.display_name,
+            ring_timeout_s=self.ring_timeout_s,
+            headers=self.headers,
+            codecs=settings.call.codecs,
+        )
         if self.for_transfer:
             # bridge returns at 183 otherwise, and FreeSWITCH would report success.
             variables |= {"ignore_early_media": "true", "instant_ringback": "true"}
-        if settings.call.codecs:
-            variables["absolute_codec_string"] = settings.call.codecs
-        return variables | {f"sip_h_{name}": value for name, value in self.headers.items()}
+        return variables
+
+
+def called_variables(
+    call: Call,
+    *,
+    caller_id: str,
+    display_name: str,
+    ring_timeout_s: int,
+    headers: Mapping[str, str],
+    codecs: str,
+) -> dict[str, str]:
+    """Return the variables with which any party is called: whom it sees, how long it may ring."""
+    variables = {
+        "origination_uuid": call.channel_uuid,
+        "origination_caller_id_number": caller_id,
+        # Without a name FreeSWITCH would show one of its own, "Outbound Call" (sofia_glue.c).
+        "origination_caller_id_name": display_name or "_undef_",
+        "originate_timeout": str(ring_timeout_s),
+        "outbound_redirect_fatal": "true",
+    }
+    if codecs:
+        variables["absolute_codec_string"] = codecs
+    return variables | {f"sip_h_{name}": value for name, value in headers.items()}
 
 
 def arming(call: Call, peer: Call, home: str, settings: Settings) -> dict[str, str]:
@@ -124,6 +145,7 @@ def arming(call: Call, peer: Call, home: str, settings: Settings) -> dict[str, s
         "force_transfer_dialplan": "XML",
         "fsctl_home": home,
         "fsctl_session": call.session.id,
+        "fsctl_scenario": call.session.scenario.name,
         "fsctl_call_domain": carried_value(call.session.domain),
         "fsctl_number": carried_value(call.number),
         "fsctl_transferor_number": carried_caller_number(peer.number),

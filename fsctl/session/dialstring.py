@@ -300,9 +300,8 @@ class DialString:
         return self._plain().replace("\\", "\\\\")
 
     def format_for_originate(self) -> str:
-        """Return the first argument of ``api originate``: one word without white space."""
-        plain = self._plain()
-        return plain.replace("\\", "\\\\").replace("'", "\\'").replace(" ", "\\s")
+        """Return what `fsctl.esl.commands.Originate` is given: it adds the API's own quoting."""
+        return self._plain()
 
     def __str__(self) -> str:
         return self.format()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 
-from fsctl.errors import ChannelGone, LinkError
+from fsctl.errors import CallFailed, ChannelGone, LinkError
 from fsctl.esl.commands import Command, NotifyReferrer, UuidGetvar, UuidKill, UuidSetvar
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
+from fsctl.esl.farewell import let_go
 from fsctl.session.call import Call, CallState
 from fsctl.session.dial import CALLING
 from fsctl.session.dialstring import DialStringError
@@ -33,8 +34,9 @@ def new_call(session: Session, link: Connection, snapshot: Event) -> None:
     """Offer a leg that the inbound extension sent to us."""
     call = _known_leg(session, snapshot)
     session.take_link(link, call.channel_uuid)
-    session.emit(Started(session))
     destination = snapshot.get("Caller-Destination-Number") or ""
+    session.choose_scenario(destination)
+    session.emit(Started(session))
     _offer(session, call, destination, destination, legacy=False, snapshot=snapshot)
 
 
@@ -50,6 +52,7 @@ def legacy_transfer(session: Session, link: Connection, snapshot: Event) -> None
     session.parent_id = snapshot.variable("fsctl_session") or ""
     session.take_link(link, call.channel_uuid)
     request = read_request(link, snapshot)
+    session.choose_scenario(snapshot.variable("fsctl_dialled_number") or "")
     session.emit(Started(session))
     try:
         refer_to = request.parse()
@@ -104,6 +107,16 @@ def transfer_request(session: Session, link: Connection, snapshot: Event) -> Non
     _ask(session, transfer, refer_to)
 
 
+def returned(session: Session, link: Connection, snapshot: Event) -> None:
+    """A leg that we had lent to a bridge, or that we called, comes to us by a link of its own."""
+    call = session.calls.get(snapshot.channel_uuid or "")
+    if call is None or not call.alive:
+        let_go(link)
+        return
+    session.hold_link(link, call.channel_uuid)
+    session.came_back(call)
+
+
 def _refuse_crossing(session: Session, running: BlindTransfer, snapshot: Event) -> None:
     """A transferee sends a REFER of its own while its target rings.
 
@@ -137,8 +150,16 @@ def _ask(session: Session, transfer: BlindTransfer, refer_to: ReferTo) -> None:
     )
     if not session.handled(event):
         _transfer_by_settings(session, transfer, refer_to)
-    elif not session.emit(event) and transfer.undecided:
-        transfer.feed(Stimulus.FAILURE_REPORTED, SipStatus(500))
+    else:
+        session.emit(event, failed=lambda error: _request_handler_failed(transfer, error))
+
+
+def _request_handler_failed(transfer: BlindTransfer, error: Exception) -> None:
+    """The first two talk on, unless FreeSWITCH is calling the target by the handler's wish."""
+    if isinstance(error, CallFailed):
+        transfer.give_up(SipStatus(error.code, error.reason))
+    elif transfer.undecided or transfer.entertained:
+        transfer.give_up(error.status if isinstance(error, NoRoute) else SipStatus(500))
 
 
 def _transfer_by_settings(session: Session, transfer: BlindTransfer, refer_to: ReferTo) -> None:
@@ -177,16 +198,40 @@ def _offer(
         _custom_headers(snapshot),
         legacy,
     )
-    if session.handled(event) and session.emit(event):
-        seconds = session.settings.transfer.decision_timeout_s
-        session.after(seconds, lambda: _connect_undecided(session, call, dialled))
+    if not session.handled(event):
+        _connect_by_routes(session, call, dialled)
+        return
+    seconds = session.settings.transfer.decision_timeout_s
+    session.after(seconds, lambda: _connect_undecided(session, call, dialled))
+    session.emit(
+        event, failed=lambda error: _alerting_handler_failed(session, call, dialled, error)
+    )
+
+
+def _alerting_handler_failed(
+    session: Session, call: Call, dialled: str | Uri, error: Exception
+) -> None:
+    """A caller is not left without an answer: that of the party who was called, or the routes'."""
+    if not _is_undecided(session, call):
+        return
+    if isinstance(error, CallFailed):
+        session.reject(call, SipStatus(error.code, error.reason))
+    elif isinstance(error, NoRoute):
+        session.reject(call, error.status)
     else:
         _connect_by_routes(session, call, dialled)
 
 
+def _is_undecided(session: Session, call: Call) -> bool:
+    """Nobody talks with this party or is being called for it."""
+    others = (one for one in session.calls.values() if one is not call)
+    calling = any(one.outgoing and one.alive for one in others)
+    return call.alive and call.partner is None and not session.is_waiting(call) and not calling
+
+
 def _connect_undecided(session: Session, call: Call, dialled: str | Uri) -> None:
     """The scenario has done nothing with the call: it is not left without an answer."""
-    if call.state is CallState.ALERTING and not session.is_waiting(call):
+    if _is_undecided(session, call) and not call.uses and not session.waits:
         log.warning("%s: the scenario has not decided on the call", session.id)
         _connect_by_routes(session, call, dialled)
 
@@ -205,6 +250,7 @@ def _known_leg(session: Session, snapshot: Event) -> Call:
     uuid = snapshot.channel_uuid or ""
     known = session.calls.get(uuid)
     if known is not None:
+        known.held = True
         return known
     inbound = snapshot.get("Call-Direction") != "outbound"
     caller = snapshot.get("Caller-Caller-ID-Number") or ""
@@ -212,6 +258,8 @@ def _known_leg(session: Session, snapshot: Event) -> Call:
     name = (snapshot.get("Caller-Caller-ID-Name") or "") if inbound else ""
     answered = snapshot.get("Answer-State") == "answered"
     call = _add(session, uuid, number, name, connected=answered)
+    call.held = True
+    call.outgoing = not inbound
     session.domain = (
         snapshot.variable("fsctl_call_domain")
         or snapshot.variable("domain_name")
@@ -232,7 +280,9 @@ def _transferor(session: Session, snapshot: Event, transferee: Call) -> Call:
         known = _add(session, uuid or _NOBODY, number, name, connected=True)
         if not uuid:
             known.advance(CallState.DISCONNECTED)
-    known.peer = transferee.peer = None  # FreeSWITCH has taken them apart
+    known.held = False
+    for call in (known, transferee):
+        call.peer = call.joining = None  # FreeSWITCH has taken them apart
     return known
 
 

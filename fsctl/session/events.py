@@ -47,6 +47,23 @@ class CallAlerting(SessionEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class Resumed(SessionEvent):
+    """The worker that ran this session is gone, and a transfer request has come to us instead.
+
+    Nothing that the scenario knew is left; ``transferor`` and ``transferee`` are made from what the
+    channels know. :class:`BlindTransferRequested` follows.
+    """
+
+    transferor: Call
+    transferee: Call
+
+
+@dataclass(frozen=True, slots=True)
+class Terminating(SessionEvent):
+    """The session is about to end: its calls have ended, or are hung up now."""
+
+
+@dataclass(frozen=True, slots=True)
 class Terminated(SessionEvent):
     """The session is over: nothing can be done with its calls any more."""
 
@@ -87,6 +104,38 @@ class Disconnected(CallEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class ToneReceived(CallEvent):
+    """The party has pressed a key (DTMF); asked for by ``call.handle_tones(True)``."""
+
+    tone: str
+    """One of ``0-9 * # A-D``."""
+
+
+@dataclass(frozen=True, slots=True)
+class OnHold(CallEvent):
+    """The party has put its call on hold (a re-INVITE that only sends, RFC 3264 section 8.4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class OffHold(CallEvent):
+    """The party has taken its call back from hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlaybackFinished(CallEvent):
+    """What ``call.play`` played is over, or was stopped; ``path`` is what it was given."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordStopped(CallEvent):
+    """A recording begun by ``call.record`` is complete; ``path`` is its file on the switch."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class BlindTransferRequested(CallEvent):
     """A party asks for a blind transfer (REFER, RFC 3515); ``call`` is the transferor.
 
@@ -105,14 +154,21 @@ class BlindTransferRequested(CallEvent):
 
 @dataclass(frozen=True, slots=True)
 class TransferComplete(CallEvent):
-    """A transfer has succeeded; ``call`` is the transferor's."""
+    """A transfer has succeeded.
+
+    ``role`` is the part of ``call`` in it: ``transferor`` when its party asked for the transfer
+    (REFER to us), ``transferee`` when we asked the party to go elsewhere (``call.transfer_to``).
+    """
 
     role: Role = "transferor"
 
 
 @dataclass(frozen=True, slots=True)
 class TransferFailed(CallEvent):
-    """A transfer has failed with the target's code and phrase; the first two talk on."""
+    """A transfer has failed with the target's code and phrase; ``role`` as in TransferComplete.
+
+    The first two talk on, or the party that would not go elsewhere stays with us.
+    """
 
     code: int
     reason: str

@@ -10,16 +10,25 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from fsctl.esl.commands import Execute, SchedHangup, UuidExists
+from fsctl.esl.commands import SchedHangup, UuidExists
 from fsctl.esl.events import Event
+from fsctl.session import media, modes
 from fsctl.session.call import Call, CallState
 from fsctl.session.dial import Dial
-from fsctl.session.events import Connected, Disconnected, Failed, Ringing
+from fsctl.session.events import (
+    Connected,
+    Disconnected,
+    Failed,
+    OffHold,
+    OnHold,
+    RecordStopped,
+    Ringing,
+    ToneReceived,
+)
+from fsctl.session.joining import joined
 from fsctl.session.legacy import LegacyTransfer, forsaken
 from fsctl.session.outcome import hangup_status
-from fsctl.session.routing import NoRoute
 from fsctl.session.transfers import BlindTransfer, abandon
-from fsctl.sip.refer import parse_referred_by
 from fsctl.sip.status import SipStatus
 from fsctl.transfer.transfer import Stimulus
 
@@ -47,6 +56,11 @@ class Intake:
             "CHANNEL_BRIDGE": self._bridge,
             "CHANNEL_HANGUP": self._hangup,
             "CHANNEL_EXECUTE_COMPLETE": self._execute_complete,
+            "CHANNEL_HOLD": lambda event: self._tell(event, OnHold),
+            "CHANNEL_UNHOLD": lambda event: self._tell(event, OffHold),
+            "BACKGROUND_JOB": self._background_job,
+            "DTMF": self._tone,
+            "RECORD_STOP": self._record_stop,
             "CUSTOM": self._custom,
         }
 
@@ -66,12 +80,17 @@ class Intake:
     def _progress(self, event: Event) -> None:
         call = self._call(event)
         media = event.name == "CHANNEL_PROGRESS_MEDIA"
-        if call is not None and self._dial_of(call) and call.advance(CallState.RINGING):
+        outgoing = self._session.outgoing.get(event.channel_uuid or "")
+        if outgoing is not None:
+            outgoing.rings(media)
+        elif call is not None and self._dial_of(call) and call.advance(CallState.RINGING):
             self._session.emit(Ringing(self._session, call, early_media=media))
 
     def _answer(self, event: Event) -> None:
         call = self._call(event)
-        if call is None or not call.advance(CallState.CONNECTED):
+        if call is None or call.channel_uuid in self._session.outgoing:
+            return  # the scenario's own calls are connected when their legs have come to us
+        if not call.advance(CallState.CONNECTED):
             return
         dial = self._dial_of(call)
         if dial is not None:
@@ -91,9 +110,12 @@ class Intake:
         if one is None or other is None:
             return
         one.peer, other.peer = other, one
+        if one.joining is other:
+            session.link.post(joined(first))
         for call in (one, other):
+            call.joining = None
             if not call.armed:
-                session.rearm(call)
+                modes.rearm(session, call)
         for transfer in self._open_transfers():
             transfer.bridged({one, other})
         if session.native_transferor and session.link_leg in (first, second):
@@ -113,15 +135,21 @@ class Intake:
             return
         if not call.alive:
             return
+        outgoing = session.outgoing.get(call.channel_uuid)
+        if outgoing is not None:
+            outgoing.hung_up(event)
+            return
         self._forget_unborn(call)
         session.gone(call, status)
         if session.referred is not None and call is session.referred[1]:
             transferor, session.referred = session.referred[0], None
             abandon(session, transferor, call)
         if call.channel_uuid == session.link_leg:
+            session.change_link()
+        if call.channel_uuid == session.link_leg:
             session.after(STOCK_AFTER_S, self._take_stock)
-        if call.channel_uuid == session.link_leg and session.native_is_ours:
-            forsaken(session, session.native_transferor)
+            if session.native_is_ours:
+                forsaken(session, session.native_transferor)
         if session.legacy is not None and session.legacy.transferee is call:
             session.legacy.transferee_left(status)
         for transfer in self._open_transfers():
@@ -129,6 +157,29 @@ class Intake:
                 transfer.feed(Stimulus.TRANSFEREE_HANGUP)
             elif call is transfer.transferor:
                 transfer.feed(Stimulus.TRANSFEROR_HANGUP)
+            else:
+                transfer.target_failed(call, SipStatus(487))
+
+    def _tell(self, event: Event, kind: type[OnHold | OffHold]) -> None:
+        call = self._call(event)
+        if call is not None and call.alive:
+            self._session.emit(kind(self._session, call))
+
+    def _tone(self, event: Event) -> None:
+        call, tone = self._call(event), event.get("DTMF-Digit")
+        if call in self._session.tone_calls and tone:
+            self._session.emit(ToneReceived(self._session, call, tone))
+
+    def _record_stop(self, event: Event) -> None:
+        call = self._call(event)
+        if call is not None:
+            path = event.get("Record-File-Path", "")
+            self._session.emit(RecordStopped(self._session, call, path))
+
+    def _background_job(self, event: Event) -> None:
+        outgoing = self._session.outgoing.get(event.get("Job-UUID", ""))
+        if outgoing is not None:
+            outgoing.job_ended(event)
 
     def _take_stock(self) -> None:
         """The link outlives its leg for a while only: who else is really still there?"""
@@ -156,7 +207,11 @@ class Intake:
     # -- the end of a bridge ----------------------------------------------------------------
 
     def _execute_complete(self, event: Event) -> None:
-        dial = self._session.dials.pop(event.get("Application-UUID") or "", None)
+        application_uuid = event.get("Application-UUID", "")
+        follows = self._session.executions.pop(application_uuid, None)
+        if follows is not None:
+            follows()
+        dial = self._session.dials.pop(application_uuid, None)
         if dial is None:
             return
         if not dial.answered:
@@ -178,7 +233,7 @@ class Intake:
         elif dial.then is not None and dial.waiting.alive:
             dial.then()
         elif dial.waiting.alive and not session.is_waiting(dial.waiting):
-            session.link.send(Execute("hangup", "NORMAL_CLEARING"))
+            media.run(dial.waiting, "hangup", "NORMAL_CLEARING")
 
     def _not_reached(self, dial: Dial, event: Event) -> None:
         status = dial.status(event)
@@ -200,25 +255,20 @@ class Intake:
         """Follow a 3xx, but only where our own routes admit the contact."""
         if not 300 <= status.code < 400:
             return False
-        for contact in dial.contacts:
-            address = parse_referred_by(contact)
-            if address is None or dial.redirects_left <= 0:
-                continue
-            try:
-                routed = self._session.board.router.route(address.uri, self._session.domain)
-            except NoRoute as error:
-                log.info("%s: redirection not followed: %s", self._session.id, error)
-                continue
-            dial.redirects_left -= 1
-            self._session.start(dial, routed)
-            return True
-        return False
+        routed = self._session.redirected(dial.contacts) if dial.redirects_left > 0 else None
+        if routed is None:
+            return False
+        dial.redirects_left -= 1
+        self._session.start(dial, routed)
+        return True
 
     # -- native transfers -------------------------------------------------------------------
 
     def _custom(self, event: Event) -> None:
         """A REFER has been accepted by FreeSWITCH (``fire-transfer-events`` of the profile)."""
         session, transferor = self._session, self._call(event)
+        if event.subclass == "sofia::notify_refer":
+            self._notify_refer(event)
         if event.subclass != "sofia::transferor" or transferor is None:
             return
         kind, _, transferee_uuid = (event.variable("transfer_to") or "").partition(":")
@@ -233,3 +283,9 @@ class Intake:
             session.referred = (transferor, transferee)
         else:
             abandon(session, transferor, transferee)
+
+    def _notify_refer(self, event: Event) -> None:
+        """The phone that we have asked to go elsewhere reports (RFC 3515 section 2.4.5)."""
+        call = self._session.deflected.get(event.get("UniqueID", ""))
+        if call is not None:
+            media.deflect_reported(call)

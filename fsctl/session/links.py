@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from fsctl.esl.commands import Command, Events, Filter, Linger
+from fsctl.esl.commands import Events, Filter, Linger
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.esl.farewell import let_go
 
-LINGER_S = 15
-"""How long a link outlives its leg: to cancel a target, to notify and release a transferor."""
+LINGER_S = 600
+"""How long a link may outlive its leg: to cancel a target, to release a transferor, or for calls
+that go on without the one that came first. It is closed as soon as the session ends."""
 
 FAREWELL_S = 1.0
 
@@ -28,6 +29,8 @@ SUBSCRIBED = Events(
         "CHANNEL_BRIDGE",
         "CHANNEL_HANGUP",
         "CHANNEL_EXECUTE_COMPLETE",
+        "CHANNEL_HOLD",
+        "CHANNEL_UNHOLD",
     ),
     ("sofia::transferor",),
 )
@@ -41,6 +44,8 @@ class Links:
         self.leg = ""
         """The channel that opened the current link: the only one that can execute applications."""
         self._kept = [first]
+        self._of_leg: dict[str, Connection] = {}
+        self._wanted: tuple[str, ...] = ()
         self._silent: list[Connection] = []
         self._given_up = False
         self._previous: tuple[Connection, str] | None = None
@@ -53,21 +58,39 @@ class Links:
         self,
         link: Connection,
         leg: str,
-        channels: Iterable[str],
+        filters: Iterable[Filter],
         on_event: Callable[[Event], None],
         on_lost: Callable[[], None],
     ) -> None:
-        """Make ``link``, opened by channel ``leg``, the current one, with the channels' events.
+        """Make ``link``, opened by channel ``leg``, the current one, with our channels' events.
 
         The link before it stays usable until :meth:`settle`, or :meth:`go_back`.
         Raises :class:`fsctl.errors.LinkError`; then nothing has changed.
         """
         link.on_event = on_event
-        filters: list[Command] = [Filter("Unique-ID", channel) for channel in channels]
-        link.send_all([Linger(LINGER_S), *filters, SUBSCRIBED])
+        wanted = [Events(self._wanted)] if self._wanted else []
+        link.send_all([Linger(LINGER_S), *filters, SUBSCRIBED, *wanted])
         link.on_lost = on_lost
         self._previous = (self.current, self.leg)
         self.current, self.leg = link, leg
+        self._of_leg[leg] = link
+
+    def hold(self, link: Connection, leg: str) -> None:
+        """Keep the link that channel ``leg`` has opened, without listening to it."""
+        link.on_lost = None
+        self._of_leg[leg] = link
+
+    def held(self, leg: str) -> Connection | None:
+        """The newest link of channel ``leg``, while it is open."""
+        link = self._of_leg.get(leg)
+        return None if link is None or link.closed or link.hung_up else link
+
+    def want(self, event_name: str) -> Events | None:
+        """Events to be heard on every current link; what is to be sent for that, if anything."""
+        if event_name in self._wanted:
+            return None
+        self._wanted = (*self._wanted, event_name)
+        return Events((event_name,))
 
     def settle(self) -> None:
         """The current link serves: silence the one before it."""
@@ -79,6 +102,7 @@ class Links:
         """The current link's leg is gone already: the link before it is the current one again."""
         previous, self._previous = self._previous, None
         if previous is not None:
+            self._of_leg.pop(self.leg, None)
             self.current, self.leg = previous
 
     def give_up_current(self) -> None:
@@ -96,6 +120,7 @@ class Links:
 
     def _silence(self, link: Connection) -> None:
         link.on_lost = None
-        self._kept.remove(link)
+        if link in self._kept:
+            self._kept.remove(link)
         link.retire()
         self._silent = [old for old in [*self._silent, link] if not old.closed]

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 from fsctl.errors import FsctlError
 from fsctl.session.dialstring import Endpoint, GatewayEndpoint, SofiaEndpoint, UserEndpoint
-from fsctl.settings import Route, Settings
+from fsctl.settings import Route, RouteKind, Settings
 from fsctl.sip.status import SipStatus
 from fsctl.sip.uri import Uri, UriError, parse_uri
 
@@ -37,19 +37,20 @@ class Router:
         self._default_profile = settings.dialplan.sofia_profile
         self._routes = [(re.compile(r.match, re.ASCII), r) for r in settings.routes]
 
-    def route(self, destination: str | Uri, domain: str) -> Routed:
+    def route(self, destination: str | Uri, domain: str, kind: RouteKind | None = None) -> Routed:
         """Return where ``destination`` is dialled.
 
         A plain number is taken as it is; a text with a scheme (``sip:``, ``tel:``) is parsed.
-        ``domain`` is the domain of the call that asks, for routes without one of their own.
+        ``domain`` is the domain of the call that asks, for routes without one of their own; with
+        ``kind`` only the routes of that kind are asked.
         Raises :class:`NoRoute` (404, or the URI's own 400 and 416).
         """
         uri = self._uri(destination)
         number = uri.user if isinstance(uri, Uri) else uri
         host = uri.host if isinstance(uri, Uri) else ""
         for pattern, route in self._routes:
-            long_enough = len(number) > route.strip
-            if long_enough and pattern.fullmatch(number) and _host_matches(route, host):
+            wanted = len(number) > route.strip and kind in (None, route.kind)
+            if wanted and pattern.fullmatch(number) and _host_matches(route, host):
                 return self._routed(route, number, uri, domain)
         raise NoRoute(f"no route for {number!r} at {host!r}", SipStatus(404))
 

@@ -16,22 +16,26 @@ from gevent.queue import Queue
 
 from fsctl.errors import ChannelGone, LinkError, LinkLost
 from fsctl.esl.commands import (
-    Execute,
+    Events,
+    Filter,
     UuidGetvar,
     UuidKill,
     UuidSetvarMulti,
 )
 from fsctl.esl.connection import Connection
+from fsctl.session import calling, joining, media, modes, safety
 from fsctl.session.call import Call, CallState
 from fsctl.session.clock import Timer
-from fsctl.session.dial import Dial, rearming
-from fsctl.session.events import CallEvent, Disconnected, SessionEvent, Terminated
-from fsctl.session.identity import presented
+from fsctl.session.dial import Dial
+from fsctl.session.events import Disconnected, SessionEvent, Terminated, Terminating
+from fsctl.session.handlers import Failed as Failure
+from fsctl.session.handlers import Handlers
 from fsctl.session.intake import Intake
 from fsctl.session.legacy import LegacyTransfer
 from fsctl.session.links import Links
+from fsctl.session.outgoing import Outgoing
 from fsctl.session.request import value_of
-from fsctl.session.routing import Routed
+from fsctl.session.routing import NoRoute, Routed
 from fsctl.session.transfers import BlindTransfer
 from fsctl.settings import Settings, TransferMode
 from fsctl.sip.status import SipStatus, cause_of_status
@@ -39,6 +43,7 @@ from fsctl.sip.uri import Uri
 from fsctl.transfer.transfer import Stimulus
 
 if TYPE_CHECKING:
+    from fsctl.session.scenarios import Scenario
     from fsctl.session.switchboard import Switchboard
 
 log = logging.getLogger(__name__)
@@ -53,9 +58,20 @@ class Session:
         self.id = session_id
         self.board = board
         self.settings: Settings = board.settings
+        self.scenario: Scenario = board.scenarios.default
+        """Whose handlers are called; the route of the dialled number may bring another."""
         self.domain = ""
         self.calls: dict[str, Call] = {}
         self.dials: dict[str, Dial] = {}
+        self.outgoing: dict[str, Outgoing] = {}
+        """The scenario's own calls that have not been answered yet, by channel."""
+        self.lends = False
+        """The scenario makes and joins calls by itself: whoever is left comes back to it."""
+        self.executions: dict[str, Callable[[], None]] = {}
+        """What follows the end of an application, by its Event-UUID."""
+        self.tone_calls: set[Call] = set()
+        self.deflected: dict[str, Call] = {}
+        """Calls that were asked to go elsewhere and have not reported yet."""
         self.transfers: list[BlindTransfer] = []
         self.legacy: LegacyTransfer | None = None
         """A native transfer of two of our calls that is under way."""
@@ -66,12 +82,13 @@ class Session:
         self.parent_id = ""
         """In such a session: the one that the call had before, if its worker still runs it."""
         self.over = False
+        self._terminating = False
         self._given_away = False
         """The link's leg is another session's now: the link ends when the leg does."""
         self._timers: list[Timer] = []
         self._links = Links(link)
         self._mailbox: Queue[Callable[[], None]] = Queue()
-        self._handlers: dict[type[SessionEvent], list[Callable[[Any], None]]] = {}
+        self._handlers = Handlers(self)
         self._intake = Intake(self)
 
     def __repr__(self) -> str:
@@ -92,13 +109,17 @@ class Session:
         """Have ``work`` done by the session's greenlet; callable from any greenlet."""
         self._mailbox.put(work)
 
+    def lose(self) -> None:
+        """The link is lost: nothing can be done any more."""
+        self.over = True
+
     def _do(self, work: Callable[[], None]) -> None:
         """Do one thing; whatever it raises ends that thing only, and never the calls."""
         try:
             work()
         except LinkLost as error:
             log.info("%s: %s", self.id, error)
-            self.over = True
+            self.lose()
         except (LinkError, ChannelGone) as error:
             log.info("%s: %s", self.id, error)  # the leg's hang-up is on its way to us
         except Exception:
@@ -106,6 +127,7 @@ class Session:
             for transfer in self.transfers:
                 if transfer.undecided:
                     transfer.feed(Stimulus.FAILURE_REPORTED, SipStatus(500))
+        self._handlers.turns.look()
 
     def _is_over(self) -> bool:
         return self.over or not any(call.alive for call in self.calls.values())
@@ -115,12 +137,29 @@ class Session:
         for transfer in self.transfers:
             if transfer.is_open:
                 transfer.feed(Stimulus.SWITCH_LOST)
+        self._say_terminating()
+        self._handlers.turns.end(ChannelGone(f"session {self.id} has ended"))
+        self._cancel_outgoing()
         self.emit(Terminated(self))
         for timer in self._timers:
             timer.cancel()
         if self._given_away:
             self._links.give_up_current()
         self._links.end()
+
+    def _say_terminating(self) -> None:
+        if not self._terminating:
+            self._terminating = True
+            self.emit(Terminating(self))
+
+    def _cancel_outgoing(self) -> None:
+        """Parties that still ring would come to nobody."""
+        kills = [UuidKill(uuid) for uuid in self.outgoing]
+        if kills and not self.link.closed:
+            try:
+                self.link.send_all(kills)
+            except LinkError as error:
+                log.info("%s: %s", self.id, error)
 
     # -- links ------------------------------------------------------------------------------
 
@@ -131,7 +170,7 @@ class Session:
 
     @property
     def link_leg(self) -> str:
-        """The channel that opened the link: the only one that can execute applications."""
+        """The channel that opened the link."""
         return self._links.leg
 
     def adopt(self, link: Connection, begin: Callable[[], None]) -> None:
@@ -141,13 +180,41 @@ class Session:
 
     def take_link(self, link: Connection, leg: str) -> None:
         """Make ``link``, opened by channel ``leg``, the one link: all our events come with it."""
+        filters = [Filter("Unique-ID", uuid) for uuid, call in self.calls.items() if call.alive]
+        filters += [Filter("Job-UUID", uuid) for uuid in self.outgoing]
+        filters += [Filter("UniqueID", uuid) for uuid in self.deflected]
         self._links.take(
             link,
             leg,
-            [uuid for uuid, call in self.calls.items() if call.alive],
+            filters,
             lambda event: self.post(lambda: self._intake.take(event)),
             lambda: self.post(lambda: self._lost(link)),
         )
+
+    def hold_link(self, link: Connection, leg: str) -> None:
+        """Keep the link by which a leg is in our hands; it becomes the one link when ours ends."""
+        self._links.hold(link, leg)
+        if self.link.hung_up:
+            self.change_link()
+
+    def change_link(self) -> None:
+        """Our link's leg has hung up: go on with the link of another leg, if there is one."""
+        for uuid, call in self.calls.items():
+            link = self._links.held(uuid)
+            if call.alive and call.held and link is not None and link is not self.link:
+                self.take_link(link, uuid)
+                self._links.settle()
+                return
+
+    def want(self, event_name: str) -> None:
+        """Hear these events of our calls from now on, on whatever link."""
+        wanted = self._links.want(event_name)
+        if wanted is not None:
+            self.link.send(wanted)
+
+    def want_custom(self, subclass: str) -> None:
+        """As :meth:`want`, for a CUSTOM event's subclass."""
+        self.link.send(Events((), (subclass,)))
 
     def hand_over(self) -> None:
         """Leave the calls to FreeSWITCH: nothing that is bridged or being bridged is cut."""
@@ -166,42 +233,40 @@ class Session:
             log.info("%s: link lost", self.id)
             self.over = True
 
-    # -- events to the scenario -------------------------------------------------------------
+    # -- the scenario -----------------------------------------------------------------------
+
+    def choose_scenario(self, destination: str) -> None:
+        """From now on: the scenario of the route that the dialled number takes."""
+        try:
+            route = self.board.router.route(destination, self.domain).route
+        except NoRoute:
+            return
+        self.scenario = self.board.scenarios.of_route(route.name)
 
     def on(self, event: type[E], handler: Callable[[E], None] | None = None) -> Any:
         """Call ``handler`` for every ``event`` of the session or of any call in it."""
-        if handler is None:
-            return lambda function: self.on(event, function)
-        self._handlers.setdefault(event, []).append(handler)
-        return handler
+        return self._handlers.on(event, handler)
 
     def handled(self, event: SessionEvent) -> bool:
         """True when somebody has registered a handler for this event."""
-        return bool(self._handlers_of(event))
+        return bool(self._handlers.of(event))
 
-    def emit(self, event: SessionEvent) -> bool:
-        """Give an event to its handlers; True when all of them came through.
+    def emit(self, event: SessionEvent, failed: Failure | None = None) -> None:
+        """Give an event to its handlers; see :class:`~fsctl.session.handlers.Handlers`."""
+        self._handlers.emit(event, failed)
 
-        A handler's exception is logged with the session's id and never reaches the call; a lost
-        link or channel is not the handler's fault and passes.
+    def wait(self, met: Callable[[], bool], timeout_s: float | None = None) -> bool:
+        """In a handler: wait until ``met()``; False when ``timeout_s`` have passed before.
+
+        ``met`` is asked whenever something has happened in the session. Raises ChannelGone when
+        the session ends, RuntimeError outside of a handler.
         """
-        for handler in self._handlers_of(event):
-            try:
-                handler(event)
-            except LinkLost:
-                raise
-            except ChannelGone as error:
-                log.info("%s: handler of %s: %s", self.id, type(event).__name__, error)
-                return False
-            except Exception:
-                log.exception("%s: handler of %s failed", self.id, type(event).__name__)
-                return False
-        return True
+        return self._handlers.turns.wait(met, timeout_s)
 
-    def _handlers_of(self, event: SessionEvent) -> tuple[Callable[[Any], None], ...]:
-        kind = type(event)
-        of_call = event.call.handlers(type(event)) if isinstance(event, CallEvent) else ()
-        return (*of_call, *self._handlers.get(kind, ()), *self.board.handlers(kind))
+    @property
+    def waits(self) -> bool:
+        """Whether a handler waits for something: it may be about to decide."""
+        return bool(self._handlers.turns.waiting)
 
     # -- verbs ------------------------------------------------------------------------------
 
@@ -215,46 +280,115 @@ class Session:
         headers: Mapping[str, str] | None = None,
         ring_timeout_s: int | None = None,
     ) -> Call:
-        """Call ``destination`` for ``call`` and have FreeSWITCH join the two on answer.
+        """Have FreeSWITCH call ``destination`` for ``call``, and join the two on answer.
 
-        ``destination`` is a user, a number or a SIP or tel URI; the routes decide where it is
-        dialled. ``call`` is the leg that came to us: the caller of a new call, or the transferee of
-        a requested transfer. Caller ID and name default to those of the settings. Returns the
-        called party's call at once; ``Ringing``, ``Connected`` and ``Failed`` follow. A failed
-        call is passed on to ``call`` (or ends the transfer) with the callee's own code and phrase,
-        unless a handler of ``Failed`` calls somebody else.
+        The sturdiest way: ringback, early media, the caller's CANCEL and the join itself go on when
+        this process dies. ``destination`` is a user, a number or a SIP or tel URI; the routes
+        decide where it is dialled. ``call`` is a leg that came to us: the caller of a new call, or
+        the transferee of a requested transfer. Caller ID and name default to those of the settings.
+        Returns the called party's call at once; ``Ringing``, ``Connected`` and ``Failed`` follow. A
+        failed call is passed on to ``call`` (or ends the transfer) with the callee's own code and
+        phrase, unless a handler of ``Failed`` calls somebody else. Source: application ``bridge``.
 
         Raises :class:`~fsctl.session.routing.NoRoute`, ChannelGone, ValueError.
         """
-        self._check_controlled(call)
-        running = next((dial for dial in self.dials.values() if dial.waiting is call), None)
-        if running is not None and running.outgoing.alive:
-            raise ValueError("somebody is being called for this leg already")
-        transfer = self.open_transfer_of_transferee(call)
-        if transfer is None and call.peer is not None and call.peer.alive:
-            raise ValueError("this leg talks with somebody")
-        routed = self.board.router.route(destination, self.domain)
-        section = self.settings.transfer if transfer else self.settings.call
-        transferor = transfer.transferor if transfer else None
-        number, name = presented(self.settings, routed.route, call, transferor)
-        dial = Dial(
-            waiting=call,
-            outgoing=self._outgoing(call, routed),
-            ring_timeout_s=ring_timeout_s or routed.route.ring_timeout_s or section.ring_timeout_s,
-            caller_id=number if caller_id is None else caller_id,
-            display_name=name if display_name is None else display_name,
-            headers=dict(headers or {}),
-            for_transfer=transfer is not None,
-            redirects_left=self.settings.call.follow_redirects,
+        return calling.connect(
+            self, call, destination, caller_id, display_name, headers, ring_timeout_s
         )
-        if running is None:
-            self.start(dial, routed)
-        else:
-            # Its bridge has not returned, and nested bridges have been seen to crash FreeSWITCH.
-            running.then = lambda: self.start(dial, routed)
-        if transfer is not None:
-            transfer.call_target(dial.outgoing, dial.ring_timeout_s)
-        return dial.outgoing
+
+    def call_user(
+        self,
+        username: str,
+        *,
+        caller_id: str | None = None,
+        display_name: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        ring_timeout_s: int | None = None,
+        codecs: str | None = None,
+    ) -> Call:
+        """Call a user, or whatever the routes make of this name; a call of the scenario's own.
+
+        It is joined with nobody until :meth:`send_media_between`. Returns at once; ``Ringing``,
+        ``Connected`` or ``Failed`` (also when no route admits it) follow. While a party waits to be
+        transferred, it hears ringback, and the call is the transfer's target. ``caller_id`` and
+        ``display_name`` may be a whole Referred-By; ``headers`` are sent as they are named;
+        ``codecs`` lists FreeSWITCH's names, the preferred first. Source: API ``originate``.
+
+        Raises LinkError, ValueError (a header that cannot be sent).
+        """
+        return calling.call_out(
+            self, username, None, caller_id, display_name, headers, ring_timeout_s, codecs
+        )
+
+    def call_sip(
+        self,
+        to: str | Uri,
+        *,
+        caller_id: str | None = None,
+        display_name: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        ring_timeout_s: int | None = None,
+        codecs: str | None = None,
+    ) -> Call:
+        """Call a SIP URI, or the one in a whole Refer-To or Referred-By, as :meth:`call_user`.
+
+        The routes decide which hosts are dialled, for the URI may come from a phone. Raises
+        ValueError for what is no SIP URI.
+        """
+        uri = calling.sip_uri_of(to)
+        return calling.call_out(
+            self, uri, None, caller_id, display_name, headers, ring_timeout_s, codecs
+        )
+
+    def call_pstn(
+        self,
+        number: str,
+        *,
+        caller_id: str | None = None,
+        display_name: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        ring_timeout_s: int | None = None,
+        codecs: str | None = None,
+    ) -> Call:
+        """Call a telephone number by a route of kind ``gateway``, as :meth:`call_user`."""
+        return calling.call_out(
+            self, number, "gateway", caller_id, display_name, headers, ring_timeout_s, codecs
+        )
+
+    def send_media_between(self, one: Call, other: Call) -> None:
+        """Let two answered calls talk; a caller that still alerts is answered.
+
+        Who talks with somebody else is taken from there. A transfer's target joined with its
+        transferee completes the transfer. When one of them hangs up, so is the other, unless the
+        scenario does something with it by then. Source: API ``uuid_bridge``.
+
+        Raises ChannelGone, ValueError for a call that is not answered.
+        """
+        joining.send_media_between(self, one, other)
+
+    def send_media_to(self, one: Call, other: Call) -> None:
+        """See ``Call.send_media_to``."""
+        joining.send_media_to(self, one, other)
+
+    def stop_media_to(self, one: Call, other: Call) -> None:
+        """See ``Call.stop_media_to``."""
+        joining.stop_media_to(self, one, other)
+
+    def set_timeout(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        """Call ``callback`` in ``seconds``, as a handler; the timer can be cancelled."""
+        return self.after(seconds, lambda: self._handlers.run(callback))
+
+    def sleep(self, seconds: float) -> None:
+        """In a handler: let ``seconds`` pass; other handlers run meanwhile."""
+        self.wait(lambda: False, seconds)
+
+    def terminate(self) -> None:
+        """Hang up every call of this session."""
+        self._say_terminating()
+        alive = [call.channel_uuid for call in self.calls.values() if call.alive]
+        self.link.send_all([UuidKill(uuid, "NORMAL_CLEARING") for uuid in alive])
+
+    # -- calls ------------------------------------------------------------------------------
 
     def start(self, dial: Dial, routed: Routed) -> None:
         """Begin an attempt of ``dial``: the first, or the next after a redirection.
@@ -262,7 +396,7 @@ class Session:
         Raises DialStringError, ChannelGone, LinkError; then nobody is called.
         """
         self.calls.pop(dial.outgoing.channel_uuid, None)
-        dial.outgoing.channel_uuid = str(uuid4())
+        dial.outgoing.channel_uuid = self.new_channel_uuid()
         commands = dial.commands(routed, self.board.home, self.settings)
         self.calls[dial.outgoing.channel_uuid] = dial.outgoing
         self.dials[dial.execution] = dial
@@ -283,17 +417,19 @@ class Session:
 
     def reject(self, call: Call, status: SipStatus) -> None:
         """Refuse ``call`` with ``status``; an answered one is hung up with the matching cause."""
-        self._check_controlled(call)
-        if self.native_transferor:
+        if self.native_transferor and call.channel_uuid == self.link_leg:
             self.leave_to_switch(call, status)
             return
         if call.connected:
-            self.link.send(Execute("hangup", cause_of_status(status.code)))
+            media.run(call, "hangup", cause_of_status(status.code))
+            return
+        if call.outgoing:
+            self.hang_up(call)
             return
         if status.code < 400:
             status = SipStatus(480)  # a redirection that nobody follows; `respond 302` would wait
         phrase = status.reason.replace("$", "")
-        self.link.send(Execute("respond", f"{status.code} {phrase}"))
+        media.run(call, "respond", f"{status.code} {phrase}")
 
     def hang_up(self, call: Call) -> None:
         """End ``call`` at once."""
@@ -308,25 +444,37 @@ class Session:
 
     def set_transfer_mode(self, call: Call, mode: TransferMode) -> None:
         """Choose what a REFER by ``call`` does, now and when it is joined with others."""
-        call.transfer_mode, call.mode_chosen = mode, True
-        self.rearm(call)
+        modes.choose(self, call, mode)
 
-    def rearm(self, call: Call) -> None:
-        """Put ``call``'s mode on the channels: at once where they exist, and again at the join."""
-        call.armed = call.peer is not None
-        peer = call.peer or self._being_joined_with(call)
-        if peer is not None:
-            self.link.send_all(rearming(call, peer, self.settings))
+    def ring_ready(self, call: Call) -> None:
+        """Tell a caller that it rings, by our own choice."""
+        media.run(call, "ring_ready")
 
-    def _being_joined_with(self, call: Call) -> Call | None:
-        for dial in self.dials.values():
-            if call in (dial.waiting, dial.outgoing):
-                return dial.outgoing if call is dial.waiting else dial.waiting
-        return None
+    def entertain(self, transferee: Call) -> None:
+        """Let a transferee hear ringback while its target is being called."""
+        transfer = self.open_transfer_of_transferee(transferee)
+        if transfer is not None and not transfer.entertained:
+            transfer.entertained = True
+            media.ringback(transferee, self.settings.transfer.ringback)
 
-    def set_timeout(self, seconds: float, callback: Callable[[], None]) -> Timer:
-        """Call ``callback`` in ``seconds``, in the session's greenlet; it can be cancelled."""
-        return self.after(seconds, callback)
+    def nobody_answers(
+        self, transfer: BlindTransfer | None, call: Call, status: SipStatus, handled: bool
+    ) -> None:
+        """A call of the scenario's own has failed, and it has been told."""
+        safety.nobody_answers(self, transfer, call, status, handled)
+
+    def forsake(self, call: Call) -> None:
+        """What ``call`` was busy with is over: hung up unless the scenario uses it."""
+        safety.forsaken(self, call)
+
+    def redirected(self, contacts: list[str]) -> Routed | None:
+        """Where a redirected call may go, by our own routes."""
+        return calling.redirected(self, contacts)
+
+    @staticmethod
+    def new_channel_uuid() -> str:
+        """For a channel that is yet to be made."""
+        return str(uuid4())
 
     def after(self, seconds: float, callback: Callable[[], None]) -> Timer:
         """As :meth:`set_timeout`; for the session's own deadlines."""
@@ -334,11 +482,6 @@ class Session:
         timer = Timer(self.board.clock, seconds, callback, self.post)
         self._timers.append(timer)
         return timer
-
-    def terminate(self) -> None:
-        """Hang up every call of this session."""
-        alive = [call.channel_uuid for call in self.calls.values() if call.alive]
-        self.link.send_all([UuidKill(uuid, "NORMAL_CLEARING") for uuid in alive])
 
     # -- transfers --------------------------------------------------------------------------
 
@@ -361,14 +504,41 @@ class Session:
                 return transfer
         return None
 
+    def transfer_awaiting_call(self) -> BlindTransfer | None:
+        """The transfer whose targets are the calls that the scenario makes now."""
+        return next((each for each in reversed(self.transfers) if each.awaits_call), None)
+
     def is_waiting(self, call: Call) -> bool:
         """True while somebody is being called for ``call``, or talks with it by that call."""
         return any(dial.waiting is call for dial in self.dials.values())
 
     def gone(self, call: Call, status: SipStatus) -> None:
         """``call`` has hung up; told once."""
-        if call.advance(CallState.DISCONNECTED):
-            self.emit(Disconnected(self, call, status.code, status.reason))
+        if not call.advance(CallState.DISCONNECTED):
+            return
+        peer = call.partner
+        for one in (call, peer):
+            if one is not None:
+                one.peer = one.joining = None
+        safety.ringing_for_nobody(self)
+        self.emit(Disconnected(self, call, status.code, status.reason))
+        if peer is not None and not any(
+            transfer.is_open and transfer.transferee is peer for transfer in self.transfers
+        ):
+            safety.forsaken(self, peer)
+
+    def came_back(self, call: Call) -> None:
+        """A leg that was lent to a bridge, or called, is in our hands."""
+        call.held = True
+        outgoing = self.outgoing.get(call.channel_uuid)
+        if outgoing is not None:
+            outgoing.came_home()
+            return
+        for transfer in self.transfers:
+            if transfer.is_open and transfer.transferee is call:
+                if not transfer.target_left():
+                    safety.forsaken(self, call)
+                return
 
     def knows_refer(self, transferor: Call, event: str | None) -> bool:
         """True when this very REFER (``Event: refer;id=N``) has its transfer already."""
@@ -392,24 +562,6 @@ class Session:
         call.advance(CallState.DISCONNECTED)
 
     # -- inner ------------------------------------------------------------------------------
-
-    def _outgoing(self, waiting: Call, routed: Routed) -> Call:
-        mode = routed.route.transfer_mode
-        if mode is not None and not waiting.mode_chosen:
-            waiting.transfer_mode = mode
-        return Call(
-            self,
-            str(uuid4()),
-            number=routed.number,
-            display_name="",
-            transfer_mode=mode or self.settings.transfer.mode,
-        )
-
-    def _check_controlled(self, call: Call) -> None:
-        if not call.alive:
-            raise ChannelGone(f"call {call.channel_uuid} has ended")
-        if call.channel_uuid != self.link_leg:
-            raise ValueError("only the leg that came to us can wait for a called party")
 
     def _ring_deadline(self, dial: Dial, execution: str) -> None:
         """FreeSWITCH's own timeout ends with early media (originate returns then)."""

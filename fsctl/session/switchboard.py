@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any, Protocol
 from uuid import uuid4
 
 from gevent.event import Event as Flag
@@ -17,20 +16,15 @@ from fsctl.esl.farewell import let_go
 from fsctl.session import entry
 from fsctl.session.clock import Clock, RealClock
 from fsctl.session.dial import LEGACY_CONTEXT, REFER_CONTEXT
-from fsctl.session.events import SessionEvent
+from fsctl.session.joining import RETURN_CONTEXT, RETURNING
 from fsctl.session.routing import Router
+from fsctl.session.scenarios import Scenarios
 from fsctl.session.session import Session
 from fsctl.settings import Settings
 
 log = logging.getLogger(__name__)
 
 ATTENDED_CONTEXT = "fsctl_attended"
-
-
-class Scenario(Protocol):
-    """What the application gives: its handlers of an event, for every session."""
-
-    def handlers(self, event: type[SessionEvent]) -> tuple[Callable[[Any], None], ...]: ...
 
 
 class Switchboard:
@@ -43,7 +37,7 @@ class Switchboard:
         self,
         settings: Settings,
         home: str,
-        scenario: Scenario | None = None,
+        scenarios: Scenarios | None = None,
         clock: Clock | None = None,
     ) -> None:
         self.settings = settings
@@ -54,17 +48,16 @@ class Switchboard:
         self.idle = Flag()
         """Set while no session runs."""
         self.idle.set()
-        self._scenario = scenario
+        self.scenarios = scenarios or Scenarios()
+        """Those of new sessions; a session that runs keeps its own."""
         self._draining = False
-
-    def handlers(self, event: type[SessionEvent]) -> tuple[Callable[[Any], None], ...]:
-        """The scenario's handlers of ``event``."""
-        return self._scenario.handlers(event) if self._scenario else ()
 
     def handle(self, link: Connection, snapshot: Event) -> None:
         """Serve one link until it is closed; called in a greenlet of its own."""
         context = snapshot.get("Caller-Context")
-        if context == ATTENDED_CONTEXT:
+        if _returns(snapshot):
+            self._come_back(link, snapshot)
+        elif context == ATTENDED_CONTEXT:
             self._refuse_attended(link, snapshot)
         elif context == REFER_CONTEXT:
             self._come_home(link, snapshot)
@@ -90,9 +83,19 @@ class Switchboard:
         if session is None or session.over:
             log.info("%s: taking over a transfer request", session_id)
             made = Session(self, session_id or _new_id(), link)
+            made.scenario = self.scenarios.named(snapshot.variable("fsctl_scenario") or "")
             self._run(made, entry.transfer_request, link, snapshot)
             return
         session.adopt(link, lambda: entry.transfer_request(session, link, snapshot))
+        link.wait_closed()
+
+    def _come_back(self, link: Connection, snapshot: Event) -> None:
+        """A leg that its session had lent to a bridge, or called. Without a session it ends."""
+        session = self.sessions.get(snapshot.variable("fsctl_session") or "")
+        if session is None or session.over:
+            let_go(link)
+            return
+        session.adopt(link, lambda: entry.returned(session, link, snapshot))
         link.wait_closed()
 
     def _run(
@@ -123,6 +126,13 @@ class Switchboard:
             link.send(Execute("hangup", "CALL_REJECTED"))
         except LinkError as error:
             log.info("refusing: %s", error)
+
+
+def _returns(snapshot: Event) -> bool:
+    """By its own context; or, from a join that failed, by the name that only we know."""
+    own_name = f"{RETURNING}.{snapshot.variable('fsctl_session')}"
+    destination = snapshot.get("Caller-Destination-Number")
+    return snapshot.get("Caller-Context") == RETURN_CONTEXT or destination == own_name
 
 
 def _new_id() -> str:

@@ -16,15 +16,14 @@ from fsctl.esl.commands import (
     NotifyReferrer,
     SchedDel,
     SchedHangup,
-    UuidBridge,
     UuidGetvar,
     UuidKill,
     UuidSetvar,
-    UuidSetvarMulti,
 )
 from fsctl.session.call import Call, CallState
 from fsctl.session.events import TransferComplete, TransferFailed
-from fsctl.session.request import STALE, RawRequest, value_of
+from fsctl.session.joining import joining
+from fsctl.session.request import RawRequest, value_of
 from fsctl.sip.status import SipStatus, sipfrag
 from fsctl.transfer.transfer import DEADLINES, Action, State, Stimulus, Transfer, step
 
@@ -35,6 +34,15 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 JOIN_TIMEOUT_S = 5.0
+VOUCHED_S = 1.0
+"""How soon after its report of success an application joins; later the report goes out alone."""
+_AWAITING_TARGET = (
+    State.REQUESTED,
+    State.CALLING_TARGET,
+    State.HOLDING_TARGET,
+    State.VOUCHED,
+)
+_JOINED = (State.JOINING, State.RELEASING, State.SUCCEEDED)
 _GIVE_UP = (Stimulus.DEADLINE, Stimulus.FAILURE_REPORTED)
 _GRACE_S = 3.0
 """FreeSWITCH's own timers end a wait first; ours follows this much later."""
@@ -48,12 +56,16 @@ class BlindTransfer:
     ) -> None:
         self.transferor = transferor
         self.transferee = transferee
-        self.target: Call | None = None
+        self.targets: list[Call] = []
+        """Whom the application calls; more than one when it has them ring together."""
         self.request = request
+        self.entertained = False
+        """The transferee hears ringback by our own doing."""
         self.ring_timeout_s = float(session.settings.transfer.ring_timeout_s)
         self.snapshot = Transfer(transferor_present=request.event is not None)
         self._session = session
         self._timer: Timer | None = None
+        self._reported_by_application = False
         self._switch_reports = True
         """FreeSWITCH will send the NOTIFY 200 itself: ``blind_transfer_uuid`` is still set."""
         self._set_deadline()
@@ -64,37 +76,86 @@ class BlindTransfer:
 
     @property
     def awaits_target(self) -> bool:
-        """The transferee is free for a target: none is being called, or it has just failed."""
+        """The transferee is free for a target: none has been joined with it yet."""
+        return self.snapshot.state in _AWAITING_TARGET
+
+    @property
+    def awaits_call(self) -> bool:
+        """The application has not decided, or its targets still ring: it may call another one."""
         return self.snapshot.state in (State.REQUESTED, State.CALLING_TARGET)
+
+    @property
+    def target(self) -> Call | None:
+        """The target that was called last, or the one that has answered."""
+        return self.targets[-1] if self.targets else None
 
     @property
     def undecided(self) -> bool:
         return self.snapshot.state is State.REQUESTED
 
     def report_success(self) -> None:
-        """The application reports success now. Raises ValueError when that has been decided."""
-        self._check_reportable(State.REQUESTED, State.CALLING_TARGET, State.JOINING)
-        self.feed(Stimulus.SUCCESS_REPORTED)
+        """The application reports success now; without effect once a party has left.
+
+        Raises ValueError when it has reported already.
+        """
+        if self.snapshot.state in _JOINED and not self._reported_by_application:
+            self._reported_by_application = True  # FreeSWITCH says so, with the join
+        elif self._may_report(*_AWAITING_TARGET):
+            self.feed(Stimulus.SUCCESS_REPORTED)
 
     def report_failure(self, status: SipStatus) -> None:
-        """The application reports failure: the first two talk on.
+        """The application reports failure: the first two talk on; as :meth:`report_success`.
 
-        Raises ValueError when a report went out already, when the target has answered (FreeSWITCH
-        joins it and reports success then), or when the status is not a failure.
+        Raises ValueError also when the target is being joined (FreeSWITCH reports success then),
+        and when the status is not a failure.
         """
         if status.code < 300:
             raise ValueError(f"{status.code} is not a failure")
-        self._check_reportable(State.REQUESTED, State.CALLING_TARGET)
-        self.feed(Stimulus.FAILURE_REPORTED, status)
+        if self._may_report(State.REQUESTED, State.CALLING_TARGET, State.HOLDING_TARGET):
+            self.feed(Stimulus.FAILURE_REPORTED, status)
 
     def call_target(self, target: Call, ring_timeout_s: float) -> None:
         """The application calls ``target`` for the transferee."""
-        self.target = target
+        self.targets = [call for call in self.targets if call.alive] + [target]
         self.ring_timeout_s = ring_timeout_s
         if self.undecided:
             self.feed(Stimulus.TARGET_CALLED)
         else:
             self.ring_anew()
+
+    def hold(self, target: Call) -> None:
+        """``target`` has answered the application, which is to join it with the transferee."""
+        self._choose(target)
+        self.feed(Stimulus.TARGET_HELD)
+
+    def join(self, target: Call) -> None:
+        """The application joins ``target`` with the transferee, now.
+
+        Raises ValueError when it cannot: the transfer has failed, or been joined already.
+        """
+        if self.snapshot.state not in (State.HOLDING_TARGET, State.VOUCHED):
+            raise ValueError(f"no target is held in a transfer that is {self.snapshot.state.value}")
+        self._choose(target)
+        self.feed(Stimulus.JOIN_ASKED)
+
+    def target_failed(self, target: Call, status: SipStatus) -> None:
+        """``target`` did not answer, or has hung up before it was joined."""
+        match self.snapshot.state:
+            case State.CALLING_TARGET:
+                failed = not any(call.alive for call in self.targets)
+            case State.HOLDING_TARGET | State.VOUCHED:
+                failed = target is self.target
+            case _:
+                failed = False  # while they are being joined, the transferee's return decides
+        if failed:
+            self.feed(Stimulus.TARGET_FAILED, status)
+
+    def give_up(self, status: SipStatus) -> None:
+        """The scenario has failed: the first two talk on, whatever it has done so far."""
+        self.feed(Stimulus.FAILURE_REPORTED, status)
+
+    def _choose(self, target: Call) -> None:
+        self.targets = [call for call in self.targets if call is not target] + [target]
 
     def bridged(self, pair: set[Call]) -> None:
         """Two of our calls have been bridged."""
@@ -157,9 +218,15 @@ class BlindTransfer:
         if following is not None:
             self.feed(following)
 
-    def _check_reportable(self, *states: State) -> None:
-        if self.snapshot.reported is not None or self.snapshot.state not in states:
+    def _may_report(self, *states: State) -> bool:
+        """Whether the application's report still counts; raises ValueError for a second one."""
+        if self._reported_by_application or self.snapshot.state in _JOINED:
             raise ValueError("the result of this transfer stands already")
+        if self.snapshot.reported is not None or self.snapshot.state not in states:
+            log.info("%s transfer: reported too late", self._session.id)  # a party has left
+            return False
+        self._reported_by_application = True
+        return True
 
     def _is_joined(self) -> bool:
         """Ask FreeSWITCH: the target may have answered a moment ago, and success been reported.
@@ -187,6 +254,8 @@ class BlindTransfer:
         return {
             "decision_timeout_s": section.decision_timeout_s,
             "ring_timeout_s": self.ring_timeout_s + _GRACE_S,
+            "hold_timeout_s": section.hold_timeout_s,
+            "vouched_timeout_s": VOUCHED_S,
             "join_timeout_s": JOIN_TIMEOUT_S,
             "release_transferor_after_s": section.release_transferor_after_s + _GRACE_S,
         }[setting]
@@ -211,16 +280,11 @@ class BlindTransfer:
             case Action.NOTIFY_SUCCESS | Action.NOTIFY_FAILURE:
                 return self._notify()
             case Action.HANG_UP_TARGET:
-                return [UuidKill(self.target.channel_uuid)] if self.target else []
+                return [UuidKill(call.channel_uuid) for call in self.targets if call.alive]
             case Action.REJOIN:
                 # Unset, or FreeSWITCH would report this join as the transfer's success.
                 self._switch_reports = False
-                variables = dict.fromkeys(("blind_transfer_uuid", *STALE), "")
-                variables["fsctl_stage"] = "joined"
-                return [
-                    UuidSetvarMulti(transferee, tuple(variables.items())),
-                    UuidBridge(transferee, transferor),
-                ]
+                return joining(self.transferee, self.transferor, {"blind_transfer_uuid": ""})
             case Action.RELEASE_TRANSFEROR:
                 # A timer in FreeSWITCH: it holds when we die. The phone's own BYE comes first.
                 seconds = self._session.settings.transfer.release_transferor_after_s

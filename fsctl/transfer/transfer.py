@@ -29,6 +29,10 @@ class State(Enum):
     """The application has been asked and has not decided."""
     CALLING_TARGET = "calling target"
     """The target rings; the transferee hears ringback; the transferor is parked."""
+    HOLDING_TARGET = "holding target"
+    """The target has answered the application, which has not joined it yet: it may talk first."""
+    VOUCHED = "vouched"
+    """The application has reported success and is about to join: the join will be the report."""
     JOINING = "joining"
     """The target has answered and is being bridged with the transferee."""
     RELEASING = "releasing"
@@ -46,6 +50,8 @@ class Stimulus(Enum):
 
     TARGET_CALLED = "the application calls the target"
     TARGET_ANSWERED = "the target answers"
+    TARGET_HELD = "the target answers the application"
+    JOIN_ASKED = "the application joins transferee and target"
     TARGET_FAILED = "the target fails"
     LEGS_JOINED = "transferee and target are bridged"
     SUCCESS_REPORTED = "the application reports success"
@@ -94,9 +100,20 @@ TABLE: dict[tuple[State, Stimulus], tuple[State, tuple[Action, ...]]] = {
     (_S.CALLING_TARGET, _E.FAILURE_REPORTED): (_S.RECONNECTING, _STOP_AND_REJOIN),
     (_S.CALLING_TARGET, _E.DEADLINE): (_S.RECONNECTING, _STOP_AND_REJOIN),
     (_S.CALLING_TARGET, _E.TRANSFEREE_HANGUP): (_S.ABANDONED, _STOP_TELL_AND_RELEASE),
+    (_S.CALLING_TARGET, _E.TARGET_HELD): (_S.HOLDING_TARGET, ()),
+    (_S.HOLDING_TARGET, _E.JOIN_ASKED): (_S.JOINING, ()),
+    # The report goes out with the join: unset now, blind_transfer_uuid would not save the
+    # transferee if we died in between.
+    (_S.HOLDING_TARGET, _E.SUCCESS_REPORTED): (_S.VOUCHED, ()),
+    (_S.HOLDING_TARGET, _E.FAILURE_REPORTED): (_S.RECONNECTING, _STOP_AND_REJOIN),
+    (_S.HOLDING_TARGET, _E.TARGET_FAILED): (_S.RECONNECTING, _STOP_AND_REJOIN),
+    (_S.HOLDING_TARGET, _E.DEADLINE): (_S.RECONNECTING, _STOP_AND_REJOIN),
+    (_S.HOLDING_TARGET, _E.TRANSFEREE_HANGUP): (_S.ABANDONED, _STOP_TELL_AND_RELEASE),
+    (_S.VOUCHED, _E.JOIN_ASKED): (_S.JOINING, ()),
+    (_S.VOUCHED, _E.TARGET_FAILED): (_S.RECONNECTING, _STOP_AND_REJOIN),
+    (_S.VOUCHED, _E.DEADLINE): (_S.RELEASING, _TELL_AND_RELEASE),
+    (_S.VOUCHED, _E.TRANSFEREE_HANGUP): (_S.ABANDONED, _STOP_TELL_AND_RELEASE),
     (_S.JOINING, _E.LEGS_JOINED): (_S.RELEASING, _TELL_AND_RELEASE),
-    # FreeSWITCH reports the join itself, any moment now: a NOTIFY of ours would be a second one.
-    (_S.JOINING, _E.SUCCESS_REPORTED): (_S.JOINING, ()),
     (_S.JOINING, _E.TARGET_FAILED): (_S.RECONNECTING, (_A.REJOIN,)),
     (_S.JOINING, _E.JOIN_GIVEN_UP): (_S.RECONNECTING, (_A.REJOIN,)),
     (_S.JOINING, _E.DEADLINE): (_S.RECONNECTING, _STOP_AND_REJOIN),
@@ -118,12 +135,14 @@ TABLE: dict[tuple[State, Stimulus], tuple[State, tuple[Action, ...]]] = {
 }
 """``(state, stimulus) -> (next state, actions)``; the whole life of a transfer."""
 
-OPEN = frozenset({_S.REQUESTED, _S.CALLING_TARGET, _S.JOINING, _S.RELEASING, _S.RECONNECTING})
+OPEN = frozenset(State) - {_S.SUCCEEDED, _S.FAILED, _S.ABANDONED}
 """States in which something is still owed to somebody."""
 
 DEADLINES: dict[State, str] = {
     _S.REQUESTED: "decision_timeout_s",
     _S.CALLING_TARGET: "ring_timeout_s",
+    _S.HOLDING_TARGET: "hold_timeout_s",
+    _S.VOUCHED: "vouched_timeout_s",
     _S.JOINING: "join_timeout_s",
     _S.RELEASING: "release_transferor_after_s",
     _S.RECONNECTING: "join_timeout_s",
@@ -133,6 +152,7 @@ DEADLINES: dict[State, str] = {
 DEADLINE_STATUS: dict[State, SipStatus] = {
     _S.REQUESTED: SipStatus(603),
     _S.CALLING_TARGET: SipStatus(480),
+    _S.HOLDING_TARGET: SipStatus(603),
     _S.JOINING: SipStatus(503),
 }
 """What the transferor is told when a deadline passes (RFC 3515 section 2.4.5)."""

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import pytest
 
+from fsctl.esl.commands import Originate
 from fsctl.session.dialstring import (
     DialString,
     Endpoint,
@@ -101,7 +102,7 @@ class Dialler:
         if self.mode == "bridge":
             self.execute("bridge", dial_string.format())
             return
-        command = f"originate {dial_string.format_for_originate()} &park()"
+        command = Originate(dial_string.format_for_originate()).line()
         self._originating = threading.Thread(target=self._originate, args=(command,), daemon=True)
         self._originating.start()
 

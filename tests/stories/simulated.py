@@ -15,6 +15,7 @@ from gevent.hub import Hub
 from fsctl import dialplan
 from fsctl.scenario import Scenario, load
 from fsctl.service.worker import Worker
+from fsctl.session.scenarios import Scenarios
 from fsctl.settings import Settings
 from fsctl.settings import load as load_settings
 from fsctl.simulator import Behaviour, Dialog, Phone, SimulatedSwitch, StoryTimeout, VirtualClock
@@ -214,7 +215,8 @@ class SimulatedWorld(World):
         self.restart()
 
     def restart(self) -> None:
-        worker = Worker(self._settings, self._scenario, self._clock)
+        scenarios = Scenarios(self._scenario) if self._scenario else None
+        worker = Worker(self._settings, scenarios, self._clock)
         worker.start()
         self._workers.append(worker)
         self._relay.open(worker.address)

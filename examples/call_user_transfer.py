@@ -1,0 +1,42 @@
+"""VoxEngine's first sample, line by line: a blind transfer inside the running session.
+
+The target sees the first caller, not the party that transfers the call.
+"""
+
+from fsctl.scenario import BlindTransferRequested, CallAlerting, Connected, Failed, Scenario
+
+scenario = Scenario()
+
+
+@scenario.on(CallAlerting)
+def alerting(inc: CallAlerting) -> None:
+    session = inc.session
+    session.set_timeout(100, session.terminate)
+    out_call = session.call_user(
+        inc.destination,
+        caller_id=inc.caller_id,
+        display_name=inc.display_name,
+    )
+
+    @out_call.on(Connected)
+    def connected(out: Connected) -> None:
+        inc.call.answer()
+        session.send_media_between(inc.call, out.call)
+        out.call.handle_blind_transfer(True)
+
+        @out.call.on(BlindTransferRequested)
+        def requested(out: BlindTransferRequested) -> None:
+            out_call2 = session.call_user(
+                out.transfer_to,
+                caller_id=inc.caller_id,
+                display_name=inc.display_name,
+            )
+
+            @out_call2.on(Connected)
+            def target_connected(out2: Connected) -> None:
+                out.call.notify_blind_transfer_success()
+                session.send_media_between(out2.call, inc.call)
+
+            @out_call2.on(Failed)
+            def target_failed(out2: Failed) -> None:
+                out.call.notify_blind_transfer_failed(out2.code, out2.reason)

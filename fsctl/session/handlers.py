@@ -1,0 +1,81 @@
+"""The handlers of a session: who is told of an event, in turns, and what happens when one fails."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from fsctl.errors import CallFailed, ChannelGone, LinkLost
+from fsctl.session.events import CallEvent, SessionEvent
+from fsctl.session.turns import Turns
+
+if TYPE_CHECKING:
+    from fsctl.session.session import Session
+
+log = logging.getLogger(__name__)
+
+E = TypeVar("E", bound=SessionEvent)
+Handler = Callable[[Any], None]
+Failed = Callable[[Exception], None]
+
+
+class Handlers:
+    """Those of the calls, of the session and of its scenario, called in this order."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._own: dict[type[SessionEvent], list[Handler]] = {}
+        self.turns = Turns(session.after)
+
+    def on(self, event: type[E], handler: Callable[[E], None] | None = None) -> Any:
+        """Call ``handler`` for every ``event``; without a handler, a decorator."""
+        if handler is None:
+            return lambda function: self.on(event, function)
+        self._own.setdefault(event, []).append(handler)
+        return handler
+
+    def of(self, event: SessionEvent) -> tuple[Handler, ...]:
+        """The handlers of this event."""
+        kind = type(event)
+        of_call = event.call.handlers(type(event)) if isinstance(event, CallEvent) else ()
+        scenario = self._session.scenario
+        return (*of_call, *self._own.get(kind, ()), *scenario.handlers(kind))
+
+    def emit(self, event: SessionEvent, failed: Failed | None = None) -> None:
+        """Give the event to its handlers; each has a turn.
+
+        What a handler raises is logged with the session's id, and given to ``failed``, now or
+        later: the safe answer is its matter. A lost link ends the session.
+        """
+        for handler in self.of(event):
+            self._run(handler, event, failed)
+
+    def run(self, callback: Callable[[], None]) -> None:
+        """Give a callback of the scenario a turn, as a timer's."""
+        self._run(lambda _: callback(), None, None)
+
+    def _run(self, handler: Handler, event: SessionEvent | None, failed: Failed | None) -> None:
+        self.turns.run(lambda: self._guarded(handler, event, failed))
+
+    def _guarded(self, handler: Handler, event: SessionEvent | None, failed: Failed | None) -> None:
+        what = f"{self._session.id}: handler{f' of {type(event).__name__}' if event else ''}"
+        try:
+            try:
+                handler(event)
+            except LinkLost:
+                raise
+            except (ChannelGone, CallFailed) as error:
+                log.info("%s: %s", what, error)
+                if failed is not None:
+                    failed(error)
+            except Exception as error:
+                call = f" for {event.call}" if isinstance(event, CallEvent) else ""
+                log.exception("%s failed%s", what, call)
+                if failed is not None:
+                    failed(error)
+        except LinkLost as error:
+            log.info("%s: %s", what, error)
+            self._session.lose()
+        except Exception:
+            log.exception("%s: the safe answer failed", what)

@@ -1,0 +1,145 @@
+"""Joining two legs that are in our hands (``uuid_bridge``), so that neither is ever lost.
+
+The first one is the bridge's originator: when the bridge ends, it goes on in its dialplan, behind
+``socket``; the second is hung up (switch_ivr_bridge.c, FREESWITCH's ``uuid_bridge_on_soft_execute``
+and ``audio_bridge_on_exchange_media``). An application that keeps its legs gets both back: by
+``fsctl_stage=lent`` the rescue context sends the first one home, by ``transfer_after_bridge`` the
+second. Should the second be gone before they meet, FreeSWITCH hangs up the first, but for two
+variables: ``transfer_after_bridge`` on the first, or ``rdnis`` on the second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from fsctl.errors import ChannelGone
+from fsctl.esl.commands import (
+    Command,
+    UuidAudio,
+    UuidBridge,
+    UuidSetvar,
+    UuidSetvarMulti,
+    UuidTransfer,
+)
+from fsctl.session.call import Call, CallState
+from fsctl.session.dial import arming
+from fsctl.session.request import STALE
+
+if TYPE_CHECKING:
+    from fsctl.session.session import Session
+
+RETURN_CONTEXT = "fsctl_return"
+RETURNING = "fsctl_return"
+"""The extension under which a leg comes back to us. Where the context is not ours to choose, the
+session's id is added: no phone may send a leg there by a REFER."""
+
+_HOME = f"{RETURNING}:XML:{RETURN_CONTEXT}"
+_AFTER = "transfer_after_bridge"
+
+
+def joining(first: Call, second: Call, variables: Mapping[str, str]) -> list[Command]:
+    """Return what joins them; ``variables`` are set on the first leg besides, just before."""
+    lent = first.session.lends
+    of_first = dict.fromkeys(STALE, "") | {"fsctl_stage": "lent" if lent else "joined"}
+    of_first |= variables
+    commands: list[Command] = []
+    if lent:
+        back = f"{RETURNING}.{first.session.id}"
+        of_first[_AFTER] = _HOME
+        of_second = (("fsctl_stage", "lent"), (_AFTER, _HOME), ("rdnis", back))
+        commands.append(UuidSetvarMulti(second.channel_uuid, of_second))
+    commands.append(UuidSetvarMulti(first.channel_uuid, tuple(of_first.items())))
+    return [*commands, UuidBridge(first.channel_uuid, second.channel_uuid)]
+
+
+def joined(first_uuid: str) -> Command:
+    """Return what must follow when the two have met.
+
+    The originator of a bridge with ``transfer_after_bridge`` would be sent home by its own REFER,
+    instead of being parked until the transfer has its result.
+    """
+    return UuidSetvar(first_uuid, _AFTER)
+
+
+# -- what a scenario asks for ---------------------------------------------------------------------
+
+
+def send_media_between(session: Session, one: Call, other: Call) -> None:
+    """See ``Session.send_media_between``."""
+    _make_talkable(one, other)
+    if other is not one.partner:
+        join(session, one, other)
+    _mute(one, False)
+    _mute(other, False)
+
+
+def send_media_to(session: Session, one: Call, other: Call) -> None:
+    """``other`` hears ``one``; what ``other`` says is muted until it is sent, too."""
+    _make_talkable(one, other)
+    if other is not one.partner:
+        join(session, one, other)
+        _mute(other, True)
+    _mute(one, False)
+
+
+def stop_media_to(session: Session, one: Call, other: Call) -> None:
+    """``other`` no longer hears ``one``; when neither hears the other, both come back to us."""
+    if other is not one.partner:
+        raise ValueError("these two do not talk with each other")
+    if other.muted:
+        part(session, one, other)
+    else:
+        _mute(one, True)
+
+
+def join(session: Session, one: Call, other: Call) -> None:
+    """Bridge two legs that are in our hands, or in a bridge. Raises ChannelGone, ValueError."""
+    session.lends = True
+    transfer = session.open_transfer_of_transferee(one) or session.open_transfer_of_transferee(
+        other
+    )
+    first, second = one, other
+    variables: dict[str, str] = {}
+    if transfer is not None:
+        first = transfer.transferee
+        second = other if first is one else one
+        transfer.join(second)
+    elif not first.held:
+        first, second = second, first
+    for call, peer in ((first, second), (second, first)):
+        call.joining = peer
+        variables_of = arming(call, peer, session.board.home, session.settings)
+        session.link.send(UuidSetvarMulti(call.channel_uuid, tuple(variables_of.items())))
+    reply = session.link.send_all(joining(first, second, variables))[-1]
+    if not reply.ok:
+        first.joining = second.joining = None
+        raise ChannelGone(f"{first} and {second}: {reply.text.strip()}")
+
+
+def part(session: Session, one: Call, other: Call) -> None:
+    """Take two who talk apart: each comes back to us, and nobody is hung up (``uuid_transfer``)."""
+    for call in (one, other):
+        _mute(call, False)
+        call.peer = call.joining = None
+    command = UuidTransfer(one.channel_uuid, RETURNING, RETURN_CONTEXT, leg="both")
+    session.link.send(command).raise_for_error()
+
+
+def _make_talkable(one: Call, other: Call) -> None:
+    if one is other:
+        raise ValueError("a call cannot talk with itself")
+    for call in (one, other):
+        if call.state in (CallState.ALERTING, CallState.RINGING) and not call.outgoing:
+            call.answer()
+        if not call.alive:
+            raise ChannelGone(f"call {call.channel_uuid} has ended")
+        if not call.connected:
+            raise ValueError(f"{call} is not answered")
+
+
+def _mute(call: Call, muted: bool) -> None:
+    """Whether nobody hears what this party says (``uuid_audio``)."""
+    if call.muted != muted:
+        call.muted = muted
+        call.session.link.send(UuidAudio(call.channel_uuid, muted=muted))

@@ -1,0 +1,166 @@
+"""Calls that the application makes by itself, to be joined later: ``originate`` to our own context.
+
+A party that answers enters the dialplan of ``fsctl_return``, whose ``socket`` brings the leg to us:
+so it is in our hands before anybody is told, and should we be gone by then it is hung up at once.
+Until then the switch rings it, and its own ``originate_timeout`` ends that.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from fsctl.errors import ChannelGone, LinkError
+from fsctl.esl.commands import BgApi, Command, Filter, Originate, UuidKill
+from fsctl.esl.events import Event
+from fsctl.session.call import Call, CallState
+from fsctl.session.dial import called_variables
+from fsctl.session.dialstring import DialString
+from fsctl.session.events import Connected, Failed, Ringing
+from fsctl.session.joining import RETURN_CONTEXT, RETURNING
+from fsctl.session.outcome import hangup_status, redirect_contacts
+from fsctl.session.routing import Routed
+from fsctl.sip.status import SipStatus, status_of_cause
+
+if TYPE_CHECKING:
+    from fsctl.session.session import Session
+    from fsctl.session.transfers import BlindTransfer
+
+log = logging.getLogger(__name__)
+
+_GRACE_S = 2.0
+"""How long after its ring timeout FreeSWITCH may take to say so."""
+
+
+@dataclass(slots=True)
+class Outgoing:
+    """One party being called; kept until it has come to us, or failed."""
+
+    session: Session
+    call: Call
+    ring_timeout_s: int
+    caller_id: str
+    display_name: str
+    headers: Mapping[str, str]
+    codecs: str
+    redirects_left: int
+    transfer: BlindTransfer | None
+    """The transfer whose target it is to be."""
+    contacts: list[str] = field(default_factory=list)
+
+    def start(self, routed: Routed) -> None:
+        """Call the party where the route says. Raises DialStringError, LinkError."""
+        session, call = self.session, self.call
+        uuid = call.channel_uuid
+        call.number = routed.number
+        dial_string = DialString(routed.endpoint, self._variables()).format_for_originate()
+        commands: list[Command] = [
+            Filter("Unique-ID", uuid),
+            Filter("Job-UUID", uuid),
+            BgApi(Originate(dial_string, RETURNING, RETURN_CONTEXT), uuid),
+        ]
+        session.want("BACKGROUND_JOB")
+        session.calls[uuid] = call
+        session.outgoing[uuid] = self
+        session.link.send_all(commands)[-1].raise_for_error()
+        session.after(self.ring_timeout_s + _GRACE_S, lambda: self._ring_deadline(uuid))
+
+    def _variables(self) -> dict[str, str]:
+        return called_variables(
+            self.call,
+            caller_id=self.caller_id,
+            display_name=self.display_name,
+            ring_timeout_s=self.ring_timeout_s,
+            headers=self.headers,
+            codecs=self.codecs,
+        ) | {
+            # originate returns at 183 otherwise, and the party would be taken for one that answered
+            "ignore_early_media": "true",
+            "fsctl_home": self.session.board.home,
+            "fsctl_session": self.session.id,
+            "fsctl_stage": "called",
+        }
+
+    # -- what becomes of it
+
+    def rings(self, early_media: bool) -> None:
+        """180 or 183. A caller that waits for it hears that, unless the scenario does something."""
+        session = self.session
+        if not self.call.advance(CallState.RINGING):
+            return
+        event = Ringing(session, self.call, early_media)
+        if session.handled(event):
+            session.emit(event)
+            return
+        for call in session.calls.values():
+            if call.state is CallState.ALERTING and not call.outgoing:
+                call.advance(CallState.RINGING)
+                session.ring_ready(call)
+
+    def came_home(self) -> None:
+        """The party has answered, and its leg is in our hands."""
+        session, call = self.session, self.call
+        session.outgoing.pop(call.channel_uuid, None)
+        if not call.advance(CallState.CONNECTED):
+            return
+        transfer = self.transfer
+        if transfer is not None and transfer.awaits_call:
+            transfer.hold(call)
+        session.emit(Connected(session, call), failed=self._handler_failed)
+
+    def hung_up(self, event: Event) -> None:
+        """Its channel has ended before it came to us."""
+        self.contacts = redirect_contacts(event)
+        self.failed(hangup_status(event))
+
+    def job_ended(self, event: Event) -> None:
+        """The ``originate`` has returned; when no channel was ever made, this is all we hear."""
+        output = event.body.decode("utf-8", "replace")
+        if output.startswith("-ERR"):
+            self.failed(status_of_cause(output.removeprefix("-ERR").strip()))
+
+    def failed(self, status: SipStatus) -> None:
+        """Nobody has answered: follow a redirection that our own routes admit, or tell."""
+        session, call = self.session, self.call
+        if session.outgoing.pop(call.channel_uuid, None) is not self:
+            return
+        if self._redirected(status):
+            return
+        call.failure = status
+        if not call.advance(CallState.DISCONNECTED):
+            return
+        event = Failed(session, call, status.code, status.reason)
+        handled = session.handled(event)
+        session.emit(event)
+        session.post(lambda: session.nobody_answers(self.transfer, call, status, handled))
+
+    def _redirected(self, status: SipStatus) -> bool:
+        if not 300 <= status.code < 400 or self.redirects_left <= 0:
+            return False
+        routed = self.session.redirected(self.contacts)
+        if routed is None:
+            return False
+        self.redirects_left -= 1
+        self.session.calls.pop(self.call.channel_uuid, None)
+        self.call.channel_uuid = self.session.new_channel_uuid()
+        try:
+            self.start(routed)
+        except (LinkError, ChannelGone, ValueError) as error:
+            log.warning("%s: redirection not followed: %s", self.session.id, error)
+            self.session.outgoing.pop(self.call.channel_uuid, None)
+            return False
+        return True
+
+    def _handler_failed(self, error: Exception) -> None:
+        """Who has answered and whom nobody wants is hung up; a transfer fails."""
+        call = self.call
+        if self.transfer is not None and self.transfer.awaits_target:
+            self.transfer.give_up(SipStatus(500))
+        elif call.alive and call.peer is None:
+            self.session.hang_up(call)
+
+    def _ring_deadline(self, uuid: str) -> None:
+        if self.session.outgoing.get(uuid) is self:
+            self.session.link.send(UuidKill(uuid, "NO_ANSWER"))

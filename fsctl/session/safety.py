@@ -1,0 +1,72 @@
+"""The safe answers: what happens to a call for which its scenario does nothing.
+
+Nobody may hear silence for ever because a scenario has forgotten somebody: a caller for whom nobody
+is called any more is refused, a party whose peer has left is hung up, a party that rings for nobody
+is no longer called. A scenario that does something with the call by then is never overruled.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fsctl.esl.commands import UuidKill
+from fsctl.session.call import Call, CallState
+from fsctl.sip.status import SipStatus
+
+if TYPE_CHECKING:
+    from fsctl.session.session import Session
+    from fsctl.session.transfers import BlindTransfer
+
+_THINKING_S = 1.0
+"""A handler that waits for something else may be about to call the next one."""
+
+
+def nobody_answers(
+    session: Session, transfer: BlindTransfer | None, call: Call, status: SipStatus, handled: bool
+) -> None:
+    """``call`` has failed, and the handlers of ``Failed`` have had their turn."""
+    if transfer is not None:
+        if session.waits:
+            session.after(_THINKING_S, lambda: transfer.target_failed(call, status))
+        else:
+            transfer.target_failed(call, status)
+        return
+    delay_s = session.settings.transfer.decision_timeout_s if handled else _THINKING_S
+    if handled or session.waits:
+        session.after(delay_s, lambda: _refuse_waiting(session, status))
+    else:
+        _refuse_waiting(session, status)
+
+
+def _refuse_waiting(session: Session, status: SipStatus) -> None:
+    """Refuse the callers that alert, unless somebody is being called, or they were refused."""
+    if any(call.alive for call in session.calls.values() if call.outgoing):
+        return
+    for call in tuple(session.calls.values()):
+        unanswered = call.state in (CallState.ALERTING, CallState.RINGING) and not call.outgoing
+        if unanswered and call.held and not session.is_waiting(call):
+            session.reject(call, status)
+
+
+def forsaken(session: Session, call: Call) -> None:
+    """The peer of ``call`` has left, or its application has ended; its handlers have their turn.
+
+    It is hung up once it is in our hands again, if nobody has used it by then.
+    """
+    uses = call.uses
+
+    def hang_up() -> None:
+        if call.alive and call.uses == uses and call.partner is None:
+            session.hang_up(call)
+
+    if call.alive and not session.is_waiting(call):
+        session.post(lambda: session.post(hang_up))
+
+
+def ringing_for_nobody(session: Session) -> None:
+    """The last party that was there has left: nobody rings for it any more."""
+    if any(call.alive and (call.connected or not call.outgoing) for call in session.calls.values()):
+        return
+    ringing = [call.channel_uuid for call in session.calls.values() if call.alive]
+    if ringing:
+        session.link.send_all([UuidKill(uuid, "ORIGINATOR_CANCEL") for uuid in ringing])
