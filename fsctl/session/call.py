@@ -60,7 +60,8 @@ class Call:
         self.outgoing = outgoing
         """We have called the party; else it has called us."""
         self.held = False
-        """The leg is in our hands: its dialplan waits in ``socket``, or did when it was joined."""
+        """The leg is in our hands: its dialplan waits in ``socket``, or FreeSWITCH bridges it there
+        by our word (``bridge``), and it is back when that ends."""
         self.peer: Call | None = None
         """Who this party talks with."""
         self.joining: Call | None = None
@@ -73,6 +74,8 @@ class Call:
         """Whatever the scenario wants to keep with the call."""
         self.uses = 0
         """How often the scenario has used a verb: one that is forgotten is hung up."""
+        self.forsaken_at: int | None = None
+        """`uses` when its peer left, or its application ended."""
         self._handlers: dict[type[CallEvent], list[Handler]] = {}
 
     def __repr__(self) -> str:
@@ -217,6 +220,7 @@ class Call:
     def play(self, path: str, *, loop: bool = False) -> None:
         """Play a file or a stream (``tone_stream://…``) to the party, in place of what it hears.
 
+        Whom it talks with hears nothing meanwhile, and the keys that one presses come afterwards.
         ``PlaybackFinished`` follows. Source: application ``playback``. Raises ValueError for a path
         that cannot be carried.
         """

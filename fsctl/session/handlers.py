@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from fsctl.errors import CallFailed, ChannelGone, LinkLost
+from fsctl.errors import CallFailed, ChannelGone, LinkError, LinkLost
 from fsctl.session.events import CallEvent, SessionEvent
 from fsctl.session.turns import Turns
 
@@ -77,5 +77,7 @@ class Handlers:
         except LinkLost as error:
             log.info("%s: %s", what, error)
             self._session.lose()
+        except (LinkError, ChannelGone) as error:
+            log.info("%s: the safe answer: %s", what, error)  # its hang-up is on its way to us
         except Exception:
             log.exception("%s: the safe answer failed", what)

@@ -108,10 +108,11 @@ def join(session: Session, one: Call, other: Call) -> None:
     elif not first.held:
         first, second = second, first
     for call, peer in ((first, second), (second, first)):
-        call.joining = peer
+        call.joining, call.forsaken_at = peer, None
         variables_of = arming(call, peer, session.board.home, session.settings)
         session.link.send(UuidSetvarMulti(call.channel_uuid, tuple(variables_of.items())))
     reply = session.link.send_all(joining(first, second, variables))[-1]
+    first.held = second.held = False  # until they come back
     if not reply.ok:
         first.joining = second.joining = None
         raise ChannelGone(f"{first} and {second}: {reply.text.strip()}")

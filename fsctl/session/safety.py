@@ -39,28 +39,37 @@ def nobody_answers(
 
 
 def _refuse_waiting(session: Session, status: SipStatus) -> None:
-    """Refuse the callers that alert, unless somebody is being called, or they were refused."""
-    if any(call.alive for call in session.calls.values() if call.outgoing):
+    """Refuse the callers that alert, and hang up who was forsaken: nobody is called for them."""
+    if session.outgoing or any(_may_be_joined(call) for call in session.calls.values()):
         return
     for call in tuple(session.calls.values()):
         unanswered = call.state in (CallState.ALERTING, CallState.RINGING) and not call.outgoing
         if unanswered and call.held and not session.is_waiting(call):
             session.reject(call, status)
+        elif call.forsaken_at == call.uses:
+            forsaken(session, call)
+
+
+def _may_be_joined(call: Call) -> bool:
+    """A party that has answered the scenario and waits for what it has in mind."""
+    waits = call.connected and call.outgoing and call.partner is None
+    return waits and call.forsaken_at != call.uses
 
 
 def forsaken(session: Session, call: Call) -> None:
     """The peer of ``call`` has left, or its application has ended; its handlers have their turn.
 
-    It is hung up once it is in our hands again, if nobody has used it by then.
+    It is hung up if nobody has used it by then, and nobody is being called who may be for it: when
+    it is in our hands again, for until then it may as well be on its way to a transfer's target.
     """
-    uses = call.uses
+    call.forsaken_at = call.uses
 
     def hang_up() -> None:
-        if call.alive and call.uses == uses and call.partner is None:
+        unused = call.forsaken_at == call.uses and call.partner is None
+        if call.alive and call.held and unused and not session.outgoing:
             session.hang_up(call)
 
-    if call.alive and not session.is_waiting(call):
-        session.post(lambda: session.post(hang_up))
+    session.post(lambda: session.post(hang_up))
 
 
 def ringing_for_nobody(session: Session) -> None:

@@ -522,9 +522,7 @@ class Session:
                 one.peer = one.joining = None
         safety.ringing_for_nobody(self)
         self.emit(Disconnected(self, call, status.code, status.reason))
-        if peer is not None and not any(
-            transfer.is_open and transfer.transferee is peer for transfer in self.transfers
-        ):
+        if peer is not None and self.lends and not self._is_transferee(peer):
             safety.forsaken(self, peer)
 
     def came_back(self, call: Call) -> None:
@@ -534,11 +532,18 @@ class Session:
         if outgoing is not None:
             outgoing.came_home()
             return
+        transfer = self._is_transferee(call)
+        if transfer is not None and transfer.target_left():
+            return
+        if transfer is not None or call.forsaken_at == call.uses:
+            safety.forsaken(self, call)
+
+    def _is_transferee(self, call: Call) -> BlindTransfer | None:
+        """The open transfer in which ``call`` is the party that gets moved."""
         for transfer in self.transfers:
             if transfer.is_open and transfer.transferee is call:
-                if not transfer.target_left():
-                    safety.forsaken(self, call)
-                return
+                return transfer
+        return None
 
     def knows_refer(self, transferor: Call, event: str | None) -> bool:
         """True when this very REFER (``Event: refer;id=N``) has its transfer already."""

@@ -23,6 +23,9 @@ from tests.live.lab.waiting import NotInTime, wait_for
 PACKET_S = 0.02
 SAMPLES = 160
 PCMU = 0
+TELEPHONE_EVENT = 101
+KEYS = "0123456789*#ABCD"
+_KEY_PACKETS, _KEY_ENDS = 6, 3
 SILENCE = frozenset({0x7F, 0xFF})
 # payload bytes that are far from both silence codes
 _MARKS = tuple(range(0x01, 0x40))
@@ -60,6 +63,10 @@ class Media:
         self.remotes: dict[str, tuple[str, int]] = {}
         self._on_tick = on_tick
         self._heard: deque[Heard] = deque(maxlen=5000)
+        self.digits = ""
+        """Keys heard so far."""
+        self._pressing: deque[str] = deque()
+        self._event_timestamp = -1
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind(("127.0.0.1", port))
         self._socket.setblocking(False)
@@ -80,6 +87,10 @@ class Media:
     def heard(self, since_s: float = 0.0) -> list[Heard]:
         """Packets received since that ``time.monotonic()``."""
         return [packet for packet in list(self._heard) if packet.at_s >= since_s]
+
+    def press(self, digits: str) -> None:
+        """Press keys, one after the other."""
+        self._pressing.extend(digits)
 
     # -- who hears whom; each looks only at what comes from now on
 
@@ -122,8 +133,35 @@ class Media:
             for remote in list(self.remotes.values()):
                 self._send(header + payload, remote)
             sequence += 1
+            if self._pressing:
+                sequence = self._press(self._pressing.popleft(), sequence, source)
             due_s = max(due_s + PACKET_S, time.monotonic() - PACKET_S)
             self._listen_until(due_s)
+
+    def _press(self, key: str, sequence: int, source: int) -> int:
+        """One key as FreeSWITCH wants it: some packets that grow, the last three times."""
+        timestamp = sequence * SAMPLES & 0xFFFFFFFF
+        for number in range(1, _KEY_PACKETS + _KEY_ENDS):
+            over = number >= _KEY_PACKETS
+            length = min(number, _KEY_PACKETS) * SAMPLES
+            first = 0x80 if number == 1 else 0
+            header = struct.pack(
+                "!BBHII", 0x80, first | TELEPHONE_EVENT, sequence & 0xFFFF, timestamp, source
+            )
+            body = struct.pack("!BBH", KEYS.index(key), (0x80 if over else 0) | 10, length)
+            for remote in list(self.remotes.values()):
+                self._send(header + body, remote)
+            sequence += 1
+            self._stopped.wait(PACKET_S)
+        return sequence
+
+    def _hear_key(self, packet: bytes) -> None:
+        """A key is heard once: at the first packet that says that it is over."""
+        timestamp = struct.unpack("!I", packet[4:8])[0]
+        key, flags = packet[12], packet[13]
+        if flags & 0x80 and timestamp != self._event_timestamp and key < len(KEYS):
+            self._event_timestamp = timestamp
+            self.digits += KEYS[key]
 
     def _send(self, packet: bytes, remote: tuple[str, int]) -> None:
         try:
@@ -140,5 +178,7 @@ class Media:
                 packet = self._socket.recv(2048)
             except OSError:
                 continue
-            if len(packet) > 12 and packet[1] & 0x7F == PCMU:
+            if len(packet) > 15 and packet[1] & 0x7F == TELEPHONE_EVENT:
+                self._hear_key(packet)
+            elif len(packet) > 12 and packet[1] & 0x7F == PCMU:
                 self._heard.append(Heard(time.monotonic(), *classify(packet[12:])))

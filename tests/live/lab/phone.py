@@ -14,7 +14,7 @@ from tests.live.lab.messages import CallProgress, Direction, SipMessage, TraceRe
 from tests.live.lab.ports import free_port
 from tests.live.lab.sipp import Sipp
 from tests.live.lab.steps import REFUSALS, RING_AND_ANSWER, Headers, PhoneIdentity, Step
-from tests.live.lab.waiting import wait_for
+from tests.live.lab.waiting import NotInTime, wait_for
 
 TIMEOUT_S = 5.0
 START_DEADLINE_S = 10.0
@@ -260,6 +260,22 @@ class Phone:
         texts = [f"{name}: {value}" for name, value in lines if value is not None]
         return self._transaction("refer", "REFER", texts or ["X-Lab: no Refer-To"], timeout_s)
 
+    def reports(self, status_line: str) -> None:
+        """NOTIFY the peer of the REFER that it has sent: ``SIP/2.0 200 OK``."""
+        before = len(self.sent("NOTIFY"))
+        self.command("notify", lines=[status_line])
+        self.wait_sent("NOTIFY", before + 1)
+
+    def refuses_refers(self) -> None:
+        """Answer 603 to every REFER from now on."""
+        self.wait_talking()
+        self.command("refuse_refer")
+
+    def press(self, digits: str) -> None:
+        """Press keys: RTP telephone events (RFC 4733)."""
+        self.wait_talking()
+        self.media.press(digits)
+
     def _reinvite(self, command: Literal["hold", "resume"]) -> SipMessage:
         self.wait_talking()
         return self._transaction(command, "INVITE", [], TIMEOUT_S)
@@ -299,6 +315,13 @@ class Phone:
     def hears_tone(self, timeout_s: float = TIMEOUT_S) -> bool:
         """Whether the switch plays something (ringback, music) to this phone."""
         return self.media.hears_sound(timeout_s)
+
+    def hears_digits(self, digits: str, timeout_s: float = TIMEOUT_S) -> bool:
+        """Whether these keys have been heard, or are before the deadline (RFC 4733)."""
+        try:
+            return wait_for(lambda: digits in self.media.digits, timeout_s)
+        except NotInTime:
+            return False
 
     # -- following the trace
 

@@ -111,6 +111,13 @@ def _talking_blocks(script: Script) -> None:
     script.response("200 OK", "talking", sdp="recvonly")
     script.label("refer")
     script.request("REFER", "talking", ("[$lines]",))
+    script.label("referred")
+    script.go("referred_and_refuses", test="refuse_refer")
+    script.response("202 Accepted", "talking")
+    script.label("referred_and_refuses")
+    script.response("603 Decline", "talking")
+    script.label("notify")
+    script.notify("talking")
     script.label("bye")
     script.request("BYE", "ended")
     for command, direction in (("hold", "sendonly"), ("resume", "sendrecv")):
@@ -140,7 +147,7 @@ def _ack_failure(script: Script, then: str) -> None:
 
 
 def _talking_hub(script: Script) -> None:
-    """An established call. Its commands: refer, bye, hold, resume."""
+    """An established call. Its commands: refer, notify, refuse_refer, bye, hold, resume."""
     _talking_blocks(script)
     script.label("talking")
     script.receive("BYE", "bye_received")
@@ -148,6 +155,9 @@ def _talking_hub(script: Script) -> None:
     script.receive("ACK")
     for method in ("NOTIFY", "OPTIONS", "INFO", "UPDATE", "MESSAGE", "CANCEL"):
         script.receive(method, "ok")
+    script.receive("REFER", "referred")
+    script.receive("LAB-refuse_refer", actions=[_set("refuse_refer", "1")])
+    script.receive("LAB-notify", "notify", [_body("lines")])
     script.receive("LAB-refer", "refer", [_body("lines")])
     script.receive("LAB-bye", "bye")
     script.receive("LAB-hold", "hold", [_set("direction", "sendonly")])
@@ -168,7 +178,7 @@ def _ended_hub(script: Script) -> None:
     script.response("481 Call/Transaction Does Not Exist", "ended")
     script.label("ended")
     script.receive("BYE", "late_bye")
-    for method in ("NOTIFY", "INVITE", "OPTIONS", "INFO", "UPDATE", "MESSAGE", "CANCEL"):
+    for method in ("NOTIFY", "INVITE", "OPTIONS", "INFO", "UPDATE", "MESSAGE", "CANCEL", "REFER"):
         script.receive(method, "late")
     script.receive("ACK")
     for status in ("100", "180", "183", "200", "202"):

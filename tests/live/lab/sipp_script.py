@@ -57,6 +57,30 @@ class Script:
             retransmit=method != "ACK",
         )
 
+    def notify(self, then: str) -> None:
+        """NOTIFY of a REFER that the phone has accepted; ``[$lines]`` is the status line."""
+        self._nodes += 1
+        self.send(
+            (
+                "NOTIFY [$target] SIP/2.0",
+                f"Via: SIP/2.0/UDP [local_ip]:[local_port];branch={self.branch('n-[cseq]')}",
+                f"From: {self.local}",
+                "To:[$remote]",
+                "Call-ID: [call_id]",
+                "CSeq: [cseq] NOTIFY",
+                "Max-Forwards: 70",
+                f"Contact: <sip:{self.phone.number}@[local_ip]:[local_port]>",
+                "Event: refer",
+                "Subscription-State: active;expires=60",
+                "Content-Type: message/sipfrag;version=2.0",
+                "Content-Length: [len]",
+                "",
+                "[$lines]",
+            ),
+            then,
+            retransmit=True,
+        )
+
     def response(self, status: str, then: str = "", sdp: str = "") -> None:
         """A response to the message that came last."""
         self.send(
