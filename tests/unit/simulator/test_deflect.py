@@ -96,7 +96,7 @@ def test_a_whole_sipfrag(lab: Lab, link: Any) -> None:
 
 
 def test_a_bridged_leg(lab: Lab) -> None:
-    link, caller, callee = lab.call()
+    link, _caller, callee = lab.call()
     link.ask(f"bgapi uuid_deflect {callee} {TARGET}")
     lab.switch.run_until(lambda: lab.bob.received("BYE"))
     assert lab.bob.received("REFER")

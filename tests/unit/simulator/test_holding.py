@@ -24,7 +24,7 @@ def told(lab: Lab, uuid: str) -> list[str]:
 
 @pytest.mark.parametrize("who", ["alice", "bob"])
 def test_a_phone_holds_and_resumes(lab: Lab, who: str) -> None:
-    link, caller, callee = lab.call()
+    _link, caller, callee = lab.call()
     holder, other = (lab.alice, lab.bob) if who == "alice" else (lab.bob, lab.alice)
     uuid = caller if who == "alice" else callee
     before = len(told(lab, uuid))
@@ -86,7 +86,7 @@ def test_hold_hangup_xfer_exten(lab: Lab) -> None:
 
 
 def test_the_held_one_may_leave(lab: Lab) -> None:
-    _, _, callee = lab.call()
+    _, _, _callee = lab.call()
     lab.bob.holds()
     lab.switch.settle()
     lab.alice.hangs_up()
@@ -94,7 +94,7 @@ def test_the_held_one_may_leave(lab: Lab) -> None:
 
 
 def test_the_switch_holds(lab: Lab) -> None:
-    link, caller, callee = lab.call()
+    link, _caller, callee = lab.call()
     assert link.ask(f"api uuid_hold {callee}") == "+OK Success\n"
     lab.switch.settle()
     assert lab.bob.received("INVITE")[-1].header("X-Direction") == "sendonly"

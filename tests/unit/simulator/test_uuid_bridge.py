@@ -188,7 +188,7 @@ def test_the_answer_passes_to_a_caller(lab: Lab, order: str) -> None:
 
 
 def test_both_legs_obey_messages_during_the_bridge(lab: Lab) -> None:
-    first, second = talk(lab)
+    _first, second = talk(lab)
     lab.switch.run_api("uuid_broadcast", f"{second} 'a file.wav' aleg")
     lab.switch.run_until(lambda: lab.carol.hears == "playback a file.wav")
     assert lab.bob.hears == "silence"
