@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from fsctl.simulator.caller_id import sort_cid
 from fsctl.simulator.causes import cause_name
 from fsctl.simulator.commands import channel_dump
 from fsctl.simulator.dialplan import Action
@@ -194,6 +195,7 @@ def _originate(switch: SimulatedSwitch, arguments: str) -> str:
         return f"-ERR {result.hangup_cause}\n"
     if words[1].startswith("&"):
         application, _, argument = words[1][1:].partition(")")[0].partition("(")
+        sort_cid(channel)
         channel.actions.append(Action(application, argument))
         channel.set_state("CS_EXECUTE")
     else:

@@ -108,7 +108,8 @@ class Channel:
         self.hears_tone = ""
         self.place = ""
         self.muted: set[str] = set()
-        self.recordings: dict[str, Timer | None] = {}
+        # By path: when it began, and the timer of its limit.
+        self.recordings: dict[str, tuple[float, Timer | None]] = {}
         self.application = ("", "")
         self.reported = False
         self.nested_extensions = 0

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from fsctl.simulator.causes import phrase_of, reason_header, status_from_cause
 from fsctl.simulator.deflect import refer_answered
+from fsctl.simulator.holding import leaves_on_hold
 from fsctl.simulator.progress import far_end_hung_up
 from fsctl.simulator.sip import SipMessage
 
@@ -179,6 +180,7 @@ class Dialog:
             return
         headers = (("Refer-To", refer_to), ("Referred-By", "<sip:mod_sofia@127.0.0.1:5060>"))
         self.received("REFER", headers)
+        refer_answered(self.channel, 100)
         refer_answered(self.channel, self.phone.referred(self))
 
     def heard_by(self, asker: Channel) -> str:
@@ -194,6 +196,7 @@ class Dialog:
         self.response_in("BYE", 200)
         self.state = "ended"
         if self.channel is not None:
+            leaves_on_hold(self.channel)
             far_end_hung_up(self.channel, "recv_bye", 200, "NORMAL_CLEARING")
 
     def cancel(self) -> None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 _LEG = "leg_holding"
 _PHONE = "proto_hold"
 _SWITCH = "hold"
+_HANGUP_HELD = "hangup_held"
 _DEFAULT_MUSIC = "local_stream://moh"
 
 
@@ -64,14 +65,23 @@ def phone_resumes(channel: Channel) -> None:
     mark_hold(channel, on=False)
 
 
+def leaves_on_hold(channel: Channel) -> None:
+    """The phone that holds hangs up: CHANNEL_UNHOLD comes before CHANNEL_HANGUP."""
+    if _LEG in channel.flags:
+        channel.flags.add(_HANGUP_HELD)
+        _flag(channel, on=False)
+        channel.fire("CHANNEL_UNHOLD")
+
+
 def end_hold(channel: Channel, other: Channel) -> None:
     """The end of ``audio_bridge_thread`` on a leg that holds: the other one is hung up.
 
     Whatever the other's own variables ask for; ``hold_hangup_xfer_exten`` on the holder instead
     sends it somewhere. A leg that is being moved or parked itself is spared.
     """
-    if _LEG not in channel.flags:
+    if not channel.flags & {_LEG, _HANGUP_HELD}:
         return
+    channel.flags.discard(_HANGUP_HELD)
     if other.ready and other.state != "CS_PARK":
         stop_broadcast(other)
         extension = channel.get_variable("hold_hangup_xfer_exten")

@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 _NO_SESSION = "-ERR Cannot locate session!\n"
 _NO_CHANNEL = "-ERR No such channel!\n"
 _SUCCESS = "+OK Success\n"
-_RECORD_USAGE = (
-    "-USAGE: <uuid> [start|stop|mask|unmask|pause|resume] <path> [<limit>] [<recording_vars>]\n"
-)
+_RECORD_USAGE = "-USAGE: <uuid> [start|stop|mask|unmask] <path> [<limit>] [<recording_vars>]\n"
 _AUDIO_USAGE = "-USAGE: <uuid> [start [read|write] [mute|level <level>]|stop]\n"
 
 

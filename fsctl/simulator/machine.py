@@ -6,6 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from fsctl.simulator.bridge import leave_exchange_media
+from fsctl.simulator.caller_id import sort_cid
 from fsctl.simulator.causes import CAUSE_NUMBERS
 from fsctl.simulator.dialplan import Action
 from fsctl.simulator.parking import park
@@ -66,13 +67,15 @@ def _routing(channel: Channel) -> None:
         found = _inline(profile.destination_number)
     else:
         found = channel.switch.dialplan.hunt(channel, profile.destination_number, profile.context)
-    channel.hit_dialplan = True
+    if channel.direction == "inbound":
+        channel.hit_dialplan = True
     if not channel.up or channel.state != "CS_ROUTING":
         return
     if not found:
         if not acknowledge(channel, success=False):
             hang_up(channel, "NO_ROUTE_DESTINATION")
         return
+    sort_cid(channel)
     channel.actions = deque(found)
     channel.set_state("CS_EXECUTE")
 

@@ -27,8 +27,8 @@ _SHORTEST_TIMEOUT_MS = 1000
 _Digit = Callable[[str], bool]
 
 
-def play(channel: Channel, path: str, on_digit: _Digit | None = None) -> bool:
-    """``switch_ivr_play_file``; True when it did not come to its end.
+def play(channel: Channel, path: str, on_digit: _Digit | None = None) -> None:
+    """``switch_ivr_play_file``: to the end, a digit or a break; a leg that goes is ``done``, too.
 
     ``loops=-1`` and ``local_stream://`` play for ever.
     """
@@ -39,11 +39,11 @@ def play(channel: Channel, path: str, on_digit: _Digit | None = None) -> bool:
     before, channel.hears_tone = channel.hears_tone, path
     channel.fire("PLAYBACK_START", *said)
     endless = "loops=-1" in path or path.startswith(("local_stream://", "silence_stream://-1"))
-    broken = obey_until(channel, _ended(channel), None if endless else FILE_S, on_digit)
+    ended = obey_until(channel, _ended(channel), None if endless else FILE_S, on_digit)
+    broken = ended and channel.ready
     channel.hears_tone = before if channel.ready else ""
     channel.flags.discard("break")
     channel.fire("PLAYBACK_STOP", *said, ("Playback-Status", "break" if broken else "done"))
-    return broken
 
 
 def _ended(channel: Channel) -> Callable[[], bool]:

@@ -35,7 +35,8 @@ def transfer(channel: Channel, number: str, dialplan: str, context: str) -> None
     profile.dialplan = (
         dialplan
         or channel.get_variable("force_transfer_dialplan")
-        or ("XML" if old.dialplan == "inline" else old.dialplan)
+        or (old.dialplan if old.dialplan != "inline" else "")
+        or "XML"
     )
     profile.context = context or channel.get_variable("force_transfer_context") or old.context
     profile.destination_number = number or "service"

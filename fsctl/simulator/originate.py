@@ -177,6 +177,9 @@ def _conclude(attempt: _Attempt) -> Originated:
         if winner is None and caller.call_state == "RING_WAIT" and caller.up:
             caller.set_call_state("ACTIVE")
     if winner is not None:
+        if winner.get_variable("originate_endpoint") == "user":
+            # The endpoint `user` dials another one, and then both have made the leg.
+            winner.fire("CHANNEL_OUTGOING")
         return Originated(winner, "SUCCESS")
     lost = [leg.hangup_cause for leg in attempt.legs if leg.hangup_cause]
     cause = attempt.cause if not lost else lost[-1]

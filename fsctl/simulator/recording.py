@@ -25,7 +25,7 @@ def start_recording(channel: Channel, path: str, limit_s: int = 0) -> bool:
     timer: Timer | None = None
     if limit_s:
         timer = channel.switch.clock.call_later(limit_s, partial(_expire, channel, path))
-    channel.recordings[path] = timer
+    channel.recordings[path] = (channel.switch.clock.now_s, timer)
     channel.fire("RECORD_START", ("Record-File-Path", path))
     return True
 
@@ -43,7 +43,10 @@ def _expire(channel: Channel, path: str) -> None:
 def _stop(channel: Channel, path: str) -> bool:
     if path not in channel.recordings:
         return False
-    timer = channel.recordings.pop(path)
+    began_s, timer = channel.recordings.pop(path)
+    took_s = channel.switch.clock.now_s - began_s
+    channel.set_variable("record_seconds", str(int(took_s)))
+    channel.set_variable("record_ms", str(int(took_s * 1000)))
     if timer is not None:
         timer.cancel()
     channel.fire("RECORD_STOP", ("Record-File-Path", path))

@@ -38,11 +38,15 @@ def _conference(channel: Channel, argument: str) -> None:
         return
     send_answer(channel)
     members = channel.switch.rooms.setdefault(name, [])
+    if not members:
+        _tell(channel, name, "conference-create", 0)
     members.append(channel)
     _tell(channel, name, "add-member", len(members))
     _stay(channel, f"conference {name}")
     members.remove(channel)
     _tell(channel, name, "del-member", len(members))
+    if not members:
+        _tell(channel, name, "conference-destroy", 0)
 
 
 def _tell(channel: Channel, name: str, action: str, size: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fsctl.simulator.bridge import MOVED, bridge_channels, transfer_after_bridge
+from fsctl.simulator.caller_id import sort_cid
 from fsctl.simulator.holding import check_hold
 from fsctl.simulator.parking import park_session, stop_broadcast
 from fsctl.simulator.progress import hang_up
@@ -31,9 +32,14 @@ def uuid_bridge(switch: SimulatedSwitch, originator_uuid: str, originatee_uuid: 
         if not (second.answered or second.early):
             return False
         first, second = second, first
+    sort_cid(first)
+    if second.direction == "outbound":
+        second.hit_dialplan = False
     first.set_variable("uuid_bridge", second.uuid)
     for one, other in ((first, second), (second, first)):
         _rewire(one, other)
+    if first.direction == "outbound":
+        first.profile.logical_direction = "inbound"
     first.profile.other_type, second.profile.other_type = "originatee", "originator"
     first.profile.other, second.profile.other = second.profile.clone(), first.profile.clone()
     first.profile.other.logical_direction = "inbound"

@@ -183,6 +183,27 @@ def test_wrong_arguments(lab: Lab) -> None:
     assert lab.switch.run_api("originate", "undef &park()").startswith("-USAGE")
 
 
+def test_its_numbers_are_turned_round(lab: Lab, link: Link) -> None:
+    """What the real switch showed: once the leg executes something, the callee is its caller."""
+    originate(link, ",origination_caller_id_number=4711,origination_caller_id_name=Boss")
+    lab.switch.run_until(lambda: "CHANNEL_PARK" in names(link))
+    answer, park = (
+        next(event for event in link.events if event["Event-Name"] == name)
+        for name in ("CHANNEL_ANSWER", "CHANNEL_PARK")
+    )
+    assert (answer["Caller-Caller-ID-Number"], answer["Caller-Callee-ID-Number"]) == (
+        "4711",
+        "1001",
+    )
+    assert (park["Caller-Caller-ID-Number"], park["Caller-Callee-ID-Number"]) == ("1001", "4711")
+    assert park["Caller-Caller-ID-Name"] == "Outbound Call"
+    assert park["Caller-Orig-Caller-ID-Number"] == "4711"
+    assert park["variable_pre_transfer_caller_id_number"] == "4711"
+    assert park["variable_dialed_user"] == "1001"
+    assert (answer["Channel-HIT-Dialplan"], park["Channel-HIT-Dialplan"]) == ("false", "true")
+    assert "Caller-Dialplan" not in park
+
+
 def test_show_channels_as_json(lab: Lab, link: Link) -> None:
     originate(link)
     lab.switch.run_until(lambda: "CHANNEL_PARK" in names(link))
@@ -195,7 +216,8 @@ def test_show_channels_as_json(lab: Lab, link: Link) -> None:
         '"callstate":"ACTIVE"',
         '"application":"park"',
         '"dest":"1001"',
-        '"cid_num":"0000000000"',
+        '"cid_num":"1001"',
+        '"callee_num":"0000000000"',
         '"name":"sofia/internal/1001@localhost"',
     ):
         assert part in text

@@ -32,7 +32,12 @@ def test_a_conference(lab: Lab) -> None:
     lab.bob.hangs_up()
     lab.switch.settle()
     assert [member.uuid for member in lab.switch.rooms["3000"]] == ["leg-1002"]
-    assert custom(lab, "conference::maintenance") == ["add-member", "add-member", "del-member"]
+    assert custom(lab, "conference::maintenance") == [
+        "conference-create",
+        "add-member",
+        "add-member",
+        "del-member",
+    ]
 
 
 def test_a_conference_answers_its_caller_and_lets_go(lab: Lab) -> None:
