@@ -13,7 +13,8 @@ from fsctl.simulator.dialplan import Action
 from fsctl.simulator.events import SimEvent
 from fsctl.simulator.leg_apis import LEG_APIS
 from fsctl.simulator.originate import originate
-from fsctl.simulator.progress import hang_up
+from fsctl.simulator.parking import stop_broadcast
+from fsctl.simulator.progress import hang_up, partner_of
 from fsctl.simulator.show import show
 from fsctl.simulator.uuid_bridge import uuid_bridge
 from fsctl.simulator.words import separate
@@ -93,10 +94,14 @@ def _uuid_break(switch: SimulatedSwitch, arguments: str) -> str:
     channel = switch.locate(words[0]) if words else None
     if channel is None:
         return NO_CHANNEL
-    if "all" in words[1:]:
-        channel.pending.clear()
-    channel.flags.add("break")
-    channel.wake()
+    partner = partner_of(channel) if "both" in words[1:] else None
+    for leg in filter(None, (channel, partner)):
+        if "all" in words[1:]:
+            leg.pending.clear()
+            leg.urgent.clear()
+        stop_broadcast(leg)
+        leg.flags.add("break")
+        leg.wake()
     return _OK
 
 

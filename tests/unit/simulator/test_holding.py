@@ -122,3 +122,24 @@ def test_a_join_takes_a_leg_off_the_switchs_hold(lab: Lab) -> None:
     link.ask(f"api uuid_hold {callee}")
     link.ask(f"api uuid_bridge {caller} {callee}")
     lab.switch.run_until(lambda: lab.alice.hears == "1001" and lab.bob.hears == "1000")
+
+
+def test_the_order_of_events_when_a_holder_leaves(lab: Lab) -> None:
+    """As measured, with ``park_after_bridge`` on the other leg."""
+    link, caller, callee = lab.call()
+    link.ask(f"api uuid_setvar {caller} park_after_bridge true")
+    lab.bob.holds()
+    lab.switch.settle()
+    before = len(lab.switch.events)
+    lab.bob.hangs_up()
+    lab.switch.run_until(lambda: lab.alice.received("BYE"))
+    names = {"CHANNEL_UNHOLD", "CHANNEL_HANGUP", "PLAYBACK_STOP", "CHANNEL_UNBRIDGE"}
+    events = [event for event in lab.switch.events[before:] if event.name in names]
+    assert [(event.name, event.get("Unique-ID")) for event in events] == [
+        ("CHANNEL_UNHOLD", callee),
+        ("CHANNEL_HANGUP", callee),
+        ("CHANNEL_HANGUP", caller),
+        ("PLAYBACK_STOP", caller),
+        ("CHANNEL_UNBRIDGE", caller),
+    ]
+    assert events[3].get("Playback-Status") == "done"

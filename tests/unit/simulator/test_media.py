@@ -105,6 +105,17 @@ def test_a_broadcast_locks_later_messages(lab: Lab, bob_leg: str) -> None:
     assert api(lab, "uuid_getvar", f"{bob_leg} a") == "b"
 
 
+def test_a_break_ends_all_loops_of_a_broadcast(lab: Lab, bob_leg: str) -> None:
+    channel = lab.switch.locate(bob_leg)
+    message = {"execute-app-name": "playback", "execute-app-arg": "a.wav", "loops": "-1"}
+    channel.pending.append({"call-command": "execute", **message})
+    channel.wake()
+    lab.switch.advance(12)
+    assert lab.bob.hears == "playback a.wav"
+    api(lab, "uuid_break", bob_leg)
+    assert lab.bob.hears == "silence"
+
+
 def test_a_broadcast_may_hang_up_afterwards(lab: Lab, bob_leg: str) -> None:
     api(lab, "uuid_broadcast", f"{bob_leg} playback!user_busy::hello.wav")
     lab.switch.advance(6)

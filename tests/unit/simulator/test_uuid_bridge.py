@@ -43,6 +43,26 @@ def talk(lab: Lab) -> tuple[str, str]:
     return first, second
 
 
+def test_the_numbers_that_joined_legs_show(lab: Lab) -> None:
+    """As measured: each leg's caller is the originator, its callee who called the other."""
+    first = leg(lab, lab.bob, ",origination_caller_id_number=4711")
+    second = leg(lab, lab.carol, ",origination_caller_id_number=4712")
+    join(lab, first, second)
+    lab.switch.run_until(lambda: lab.bob.hears == "1002")
+    told = {
+        event.get("Unique-ID"): [
+            event.get(f"Caller-{name}")
+            for name in ("Caller-ID-Number", "Callee-ID-Number", "Logical-Direction")
+        ]
+        for event in lab.switch.events
+        if event.get("Application") == "uuid_bridge"
+    }
+    assert told == {
+        first: ["1001", "4712", "inbound"],
+        second: ["1001", "4712", "outbound"],
+    }
+
+
 @pytest.mark.parametrize("stays", ["originator", "originatee"])
 def test_transfer_after_bridge(lab: Lab, stays: str) -> None:
     first, second = talk(lab)
