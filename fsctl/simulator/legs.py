@@ -64,6 +64,8 @@ def make_leg(
 def _check(switch: SimulatedSwitch, leg: DialledLeg) -> None:
     if leg.kind == "user" and leg.number not in switch.phones:
         raise LegRefused("SUBSCRIBER_ABSENT")
+    if leg.kind == "user" and not switch.phones[leg.number].registered:
+        raise LegRefused("USER_NOT_REGISTERED")
     if leg.kind != "sofia":
         return
     if leg.profile == "gateway":
@@ -94,6 +96,7 @@ def _profile(
         direction="outbound",
         logical_direction="outbound",
         username=origin.username if origin else "",
+        dialplan=origin.dialplan if origin else "",
         caller_id_name=name or (origin.caller_id_name if origin else ""),
         caller_id_number=number or (origin.caller_id_number if origin else "0000000000"),
         callee_id_name="Outbound Call",
@@ -128,6 +131,10 @@ def _describe(
         channel.set_variable("sofia_profile_name", leg.profile)
         if leg.profile == "gateway":
             channel.set_variable("sip_gateway_name", leg.rest.split("/")[1])
+    if leg.kind == "user":
+        channel.set_variable("dialed_user", leg.number)
+        channel.set_variable("dialed_domain", leg.host)
+        channel.set_variable("presence_id", leg.rest)
     if caller is not None:
         hops = int(caller.get_variable("max_forwards") or 70)
         channel.set_variable("max_forwards", str(hops - 1))

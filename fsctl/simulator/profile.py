@@ -44,6 +44,12 @@ class CallerProfile:
     profile_uuid: str = field(default_factory=lambda: str(uuid.uuid4()))
     other_type: str = ""
     other: CallerProfile | None = None
+    orig_caller_id_name: str = ""
+    orig_caller_id_number: str = ""
+
+    def __post_init__(self) -> None:
+        self.orig_caller_id_name = self.orig_caller_id_name or self.caller_id_name
+        self.orig_caller_id_number = self.orig_caller_id_number or self.caller_id_number
 
     def clone(self) -> CallerProfile:
         """A copy without the other leg, as ``switch_caller_profile_clone`` makes it."""
@@ -69,8 +75,8 @@ class CallerProfile:
         yield f"{prefix}-Dialplan", self.dialplan
         yield f"{prefix}-Caller-ID-Name", self.caller_id_name
         yield f"{prefix}-Caller-ID-Number", self.caller_id_number
-        yield f"{prefix}-Orig-Caller-ID-Name", self.caller_id_name
-        yield f"{prefix}-Orig-Caller-ID-Number", self.caller_id_number
+        yield f"{prefix}-Orig-Caller-ID-Name", self.orig_caller_id_name
+        yield f"{prefix}-Orig-Caller-ID-Number", self.orig_caller_id_number
         yield f"{prefix}-Callee-ID-Name", self.callee_id_name
         yield f"{prefix}-Callee-ID-Number", self.callee_id_number
         yield f"{prefix}-Network-Addr", self.network_addr

@@ -22,6 +22,7 @@ _UNCOUNTED = {
     "BACKGROUND_JOB",
     "PLAYBACK_START",
     "PLAYBACK_STOP",
+    "CALL_UPDATE",
 }
 
 # A state that the peer of a bridge passes through so fast that its own thread seldom sees it.
