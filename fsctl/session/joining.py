@@ -1,11 +1,12 @@
 """Joining two legs that are in our hands (``uuid_bridge``), so that neither is ever lost.
 
 The first one is the bridge's originator: when the bridge ends, it goes on in its dialplan, behind
-``socket``; the second is hung up (switch_ivr_bridge.c, FREESWITCH's ``uuid_bridge_on_soft_execute``
-and ``audio_bridge_on_exchange_media``). An application that keeps its legs gets both back: by
+``socket``; the second is hung up (switch_ivr_bridge.c, ``uuid_bridge_on_soft_execute`` and
+``audio_bridge_on_exchange_media``). An application that keeps its legs gets both back: by
 ``fsctl_stage=lent`` the rescue context sends the first one home, by ``transfer_after_bridge`` the
-second. Should the second be gone before they meet, FreeSWITCH hangs up the first, but for two
-variables: ``transfer_after_bridge`` on the first, or ``rdnis`` on the second.
+second. Should the second be gone when they are to meet, FreeSWITCH hangs up the first, but for
+``transfer_after_bridge`` (the second cannot be found any more) and
+``uuid_bridge_continue_on_cancel`` (it has just hung up).
 """
 
 from __future__ import annotations
@@ -25,14 +26,14 @@ from fsctl.esl.commands import (
 from fsctl.session.call import Call, CallState
 from fsctl.session.dial import arming
 from fsctl.session.request import STALE
+from fsctl.transfer.transfer import Stimulus
 
 if TYPE_CHECKING:
     from fsctl.session.session import Session
 
 RETURN_CONTEXT = "fsctl_return"
 RETURNING = "fsctl_return"
-"""The extension under which a leg comes back to us. Where the context is not ours to choose, the
-session's id is added: no phone may send a leg there by a REFER."""
+"""The extension under which a leg comes back to us, in a context of its own."""
 
 _HOME = f"{RETURNING}:XML:{RETURN_CONTEXT}"
 _AFTER = "transfer_after_bridge"
@@ -45,9 +46,8 @@ def joining(first: Call, second: Call, variables: Mapping[str, str]) -> list[Com
     of_first |= variables
     commands: list[Command] = []
     if lent:
-        back = f"{RETURNING}.{first.session.id}"
-        of_first[_AFTER] = _HOME
-        of_second = (("fsctl_stage", "lent"), (_AFTER, _HOME), ("rdnis", back))
+        of_first |= {_AFTER: _HOME, "uuid_bridge_continue_on_cancel": "true"}
+        of_second = (("fsctl_stage", "lent"), (_AFTER, _HOME))
         commands.append(UuidSetvarMulti(second.channel_uuid, of_second))
     commands.append(UuidSetvarMulti(first.channel_uuid, tuple(of_first.items())))
     return [*commands, UuidBridge(first.channel_uuid, second.channel_uuid)]
@@ -112,10 +112,13 @@ def join(session: Session, one: Call, other: Call) -> None:
         variables_of = arming(call, peer, session.board.home, session.settings)
         session.link.send(UuidSetvarMulti(call.channel_uuid, tuple(variables_of.items())))
     reply = session.link.send_all(joining(first, second, variables))[-1]
-    first.held = second.held = False  # until they come back
-    if not reply.ok:
-        first.joining = second.joining = None
-        raise ChannelGone(f"{first} and {second}: {reply.text.strip()}")
+    if reply.ok:
+        first.held = second.held = False  # until they come back
+        return
+    first.joining = second.joining = None
+    if transfer is not None:
+        transfer.feed(Stimulus.JOIN_GIVEN_UP)  # the transferee has not been moved
+    raise ChannelGone(f"{first} and {second}: {reply.text.strip()}")
 
 
 def part(session: Session, one: Call, other: Call) -> None:

@@ -16,7 +16,7 @@ from fsctl.esl.farewell import let_go
 from fsctl.session import entry
 from fsctl.session.clock import Clock, RealClock
 from fsctl.session.dial import LEGACY_CONTEXT, REFER_CONTEXT
-from fsctl.session.joining import RETURN_CONTEXT, RETURNING
+from fsctl.session.joining import RETURN_CONTEXT
 from fsctl.session.routing import Router
 from fsctl.session.scenarios import Scenarios
 from fsctl.session.session import Session
@@ -55,7 +55,7 @@ class Switchboard:
     def handle(self, link: Connection, snapshot: Event) -> None:
         """Serve one link until it is closed; called in a greenlet of its own."""
         context = snapshot.get("Caller-Context")
-        if _returns(snapshot):
+        if context == RETURN_CONTEXT:
             self._come_back(link, snapshot)
         elif context == ATTENDED_CONTEXT:
             self._refuse_attended(link, snapshot)
@@ -126,13 +126,6 @@ class Switchboard:
             link.send(Execute("hangup", "CALL_REJECTED"))
         except LinkError as error:
             log.info("refusing: %s", error)
-
-
-def _returns(snapshot: Event) -> bool:
-    """By its own context; or, from a join that failed, by the name that only we know."""
-    own_name = f"{RETURNING}.{snapshot.variable('fsctl_session')}"
-    destination = snapshot.get("Caller-Destination-Number")
-    return snapshot.get("Caller-Context") == RETURN_CONTEXT or destination == own_name
 
 
 def _new_id() -> str:

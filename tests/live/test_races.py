@@ -10,6 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.live.lab import Answer, NotInTime, Pause, Refuse, Ring, free_port, wait_for
+from tests.live.lab.fsctl_process import REPOSITORY
 from tests.live.lab.party import hear_each_other, sections, talking
 
 UNDECIDED = """
@@ -576,3 +577,25 @@ def test_legacy_target_answers_and_leaves_at_once(legacy, phones, switch):
         transferee.wait_over()
         transferor.wait_over()
     assert len(told(served)) == len(transferor.notifies()) == 1
+
+
+@pytest.mark.parametrize("delay_ms", [0, 5, 15, 25, 40, 60])
+def test_a_target_of_the_scenario_answers_and_leaves_at_once(controller, phones, switch, delay_ms):
+    """Between the join and the meeting of the legs FreeSWITCH would drop the transferee."""
+    sample = REPOSITORY / "examples" / "call_user_transfer.py"
+    controller(sections(switch), scenario=sample.read_text(encoding="utf-8"))
+    alice, bob = talking(phones)
+    target = phones.callee("1002", [Ring()])
+    bob.refer(f"<{switch.uri('1002')}>")
+    target.wait_sent(180)
+    target.command("answer")
+    target.wait_received("ACK")
+    later(delay_ms)
+    target.command("bye")
+    target.wait_over()
+    if bob.wait_notify() == "SIP/2.0 200 OK":
+        alice.wait_over()
+        bob.wait_over()
+    else:
+        assert hear_each_other(alice, bob)
+    assert len(bob.notifies()) == 1
