@@ -281,7 +281,7 @@ def _complete_home(origin: str, server: dict[str, Any], dialplan: dict[str, Any]
                 f'{origin}: [server] home: must be set, FreeSWITCH cannot dial listen = "{listen}"'
             )
         server["home"] = "" if port == "0" else listen
-    first, last = server.get("home_ports") or (0, 255)
+    first, last = server.get("home_ports", (1, 65535))
     if last - first + 1 < server.get("workers", 0):
         raise SettingsError(f"{origin}: [server] home_ports: fewer ports than workers")
     dialplan.setdefault("controllers", (server["home"],) if server["home"] else ())

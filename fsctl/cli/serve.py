@@ -35,8 +35,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     loaded = _load(arguments)
     log.set_up(loaded.server.log_level, loaded.server.log_format)
+    _warn(loaded)
     if worker_count(loaded) > 1:
-        return Supervisor(loaded, lambda: _load(arguments), arguments.scenario).run()
+        return Supervisor(loaded, lambda: _warn(_load(arguments)), arguments.scenario).run()
     chosen = scenario.load(arguments.scenario) if arguments.scenario else None
     Worker(loaded, chosen).run()
     return 0
@@ -44,11 +45,15 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _load(arguments: argparse.Namespace) -> settings.Settings:
     loaded = settings.load(arguments.config, os.environ)
-    for warning in loaded.warnings:
-        logging.getLogger("fsctl").warning("%s", warning)
     if arguments.workers is None:
         return loaded
     return replace(loaded, server=replace(loaded.server, workers=arguments.workers))
+
+
+def _warn(loaded: settings.Settings) -> settings.Settings:
+    for warning in loaded.warnings:
+        logging.getLogger("fsctl").warning("%s", warning)
+    return loaded
 
 
 def _workers(text: str) -> int:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gevent import socket
+from gevent.lock import BoundedSemaphore
 
 from fsctl.settings import Settings
 
@@ -57,6 +58,7 @@ class Channel:
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._read = b""
+        self._sending = BoundedSemaphore()
 
     def send_job(self, job: Job) -> None:
         """Give a worker its job. Raises OSError."""
@@ -72,7 +74,9 @@ class Channel:
 
     def send(self, *words: str) -> None:
         """Say one line. Raises OSError when the other is gone."""
-        self._sock.sendall((" ".join(words).replace("\n", "; ") + "\n").encode())
+        line = " ".join(words).replace("\n", "; ") + "\n"
+        with self._sending:
+            self._sock.sendall(line.encode())
 
     def receive(self, timeout_s: float | None = None) -> str | None:
         """The next line; None when the other is gone. Raises TimeoutError."""

@@ -12,8 +12,9 @@ transfer goes to the next worker by the dialplan. Two kinds of legs are left:
 * **A leg whose link was accepted but not yet served** (or waited in the private port of a worker
   that hung, when nobody inherits that): ``socket`` parks it for ever (mod_event_socket.c,
   socket_function: the listener has ended before switch_ivr_park). It looks like any leg that a
-  worker holds, so all workers are asked first. It is sent into the dialplan's rescue context: a
-  new call is dialled by the routes, a transferee goes to another worker.
+  worker holds, so all workers are asked first. It is sent through its own dialplan context once
+  more, with the number it had, and so to another worker. (Not into fsctl_rescue: a link from there
+  looks like a new call to "rescue", and a transferee would be hung up.)
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from typing import Any
 
 import gevent
 
-from fsctl.errors import ChannelGone, LinkError
+from fsctl.errors import ChannelGone, CommandError, LinkError
 from fsctl.esl.client import SwitchClient
 from fsctl.esl.commands import (
     NotifyReferrer,
@@ -48,7 +49,7 @@ _AT_LEAST = 3
 _GIVE_UP_S = 660.0
 """FreeSWITCH itself ends a parked transferor after 600 s."""
 _CONNECT_S = 5.0
-_CONTEXT = "fsctl_rescue"
+_NO_NUMBER = "rescue"
 _LEFT = SipStatus(487)
 
 
@@ -62,7 +63,8 @@ class Rescue:
     def __init__(
         self, settings: Settings, public: str, held: Callable[[], set[str] | None]
     ) -> None:
-        self._settings = settings
+        self.settings = settings
+        """Replaced by a reload; without ``[switch]`` nobody can be rescued."""
         self._public = public
         self._held = held
         self._looks: dict[str, int] = {}
@@ -74,6 +76,8 @@ class Rescue:
 
     def look_after(self, home: str) -> None:
         """The worker whose private address was ``home`` is dead."""
+        if not self.settings.switch.enabled:
+            return
         self._looks[home] = 0
         self._since[home] = time.monotonic()
         if self._runner is None:
@@ -85,7 +89,7 @@ class Rescue:
             self._runner.kill()
 
     def _run(self) -> None:
-        switch = self._settings.switch
+        switch = self.settings.switch
         client = SwitchClient(switch.host, switch.port, switch.password)
         client.start()
         try:
@@ -117,21 +121,23 @@ class Rescue:
         rows: list[dict[str, Any]] = json.loads(output).get("rows", [])
         held = self._held()
         before, self._suspects = self._suspects, set()
+        if held is None:
+            return
         waiting: set[str] = set()
         for row in rows:
             uuid = str(row.get("uuid"))
-            if held is not None and uuid in held:
+            if uuid in held:
                 continue
             if row.get("application") == "socket" and row.get("state") == "CS_EXECUTE":
-                if held is not None and self._is_ours(client, row):
+                if self._is_ours(client, row):
                     self._suspects.add(uuid)
             elif row.get("state") == "CS_PARK" and uuid not in self._settled:
                 home = _variable(client, uuid, "fsctl_home")
-                if home in self._looks and not self._settle(client, uuid, held or set()):
+                if home in self._looks and not self._settle(client, uuid, held):
                     waiting.add(str(home))
-        for uuid in self._suspects & before:
-            log.warning("rescue: nobody holds channel %s: left to the dialplan", uuid)
-            client.api(UuidTransfer(uuid, "rescue", _CONTEXT))
+        for row in rows:
+            if row["uuid"] in self._suspects & before:
+                self._start_again(client, str(row["uuid"]), str(row.get("context")))
         for home in list(self._looks):
             self._looks[home] += 1
             if self._looks[home] >= _AT_LEAST and home not in waiting and not self._suspects:
@@ -144,6 +150,16 @@ class Rescue:
             host = _variable(client, str(row["uuid"]), "socket_host")
             addresses = [each for each in addresses if each.rpartition(":")[0] == host]
         return any(each == self._public or each in self._looks for each in addresses)
+
+    @staticmethod
+    def _start_again(client: SwitchClient, uuid: str, context: str) -> None:
+        """Send a leg that nobody holds through its own context again, and so to a worker."""
+        log.warning("rescue: nobody holds channel %s: once more through %s", uuid, context)
+        number = _variable(client, uuid, "destination_number") or _NO_NUMBER
+        try:
+            client.api(UuidTransfer(uuid, number, context))
+        except CommandError:  # what a phone has dialled cannot be written into a command
+            client.api(UuidTransfer(uuid, _NO_NUMBER, context))
 
     def _settle(self, client: SwitchClient, transferor: str, held: set[str]) -> bool:
         """A transferor that is parked; False when what becomes of it is not decided yet."""
@@ -159,7 +175,7 @@ class Rescue:
             return False
         else:
             log.info("rescue: the transfer of %s has succeeded", transferor)
-        seconds = self._settings.transfer.release_transferor_after_s
+        seconds = self.settings.transfer.release_transferor_after_s
         client.api(SchedHangup(seconds, transferor, "BLIND_TRANSFER"))
         self._settled.add(transferor)
         return True

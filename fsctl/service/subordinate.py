@@ -31,7 +31,10 @@ def run(control: int) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's is for the supervisor
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     channel = Channel(_inherited(control))
-    job = channel.receive_job()
+    try:
+        job = channel.receive_job()
+    except (EOFError, OSError):
+        return 2  # the supervisor died at once
     server = job.settings.server
     logs.set_up(server.log_level, server.log_format, f"worker {job.number}")
     try:
@@ -40,7 +43,7 @@ def run(control: int) -> int:
         channel.send(FAILED, str(error))
         return 2
     order: AsyncResult[str] = AsyncResult()
-    gevent.signal_handler(signal.SIGTERM, order.set, STOP)
+    gevent.signal_handler(signal.SIGTERM, order.set, LEAVE)  # the others go on
     worker.start()
     channel.send(READY)
     greenlets = [

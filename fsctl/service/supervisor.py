@@ -10,9 +10,11 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import gevent
@@ -34,6 +36,7 @@ STABLE_S = 10.0
 """A worker that has served for so long did not fail fast."""
 _FIRST_DELAY_S = 0.5
 _LAST_DELAY_S = 30.0
+_LAST_CALL_S = 1.0
 _GRACE_S = 15.0
 """More than a worker's own drain may take after its deadline."""
 
@@ -73,7 +76,7 @@ class Supervisor:
         self._stopping = False
         self._reload_runs: gevent.Greenlet[[], None] | None = None
         public = f"{dialled_host(settings.server)}:{self._port}"
-        self._rescue = Rescue(settings, public, self._held) if settings.switch.enabled else None
+        self._rescue = Rescue(settings, public, self._held)
 
     def run(self) -> int:
         """Serve until SIGTERM or SIGINT; 0 when all workers ended in order.
@@ -99,6 +102,10 @@ class Supervisor:
         for member in started:
             member.wait_ready()
         self._members.update((member.number, member) for member in started)
+        for member in started:
+            if member.ended.is_set():  # while we waited for another
+                self._members[member.number] = None
+                self._replace(member.number, None)
         host = self._settings.server.listen.rpartition(":")[0]
         print(f"fsctl: listening on {host}:{self._port}", file=sys.stderr, flush=True)
         readiness.ready()
@@ -123,7 +130,7 @@ class Supervisor:
         """A worker's process has ended, for whatever reason."""
         self._alive.discard(member)
         self._orders.put(_ENDED)
-        if member.ready_since is not None and self._rescue and not self._stopping:
+        if member.ready_since is not None and not self._stopping:
             self._rescue.look_after(member.private.home)
         if self._stopping or self._members.get(member.number) is not member:
             member.private.close()
@@ -156,7 +163,9 @@ class Supervisor:
 
     def _held(self) -> set[str] | None:
         """The channels of all living workers; None when one does not answer."""
-        asked = [gevent.spawn(member.legs) for member in self._alive if member.ready_since]
+        if any(member.ready_since is None for member in self._alive):
+            return None  # somebody may wait at the port that it has inherited
+        asked = [gevent.spawn(member.legs) for member in self._alive]
         gevent.joinall(asked)
         held: set[str] = set()
         for answer in asked:
@@ -176,7 +185,7 @@ class Supervisor:
             loaded = self._load()
             if loaded.server.listen != before.server.listen:
                 log.warning("[server] listen is changed by a restart only")
-            self._settings = loaded
+            self._settings = self._rescue.settings = loaded
             count = worker_count(loaded)
             for number in range(1, count + 1):
                 self._succeed(number)
@@ -184,7 +193,7 @@ class Supervisor:
             for number in [number for number in self._members if number > count]:
                 self._dismiss(self._members.pop(number))
         except (FsctlError, OSError) as error:
-            self._settings = before
+            self._settings = self._rescue.settings = before
             log.error("not reloaded, the running workers go on: %s", error)
         else:
             logs.set_up(loaded.server.log_level, loaded.server.log_format)
@@ -217,6 +226,7 @@ class Supervisor:
         readiness.stopping()
         for member in self._alive:
             member.send(STOP)
+        gevent.spawn_later(_LAST_CALL_S, self._refuse)
         deadline = time.monotonic() + self._settings.server.drain_timeout_s + _GRACE_S
         while self._alive:
             try:
@@ -229,10 +239,14 @@ class Supervisor:
                 return 1
         return 0
 
+    def _refuse(self) -> None:
+        """The first worker that heard of the end has done so, unless none could."""
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+
     def _end(self) -> None:
         self._stopping = True
-        if self._rescue is not None:
-            self._rescue.stop()
+        self._rescue.stop()
         self._listener.close()
         left = list(self._alive)
         for member in left:
