@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from gevent import socket
 
 from fsctl.errors import SettingsError
+from fsctl.esl.server import EslServer
 from fsctl.esl.sockets import address_of, listen_on
 from fsctl.settings import Server
 
@@ -21,8 +22,8 @@ class PrivatePort:
     home: str
 
     def close(self) -> None:
-        """Refuse whoever dials it from now on."""
-        self.listener.close()
+        """Refuse whoever dials it from now on, and let go whoever waits."""
+        refuse(self.listener)
 
 
 def split(address: str) -> tuple[str, int]:
@@ -45,6 +46,15 @@ def public_listener(server: Server) -> socket.socket:
     Raises OSError.
     """
     return listen_on(split(server.listen), backlog=BACKLOG)
+
+
+def refuse(listener: socket.socket) -> None:
+    """Close a listening socket whose process has died, also where others still hold it.
+
+    Links that wait in it are let go, so that their legs go on in the dialplan, to another worker;
+    FreeSWITCH would park them for ever if they were reset.
+    """
+    EslServer(listener, lambda link, snapshot: None).stop_accepting()
 
 
 def private_port(server: Server) -> PrivatePort:

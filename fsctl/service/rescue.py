@@ -9,12 +9,12 @@ transfer goes to the next worker by the dialplan. Two kinds of legs are left:
   200 and never hangs the transferor up; when the transferee leaves instead, it is not even told.
   Both end after 600 s only (``park_timeout``, sofia.c). Here the first is given its time to hang up
   by itself and then hung up, the second is told 487 besides.
-* **A leg whose link was accepted but not yet served** (or waited in the private port of a worker
-  that hung, when nobody inherits that): ``socket`` parks it for ever (mod_event_socket.c,
-  socket_function: the listener has ended before switch_ivr_park). It looks like any leg that a
-  worker holds, so all workers are asked first. It is sent through its own dialplan context once
-  more, with the number it had, and so to another worker. (Not into fsctl_rescue: a link from there
-  looks like a new call to "rescue", and a transferee would be hung up.)
+* **A leg whose link was accepted but not yet served**: ``socket`` parks it for ever
+  (mod_event_socket.c, socket_function: the listener has ended before switch_ivr_park). It looks
+  like any leg that a worker holds, so all workers are asked first. It is sent through its own
+  dialplan context once more, with the number it had, and so to another worker. (Not into
+  fsctl_rescue: a link from there looks like a new call to "rescue", and a transferee would be hung
+  up.)
 """
 
 from __future__ import annotations
@@ -82,6 +82,11 @@ class Rescue:
         self._since[home] = time.monotonic()
         if self._runner is None:
             self._runner = gevent.spawn(self._run)
+
+    @property
+    def busy(self) -> bool:
+        """Whether somebody is still looked after."""
+        return self._runner is not None
 
     def stop(self) -> None:
         """Look no more."""

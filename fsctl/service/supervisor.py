@@ -1,8 +1,8 @@
 """Several workers behind one address: started, watched, replaced, reloaded, ended.
 
 The supervisor serves no call and runs no scenario. It holds the sockets, so that no death of a
-worker resets a link that waits in them; it hears from each worker every second, and kills one that
-is silent. Its signal handlers only put a word into a queue.
+worker resets a link that waits in them: such a leg goes to another worker. It hears from each
+worker every second, and kills one that is silent. Its signal handlers only put a word into a queue.
 """
 
 from __future__ import annotations
@@ -10,11 +10,9 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import socket
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import gevent
@@ -26,7 +24,7 @@ from fsctl.esl.sockets import address_of
 from fsctl.service import readiness
 from fsctl.service.control import LEAVE, STOP
 from fsctl.service.member import Member
-from fsctl.service.ports import PrivatePort, dialled_host, private_port, public_listener
+from fsctl.service.ports import dialled_host, private_port, public_listener, refuse
 from fsctl.service.rescue import Rescue
 from fsctl.settings import Settings
 
@@ -105,19 +103,19 @@ class Supervisor:
         for member in started:
             if member.ended.is_set():  # while we waited for another
                 self._members[member.number] = None
-                self._replace(member.number, None)
+                self._replace(member.number)
         host = self._settings.server.listen.rpartition(":")[0]
         print(f"fsctl: listening on {host}:{self._port}", file=sys.stderr, flush=True)
         readiness.ready()
         self._watchdog = readiness.keep_watchdog()
 
-    def _launch(self, number: int, private: PrivatePort | None = None) -> Member:
+    def _launch(self, number: int) -> Member:
         member = Member(
             number,
             self._settings,
             self._scenario,
             self._listener,
-            private or private_port(self._settings.server),
+            private_port(self._settings.server),
             self._ended,
         )
         self._alive.add(member)
@@ -130,42 +128,36 @@ class Supervisor:
         """A worker's process has ended, for whatever reason."""
         self._alive.discard(member)
         self._orders.put(_ENDED)
+        member.private.close()
         if member.ready_since is not None and not self._stopping:
             self._rescue.look_after(member.private.home)
         if self._stopping or self._members.get(member.number) is not member:
-            member.private.close()
             return
         self._members[member.number] = None
         lived = time.monotonic() - (member.ready_since or time.monotonic())
         failures = 1 if lived > STABLE_S else self._failures.get(member.number, 0) + 1
         self._failures[member.number] = failures
         delay = restart_delay_s(failures)
-        private: PrivatePort | None = member.private
         if delay:
-            # Better refused at once, and sent on by the dialplan, than kept waiting for us.
             log.warning("worker %d: the next attempt in %g s", member.number, delay)
-            member.private.close()
-            private = None
-        gevent.spawn_later(delay, self._replace, member.number, private)
+        gevent.spawn_later(delay, self._replace, member.number)
 
-    def _replace(self, number: int, private: PrivatePort | None) -> None:
-        """Start the successor of a dead worker; it inherits the port, and who waits there."""
+    def _replace(self, number: int) -> None:
+        """Start the successor of a dead worker, if it is still wanted."""
         wanted = number in self._members and self._members[number] is None
         if self._stopping or not wanted:
-            if private is not None:
-                private.close()
             return
         try:
-            self._members[number] = self._launch(number, private)
+            self._members[number] = self._launch(number)
         except (FsctlError, OSError) as error:
             log.error("worker %d: %s", number, error)
-            gevent.spawn_later(_LAST_DELAY_S, self._replace, number, private)
+            gevent.spawn_later(_LAST_DELAY_S, self._replace, number)
 
     def _held(self) -> set[str] | None:
-        """The channels of all living workers; None when one does not answer."""
-        if any(member.ready_since is None for member in self._alive):
-            return None  # somebody may wait at the port that it has inherited
-        asked = [gevent.spawn(member.legs) for member in self._alive]
+        """The channels of all workers that serve; None when one does not answer, or none does."""
+        asked = [gevent.spawn(member.legs) for member in self._alive if member.ready_since]
+        if not asked:
+            return None  # legs may wait at the shared address
         gevent.joinall(asked)
         held: set[str] = set()
         for answer in asked:
@@ -241,8 +233,7 @@ class Supervisor:
 
     def _refuse(self) -> None:
         """The first worker that heard of the end has done so, unless none could."""
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
+        refuse(self._listener)
 
     def _end(self) -> None:
         self._stopping = True

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 from contextlib import suppress
 
 import pytest
@@ -82,15 +81,6 @@ class Workers:
         if number == signal.SIGKILL:
             self.served.wait_log(f"(pid {pid}) ended with status -9")
         return pid
-
-    def kill_again(self, number):
-        """The same with the successor, once it serves at the address of the one before."""
-        home = self.home()
-        wait_for(lambda: self.served.log_text().count(f"home is {home}") == 2, 5.0, "a successor")
-        host, _, port = home.partition(":")
-        with socket.create_connection((host, int(port)), 5.0) as link:
-            assert link.recv(7) == b"connect"
-        return self.kill(number)
 
 
 @pytest.fixture
@@ -252,8 +242,8 @@ scenario = Scenario()
 serve = EslServer._serve
 
 def die_once(self, sock, peer):
-    if not os.path.exists(f"{PLACE}/died"):
-        open(f"{PLACE}/died", "w").close()
+    if os.path.exists(ORDER):
+        os.unlink(ORDER)
         os.kill(os.getpid(), signal.SIGKILL)
     serve(self, sock, peer)
 
@@ -261,27 +251,31 @@ EslServer._serve = die_once
 """
 
 
-def test_killed_when_it_has_accepted_a_new_call(start, phones, switch, tmp_path):
-    start(f"PLACE = {str(tmp_path)!r}\n{DIES_ON_ACCEPT}")
+@pytest.fixture
+def order(start, tmp_path):
+    """Once this file exists, the next worker that accepts a link dies of it."""
+    path = tmp_path / "order"
+    start(f"ORDER = {str(path)!r}\n{DIES_ON_ACCEPT}")
+    return path
+
+
+def test_killed_when_it_has_accepted_a_new_call(order, phones, switch):
+    order.touch()
     bob = phones.callee("1001")
     alice = phones.caller("2000", "1001")
     alice.wait_talking(timeout_s=8)
+    assert not order.exists()
     assert hear_each_other(alice, bob)
     transfers(bob, alice, phones.callee("1002"), switch)
 
 
-def test_killed_when_it_dies_too_often_and_a_transferee_waits_at_its_port(
-    served, workers, phones, switch
-):
+def test_killed_when_it_has_accepted_a_transferee(order, phones, switch):
     alice, bob = talking(phones)
     carol = phones.callee("1002")
-    workers.kill()
-    again = workers.kill_again(signal.SIGSTOP)
+    order.touch()
     bob.refer(f"<{switch.uri('1002')}>")
-    switch.wait(lambda: [row for row in switch.channels() if row["application"] == "socket"])
-    os.kill(again, signal.SIGKILL)
-    served.wait_log("the next attempt in 0.5 s")
     assert bob.wait_notify(timeout_s=8) == "SIP/2.0 200 OK", "another worker is asked"
+    assert not order.exists()
     assert hear_each_other(alice, carol)
     bob.wait_over()
 

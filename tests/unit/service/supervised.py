@@ -37,11 +37,11 @@ class Supervised:
     """The process; ``[server]`` lines of the configuration are the test's."""
 
     def __init__(
-        self, folder: Path, server: str = "", scenario: str = "", workers: int = 2
+        self, folder: Path, server: str = "", scenario: str = "", workers: int = 2, port: int = 0
     ) -> None:
         self.config, self.scenario = folder / "fsctl.toml", folder / "scenario.py"
         self._log = folder / "log.txt"
-        self.configure(f'listen = "127.0.0.1:0"\nworkers = {workers}\n{server}')
+        self.configure(f'listen = "127.0.0.1:{port}"\nworkers = {workers}\n{server}')
         self._command = [sys.executable, "-m", "fsctl", "serve", "--config", str(self.config)]
         if scenario:
             self.scenario.write_text(scenario)

@@ -66,9 +66,10 @@ def test_a_silent_worker_is_killed_and_who_waited_at_its_port_is_served(tmp_path
         os.kill(pid, signal.SIGSTOP)
         waiting = dial(private)
         served.wait_log(rf"worker 1 \(pid {pid}\) has been silent for 1 s: killing it")
-        assert is_served(waiting), "the successor inherits the port, and who waits there"
-        assert served.started(1, 2)[1] == private
+        assert is_served(waiting), "it is let go, and not reset"
         assert gone(pid)
+        wait_for(lambda: refused(private), "the port is closed")
+        assert served.started(1, 2)[0] != pid
 
 
 def test_a_worker_whose_loop_is_blocked_is_killed(tmp_path) -> None:
@@ -88,22 +89,29 @@ def test_a_dead_worker_is_replaced_and_nobody_is_refused_meanwhile(tmp_path) -> 
         port = served.port
         pid, private = served.started(1)
         os.kill(pid, signal.SIGKILL)
-        links = [dial(at) for at in (port, private) for _ in range(MANY)]
-        assert all(is_served(link) for link in links)
+        assert all(is_served(dial(port)) for _ in range(MANY))
+        wait_for(lambda: refused(private), "the private port is closed")
         assert served.started(1, 2) != (pid, private)
         served.wait_log(rf"worker 1 \(pid {pid}\) ended with status -9")
 
 
-def test_one_that_dies_again_and_again_waits_and_its_port_refuses(tmp_path) -> None:
+def test_one_that_dies_again_and_again_waits(tmp_path) -> None:
     with supervised(tmp_path) as served:
         port = served.port
-        os.kill(served.started(1)[0], signal.SIGKILL)
-        pid, private = served.started(1, 2)
-        os.kill(pid, signal.SIGKILL)
+        for times in (1, 2):
+            os.kill(served.started(1, times)[0], signal.SIGKILL)
         served.wait_log("worker 1: the next attempt in 0.5 s")
-        wait_for(lambda: refused(private), "the private port is closed")
         assert is_served(dial(port))
         served.started(1, 3)
+
+
+def test_one_that_is_told_to_end_leaves_the_others_alone(tmp_path) -> None:
+    with supervised(tmp_path, server="drain_timeout_s = 0.1") as served:
+        port = served.port
+        os.kill(served.started(1)[0], signal.SIGTERM)
+        served.wait_log("ended with status 0")
+        assert all(is_served(dial(port)) for _ in range(MANY))
+        served.started(1, 2)
 
 
 @pytest.mark.parametrize(
@@ -124,6 +132,19 @@ def test_workers_do_not_outlive_a_killed_supervisor(tmp_path) -> None:
         served.process.kill()
         wait_for(lambda: all(map(gone, pids)), served.log)
         assert refused(port)
+
+
+def test_another_can_start_while_the_workers_of_a_killed_one_still_drain(tmp_path) -> None:
+    with supervised(tmp_path, server="drain_timeout_s = 60") as served:
+        port = served.port
+        pids = [served.started(number)[0] for number in (1, 2)]
+        os.kill(pids[0], signal.SIGSTOP)  # it keeps its copy of the socket
+        served.process.kill()
+        wait_for(lambda: refused(port), served.log)
+        place = tmp_path / "another"
+        place.mkdir()
+        with supervised(place, server="max_calls = 5", port=port) as another:
+            assert is_served(dial(another.port))
 
 
 def test_a_second_order_ends_it_at_once(tmp_path) -> None:
