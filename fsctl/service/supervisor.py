@@ -73,6 +73,7 @@ class Supervisor:
         self._orders: Queue[str] = Queue()
         self._stopping = False
         self._reload_runs: gevent.Greenlet[[], None] | None = None
+        self._last_call: gevent.Greenlet[..., None] | None = None
         public = f"{dialled_host(settings.server)}:{self._port}"
         self._rescue = Rescue(settings, public, self._held)
 
@@ -119,6 +120,8 @@ class Supervisor:
             self._ended,
         )
         self._alive.add(member)
+        if self._stopping:
+            member.send(STOP)
         log.info("%r starts, home is %s", member, member.private.home)
         return member
 
@@ -199,7 +202,7 @@ class Supervisor:
         successor = self._launch(number)
         successor.wait_ready()
         if self._stopping:
-            return
+            raise FsctlError("we are to end")
         before = self._members.get(number)
         self._members[number] = successor
         self._failures.pop(number, None)
@@ -216,9 +219,10 @@ class Supervisor:
         """All workers drain; a second order, or the deadline, ends them at once."""
         self._stopping = True
         readiness.stopping()
-        for member in self._alive:
+        for member in list(self._alive):
             member.send(STOP)
-        gevent.spawn_later(_LAST_CALL_S, self._refuse)
+        # The first worker that hears of the end refuses whoever dials, unless none can.
+        self._last_call = gevent.spawn_later(_LAST_CALL_S, refuse, self._listener)
         deadline = time.monotonic() + self._settings.server.drain_timeout_s + _GRACE_S
         while self._alive:
             try:
@@ -231,13 +235,11 @@ class Supervisor:
                 return 1
         return 0
 
-    def _refuse(self) -> None:
-        """The first worker that heard of the end has done so, unless none could."""
-        refuse(self._listener)
-
     def _end(self) -> None:
         self._stopping = True
         self._rescue.stop()
+        if self._last_call is not None:
+            self._last_call.kill()
         self._listener.close()
         left = list(self._alive)
         for member in left:

@@ -174,6 +174,17 @@ def test_a_reload_replaces_all_and_refuses_nobody(tmp_path) -> None:
         assert served.wait() == 0
 
 
+def test_a_termination_ends_a_reload(tmp_path) -> None:
+    with supervised(tmp_path, server="drain_timeout_s = 0.1") as served:
+        served.port  # noqa: B018
+        served.signal(signal.SIGHUP)
+        pid = served.started(1, 2)[0]
+        served.signal(signal.SIGTERM)
+        assert served.wait() == 0
+        assert gone(pid)
+        assert "Traceback" not in served.log()
+
+
 @pytest.mark.parametrize("what", ["configuration", "scenario"])
 def test_a_broken_reload_changes_nothing(tmp_path, what) -> None:
     scenario = "from fsctl.scenario import Scenario\nscenario = Scenario()\n"
