@@ -8,10 +8,13 @@ import sys
 from typing import Literal
 
 
-def set_up(level: str, form: Literal["text", "json"]) -> None:
-    """Log to standard error in the chosen form, from ``level`` (``debug`` … ``error``) upwards."""
+def set_up(level: str, form: Literal["text", "json"], process: str = "") -> None:
+    """Log to standard error in the chosen form, from ``level`` (``debug`` … ``error``) upwards.
+
+    ``process`` names this one of several processes in each line.
+    """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_JsonLine() if form == "json" else _TextLine())
+    handler.setFormatter(_JsonLine(process) if form == "json" else _TextLine(process))
     root = logging.getLogger("fsctl")
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
@@ -21,8 +24,9 @@ def set_up(level: str, form: Literal["text", "json"]) -> None:
 class _TextLine(logging.Formatter):
     """A text line; control characters of values from the network are escaped."""
 
-    def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    def __init__(self, process: str) -> None:
+        where = f"[{process}] " if process else ""
+        super().__init__(f"%(asctime)s %(levelname)s {where}%(name)s: %(message)s")
 
     def format(self, record: logging.LogRecord) -> str:
         head, *trace = super().format(record).split("\n")
@@ -36,10 +40,15 @@ class _TextLine(logging.Formatter):
 class _JsonLine(logging.Formatter):
     """One JSON object a line."""
 
+    def __init__(self, process: str) -> None:
+        super().__init__()
+        self._process = {"process": process} if process else {}
+
     def format(self, record: logging.LogRecord) -> str:
         entry = {
             "time": self.formatTime(record),
             "level": record.levelname.lower(),
+            **self._process,
             "logger": record.name,
             "message": record.getMessage(),
         }

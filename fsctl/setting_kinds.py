@@ -136,6 +136,13 @@ def _accept_dialled_address(raw: Any) -> str:
     return cast(str, raw)
 
 
+def _accept_ports(raw: Any) -> tuple[int, int]:
+    match = re.fullmatch(r"([0-9]{1,5})-([0-9]{1,5})", raw if isinstance(raw, str) else "")
+    if match is None or not 1 <= int(match[1]) <= int(match[2]) <= 65535:
+        raise _must('a range of ports, "8085-8100"', raw)
+    return int(match[1]), int(match[2])
+
+
 def _accept_regex(raw: Any) -> str:
     meaning = "a regular expression in the syntax that Python and PCRE share"
     line = raw if isinstance(raw, str) else ""
@@ -186,6 +193,8 @@ ADDRESS: Final = Kind(_accept_address)
 """``host:port``; IPv6 in brackets; port 0 lets the system choose."""
 DIALLED_ADDRESS: Final = Kind(_accept_dialled_address)
 """``host:port`` as FreeSWITCH's ``socket`` takes it: it splits at colons, so no IPv6 address."""
+PORTS: Final = Kind(_accept_ports)
+"""``first-last``."""
 REGEX: Final = Kind(_accept_regex)
 """A regular expression that means the same in Python (``re.ASCII``) and in PCRE."""
 PASSWORD: Final = Kind(_accept_password)

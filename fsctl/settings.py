@@ -40,11 +40,17 @@ _PORT: Final = kinds.integer(1, 65535)
 class Server:
     """``[server]``: where FreeSWITCH's ``socket`` application reaches us.
 
-    ``home`` is the address that FreeSWITCH dials for re-entries (default: ``listen``).
+    ``home`` is the address that FreeSWITCH dials for re-entries (default: ``listen``). With several
+    ``workers`` (0: one for each core) each has a port of its own there, one of ``home_ports`` or
+    any that is free. ``max_calls`` is for each worker; one whose loop stands still for
+    ``hang_timeout_s`` is killed.
     """
 
     listen: str = key("127.0.0.1:8084", kinds.ADDRESS)
     home: str = key("127.0.0.1:8084", kinds.DIALLED_ADDRESS)
+    workers: int = key(0, kinds.integer(0, 256))
+    home_ports: tuple[int, int] | None = key(None, kinds.PORTS)
+    hang_timeout_s: float = key(10.0, kinds.seconds(1, 600))
     max_calls: int = key(1000, kinds.integer(1, 100_000))
     drain_timeout_s: float = key(30.0, kinds.seconds(0, 3600))
     log_level: LogLevel = key("info", kinds.choice("debug", "info", "warning", "error"))
@@ -286,6 +292,9 @@ def _complete_home(origin: str, server: dict[str, Any], dialplan: dict[str, Any]
                 f'{origin}: [server] home: must be set, FreeSWITCH cannot dial listen = "{listen}"'
             )
         server["home"] = "" if port == "0" else listen
+    first, last = server.get("home_ports", (1, 65535))
+    if last - first + 1 < server.get("workers", 0):
+        raise SettingsError(f"{origin}: [server] home_ports: fewer ports than workers")
     dialplan.setdefault("controllers", (server["home"],) if server["home"] else ())
 
 

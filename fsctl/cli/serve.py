@@ -1,10 +1,11 @@
-"""``fsctl serve``: run the controller."""
+"""``fsctl serve``: run the controller, in one process or in several."""
 
 from __future__ import annotations
 
 import argparse
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from fsctl import log, scenario, settings
@@ -15,16 +16,47 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser("serve", help="run the controller that FreeSWITCH dials")
     parser.add_argument("--config", type=Path, metavar="FILE", help="settings (TOML)")
     parser.add_argument("--scenario", type=Path, metavar="FILE", help="a scenario (Python)")
+    parser.add_argument(
+        "--workers", type=_workers, metavar="N", help="processes (default: [server] workers)"
+    )
+    # One of these processes; its supervisor talks to it by this descriptor.
+    parser.add_argument("--worker", type=int, help=argparse.SUPPRESS)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Serve until SIGTERM. Raises SettingsError, OSError."""
+    """Serve until SIGTERM. Raises FsctlError, OSError."""
+    if arguments.worker is not None:
+        from fsctl.service import subordinate
+
+        return subordinate.run(arguments.worker)
+    from fsctl.service.supervisor import Supervisor, worker_count
     from fsctl.service.worker import Worker
 
-    loaded = settings.load(arguments.config, os.environ)
+    loaded = _load(arguments)
     log.set_up(loaded.server.log_level, loaded.server.log_format)
-    for warning in loaded.warnings:
-        logging.getLogger("fsctl").warning("%s", warning)
+    _warn(loaded)
+    if worker_count(loaded) > 1:
+        return Supervisor(loaded, lambda: _warn(_load(arguments)), arguments.scenario).run()
     Worker(loaded, scenario.load_all(loaded, arguments.scenario)).run()
     return 0
+
+
+def _load(arguments: argparse.Namespace) -> settings.Settings:
+    loaded = settings.load(arguments.config, os.environ)
+    if arguments.workers is None:
+        return loaded
+    return replace(loaded, server=replace(loaded.server, workers=arguments.workers))
+
+
+def _warn(loaded: settings.Settings) -> settings.Settings:
+    for warning in loaded.warnings:
+        logging.getLogger("fsctl").warning("%s", warning)
+    return loaded
+
+
+def _workers(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= 256:
+        raise argparse.ArgumentTypeError("must be 1..256")
+    return number

@@ -323,6 +323,15 @@ class ShowChannelsCount(ApiCommand):
 
 
 @dataclass(frozen=True, slots=True)
+class ShowChannels(ApiCommand):
+    """All channels as JSON: ``{"row_count": 1, "rows": [{"uuid": …, "state": …}]}``; without any
+    there are no ``rows``. The table follows the events, and may be half a second behind."""
+
+    def line(self) -> str:
+        return "show channels as json"
+
+
+@dataclass(frozen=True, slots=True)
 class GlobalGetvar(ApiCommand):
     """A global variable; FreeSWITCH answers ``-ERR no reply`` when it is not set."""
 

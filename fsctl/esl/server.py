@@ -6,8 +6,11 @@ FreeSWITCH waits for us to speak first, and a leg whose socket is accepted and c
 
 from __future__ import annotations
 
+import errno
 import logging
+import socket as system_socket
 from collections.abc import Callable
+from contextlib import suppress
 
 import gevent
 from gevent import socket
@@ -28,6 +31,8 @@ _FAREWELL_S = 1.0
 class EslServer:
     """Listens at `listen` (host, port; port 0: any) and runs `handle` for each link.
 
+    `listen` may also be a socket that listens already, and that other processes accept from, too.
+
     `handle` gets the link and its channel's snapshot, in a greenlet of the link's own. The link
     outlives `handle`: it ends when somebody closes it or the peer does. An exception in `handle`
     is logged and lets the channel go on in its dialplan.
@@ -37,7 +42,7 @@ class EslServer:
 
     def __init__(
         self,
-        listen: tuple[str, int],
+        listen: tuple[str, int] | socket.socket,
         handle: Callable[[Connection, Event], None],
         *,
         max_links: int = 4000,
@@ -49,10 +54,18 @@ class EslServer:
         self._max_links = max_links
         self._handshake_timeout_s = handshake_timeout_s
         self._links: set[Connection] = set()
-        self._listener = listen_on(listen, backlog=backlog, reuse_port=reuse_port)
+        shared = not isinstance(listen, tuple)
+        self._listener = (
+            listen_on(listen, backlog=backlog, reuse_port=reuse_port)
+            if isinstance(listen, tuple)
+            else listen
+        )
         self._address = address_of(self._listener)
         self._greenlets = Pool(max_links + _MAX_REFUSALS)
-        self._server = StreamServer(self._listener, self._serve, spawn=self._greenlets)
+        self._server = _Accepting(self._listener, self._serve, spawn=self._greenlets)
+        if shared:
+            # Others wait for links as well, and a link is lost with the one who accepted it.
+            self._server.max_accept = 1
         self._stopping = False
 
     @property
@@ -69,16 +82,26 @@ class EslServer:
         """Begin to accept."""
         self._server.start()
 
-    def stop_accepting(self) -> None:
+    @property
+    def channels(self) -> set[str]:
+        """The channels whose links are open."""
+        return {link.channel_uuid for link in self._links if link.channel_uuid}
+
+    def stop_accepting(self, others_accept: bool = False) -> None:
         """Close the listening socket; links that are open go on.
 
-        What the kernel had accepted already is let go properly, not reset.
+        What the kernel had accepted already is let go properly, not reset, and whoever dials from
+        then on is refused at once, even where other processes hold the socket as well: unless
+        `others_accept` says that they serve it.
         """
         if self._stopping:
             return
         self._stopping = True
         self._server.stop_accepting()
-        self._let_go_backlog()
+        if not others_accept:
+            self._let_go_backlog()
+            with suppress(OSError):  # it has been shut down already
+                self._listener.shutdown(system_socket.SHUT_RDWR)
         self._server.close()
 
     def stop(self, timeout_s: float = 0.0) -> None:
@@ -136,3 +159,16 @@ class EslServer:
 
     def _refuse(self, sock: socket.socket, peer: tuple[str, int]) -> None:
         let_go(self._open(sock, peer), self._handshake_timeout_s)
+
+
+class _Accepting(StreamServer):  # type: ignore[misc]
+    """Stops without a word when another process has shut the listening socket down."""
+
+    def do_read(self) -> object:
+        try:
+            return super().do_read()
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            self.stop_accepting()
+            return None

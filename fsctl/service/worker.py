@@ -7,11 +7,14 @@ import signal
 import sys
 
 import gevent
+from gevent import socket
 from gevent.event import Event as Flag
 
 from fsctl.esl.client import SwitchClient
 from fsctl.esl.commands import Status
 from fsctl.esl.server import EslServer
+from fsctl.service import readiness
+from fsctl.service.ports import PrivatePort, split
 from fsctl.session.clock import Clock
 from fsctl.session.scenarios import Scenarios
 from fsctl.session.switchboard import Switchboard
@@ -24,45 +27,77 @@ LINKS_PER_CALL = 8
 
 
 class Worker:
-    """Serves calls until it is told to stop. Listens once it is made; raises OSError then."""
+    """Serves calls until it is told to stop. Listens once it is made; raises OSError then.
+
+    One of several workers gets its sockets from the supervisor: ``listener``, which they share, and
+    its ``private`` port, where its running calls come home to.
+    """
 
     def __init__(
-        self, settings: Settings, scenarios: Scenarios | None = None, clock: Clock | None = None
+        self,
+        settings: Settings,
+        scenarios: Scenarios | None = None,
+        clock: Clock | None = None,
+        *,
+        listener: socket.socket | None = None,
+        private: PrivatePort | None = None,
     ) -> None:
         self._settings = settings
         self._stop = Flag()
-        host, _, port = settings.server.listen.rpartition(":")
-        self._server = EslServer(
-            (host.strip("[]"), int(port)),
-            lambda link, snapshot: self.switchboard.handle(link, snapshot),
-            max_links=LINKS_PER_CALL * settings.server.max_calls,
-        )
+        self._server = self._serving(listener or split(settings.server.listen))
+        self._homes = [self._serving(private.listener)] if private else []
         self.address = self._server.address
         """Where it really listens (host, port)."""
         self._switch = _switch_client(settings)
-        home = settings.server.home or "{}:{}".format(*self.address)
+        home = private.home if private else settings.server.home or "{}:{}".format(*self.address)
         self.switchboard = Switchboard(settings, home, scenarios, clock)
+
+    def _serving(self, listen: tuple[str, int] | socket.socket) -> EslServer:
+        return EslServer(
+            listen,
+            lambda link, snapshot: self.switchboard.handle(link, snapshot),
+            max_links=LINKS_PER_CALL * self._settings.server.max_calls,
+        )
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT; then drain: running calls go on to the deadline."""
         for number in (signal.SIGTERM, signal.SIGINT):
             gevent.signal_handler(number, self._stop.set)
+        gevent.signal_handler(signal.SIGHUP, log.warning, "a single worker does not reload")
         self.start()
         print("fsctl: listening on {}:{}".format(*self.address), file=sys.stderr, flush=True)
+        readiness.ready()
+        watchdog = readiness.keep_watchdog()  # noqa: F841 - it runs for as long as we do
         self._stop.wait()
+        readiness.stopping()
         self.stop()
 
     def start(self) -> None:
         """Begin to accept links, and to look after FreeSWITCH's own event socket."""
         if self._switch is not None:
             self._switch.start()
-        self._server.start()
+        for server in (self._server, *self._homes):
+            server.start()
 
-    def stop(self) -> None:
-        """Drain and stop. Legs of running calls can still come home meanwhile."""
+    def legs(self) -> set[str]:
+        """The channels of running sessions and of open links."""
+        held = self._server.channels.union(*(server.channels for server in self._homes))
+        for session in self.switchboard.sessions.values():
+            held.update(uuid for uuid, call in session.calls.items() if call.alive)
+        return held
+
+    def stop(self, others_accept: bool = False) -> None:
+        """Drain and stop. Legs of running calls can still come home meanwhile.
+
+        With a private port for these, the shared address is left at once: to the other workers, or
+        (unless ``others_accept``) to nobody.
+        """
         log.info("draining: %d sessions", len(self.switchboard.sessions))
+        if self._homes:
+            self._server.stop_accepting(others_accept)
         self.switchboard.drain(self._settings.server.drain_timeout_s)
-        self._server.stop()
+        for server in (self._server, *self._homes):
+            server.stop()
         if self._switch is not None:
             self._switch.stop()
 

@@ -46,3 +46,13 @@ def test_the_level_holds(logger, capsys):
     log.set_up("warning", "text")
     logger.info("not shown")
     assert capsys.readouterr().err == ""
+
+
+def test_one_of_several_processes_is_named(logger, capsys):
+    log.set_up("info", "text", "worker 2")
+    logger.info("here")
+    log.set_up("info", "json", "worker 2")
+    logger.info("here")
+    text, line = capsys.readouterr().err.splitlines()
+    assert " INFO [worker 2] fsctl.test: here" in text
+    assert json.loads(line)["process"] == "worker 2"

@@ -95,6 +95,15 @@ def test_the_example_file_with_everything_uncommented_loads(tmp_path: Path) -> N
             '[server] home: must be set, FreeSWITCH cannot dial listen = "0.0.0.0:8084"',
         ),
         ('[server]\nlisten = "[::]:8084"', "[server] home: must be set"),
+        ("[server]\nworkers = -1", "[server] workers: must be 0..256, not -1"),
+        ("[server]\nhang_timeout_s = 0.5", "[server] hang_timeout_s: must be 1..600, not 0.5"),
+        ('[server]\nhome_ports = "9-8"', "[server] home_ports: must be a range of ports"),
+        ('[server]\nhome_ports = "0-8"', "[server] home_ports: must be a range of ports"),
+        ("[server]\nhome_ports = 8085", "[server] home_ports: must be a range of ports"),
+        (
+            '[server]\nworkers = 3\nhome_ports = "8085-8086"',
+            "[server] home_ports: fewer ports than workers",
+        ),
         ('[server]\nhome = "h:0"', "[server] home: must be"),
         ('[server]\nhome = "h:1|evil:2"', "[server] home: must be"),
         ('[dialplan]\ncontrollers = ["a:1", "b"]', "[dialplan] controllers: must be"),
@@ -336,3 +345,10 @@ def test_a_safe_number(number: str) -> None:
 @pytest.mark.parametrize("number", ["", "${x}", "1,2", "a b", "1@h", "'1", "1|2", "a" * 65, "%7B"])
 def test_an_unsafe_number(number: str) -> None:
     assert not re.fullmatch(SAFE_NUMBER, number)
+
+
+def test_a_range_of_ports(tmp_path: Path) -> None:
+    text = '[server]\nhome_ports = "8085-8100"'
+    assert load_text(tmp_path, text).server.home_ports == (8085, 8100)
+    environ = {"FSCTL_SERVER_HOME_PORTS": "1-2"}
+    assert load_text(tmp_path, text, **environ).server.home_ports == (1, 2)

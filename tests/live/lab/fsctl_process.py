@@ -72,6 +72,8 @@ class Controller:
     ) -> None:
         """Write the configuration: ``sections``, with ``[server] listen`` on a free port.
 
+        One worker, unless ``[server] workers`` says more.
+
         ``scenario`` is the text of a scenario file; without one the settings decide.
         ``environment`` is added to ours; a password belongs there, not into ``sections``.
         """
@@ -82,7 +84,7 @@ class Controller:
         self._log = self.folder / "fsctl.log"
         server = sections.get("server", {})
         assert not isinstance(server, list), "[server] is one table"
-        merged: Sections = {**sections, "server": {"listen": self.address, **server}}
+        merged: Sections = {**sections, "server": {"listen": self.address, "workers": 1, **server}}
         self.config.write_text(to_toml(merged), encoding="utf-8")
         own = {name: text for name, text in os.environ.items() if not name.startswith("FSCTL_")}
         self._environment = {**own, **(environment or {})}

@@ -12,13 +12,15 @@ import pytest
 from fsctl.cli import main
 
 
-def test_listens_and_ends_on_sigterm(tmp_path):
+@pytest.mark.parametrize("workers", [1, 2])
+def test_listens_and_ends_on_sigterm(tmp_path, workers):
     config = tmp_path / "fsctl.toml"
     config.write_text('[server]\nlisten = "127.0.0.1:0"\n')
     command = [sys.executable, "-m", "fsctl", "serve", "--config", str(config)]
+    command += ["--workers", str(workers)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
-        line = process.stderr.readline()
+        line = next(line for line in process.stderr if line.startswith("fsctl: "))
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
     assert re.fullmatch(r"fsctl: listening on 127\.0\.0\.1:[1-9][0-9]*\n", line)

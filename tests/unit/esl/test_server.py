@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -201,3 +202,35 @@ def test_workers_may_share_a_port() -> None:
         assert second.address == first.address
         second.start()
         second.stop()
+
+
+def shared(count: int) -> list[EslServer]:
+    """Servers that accept from one socket, as several processes do."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        copies = [socket.socket(fileno=os.dup(listener.fileno())) for _ in range(count)]
+    servers = [EslServer(copy, Links()) for copy in copies]
+    for server in servers:
+        server.start()
+    return servers
+
+
+def test_one_of_several_leaves_the_socket_to_the_others() -> None:
+    one, other = shared(2)
+    one.stop_accepting(others_accept=True)
+    peer = dial(other)
+    peer.expect("connect", snapshot("u1"))
+    wait_until(lambda: other.channels)
+    assert (one.channels, other.channels) == (set(), {"u1"})
+    for server in (one, other):
+        server.stop()
+
+
+def test_the_end_of_all_is_the_end_of_the_socket(capfd) -> None:
+    one, other = shared(2)
+    one.stop()
+    with pytest.raises(ConnectionRefusedError):
+        dial(other)
+    gevent.sleep(0.01)  # the other sees it, and says nothing
+    other.stop()
+    assert capfd.readouterr().err == ""

@@ -1,0 +1,153 @@
+"""One worker process, as its supervisor sees it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import gevent
+from gevent import socket
+from gevent.event import AsyncResult
+from gevent.event import Event as Flag
+
+from fsctl.errors import FsctlError
+from fsctl.service.control import FAILED, LEGS, READY, Channel, Job
+from fsctl.service.ports import PrivatePort
+from fsctl.settings import Settings
+
+log = logging.getLogger(__name__)
+
+START_DEADLINE_S = 30.0
+"""A worker accepts by then (a scenario may have much to import), or is killed."""
+_EXIT_DEADLINE_S = 5.0
+_ANSWER_DEADLINE_S = 2.0
+
+
+class WorkerFailed(FsctlError):
+    """A worker could not start; says why."""
+
+
+class Member:
+    """Starts a worker, hears whether it lives, kills it when it is silent.
+
+    ``on_end`` is called once, in a greenlet of the member's own, when the process has ended.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        settings: Settings,
+        scenario: Path | None,
+        listener: socket.socket,
+        private: PrivatePort,
+        on_end: Callable[[Member], None],
+    ) -> None:
+        self.number, self.settings, self.private = number, settings, private
+        self.ready_since: float | None = None
+        """Monotonic; None until it accepts."""
+        self.status: int | None = None
+        self._on_end = on_end
+        self._hang_timeout_s = settings.server.hang_timeout_s
+        self._verdict: AsyncResult[str] = AsyncResult()
+        self._answer: AsyncResult[set[str]] | None = None
+        ours, theirs = socket.socketpair()
+        numbers = (theirs.fileno(), listener.fileno(), private.listener.fileno())
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "fsctl", "serve", "--worker", str(numbers[0])],
+                pass_fds=numbers,
+                stdin=subprocess.DEVNULL,
+                env={name: text for name, text in os.environ.items() if name != "NOTIFY_SOCKET"},
+            )
+        self._channel = Channel(ours)
+        beat_s = min(1.0, self._hang_timeout_s / 4)
+        job = Job(number, settings, scenario, *numbers[1:], private.home, beat_s)
+        with suppress(OSError):  # it has died already, as _watch will see
+            self._channel.send_job(job)
+        self.ended = Flag()
+        self._watcher = gevent.spawn(self._watch)
+
+    def __repr__(self) -> str:
+        return f"worker {self.number} (pid {self._process.pid})"
+
+    def wait_ready(self) -> None:
+        """Wait until it accepts. Raises WorkerFailed."""
+        reason = self._verdict.get()
+        if reason:
+            raise WorkerFailed(f"{self!r}: {reason}")
+
+    def send(self, order: str) -> None:
+        """Give an order; one that is gone needs none."""
+        with suppress(OSError):
+            self._channel.send(order)
+
+    def legs(self) -> set[str] | None:
+        """The channels that it holds; None when it does not say."""
+        self._answer = AsyncResult()
+        self.send(LEGS)
+        try:
+            held: set[str] = self._answer.get(timeout=_ANSWER_DEADLINE_S)
+        except gevent.Timeout:
+            return None
+        return held
+
+    def kill(self) -> None:
+        """End it at once; its calls are FreeSWITCH's then."""
+        with suppress(ProcessLookupError):
+            self._process.kill()
+
+    # -- its own greenlet -------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        deadline_s: float | None = START_DEADLINE_S
+        while True:
+            try:
+                line = self._channel.receive(deadline_s)
+            except TimeoutError:
+                log.error("%r has been silent for %g s: killing it", self, deadline_s)
+                self._verdict.set(f"silent for {deadline_s} s")
+                self.kill()
+                deadline_s = None
+                continue
+            if line is None:
+                break
+            deadline_s = None if deadline_s is None else self._take(line)
+        self._bury()
+
+    def _take(self, line: str) -> float:
+        """Heed a report; returns how long the next may take."""
+        word, _, rest = line.partition(" ")
+        if word == READY:
+            self.ready_since = time.monotonic()
+            self._verdict.set("")
+        elif word == FAILED:
+            self._verdict.set(rest)
+        elif word == LEGS and self._answer is not None:
+            self._answer.set(set(rest.split()))
+        return START_DEADLINE_S if self.ready_since is None else self._hang_timeout_s
+
+    def _bury(self) -> None:
+        """The control socket has ended, and so has the process, or it does in a moment."""
+        deadline = time.monotonic() + _EXIT_DEADLINE_S
+        while self._process.poll() is None:
+            if time.monotonic() > deadline:
+                self.kill()
+            gevent.sleep(0.005)
+        self._channel.close()
+        self.status = self._process.returncode
+        if not self._verdict.ready():
+            self._verdict.set(f"ended with status {self.status}")
+        log.log(
+            logging.INFO if self.status == 0 else logging.ERROR,
+            "%r ended with status %d",
+            self,
+            self.status,
+        )
+        self.ended.set()
+        self._on_end(self)

@@ -1,0 +1,248 @@
+"""Several workers behind one address: started, watched, replaced, reloaded, ended.
+
+The supervisor serves no call and runs no scenario. It holds the sockets, so that no death of a
+worker resets a link that waits in them: such a leg goes to another worker. It hears from each
+worker every second, and kills one that is silent. Its signal handlers only put a word into a queue.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import gevent
+from gevent.queue import Empty, Queue
+
+from fsctl import log as logs
+from fsctl.errors import FsctlError
+from fsctl.esl.sockets import address_of
+from fsctl.service import readiness
+from fsctl.service.control import LEAVE, STOP
+from fsctl.service.member import Member
+from fsctl.service.ports import dialled_host, private_port, public_listener, refuse
+from fsctl.service.rescue import Rescue
+from fsctl.settings import Settings
+
+log = logging.getLogger(__name__)
+
+STABLE_S = 10.0
+"""A worker that has served for so long did not fail fast."""
+_FIRST_DELAY_S = 0.5
+_LAST_DELAY_S = 30.0
+_LAST_CALL_S = 1.0
+_GRACE_S = 15.0
+"""More than a worker's own drain may take after its deadline."""
+
+_TERMINATE, _RELOAD, _ENDED = "terminate", "reload", "ended"
+
+
+def worker_count(settings: Settings) -> int:
+    """How many workers there are to be: one for each core that we may use, if nothing is said."""
+    return settings.server.workers or len(os.sched_getaffinity(0))
+
+
+def restart_delay_s(failures: int) -> float:
+    """How long to wait after so many fast failures in a row: none after the first, up to 30 s."""
+    return min(_LAST_DELAY_S, _FIRST_DELAY_S * 2.0 ** (failures - 2)) if failures > 1 else 0.0
+
+
+class Supervisor:
+    """Runs workers until it is told to stop. Listens once it is made; raises OSError then.
+
+    ``load`` reads the settings anew, for a reload.
+    """
+
+    def __init__(
+        self, settings: Settings, load: Callable[[], Settings], scenario: Path | None
+    ) -> None:
+        self._settings = settings
+        self._load = load
+        self._scenario = scenario
+        self._listener = public_listener(settings.server)
+        self._port = address_of(self._listener)[1]
+        self._members: dict[int, Member | None] = {}
+        """Who serves, by number; None while a dead one's successor is being waited for."""
+        self._alive: set[Member] = set()
+        """All processes: those that serve, that start, and that drain."""
+        self._failures: dict[int, int] = {}
+        self._orders: Queue[str] = Queue()
+        self._stopping = False
+        self._reload_runs: gevent.Greenlet[[], None] | None = None
+        self._last_call: gevent.Greenlet[..., None] | None = None
+        public = f"{dialled_host(settings.server)}:{self._port}"
+        self._rescue = Rescue(settings, public, self._held)
+
+    def run(self) -> int:
+        """Serve until SIGTERM or SIGINT; 0 when all workers ended in order.
+
+        Raises FsctlError or OSError when they cannot be started.
+        """
+        for number in (signal.SIGTERM, signal.SIGINT):
+            gevent.signal_handler(number, self._orders.put, _TERMINATE)
+        gevent.signal_handler(signal.SIGHUP, self._orders.put, _RELOAD)
+        try:
+            self._begin()
+            while (order := self._orders.get()) != _TERMINATE:
+                if order == _RELOAD and not self._reload_runs:
+                    self._reload_runs = gevent.spawn(self._reload)
+            return self._drain()
+        finally:
+            self._end()
+
+    # -- starting ---------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        started = [self._launch(number) for number in range(1, worker_count(self._settings) + 1)]
+        for member in started:
+            member.wait_ready()
+        self._members.update((member.number, member) for member in started)
+        for member in started:
+            if member.ended.is_set():  # while we waited for another
+                self._members[member.number] = None
+                self._replace(member.number)
+        host = self._settings.server.listen.rpartition(":")[0]
+        print(f"fsctl: listening on {host}:{self._port}", file=sys.stderr, flush=True)
+        readiness.ready()
+        self._watchdog = readiness.keep_watchdog()
+
+    def _launch(self, number: int) -> Member:
+        member = Member(
+            number,
+            self._settings,
+            self._scenario,
+            self._listener,
+            private_port(self._settings.server),
+            self._ended,
+        )
+        self._alive.add(member)
+        if self._stopping:
+            member.send(STOP)
+        log.info("%r starts, home is %s", member, member.private.home)
+        return member
+
+    # -- deaths -----------------------------------------------------------------------------
+
+    def _ended(self, member: Member) -> None:
+        """A worker's process has ended, for whatever reason."""
+        self._alive.discard(member)
+        self._orders.put(_ENDED)
+        member.private.close()
+        if member.ready_since is not None and not self._stopping:
+            self._rescue.look_after(member.private.home)
+        if self._stopping or self._members.get(member.number) is not member:
+            return
+        self._members[member.number] = None
+        lived = time.monotonic() - (member.ready_since or time.monotonic())
+        failures = 1 if lived > STABLE_S else self._failures.get(member.number, 0) + 1
+        self._failures[member.number] = failures
+        delay = restart_delay_s(failures)
+        if delay:
+            log.warning("worker %d: the next attempt in %g s", member.number, delay)
+        gevent.spawn_later(delay, self._replace, member.number)
+
+    def _replace(self, number: int) -> None:
+        """Start the successor of a dead worker, if it is still wanted."""
+        wanted = number in self._members and self._members[number] is None
+        if self._stopping or not wanted:
+            return
+        try:
+            self._members[number] = self._launch(number)
+        except (FsctlError, OSError) as error:
+            log.error("worker %d: %s", number, error)
+            gevent.spawn_later(_LAST_DELAY_S, self._replace, number)
+
+    def _held(self) -> set[str] | None:
+        """The channels of all workers that serve; None when one does not answer, or none does."""
+        asked = [gevent.spawn(member.legs) for member in self._alive if member.ready_since]
+        if not asked:
+            return None  # legs may wait at the shared address
+        gevent.joinall(asked)
+        held: set[str] = set()
+        for answer in asked:
+            if answer.value is None:
+                return None
+            held |= answer.value
+        return held
+
+    # -- reloading --------------------------------------------------------------------------
+
+    def _reload(self) -> None:
+        """Replace the workers one by one; the first that cannot be replaced ends it."""
+        log.info("reloading")
+        readiness.reloading()
+        before = self._settings
+        try:
+            loaded = self._load()
+            if loaded.server.listen != before.server.listen:
+                log.warning("[server] listen is changed by a restart only")
+            self._settings = self._rescue.settings = loaded
+            count = worker_count(loaded)
+            for number in range(1, count + 1):
+                self._succeed(number)
+                before = loaded
+            for number in [number for number in self._members if number > count]:
+                self._dismiss(self._members.pop(number))
+        except (FsctlError, OSError) as error:
+            self._settings = self._rescue.settings = before
+            log.error("not reloaded, the running workers go on: %s", error)
+        else:
+            logs.set_up(loaded.server.log_level, loaded.server.log_format)
+            log.info("reloaded")
+        finally:
+            if not self._stopping:
+                readiness.ready()
+
+    def _succeed(self, number: int) -> None:
+        """Start a worker, and let the one before it leave once it accepts."""
+        successor = self._launch(number)
+        successor.wait_ready()
+        if self._stopping:
+            raise FsctlError("we are to end")
+        before = self._members.get(number)
+        self._members[number] = successor
+        self._failures.pop(number, None)
+        self._dismiss(before)
+
+    @staticmethod
+    def _dismiss(member: Member | None) -> None:
+        if member is not None:
+            member.send(LEAVE)
+
+    # -- ending -----------------------------------------------------------------------------
+
+    def _drain(self) -> int:
+        """All workers drain; a second order, or the deadline, ends them at once."""
+        self._stopping = True
+        readiness.stopping()
+        for member in list(self._alive):
+            member.send(STOP)
+        # The first worker that hears of the end refuses whoever dials, unless none can.
+        self._last_call = gevent.spawn_later(_LAST_CALL_S, refuse, self._listener)
+        deadline = time.monotonic() + self._settings.server.drain_timeout_s + _GRACE_S
+        while self._alive:
+            try:
+                order = self._orders.get(timeout=max(0.0, deadline - time.monotonic()))
+            except Empty:
+                log.error("not drained in time: %s", sorted(map(repr, self._alive)))
+                return 1
+            if order == _TERMINATE:
+                log.warning("told again to end: at once")
+                return 1
+        return 0
+
+    def _end(self) -> None:
+        self._stopping = True
+        self._rescue.stop()
+        if self._last_call is not None:
+            self._last_call.kill()
+        self._listener.close()
+        left = list(self._alive)
+        for member in left:
+            member.kill()
+        for member in left:
+            member.ended.wait()

@@ -1,0 +1,334 @@
+"""Several workers, and the one that runs the call dies in each state: nobody is dropped."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from contextlib import suppress
+
+import pytest
+
+from tests.live.lab import Refuse, Ring, wait_for
+from tests.live.lab.party import hear_each_other, sections, talking
+
+UNDECIDED = """
+from fsctl.scenario import BlindTransferRequested, CallAlerting, Scenario
+scenario = Scenario()
+
+@scenario.on(CallAlerting)
+def alerting(event):
+    if event.destination == "1009":
+        return
+    event.session.connect(event.call, event.destination)
+
+@scenario.on(BlindTransferRequested)
+def requested(event):
+    if event.transfer_to == "1008" and event.transferee.channel_uuid not in ASKED:
+        ASKED.add(event.transferee.channel_uuid)
+        return
+    event.session.connect(event.transferee, event.transfer_to)
+
+import os, sys
+class Asked:
+    # one file for all processes: the first that is asked does not decide
+    def __contains__(self, uuid): return os.path.exists(f"{PLACE}/{uuid}")
+    def add(self, uuid): open(f"{PLACE}/{uuid}", "w").close()
+ASKED = Asked()
+"""
+
+
+class Workers:
+    """The workers of a running controller."""
+
+    def __init__(self, served, switch):
+        self.served, self._switch = served, switch
+
+    def homes(self):
+        """Process id by private address, of all that were ever started."""
+        pattern = r"worker \d+ \(pid (\d+)\) starts, home is (\S+)"
+        return {home: int(pid) for pid, home in re.findall(pattern, self.served.log_text())}
+
+    def home(self):
+        """Where the (only) call comes home to: it is on the channels."""
+
+        def homes():
+            uuids = [row["uuid"] for row in self._switch.channels()]
+            return {self._home(uuid) for uuid in uuids} - {None}
+
+        self._switch.wait(homes, what="a channel has a home")
+        (home,) = homes()
+        return home
+
+    def pid(self):
+        """The worker that runs the (only) call."""
+        return self.homes()[self.home()]
+
+    def pid_of(self, phone):
+        """The worker that runs a phone's call."""
+        rows = self._switch.channels()
+        (uuid,) = [row["uuid"] for row in rows if f"/{phone.number}@" in row["name"]]
+        return self.homes()[self._home(uuid)]
+
+    def _home(self, uuid):
+        with suppress(KeyError):  # it has ended
+            return self._switch.variable(uuid, "fsctl_home")
+
+    def kill(self, number=signal.SIGKILL):
+        """Kill the worker that runs the call, and nobody else."""
+        pid = self.pid()
+        os.kill(pid, number)
+        if number == signal.SIGKILL:
+            self.served.wait_log(f"(pid {pid}) ended with status -9")
+        return pid
+
+
+@pytest.fixture
+def start(controller, switch):
+    def start(scenario="", **server):
+        own = {"log_level": "debug", "drain_timeout_s": 1.0, "workers": 2, **server}
+        return controller({**sections(switch, ring_timeout_s=20), "server": own}, scenario=scenario)
+
+    return start
+
+
+@pytest.fixture
+def served(start):
+    return start()
+
+
+@pytest.fixture
+def workers(served, switch):
+    return Workers(served, switch)
+
+
+def transfers(transferor, transferee, target, switch):
+    """The next transfer works as if nothing had been."""
+    before = len(transferor.notifies())
+    transferor.refer(f"<{switch.uri(target.number)}>")
+    assert transferor.wait_notify(before + 1) == "SIP/2.0 200 OK"
+    assert hear_each_other(transferee, target)
+    transferor.wait_over()
+
+
+@pytest.mark.parametrize("by", ["callee", "caller"])
+def test_killed_while_two_talk(workers, phones, switch, by):
+    alice, bob = talking(phones)
+    workers.kill()
+    assert hear_each_other(alice, bob)
+    transferor, transferee = (bob, alice) if by == "callee" else (alice, bob)
+    transfers(transferor, transferee, phones.callee("1002"), switch)
+
+
+def test_killed_while_the_callee_rings(workers, phones, switch):
+    bob = phones.callee("1001", [Ring()])
+    alice = phones.caller("2000", "1001")
+    alice.wait_received(180)
+    workers.kill()
+    bob.answer()
+    alice.wait_talking()
+    assert hear_each_other(alice, bob)
+    transfers(bob, alice, phones.callee("1002"), switch)
+
+
+def test_killed_while_a_transfer_is_not_decided(start, phones, switch, tmp_path):
+    served = start(f"PLACE = {str(tmp_path)!r}\n{UNDECIDED}")
+    workers = Workers(served, switch)
+    alice, bob = talking(phones)
+    target = phones.callee("1008")
+    bob.refer(f"<{switch.uri('1008')}>")
+    wait_for(lambda: list(tmp_path.iterdir()), 5.0, "the scenario is asked")
+    workers.kill()
+    assert bob.wait_notify() == "SIP/2.0 200 OK", "another worker is asked, and decides"
+    assert hear_each_other(alice, target)
+    bob.wait_over()
+
+
+def test_killed_while_a_new_call_is_not_decided(start, phones, switch, tmp_path):
+    served = start(f"PLACE = {str(tmp_path)!r}\n{UNDECIDED}")
+    bob = phones.callee("1009")
+    alice = phones.caller("2000", "1009")
+    switch.wait(lambda: [row for row in switch.channels() if row["application"] == "socket"])
+    for pid in Workers(served, switch).homes().values():
+        os.kill(pid, signal.SIGKILL)  # whichever has it: nothing on the channel says
+    alice.wait_talking()
+    assert hear_each_other(alice, bob)
+    transfers(bob, alice, phones.callee("1002"), switch)
+
+
+@pytest.fixture
+def target_rings(workers, phones, switch):
+    """Alice, Bob who transfers her, and Carol who rings; then the worker dies."""
+    alice, bob = talking(phones)
+    carol = phones.callee("1002", [Ring()])
+    bob.refer(f"<{switch.uri('1002')}>")
+    carol.wait_received("INVITE")
+    workers.kill()
+    return alice, bob, carol
+
+
+def test_target_answers_and_the_transferor_is_released(target_rings):
+    alice, bob, carol = target_rings
+    carol.answer()
+    assert bob.wait_notify() == "SIP/2.0 200 OK"
+    assert hear_each_other(alice, carol)
+    bob.wait_over(timeout_s=8)  # FreeSWITCH alone would keep him for 600 s
+    assert bob.received("BYE"), "he did not hang up by himself"
+    assert hear_each_other(alice, carol)
+    assert bob.notifies() == ["SIP/2.0 200 OK"]
+
+
+def test_target_is_busy_and_the_first_two_talk(target_rings, phones, switch):
+    alice, bob, carol = target_rings
+    carol.refuse(486, "Gone fishing")
+    assert bob.wait_notify() == "SIP/2.0 486 Gone fishing", "another worker reports"
+    assert hear_each_other(alice, bob)
+    transfers(bob, alice, phones.callee("1003"), switch)
+
+
+def test_transferee_leaves_and_the_transferor_is_told_and_released(target_rings):
+    alice, bob, carol = target_rings
+    alice.bye()
+    carol.wait_received("CANCEL")
+    assert bob.wait_notify(timeout_s=8) == "SIP/2.0 487 Request Terminated"
+    bob.wait_over(timeout_s=8)
+    assert len(bob.notifies()) == 1
+
+
+def test_killed_after_the_success(workers, phones, switch):
+    alice, bob = talking(phones)
+    carol = phones.callee("1002")
+    bob.refer(f"<{switch.uri('1002')}>")
+    assert bob.wait_notify() == "SIP/2.0 200 OK"
+    workers.kill()
+    bob.wait_over(timeout_s=8)
+    assert hear_each_other(alice, carol)
+    transfers(carol, alice, phones.callee("1003"), switch)
+    assert bob.notifies() == ["SIP/2.0 200 OK"]
+
+
+# -- hanging
+
+
+def test_calls_that_arrive_while_a_worker_hangs(start, phones, switch):
+    served = start(hang_timeout_s=60)
+    pids = list(Workers(served, switch).homes().values())
+    os.kill(pids[0], signal.SIGSTOP)
+    talkers = [talking(phones, number=f"10{number}") for number in (11, 12, 13)]
+    assert all(hear_each_other(*pair) for pair in talkers)
+    os.kill(pids[0], signal.SIGCONT)
+
+
+def test_transfer_asked_of_a_worker_that_hangs(start, phones, switch):
+    served = start(hang_timeout_s=1)
+    alice, bob = talking(phones)
+    carol = phones.callee("1002")
+    pid = Workers(served, switch).kill(signal.SIGSTOP)
+    bob.refer(f"<{switch.uri('1002')}>")
+    assert bob.wait_notify(timeout_s=8) == "SIP/2.0 200 OK"
+    assert hear_each_other(alice, carol)
+    bob.wait_over()
+    served.wait_log(f"(pid {pid}) has been silent for 1 s")
+
+
+# -- links that nobody serves: FreeSWITCH parks such a leg for ever, and only the rescue helps
+
+DIES_ON_ACCEPT = """
+import os, signal
+from fsctl.esl.server import EslServer
+from fsctl.scenario import Scenario
+
+scenario = Scenario()
+serve = EslServer._serve
+
+def die_once(self, sock, peer):
+    if os.path.exists(ORDER):
+        os.unlink(ORDER)
+        os.kill(os.getpid(), signal.SIGKILL)
+    serve(self, sock, peer)
+
+EslServer._serve = die_once
+"""
+
+
+@pytest.fixture
+def order(start, tmp_path):
+    """Once this file exists, the next worker that accepts a link dies of it."""
+    path = tmp_path / "order"
+    start(f"ORDER = {str(path)!r}\n{DIES_ON_ACCEPT}")
+    return path
+
+
+def test_killed_when_it_has_accepted_a_new_call(order, phones, switch):
+    order.touch()
+    bob = phones.callee("1001")
+    alice = phones.caller("2000", "1001")
+    alice.wait_talking(timeout_s=8)
+    assert not order.exists()
+    assert hear_each_other(alice, bob)
+    transfers(bob, alice, phones.callee("1002"), switch)
+
+
+def test_killed_when_it_has_accepted_a_transferee(order, phones, switch):
+    alice, bob = talking(phones)
+    carol = phones.callee("1002")
+    order.touch()
+    bob.refer(f"<{switch.uri('1002')}>")
+    assert bob.wait_notify(timeout_s=8) == "SIP/2.0 200 OK", "another worker is asked"
+    assert not order.exists()
+    assert hear_each_other(alice, carol)
+    bob.wait_over()
+
+
+# -- reload
+
+
+def test_reload_under_a_running_call(start, phones, switch):
+    served = start(drain_timeout_s=20)
+    workers = Workers(served, switch)
+    alice, bob = talking(phones)
+    before = workers.homes()
+    mine = workers.pid()
+    os.kill(served.pid, signal.SIGHUP)
+    served.wait_log("reloaded")
+    other = next(pid for pid in before.values() if pid != mine)
+    served.wait_log(f"(pid {other}) ended with status 0")
+    assert hear_each_other(alice, bob)
+    second = talking(phones, number="1011")
+    assert hear_each_other(*second), "new calls are served by the new ones"
+    assert workers.pid_of(second[1]) not in before.values()
+    carol = phones.callee("1002")
+    transfers(bob, alice, carol, switch)
+    assert workers.pid_of(carol) == mine, "the transfer came home to the old one"
+    carol.bye()
+    alice.wait_received("BYE")
+    served.wait_log(f"(pid {mine}) ended with status 0")
+
+
+def test_reload_does_not_cut_calls_at_its_deadline(start, phones, switch):
+    served = start(drain_timeout_s=0.2)
+    workers = Workers(served, switch)
+    alice, bob = talking(phones)
+    mine = workers.pid()
+    os.kill(served.pid, signal.SIGHUP)
+    served.wait_log(f"(pid {mine}) ended with status 0", timeout_s=10)
+    assert hear_each_other(alice, bob)
+    transfers(bob, alice, phones.callee("1002"), switch)
+
+
+def test_termination_leaves_the_talking_alone(served, phones):
+    alice, bob = talking(phones)
+    assert served.terminate() == 0
+    assert hear_each_other(alice, bob)
+    bob.bye()
+    alice.wait_received("BYE")
+
+
+def test_nobody_is_cut_when_all_are_killed(served, phones, switch):
+    alice, bob = talking(phones)
+    served.kill9()
+    assert hear_each_other(alice, bob)
+    phones.callee("1002", [Refuse(486, "Busy")])
+    bob.refer(f"<{switch.uri('1002')}>")
+    assert bob.wait_notify() == "SIP/2.0 403 Forbidden"
+    assert hear_each_other(alice, bob)

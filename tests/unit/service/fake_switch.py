@@ -1,0 +1,73 @@
+"""FreeSWITCH's own event socket, with a table of channels and a memory of what it was told."""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import unquote
+
+from gevent import socket
+from gevent.server import StreamServer
+
+Channel = dict[str, str]
+
+
+class FakeSwitch:
+    """Answers what the rescue asks. ``channels``: by uuid, ``row.X`` is a column of the table,
+    everything else a variable."""
+
+    def __init__(self) -> None:
+        self.channels: dict[str, Channel] = {}
+        self.told: list[str] = []
+        """Commands that change something."""
+        self.looks = 0
+        self._server = StreamServer(("127.0.0.1", 0), self._serve)
+        self._server.start()
+        self.port: int = self._server.server_port
+
+    def stop(self) -> None:
+        """No more."""
+        self._server.stop(timeout=0)
+
+    def _serve(self, sock: socket.socket, _: object) -> None:
+        sock.sendall(b"Content-Type: auth/request\n\n")
+        stream = sock.makefile("rb")
+        lines: list[str] = []
+        while line := stream.readline():
+            if line != b"\n":
+                lines.append(line.decode().rstrip("\n"))
+                continue
+            length = next((each for each in lines if each.startswith("content-length: ")), None)
+            if length is not None:
+                lines.append(stream.read(int(length.partition(" ")[2])).decode())
+            sock.sendall(self._reply(lines))
+            lines = []
+
+    def _reply(self, lines: list[str]) -> bytes:
+        command, _, rest = lines[0].partition(" ")
+        if command != "api":
+            if command == "sendevent":
+                self.told.append(" / ".join(lines))
+            return b"Content-Type: command/reply\nReply-Text: +OK\n\n"
+        body = self._api(rest).encode()
+        return b"Content-Type: api/response\nContent-Length: %d\n\n%s" % (len(body), body)
+
+    def _api(self, line: str) -> str:
+        word, *arguments = line.split(" ")
+        if word == "show":
+            self.looks += 1
+            return json.dumps({"rows": [self._row(uuid) for uuid in self.channels]})
+        if word == "uuid_exists":
+            return "true" if arguments[0] in self.channels else "false"
+        if word == "uuid_getvar":
+            if arguments[0] not in self.channels:
+                return "-ERR No such channel!\n"
+            return self.channels[arguments[0]].get(arguments[1], "_undef_")
+        self.told.append(unquote(line))
+        return "+OK\n"
+
+    def _row(self, uuid: str) -> Channel:
+        prefix = "row."
+        columns = self.channels[uuid].items()
+        return {"uuid": uuid} | {
+            name.removeprefix(prefix): text for name, text in columns if name.startswith(prefix)
+        }

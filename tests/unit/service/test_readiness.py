@@ -1,0 +1,71 @@
+"""fsctl.service.readiness: what systemd hears."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+
+import gevent
+import pytest
+
+from fsctl.service import readiness
+from tests.unit.service.supervised import supervised
+
+
+@pytest.fixture(params=["path", "abstract"])
+def heard(request, tmp_path, monkeypatch):
+    """A socket in systemd's place."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        name = f"@fsctl-{os.getpid()}" if request.param == "abstract" else str(tmp_path / "notify")
+        sock.bind(name.replace("@", "\0"))
+        sock.settimeout(15)
+        monkeypatch.setenv("NOTIFY_SOCKET", name)
+        yield lambda: sock.recv(4096).decode()
+
+
+def test_states(heard) -> None:
+    for tell, said in (
+        (readiness.ready, "READY=1"),
+        (readiness.stopping, "STOPPING=1"),
+        (readiness.reloading, "RELOADING=1\nMONOTONIC_USEC="),
+    ):
+        tell()
+        assert heard().startswith(said)
+
+
+def test_watchdog_beats_twice_in_its_time(heard, monkeypatch) -> None:
+    monkeypatch.setenv("WATCHDOG_USEC", "20000")
+    beat = readiness.keep_watchdog()
+    assert beat is not None
+    gevent.sleep(0.025)
+    beat.kill()
+    assert [heard() for _ in range(3)] == ["WATCHDOG=1"] * 3
+
+
+@pytest.mark.parametrize("usec", ["", "0", "soon"])
+def test_no_watchdog_is_wanted(monkeypatch, usec) -> None:
+    monkeypatch.setenv("WATCHDOG_USEC", usec)
+    assert readiness.keep_watchdog() is None
+
+
+@pytest.mark.parametrize("path", [None, "", "relative", "/nowhere/at/all"])
+def test_nobody_listens(monkeypatch, path) -> None:
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    if path is not None:
+        monkeypatch.setenv("NOTIFY_SOCKET", path)
+    readiness.ready()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_service_tells_its_whole_life(heard, tmp_path, workers) -> None:
+    with supervised(tmp_path, workers=workers) as served:
+        assert heard() == "READY=1"
+        assert served.port
+        if workers > 1:
+            served.signal(signal.SIGHUP)
+            assert heard().startswith("RELOADING=1")
+            assert heard() == "READY=1"
+        served.signal(signal.SIGTERM)
+        assert heard() == "STOPPING=1"
+        assert served.wait() == 0

@@ -1,0 +1,119 @@
+"""fsctl.service.rescue: which legs it touches, and which it leaves alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import gevent
+import pytest
+
+from fsctl.service import rescue
+from fsctl.service.rescue import Rescue
+from fsctl.settings import Settings, Switch
+from tests.unit.service.fake_switch import FakeSwitch
+
+PUBLIC, DEAD = "127.0.0.1:8084", "127.0.0.1:9001"
+A, B = "aaaaaaaa-0000", "bbbbbbbb-0000"
+
+
+@pytest.fixture
+def switch(monkeypatch):
+    monkeypatch.setattr(rescue, "POLL_S", 0.01)
+    made = FakeSwitch()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def look(switch):
+    """Rescue the dead worker's legs, until it has nothing to do or ``until`` holds."""
+
+    def look(
+        until: Callable[[], object] = lambda: False,
+        held: Callable[[], set[str] | None] = set,
+    ) -> list[str]:
+        settings = Settings(
+            switch=Switch(host="127.0.0.1", port=switch.port, password="x", enabled=True)
+        )
+        made = Rescue(settings, PUBLIC, held)
+        made.look_after(DEAD)
+        with gevent.Timeout(5):
+            while made.busy and not until():
+                gevent.sleep(0.005)
+        made.stop()
+        return switch.told
+
+    return look
+
+
+def in_socket(address: str, **more: str) -> dict[str, str]:
+    columns = {"state": "CS_EXECUTE", "application": "socket", "context": "public"}
+    columns["application_data"] = f"{address} async full"
+    return {f"row.{name}": text for name, text in columns.items()} | more
+
+
+def transferor() -> dict[str, str]:
+    return {
+        "row.state": "CS_PARK",
+        "fsctl_home": DEAD,
+        "blind_transfer_uuid": A,
+        "sip_blind_transfer_event": "refer;id=7",
+    }
+
+
+def test_nothing_to_do_ends_soon(switch, look) -> None:
+    assert look() == []
+    assert switch.looks == 3
+
+
+@pytest.mark.parametrize("address", [PUBLIC, DEAD, f"10.0.0.1:8084|{PUBLIC}"])
+def test_a_leg_that_nobody_holds_starts_again(switch, look, address) -> None:
+    switch.channels[A] = in_socket(address, destination_number="1001 x", socket_host="127.0.0.1")
+    assert look(lambda: switch.told)[0] == f"uuid_transfer {A} '1001 x' XML public"
+    assert switch.looks == 2, "once may be a moment"
+
+
+@pytest.mark.parametrize(
+    ("channel", "held"),
+    [
+        (in_socket(PUBLIC), {A}),
+        (in_socket(PUBLIC), None),
+        (in_socket("127.0.0.1:9002"), set()),
+        (in_socket(f"10.0.0.1:8084|{PUBLIC}", socket_host="10.0.0.1"), set()),
+        (in_socket(PUBLIC) | {"row.state": "CS_HANGUP"}, set()),
+        (in_socket(PUBLIC) | {"row.application": "bridge"}, set()),
+        (transferor() | {"fsctl_home": "127.0.0.1:9002"}, set()),
+        (transferor(), {B}),
+        (transferor(), {A}),
+        (transferor(), None),
+    ],
+)
+def test_what_is_held_unknown_or_somebody_elses_is_left_alone(switch, look, channel, held) -> None:
+    switch.channels[B if "fsctl_home" in channel else A] = channel
+    looks = iter(range(6))
+    assert look(lambda: next(looks, None) is None, lambda: held) == []
+
+
+def test_a_transferor_is_released_when_its_target_has_answered(switch, look) -> None:
+    switch.channels |= {B: transferor(), A: {"bridge_to": B}}
+
+    def answers() -> None:
+        switch.channels[A]["bridge_to"] = "cccccccc-0000"
+
+    gevent.spawn_later(0.08, answers)
+    assert look() == [f"sched_hangup +2 {B} BLIND_TRANSFER"]
+    assert switch.looks > 4, "it was waited for"
+
+
+def test_a_transferor_whose_transferee_left_is_told_and_released(switch, look) -> None:
+    switch.channels[B] = transferor()
+    notify, release = look()
+    assert notify.startswith("sendevent NOTIFY / ") and "refer;id=7" in notify
+    assert "SIP/2.0 487 Request Terminated" in notify
+    assert release == f"sched_hangup +2 {B} BLIND_TRANSFER"
+
+
+def test_without_a_password_there_is_no_rescue(switch) -> None:
+    made = Rescue(Settings(), PUBLIC, set)
+    made.look_after(DEAD)
+    assert not made.busy
