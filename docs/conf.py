@@ -1,0 +1,70 @@
+"""How Sphinx builds these pages. Nothing is fetched: there is no intersphinx and no web font."""
+
+from __future__ import annotations
+
+import re
+from importlib.metadata import version as version_of
+
+from docutils import nodes
+from pygments.lexers.special import TextLexer
+from sphinx.addnodes import pending_xref
+from sphinx.application import Sphinx
+
+project = "fsctl"
+author = copyright = "the authors of fsctl"
+version = release = version_of("fsctl")
+
+extensions = ["myst_parser", "sphinx.ext.autodoc"]
+source_suffix = {".md": "markdown"}
+
+myst_heading_anchors = 3
+
+autodoc_member_order = "bysource"
+autodoc_typehints_format = "short"
+autodoc_type_aliases = {"Role": "Role"}
+add_module_names = False
+toc_object_entries_show_parents = "hide"
+maximum_signature_line_length = 96
+python_display_short_literal_types = True
+
+html_theme = "furo"
+html_title = f"fsctl {release}"
+html_copy_source = False
+html_show_sphinx = False
+html_static_path = ["_static"]
+html_css_files = ["fsctl.css"]
+pygments_style = "friendly"
+
+_OWNERS = {"session": "Session.", "call": "Call.", "scenario": "Scenario."}
+
+
+def link_names(app: Sphinx, doctree: nodes.document) -> None:
+    """On the page of VoxEngine's names: our names in tables lead to the reference."""
+    if app.env.current_document.docname != "voxengine":
+        return
+    for table in doctree.findall(nodes.table):
+        if len(list(table.findall(nodes.colspec))) == 3:
+            table["classes"].append("names")
+    for row in doctree.findall(nodes.row):
+        for literal in list(row.children[1].findall(nodes.literal)) if len(row) > 1 else []:
+            found = re.match(r"(?:(session|call|scenario)\.)?(\w+(?:\.\w+)*)", literal.astext())
+            if found is None:
+                continue
+            owner, name = found.groups()
+            link = pending_xref(
+                "",
+                refdomain="py",
+                reftype="obj",
+                reftarget=f"fsctl.scenario.{_OWNERS.get(owner, '')}{name}",
+                refexplicit=True,
+                refwarn=False,
+                refdoc="voxengine",
+            )
+            literal.replace_self(link)
+            link += literal
+
+
+def setup(app: Sphinx) -> None:
+    """The state diagram of a transfer is Mermaid's: shown as it is written, no script is loaded."""
+    app.add_lexer("mermaid", TextLexer)
+    app.connect("doctree-read", link_names)
