@@ -21,7 +21,6 @@ myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
-autodoc_type_aliases = {"Role": "Role"}
 add_module_names = False
 toc_object_entries_show_parents = "hide"
 maximum_signature_line_length = 96
@@ -35,19 +34,25 @@ html_static_path = ["_static"]
 html_css_files = ["fsctl.css"]
 pygments_style = "friendly"
 
-_OWNERS = {"session": "Session.", "call": "Call.", "scenario": "Scenario."}
+_NAME = re.compile(r"(?:(session|call|scenario|Timer)\.)?(\w+(?:\.\w+)*)")
+_OWNERS = {
+    "session": "fsctl.scenario.Session.",
+    "call": "fsctl.scenario.Call.",
+    "scenario": "fsctl.scenario.Scenario.",
+    "Timer": "fsctl.session.clock.Timer.",
+}
 
 
 def link_names(app: Sphinx, doctree: nodes.document) -> None:
     """On the page of VoxEngine's names: our names in tables lead to the reference."""
-    if app.env.current_document.docname != "voxengine":
+    if app.env.docname != "voxengine":
         return
     for table in doctree.findall(nodes.table):
         if len(list(table.findall(nodes.colspec))) == 3:
             table["classes"].append("names")
     for row in doctree.findall(nodes.row):
         for literal in list(row.children[1].findall(nodes.literal)) if len(row) > 1 else []:
-            found = re.match(r"(?:(session|call|scenario)\.)?(\w+(?:\.\w+)*)", literal.astext())
+            found = _NAME.match(literal.astext())
             if found is None:
                 continue
             owner, name = found.groups()
@@ -55,7 +60,7 @@ def link_names(app: Sphinx, doctree: nodes.document) -> None:
                 "",
                 refdomain="py",
                 reftype="obj",
-                reftarget=f"fsctl.scenario.{_OWNERS.get(owner, '')}{name}",
+                reftarget=_OWNERS.get(owner, "fsctl.scenario.") + name,
                 refexplicit=True,
                 refwarn=False,
                 refdoc="voxengine",
