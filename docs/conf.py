@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+import sys
 from importlib.metadata import version as version_of
+from pathlib import Path
 
 from docutils import nodes
-from pygments.lexers.special import TextLexer
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
+
+sys.path.insert(0, str(Path(__file__).parent))
+import drawing
 
 project = "fsctl"
 author = copyright = "the authors of fsctl"
@@ -69,7 +73,19 @@ def link_names(app: Sphinx, doctree: nodes.document) -> None:
             link += literal
 
 
+def draw_states(app: Sphinx, doctree: nodes.document) -> None:
+    """The diagram of a transfer is Mermaid's, for readers of the file; here it is a picture."""
+    for block in list(doctree.findall(nodes.literal_block)):
+        if block.get("language") == "mermaid":
+            legend = (
+                "Green leads to success, red to failure. Dashed: the transferee hangs up. "
+                "The words of every arrow stand in the table; point at it to read them."
+            )
+            picture = nodes.raw("", drawing.svg(), format="html")
+            block.replace_self([picture, nodes.paragraph("", legend, classes=["legend"])])
+
+
 def setup(app: Sphinx) -> None:
-    """The state diagram of a transfer is Mermaid's: shown as it is written, no script is loaded."""
-    app.add_lexer("mermaid", TextLexer)
+    """Nothing is fetched for the pages, and no script draws them."""
     app.connect("doctree-read", link_names)
+    app.connect("doctree-read", draw_states)

@@ -174,6 +174,7 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     for page in pages:
         fetched = re.findall(r"<(?:script|img|link)[^>]+(?:src|href)=\"(?:https?:)?//[^\"]+", page)
         assert not fetched
+    assert '<svg class="states"' in (site / "transfer.html").read_text(encoding="utf-8")
     reference = (site / "api.html").read_text(encoding="utf-8")
     for name in fsctl.scenario.__all__:
         assert f'id="fsctl.scenario.{name}"' in reference
