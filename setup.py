@@ -20,6 +20,7 @@ setup(
     install_requires=["gevent>=24.2", "greenswitch>=0.0.19,<0.1", "jinja2>=3.1"],
     extras_require={
         "test": ["pytest>=8", "pytest-xdist>=3.5", "pytest-randomly>=3.15", "hypothesis>=6.100"],
+        "docs": ["sphinx>=8.1", "myst-parser>=4.0", "furo>=2024.8.6"],
         "dev": ["mypy>=1.10", "ruff>=0.6"],
     },
     entry_points={

@@ -139,8 +139,8 @@ class RecordStopped(CallEvent):
 class BlindTransferRequested(CallEvent):
     """A party asks for a blind transfer (REFER, RFC 3515); ``call`` is the transferor.
 
-    The transferee hears ringback and the transferor is on hold until the scenario decides; without
-    a decision the configured one applies.
+    The transferee hears ringback and the transferor is on hold until the scenario decides. Without
+    a handler the settings decide; without a decision the transfer is declined (603) in time.
     """
 
     transferee: Call
