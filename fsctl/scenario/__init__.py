@@ -19,6 +19,7 @@ from fsctl.scenario.loader import load
 from fsctl.scenario.scenario import Scenario
 from fsctl.session.call import Call, CallState
 from fsctl.session.events import (
+    AttendedTransferRequested,
     BlindTransferRequested,
     CallAlerting,
     Connected,
@@ -34,6 +35,7 @@ from fsctl.session.routing import NoRoute
 from fsctl.session.session import Session
 
 __all__ = [
+    "AttendedTransferRequested",
     "BlindTransferRequested",
     "Call",
     "CallAlerting",

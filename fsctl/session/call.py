@@ -55,6 +55,8 @@ class Call:
         self.state = state
         self.peer: Call | None = None
         self.custom_data: object = None
+        self.sip_call_id = ""
+        """Of the leg's SIP dialog, by which a Replaces names it (RFC 3891)."""
         self._handlers: dict[type[CallEvent], list[Handler]] = {}
 
     def __repr__(self) -> str:

@@ -212,6 +212,7 @@ def _known_leg(session: Session, snapshot: Event) -> Call:
     name = (snapshot.get("Caller-Caller-ID-Name") or "") if inbound else ""
     answered = snapshot.get("Answer-State") == "answered"
     call = _add(session, uuid, number, name, connected=answered)
+    call.sip_call_id = snapshot.variable("sip_call_id") or ""
     session.domain = (
         snapshot.variable("fsctl_call_domain")
         or snapshot.variable("domain_name")

@@ -115,6 +115,8 @@ class Session:
         for transfer in self.transfers:
             if transfer.is_open:
                 transfer.feed(Stimulus.SWITCH_LOST)
+        for attended in [each for each in self.board.attended if each.session is self]:
+            attended.drop()
         self.emit(Terminated(self))
         for timer in self._timers:
             timer.cancel()
@@ -390,6 +392,14 @@ class Session:
         """``call`` belongs to another session from now on."""
         self._given_away = call.channel_uuid == self.link_leg
         call.advance(CallState.DISCONNECTED)
+
+    def give_away(self, call: Call) -> None:
+        """``call`` lives on as another session's, and what joined it with ours is over."""
+        self._given_away = self._given_away or call.channel_uuid == self.link_leg
+        self.calls.pop(call.channel_uuid, None)
+        for execution, dial in list(self.dials.items()):
+            if call in (dial.waiting, dial.outgoing):
+                del self.dials[execution]
 
     # -- inner ------------------------------------------------------------------------------
 

@@ -9,12 +9,10 @@ from uuid import uuid4
 
 from gevent.event import Event as Flag
 
-from fsctl.errors import LinkError
-from fsctl.esl.commands import Execute
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.esl.farewell import let_go
-from fsctl.session import entry
+from fsctl.session import attended, entry
 from fsctl.session.clock import Clock, RealClock
 from fsctl.session.dial import LEGACY_CONTEXT, REFER_CONTEXT
 from fsctl.session.events import SessionEvent
@@ -23,8 +21,6 @@ from fsctl.session.session import Session
 from fsctl.settings import Settings
 
 log = logging.getLogger(__name__)
-
-ATTENDED_CONTEXT = "fsctl_attended"
 
 
 class Scenario(Protocol):
@@ -51,6 +47,8 @@ class Switchboard:
         self.clock: Clock = clock or RealClock()
         self.router = Router(settings)
         self.sessions: dict[str, Session] = {}
+        self.attended: list[attended.AttendedTransfer] = []
+        """The attended transfers that are open, of all sessions."""
         self.idle = Flag()
         """Set while no session runs."""
         self.idle.set()
@@ -64,8 +62,8 @@ class Switchboard:
     def handle(self, link: Connection, snapshot: Event) -> None:
         """Serve one link until it is closed; called in a greenlet of its own."""
         context = snapshot.get("Caller-Context")
-        if context == ATTENDED_CONTEXT:
-            self._refuse_attended(link, snapshot)
+        if context == attended.ATTENDED_CONTEXT:
+            attended.arrive(self, link, snapshot)
         elif context == REFER_CONTEXT:
             self._come_home(link, snapshot)
         elif self._draining or len(self.sessions) >= self.settings.server.max_calls:
@@ -111,18 +109,6 @@ class Switchboard:
                 del self.sessions[session.id]
             if not self.sessions:
                 self.idle.set()
-
-    @staticmethod
-    def _refuse_attended(link: Connection, snapshot: Event) -> None:
-        """A REFER with Replaces that no dialog of this switch matches."""
-        log.warning(
-            "attended transfer to an unknown dialog refused: transferor %s",
-            snapshot.variable("sip_h_X-FS-Refer-From"),
-        )
-        try:
-            link.send(Execute("hangup", "CALL_REJECTED"))
-        except LinkError as error:
-            log.info("refusing: %s", error)
 
 
 def _new_id() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from tests.live.lab import Controller, Controllers, Phone, Phones, Switch, free_port, wait_for
 from tests.live.lab.messages import SipMessage
@@ -88,6 +89,10 @@ class RealParty(Party):
         return f"sip:{self.number}@{DOMAIN}:{self.phone.port}"
 
     @property
+    def replaces(self) -> str:
+        return quote(self.phone.dialog().replaces, safe="")
+
+    @property
     def in_call(self) -> bool:
         return bool(self.phone.open_calls())
 
@@ -155,6 +160,9 @@ class RealWorld(World):
         if number not in self._parties:
             self._parties[number] = RealParty(self, number, name or f"phone{number}")
         return self._parties[number]
+
+    def line(self, party: Party) -> Party:
+        return RealParty(self, party.number, f"{party.name}-again")
 
     def unreachable(self, number: str) -> None:
         """Give a number an address at which nobody listens."""

@@ -120,6 +120,11 @@ class SimulatedParty(Party):
         return f"sip:{self.number}@{DOMAIN}"
 
     @property
+    def replaces(self) -> str:
+        assert self.phone.dialog is not None, f"{self.name} has had no call"
+        return self.phone.dialog.replaces
+
+    @property
     def in_call(self) -> bool:
         return bool(self._live())
 
@@ -240,6 +245,11 @@ class SimulatedWorld(World):
             phone = self.switch.phone(number, name or f"phone{number}")
             self._parties[number] = SimulatedParty(self, phone)
         return self._parties[number]
+
+    def line(self, party: Party) -> Party:
+        line = SimulatedParty(self, Phone(self.switch, party.number, party.name))
+        self._parties[f"{party.number} {len(self._parties)}"] = line
+        return line
 
     def uri(self, number: str) -> str:
         return f"sip:{number}@{DOMAIN}"

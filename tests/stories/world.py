@@ -135,6 +135,11 @@ class Party(ABC):
 
     @property
     @abstractmethod
+    def replaces(self) -> str:
+        """What a Refer-To says to have its last dialog replaced (RFC 3891), percent-encoded."""
+
+    @property
+    @abstractmethod
     def in_call(self) -> bool:
         """Whether one of its calls has begun and not ended."""
 
@@ -259,6 +264,10 @@ class World(ABC):
         """The party with this number; ``name`` is its display name."""
 
     @abstractmethod
+    def line(self, party: Party) -> Party:
+        """Another line of that party's phone: same number and name, for a call of its own."""
+
+    @abstractmethod
     def uri(self, number: str) -> str:
         """The SIP URI of a number at this switch."""
 
@@ -275,6 +284,10 @@ class World(ABC):
     def refer_to(self, number: str) -> str:
         """The Refer-To of a transfer to ``number``."""
         return f"<{self.uri(number)}>"
+
+    def replacing(self, line: Party, number: str) -> str:
+        """The Refer-To of an attended transfer to ``number``, with whom ``line`` has a call."""
+        return f"<{self.uri(number)}?Replaces={line.replaces}>"
 
 
 # -- usual beginnings

@@ -1,0 +1,163 @@
+"""Attended transfers (REFER with Replaces, RFC 5589 section 7): the running session decides."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.stories.world import Party, World, hear_each_other, talking
+
+BY = pytest.mark.parametrize("by", ["callee", "caller"])
+
+TELLS = """
+from fsctl.scenario import (
+    AttendedTransferRequested, Disconnected, Scenario, TransferComplete, TransferFailed,
+)
+
+scenario = Scenario()
+
+@scenario.on(TransferComplete)
+def complete(event):
+    tell("complete", event.call.number, event.role)
+
+@scenario.on(TransferFailed)
+def failed(event):
+    tell("failed", event.call.number, event.code)
+
+@scenario.on(Disconnected)
+def left(event):
+    tell("left", event.call.number)
+
+@scenario.on(AttendedTransferRequested)
+def requested(event):
+    numbers = [call.number if call else "-" for call in (
+        event.call, event.transferee, event.replaced, event.target)]
+    tell("asked", *numbers, sorted(event.headers))
+    decide(event)
+
+def decide(event):
+"""
+ACCEPTS = f"{TELLS}    event.accept()\n"
+REFUSES = f"{TELLS}    event.refuse()\n"
+RAISES = f"{TELLS}    raise RuntimeError('on purpose')\n"
+WAITS = f"{TELLS}    pass\n"
+ACCEPTS_ANYTHING = f"""{TELLS}    try:
+        event.accept()
+    except ValueError as error:
+        tell(error)
+"""
+
+
+def consulting(world: World, by: str) -> tuple[Party, Party, Party, Party]:
+    """Two talk, and the transferor talks with Carol (1002) on another line.
+
+    Returns transferor, transferee, the transferor's other line, Carol.
+    """
+    transferor, transferee = talking(world, by)
+    carol = world.party("1002", "Carol").answers()
+    line = world.line(transferor)
+    line.calls("1002")
+    line.wait_talking()
+    assert hear_each_other(line, carol)
+    return transferor, transferee, line, carol
+
+
+def refer(world: World, transferor: Party, line: Party) -> None:
+    transferor.refers(world.replacing(line, "1002"), "<sip:referrer@example.org>")
+
+
+def assert_transferred(transferor: Party, transferee: Party, line: Party, carol: Party) -> None:
+    """One report of success; transferee and target talk, and the transferor is rid of both."""
+    assert transferor.wait_notify() == "SIP/2.0 200 OK"
+    assert hear_each_other(transferee, carol)
+    transferor.wait_over()
+    line.wait_over()
+    assert transferor.notify_events == transferor.refer_events()
+    assert len(transferor.notifies) == 1
+    assert not line.notifies
+    assert hear_each_other(transferee, carol)
+
+
+def assert_refused(transferor: Party, transferee: Party, line: Party, carol: Party) -> None:
+    """One report of failure; everybody talks on with whom they did."""
+    assert transferor.wait_notify() == "SIP/2.0 403 Forbidden"
+    assert hear_each_other(transferor, transferee)
+    assert hear_each_other(line, carol)
+    assert transferor.notify_events == transferor.refer_events()
+    assert len(transferor.notifies) == 1
+
+
+@BY
+def test_both_dialogs_are_ours(world: World, by: str) -> None:
+    """Without a handler it is accepted; who is left can hang up."""
+    world.serve()
+    people = consulting(world, by)
+    refer(world, people[0], people[2])
+    assert_transferred(*people)
+    people[3].hangs_up()
+    people[1].wait_over()
+
+
+@BY
+def test_accepted_by_the_scenario(world: World, by: str) -> None:
+    world.serve(scenario=ACCEPTS)
+    people = consulting(world, by)
+    refer(world, people[0], people[2])
+    assert_transferred(*people)
+    who, whom = people[0].number, people[1].number
+    world.wait_told(f"asked {who} {whom} {who} 1002 ['Refer-To', 'Referred-By']")
+    world.wait_told(f"complete {who} transferor")
+    people[1].hangs_up()
+    people[3].wait_over()
+    world.wait_told("left 1002")
+    world.wait_told(f"left {whom}")
+
+
+@BY
+def test_refused_by_the_scenario(world: World, by: str) -> None:
+    world.serve(scenario=REFUSES)
+    people = consulting(world, by)
+    refer(world, people[0], people[2])
+    assert_refused(*people)
+    world.wait_told(f"failed {people[0].number} 403")
+
+
+@BY
+def test_a_handler_that_raises(world: World, by: str) -> None:
+    world.serve(scenario=RAISES)
+    people = consulting(world, by)
+    refer(world, people[0], people[2])
+    assert_refused(*people)
+
+
+def test_a_scenario_that_does_not_decide(world: World) -> None:
+    world.serve(scenario=WAITS, transfer={"decision_timeout_s": 0.3})
+    people = consulting(world, "callee")
+    refer(world, people[0], people[2])
+    assert_refused(*people)
+
+
+@pytest.mark.parametrize("scenario", ["", ACCEPTS_ANYTHING], ids=["default", "accepted"])
+def test_a_dialog_that_is_no_call_of_ours(world: World, scenario: str) -> None:
+    world.serve(scenario=scenario)
+    people = consulting(world, "callee")
+    people[0].refers(world.replacing(people[2], "1002").replace("to-tag%3D", "to-tag%3Dx"))
+    assert_refused(*people) if not scenario else None
+    if scenario:
+        world.wait_told("the REFER replaces a dialog that is no call of ours")
+
+
+@BY
+@pytest.mark.parametrize("next_by", ["transferee", "target"])
+def test_a_blind_transfer_after_an_attended_one(world: World, by: str, next_by: str) -> None:
+    world.serve()
+    transferor, transferee, line, carol = consulting(world, by)
+    refer(world, transferor, line)
+    assert_transferred(transferor, transferee, line, carol)
+    dave = world.party("1003", "Dave").answers()
+    one, other = (transferee, carol) if next_by == "transferee" else (carol, transferee)
+    one.refers(world.refer_to("1003"))
+    assert one.wait_notify() == "SIP/2.0 200 OK"
+    assert hear_each_other(other, dave)
+    one.wait_over()
+    assert len(one.notifies) == 1
+    assert "traceback" not in world.log().lower()
