@@ -153,6 +153,9 @@ class RealWorld(World):
     def terminate(self) -> None:
         assert self.controller.terminate() == 0
 
+    def expect_error(self, text: str) -> None:
+        self.controller.expected_error = text
+
     def log(self) -> str:
         return self._controllers.logs()
 

@@ -124,6 +124,7 @@ def test_refused_by_the_scenario(world: World, by: str) -> None:
 @BY
 def test_a_handler_that_raises(world: World, by: str) -> None:
     world.serve(scenario=RAISES)
+    world.expect_error("on purpose")
     people = consulting(world, by)
     refer(world, people[0], people[2])
     assert_refused(*people)
@@ -161,3 +162,57 @@ def test_a_blind_transfer_after_an_attended_one(world: World, by: str, next_by: 
     one.wait_over()
     assert len(one.notifies) == 1
     assert "traceback" not in world.log().lower()
+
+
+# -- semi-attended: the target still rings when the REFER comes
+
+
+def ringing(world: World, by: str) -> tuple[Party, Party, Party, Party]:
+    """As ``consulting``, but Carol's phone still rings."""
+    transferor, transferee = talking(world, by)
+    carol = world.party("1002", "Carol").rings()
+    line = world.line(transferor)
+    line.calls("1002")
+    line.wait_received(180)
+    return transferor, transferee, line, carol
+
+
+@BY
+def test_the_target_answers_later(world: World, by: str) -> None:
+    world.serve(scenario=ACCEPTS)
+    transferor, transferee, line, carol = ringing(world, by)
+    refer(world, transferor, line)
+    world.wait_told(
+        f"asked {line.number} {transferee.number} {line.number} 1002 ['Refer-To', 'Referred-By']"
+    )
+    assert hear_each_other(transferor, transferee)
+    assert not transferor.notifies
+    carol.answer_now()
+    assert_transferred(transferor, transferee, line, carol)
+
+
+@BY
+def test_the_target_is_busy_after_all(world: World, by: str) -> None:
+    world.serve()
+    transferor, transferee, line, carol = ringing(world, by)
+    refer(world, transferor, line)
+    assert hear_each_other(transferor, transferee)
+    carol.refuse_now(486, "Busy Here")
+    assert transferor.wait_notify() == "SIP/2.0 403 Forbidden"
+    line.wait_received(486)
+    assert hear_each_other(transferor, transferee)
+    assert len(transferor.notifies) == 1
+
+
+@BY
+def test_the_transferor_gives_its_second_call_up(world: World, by: str) -> None:
+    """Some phones CANCEL as soon as the REFER is accepted."""
+    world.serve()
+    transferor, transferee, line, carol = ringing(world, by)
+    refer(world, transferor, line)
+    assert hear_each_other(transferor, transferee)
+    line.gives_up()
+    line.wait_over()
+    assert transferor.wait_notify() == "SIP/2.0 403 Forbidden"
+    assert hear_each_other(transferor, transferee)
+    assert len(transferor.notifies) == 1

@@ -227,6 +227,10 @@ class World(ABC):
         text = _TELL.format(path=str(self._told)) + scenario if scenario else ""
         self._serve(sections, text)
 
+    @abstractmethod
+    def expect_error(self, text: str) -> None:
+        """The controller will log an error with this text: it is the story's own."""
+
     def told(self) -> list[str]:
         """The lines that the scenario has told."""
         return self._told.read_text(encoding="utf-8").splitlines() if self._told.exists() else []
