@@ -14,12 +14,16 @@ import logging
 from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.commands import (
+    BgApi,
     Command,
+    Events,
     Execute,
     Filter,
+    Originate,
     SchedHangup,
     UuidBridge,
     UuidGetvar,
@@ -33,8 +37,11 @@ from fsctl.esl.events import Event
 from fsctl.esl.farewell import let_go
 from fsctl.session.call import Call
 from fsctl.session.dial import Dial, arming
+from fsctl.session.dialstring import DialString, DialStringError
 from fsctl.session.events import AttendedTransferRequested, TransferComplete, TransferFailed
+from fsctl.session.identity import presented
 from fsctl.session.request import value_of
+from fsctl.session.routing import NoRoute
 from fsctl.sip.refer import ReferTo, Replaces, parse_refer_to, parse_replaces
 from fsctl.sip.status import SipStatus
 from fsctl.sip.uri import UriError
@@ -53,6 +60,9 @@ JOIN_VARIABLE = "fsctl_join"
 STEP_TIMEOUT_S = 5.0
 """How long FreeSWITCH may take for each step once the request has been accepted."""
 
+PARK_TIMEOUT_S = 10
+"""A target that was called anew waits so long to be joined, after we have died."""
+
 FREESWITCH_WAITS_S = 60.0
 """So long it waits for the loopback to be answered (sofia.c, ``nightmare_xfer_thread_run``)."""
 
@@ -65,6 +75,7 @@ class State(Enum):
 
     REQUESTED = "requested"
     WAITING = "waiting for the target"
+    CALLING = "calling the target anew"
     ANSWERED = "answered"
     COMING_HOME = "transferee comes home"
     JOINING = "joining"
@@ -72,7 +83,7 @@ class State(Enum):
     FAILED = "failed"
 
 
-_OPEN = (State.REQUESTED, State.WAITING)
+_OPEN = (State.REQUESTED, State.WAITING, State.CALLING)
 _OVER = (State.SUCCEEDED, State.FAILED)
 
 
@@ -253,17 +264,96 @@ class AttendedTransfer:
         if event.name == "CHANNEL_BRIDGE":
             pair = {event.get("Bridge-A-Unique-ID"), event.get("Bridge-B-Unique-ID")}
             self.session.post(lambda: self._bridged(pair))
-        elif self.state is State.WAITING:
-            self.session.post(self._look)
+        elif self._is_cancel(event):
+            self.session.post(self._call_anew)
+        self.session.post(self._look)
+
+    def _is_cancel(self, event: Event) -> bool:
+        """The transferor's phone takes back its own call to the target that rings."""
+        return (
+            self.replaced is not None
+            and event.name == "CHANNEL_HANGUP"
+            and event.channel_uuid == self.replaced.channel_uuid
+            and event.get("Hangup-Cause") == "ORIGINATOR_CANCEL"
+        )
 
     def _look(self) -> None:
-        """Go on when the target has been joined with the leg to replace, or has been lost."""
-        if self.state is not State.WAITING or self.target is None or self.replaced is None:
+        """See what the calls have come to, in all sessions that they belong to."""
+        target, there = self.target, self.transferee.alive
+        match self.state:
+            case State.COMING_HOME | State.JOINING if not there or not (target and target.alive):
+                self._broken()
+            case State.ANSWERED if not there:
+                self._fail()
+            case State.REQUESTED | State.CALLING if not there or not self.transferor.alive:
+                self._fail()
+            case State.WAITING if target is not None:
+                if not there or not self.transferor.alive or not target.alive:
+                    self._fail()
+                elif target.connected and target.peer is self.replaced:
+                    self._answer()
+
+    def _call_anew(self) -> None:
+        """Call the target for the transferee, as a blind transfer would."""
+        if self.state is not State.WAITING or self.refer_to is None:
             return
-        if not self.target.alive:
+        self._move(State.CALLING)
+        try:
+            originate = self._originate(self.refer_to)
+        except (NoRoute, DialStringError) as error:
+            log.info("%s: attended transfer: %s", self.session.id, error)
             self._fail()
-        elif self.target.connected and self.target.peer is self.replaced:
+            return
+        job = str(uuid4())
+        self._link.on_event = self._note_result
+        self._command(Filter("Job-UUID", job), Events(("BACKGROUND_JOB",)), BgApi(originate, job))
+
+    def _originate(self, refer_to: ReferTo) -> Originate:
+        """What calls the target. Raises NoRoute, DialStringError.
+
+        Not the loopback's own ``bridge``: its callee would inherit the loopback's codec, L16.
+        """
+        session, transferee, settings = self.session, self.transferee, self.session.settings
+        routed = self._board.router.route(refer_to.target, session.domain)
+        number, name = presented(settings, routed.route, transferee, self.transferor)
+        mode = routed.route.transfer_mode or settings.transfer.mode
+        target = Call(
+            session, str(uuid4()), number=routed.number, display_name="", transfer_mode=mode
+        )
+        ring_s = routed.route.ring_timeout_s or settings.transfer.ring_timeout_s
+        variables = arming(target, transferee, self._board.home, settings) | {
+            "origination_uuid": target.channel_uuid,
+            "origination_caller_id_number": number,
+            "origination_caller_id_name": name or "_undef_",
+            "originate_timeout": str(ring_s),
+            "outbound_redirect_fatal": "true",
+            "ignore_early_media": "true",
+            # Should we die: nobody fetches it then.
+            "park_timeout": str(PARK_TIMEOUT_S),
+        }
+        if settings.call.codecs:
+            variables["absolute_codec_string"] = settings.call.codecs
+        originate = Originate(DialString(routed.endpoint, variables).format())
+        session.calls[target.channel_uuid] = self.target = target
+        session.link.send(Filter("Unique-ID", target.channel_uuid))
+        return originate
+
+    def _note_result(self, event: Event) -> None:
+        """The target has answered, or will not (called by the link: it may not wait)."""
+        if event.name == "BACKGROUND_JOB":
+            answered = event.body.startswith(b"+OK")
+            self.session.post(lambda: self._called(answered))
+
+    def _called(self, answered: bool) -> None:
+        if self.state is not State.CALLING:
+            return
+        if answered:
             self._answer()
+            return
+        assert self.target is not None
+        self.session.gone(self.target, _FORBIDDEN)
+        if self.state is State.CALLING:
+            self._fail()
 
     def _answer(self) -> None:
         """Have FreeSWITCH bridge the transferee with the loopback, report 200 and free the other.
@@ -379,9 +469,12 @@ class AttendedTransfer:
 
     def _fail(self) -> None:
         """Refuse; whatever was said, nobody has been moved yet."""
+        calling = self.state is State.CALLING
         self._end(State.FAILED)
         _reject(self._link)
         session = self.session
+        if calling and self.target is not None and self.target.alive:
+            session.link.send(UuidKill(self.target.channel_uuid, "ORIGINATOR_CANCEL"))
         session.dials.update(self._set_aside)
         if self._set_aside and self.transferee.alive and not self.transferor.alive:
             session.link.send(UuidKill(self.transferee.channel_uuid))  # their call is over

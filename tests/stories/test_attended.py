@@ -65,6 +65,12 @@ def refer(world: World, transferor: Party, line: Party) -> None:
     transferor.refers(world.replacing(line, "1002"), "<sip:referrer@example.org>")
 
 
+def asked(transferor: Party, transferee: Party) -> str:
+    """What the scenario tells of the request."""
+    who, whom = transferor.number, transferee.number
+    return f"asked {who} {whom} {who} 1002 ['Refer-To', 'Referred-By']"
+
+
 def assert_transferred(transferor: Party, transferee: Party, line: Party, carol: Party) -> None:
     """One report of success; transferee and target talk, and the transferor is rid of both."""
     assert transferor.wait_notify() == "SIP/2.0 200 OK"
@@ -104,7 +110,7 @@ def test_accepted_by_the_scenario(world: World, by: str) -> None:
     refer(world, people[0], people[2])
     assert_transferred(*people)
     who, whom = people[0].number, people[1].number
-    world.wait_told(f"asked {who} {whom} {who} 1002 ['Refer-To', 'Referred-By']")
+    world.wait_told(asked(*people[:2]))
     world.wait_told(f"complete {who} transferor")
     people[1].hangs_up()
     people[3].wait_over()
@@ -182,9 +188,7 @@ def test_the_target_answers_later(world: World, by: str) -> None:
     world.serve(scenario=ACCEPTS)
     transferor, transferee, line, carol = ringing(world, by)
     refer(world, transferor, line)
-    world.wait_told(
-        f"asked {line.number} {transferee.number} {line.number} 1002 ['Refer-To', 'Referred-By']"
-    )
+    world.wait_told(asked(transferor, transferee))
     assert hear_each_other(transferor, transferee)
     assert not transferor.notifies
     carol.answer_now()
@@ -205,14 +209,24 @@ def test_the_target_is_busy_after_all(world: World, by: str) -> None:
 
 
 @BY
-def test_the_transferor_gives_its_second_call_up(world: World, by: str) -> None:
-    """Some phones CANCEL as soon as the REFER is accepted."""
-    world.serve()
+@pytest.mark.parametrize("answers", [True, False], ids=["answers", "busy"])
+def test_the_transferor_gives_its_second_call_up(world: World, by: str, answers: bool) -> None:
+    """It sends CANCEL when its REFER has been accepted: the target is called anew."""
+    world.serve(scenario=ACCEPTS)
     transferor, transferee, line, carol = ringing(world, by)
     refer(world, transferor, line)
+    world.wait_told(asked(transferor, transferee))
     assert hear_each_other(transferor, transferee)
     line.gives_up()
     line.wait_over()
+    invite = carol.wait_received("INVITE", 2)
+    assert f":{transferee.number}@" in invite.header("From")
+    assert hear_each_other(transferor, transferee)
+    if answers:
+        carol.answer_now()
+        assert_transferred(transferor, transferee, line, carol)
+        return
+    carol.refuse_now(486, "Busy Here")
     assert transferor.wait_notify() == "SIP/2.0 403 Forbidden"
     assert hear_each_other(transferor, transferee)
     assert len(transferor.notifies) == 1
