@@ -230,3 +230,32 @@ def test_the_transferor_gives_its_second_call_up(world: World, by: str, answers:
     assert transferor.wait_notify() == "SIP/2.0 403 Forbidden"
     assert hear_each_other(transferor, transferee)
     assert len(transferor.notifies) == 1
+
+
+# -- the controller dies between FreeSWITCH's report of success and the join
+
+
+DIES = f"""{TELLS}    event.transfer.{{step}} = lambda *_: tell("{{step}}")
+    event.accept()
+"""
+
+
+@pytest.mark.parametrize(
+    ("by", "step"),
+    [("callee", "_join"), ("caller", "_fetch"), ("caller", "came_home")],
+)
+def test_the_controller_dies_before_the_join(world: World, by: str, step: str) -> None:
+    """The dialplan joins the two: the target's channel is on the leg that it runs for."""
+    world.serve(scenario=DIES.format(step=step))
+    transferor, transferee, line, carol = consulting(world, by)
+    refer(world, transferor, line)
+    world.wait_told(step)
+    assert transferor.wait_notify() == "SIP/2.0 200 OK"
+    world.kill()
+    assert hear_each_other(transferee, carol)
+    line.wait_over()
+    transferor.wait_over()
+    assert hear_each_other(transferee, carol)
+    assert len(transferor.notifies) == 1
+    carol.hangs_up()
+    transferee.wait_over()
