@@ -11,7 +11,7 @@ the b-leg carries the target's uuid: when we die, its dialplan joins the two (``
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from enum import Enum
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -23,7 +23,6 @@ from fsctl.esl.commands import (
     Events,
     Execute,
     Filter,
-    Originate,
     SchedHangup,
     UuidBridge,
     UuidGetvar,
@@ -35,21 +34,20 @@ from fsctl.esl.commands import (
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.esl.farewell import let_go
+from fsctl.session.attended_request import calling_anew, read_attended
 from fsctl.session.call import Call
 from fsctl.session.dial import Dial, arming
-from fsctl.session.dialstring import DialString, DialStringError
+from fsctl.session.dialstring import DialStringError
 from fsctl.session.events import AttendedTransferRequested, TransferComplete, TransferFailed
-from fsctl.session.identity import presented
 from fsctl.session.request import value_of
 from fsctl.session.routing import NoRoute
-from fsctl.sip.refer import ReferTo, Replaces, parse_refer_to, parse_replaces
+from fsctl.sip.refer import ReferTo
 from fsctl.sip.status import SipStatus
 from fsctl.sip.uri import UriError
 
 if TYPE_CHECKING:
     from fsctl.session.clock import Timer
     from fsctl.session.session import Session
-    from fsctl.session.switchboard import Switchboard
 
 log = logging.getLogger(__name__)
 
@@ -59,9 +57,6 @@ JOIN_VARIABLE = "fsctl_join"
 
 STEP_TIMEOUT_S = 5.0
 """How long FreeSWITCH may take for each step once the request has been accepted."""
-
-PARK_TIMEOUT_S = 10
-"""A target that was called anew waits so long to be joined, after we have died."""
 
 FREESWITCH_WAITS_S = 60.0
 """So long it waits for the loopback to be answered (sofia.c, ``nightmare_xfer_thread_run``)."""
@@ -84,47 +79,9 @@ class State(Enum):
 
 
 _OPEN = (State.REQUESTED, State.WAITING, State.CALLING)
-_OVER = (State.SUCCEEDED, State.FAILED)
 
 
-def arrive(board: Switchboard, link: Connection, snapshot: Event) -> None:
-    """Serve a link from the context of attended transfers, in a greenlet of its own, to its end."""
-    channel = snapshot.channel_uuid or ""
-    transfer = next((t for t in board.attended if t.awaits_home(channel)), None)
-    if transfer is not None:
-        session = transfer.session
-        session.adopt(link, lambda: transfer.came_home(link))
-        link.wait_closed()
-        return
-    if snapshot.variable(JOIN_VARIABLE):
-        let_go(link)  # its worker died on the way: the dialplan joins it
-        return
-    found = _parties(board, snapshot)
-    if found is None:
-        log.warning(
-            "attended transfer refused: the transferor %s is in no session",
-            snapshot.variable("sip_h_X-FS-Refer-From"),
-        )
-        _reject(link)
-        return
-    other_half = snapshot.variable("other_loopback_leg_uuid") or ""
-    made = AttendedTransfer(*found, link, other_half)
-    made.session.post(made.begin)
-    link.wait_closed()
-
-
-def _parties(board: Switchboard, snapshot: Event) -> tuple[Call, Call] | None:
-    """Transferor and transferee of the request, in the session that runs them."""
-    transferor = snapshot.variable("sip_h_X-FS-Refer-From") or ""
-    transferee = snapshot.variable("sip_h_X-FS-Refer-For") or ""
-    for session in board.sessions.values():
-        pair = session.calls.get(transferor), session.calls.get(transferee)
-        if pair[0] is not None and pair[1] is not None and not session.over:
-            return pair[0], pair[1]
-    return None
-
-
-def _reject(link: Connection) -> bool:
+def reject(link: Connection) -> bool:
     """Hang the loopback up: FreeSWITCH reports 403 (sofia.c), and everybody talks on."""
     try:
         link.send(Execute("hangup", "CALL_REJECTED"))
@@ -149,10 +106,10 @@ class AttendedTransfer:
         self.transferee = transferee
         self.replaced: Call | None = None
         self.target: Call | None = None
-        self.refer_to: ReferTo | None = None
         self.state = State.REQUESTED
         self._link = link
         self._other_half = other_half
+        self._refer_to: ReferTo | None = None
         self._board = self.session.board
         self._set_aside: dict[str, Dial] = {}
         """What calls joined transferor and transferee: their end is not the end of a call now."""
@@ -162,29 +119,29 @@ class AttendedTransfer:
 
     def begin(self) -> None:
         """Read the request, and ask the scenario; without a handler, accept what can be done."""
-        self._board.attended.append(self)
         self._link.on_lost = lambda: self.session.post(self._loopback_gone)
         try:
-            headers = self._read()
+            request = read_attended(self._board, self._link, self.transferor, self.transferee)
         except (LinkError, ChannelGone, UriError) as error:
             log.warning("%s: attended transfer refused: %s", self.session.id, error)
             self._fail()
             return
-        assert self.refer_to is not None
+        self.replaced, self.target = request.replaced, request.target
+        self._refer_to = request.refer_to
+        self._deadline(self.session.settings.transfer.decision_timeout_s, self._undecided)
         event = AttendedTransferRequested(
             self.session,
             self.transferor,
             self.transferee,
             self.replaced,
             self.target,
-            self.refer_to,
-            headers,
+            request.refer_to,
+            request.headers,
             self,
         )
-        self._deadline(self.session.settings.transfer.decision_timeout_s, self._undecided)
         if self.session.handled(event):
             if not self.session.emit(event) and self.state is State.REQUESTED:
-                self.refuse()
+                self._fail()
         elif self.target is not None:
             self.accept()
         else:
@@ -192,40 +149,7 @@ class AttendedTransfer:
                 "attended transfer to an unknown dialog refused: transferor %s",
                 self.transferor.channel_uuid,
             )
-            self.refuse()
-
-    def _read(self) -> dict[str, str]:
-        """Take the request from the loopback's variables; returns its headers.
-
-        Raises LinkError, ChannelGone, UriError.
-        """
-        channel = self._link.channel_uuid or ""
-        names = ("sip_refer_to", "Referred-By", "_sofia_replaces_")
-        replies = self._link.send_all([UuidGetvar(channel, name) for name in names])
-        refer_to, referred_by, replaces = (value_of(reply.text) for reply in replies)
-        self.refer_to = parse_refer_to(refer_to or "")
-        named = self.refer_to.replaces or parse_replaces(replaces or "")
-        self.replaced = self._find(named)
-        self.target = _called_or_joined(self.replaced) if self.replaced else None
-        if self.target in (self.transferee, self.transferor):
-            self.replaced = self.target = None
-        headers = {"Refer-To": refer_to or ""}
-        return headers | ({"Referred-By": referred_by} if referred_by else {})
-
-    def _find(self, named: Replaces) -> Call | None:
-        """The leg of ours whose dialog it is (RFC 3891 section 3): Call-ID and both tags."""
-        for session in self._board.sessions.values():
-            for call in session.calls.values():
-                if call.alive and call.sip_call_id == named.call_id and self._has_tags(call, named):
-                    return call if call is not self.transferor else None
-        return None
-
-    def _has_tags(self, call: Call, named: Replaces) -> bool:
-        """The tags are the phone's proof that it takes part in the dialog. FreeSWITCH asks none."""
-        names = ("sip_from_tag", "sip_to_tag")
-        asked = [UuidGetvar(call.channel_uuid, name) for name in names]
-        known = {value_of(reply.text) for reply in self._link.send_all(asked)}
-        return known - {None} <= {named.from_tag, named.to_tag} and known != {None}
+            self._fail()
 
     # -- what the scenario decides ------------------------------------------------------------
 
@@ -295,48 +219,21 @@ class AttendedTransfer:
 
     def _call_anew(self) -> None:
         """Call the target for the transferee, as a blind transfer would."""
-        if self.state is not State.WAITING or self.refer_to is None:
+        if self.state is not State.WAITING or self._refer_to is None:
             return
         self._move(State.CALLING)
+        session = self.session
         try:
-            originate = self._originate(self.refer_to)
+            target, originate = calling_anew(self.transferor, self.transferee, self._refer_to)
         except (NoRoute, DialStringError) as error:
-            log.info("%s: attended transfer: %s", self.session.id, error)
+            log.info("%s: attended transfer: %s", session.id, error)
             self._fail()
             return
+        session.calls[target.channel_uuid] = self.target = target
+        session.link.send(Filter("Unique-ID", target.channel_uuid))
         job = str(uuid4())
         self._link.on_event = self._note_result
         self._command(Filter("Job-UUID", job), Events(("BACKGROUND_JOB",)), BgApi(originate, job))
-
-    def _originate(self, refer_to: ReferTo) -> Originate:
-        """What calls the target. Raises NoRoute, DialStringError.
-
-        Not the loopback's own ``bridge``: its callee would inherit the loopback's codec, L16.
-        """
-        session, transferee, settings = self.session, self.transferee, self.session.settings
-        routed = self._board.router.route(refer_to.target, session.domain)
-        number, name = presented(settings, routed.route, transferee, self.transferor)
-        mode = routed.route.transfer_mode or settings.transfer.mode
-        target = Call(
-            session, str(uuid4()), number=routed.number, display_name="", transfer_mode=mode
-        )
-        ring_s = routed.route.ring_timeout_s or settings.transfer.ring_timeout_s
-        variables = arming(target, transferee, self._board.home, settings) | {
-            "origination_uuid": target.channel_uuid,
-            "origination_caller_id_number": number,
-            "origination_caller_id_name": name or "_undef_",
-            "originate_timeout": str(ring_s),
-            "outbound_redirect_fatal": "true",
-            "ignore_early_media": "true",
-            # Should we die: nobody fetches it then.
-            "park_timeout": str(PARK_TIMEOUT_S),
-        }
-        if settings.call.codecs:
-            variables["absolute_codec_string"] = settings.call.codecs
-        originate = Originate(DialString(routed.endpoint, variables).format())
-        session.calls[target.channel_uuid] = self.target = target
-        session.link.send(Filter("Unique-ID", target.channel_uuid))
-        return originate
 
     def _note_result(self, event: Event) -> None:
         """The target has answered, or will not (called by the link: it may not wait)."""
@@ -439,7 +336,7 @@ class AttendedTransfer:
 
     def _joined(self) -> None:
         """They talk: both legs of the transferor have served."""
-        if self.state is not State.JOINING:
+        if self.state not in (State.COMING_HOME, State.JOINING):
             return
         self._end(State.SUCCEEDED)
         session, seconds = self.session, self.session.settings.transfer.release_transferor_after_s
@@ -455,12 +352,13 @@ class AttendedTransfer:
 
     def drop(self) -> None:
         """The session ends: FreeSWITCH refuses what has not been answered, and joins the rest."""
-        if self.state in _OPEN:
-            self._end(State.FAILED)
-            _reject(self._link)
-        elif self.state not in _OVER:
-            self._end(State.FAILED)
+        refused = self.state in _OPEN
+        self._end(State.FAILED)
+        if refused:
+            reject(self._link)
+        else:
             let_go(self._link)
+        self._tell_failure(_FORBIDDEN if refused else _BROKEN)
 
     def _loopback_gone(self) -> None:
         """FreeSWITCH has ended it: it waited long enough, or the transferor hung up."""
@@ -471,33 +369,37 @@ class AttendedTransfer:
         """Refuse; whatever was said, nobody has been moved yet."""
         calling = self.state is State.CALLING
         self._end(State.FAILED)
-        _reject(self._link)
+        reject(self._link)
         session = self.session
         if calling and self.target is not None and self.target.alive:
             session.link.send(UuidKill(self.target.channel_uuid, "ORIGINATOR_CANCEL"))
         session.dials.update(self._set_aside)
         if self._set_aside and self.transferee.alive and not self.transferor.alive:
             session.link.send(UuidKill(self.transferee.channel_uuid))  # their call is over
-        session.emit(TransferFailed(session, self.transferor, _FORBIDDEN.code, _FORBIDDEN.reason))
+        self._tell_failure(_FORBIDDEN)
 
     def _broken(self) -> None:
-        """Success has been reported, and the target is not there any more: the call is over."""
+        """Success has been reported, and one of the two is not there any more: the call is over."""
         session, transferee = self.session, self.transferee.channel_uuid
         asked = session.link.send(UuidGetvar(transferee, "last_bridge_to"))
         if self.target is not None and value_of(asked.text) == self.target.channel_uuid:
             self._joined()
             return
         self._end(State.FAILED)
-        leg = [transferee, self._link.channel_uuid or ""]
-        session.link.send_all([UuidKill(uuid, "NORMAL_CLEARING") for uuid in leg])
-        session.emit(TransferFailed(session, self.transferor, _BROKEN.code, _BROKEN.reason))
+        legs = [transferee, self._link.channel_uuid or ""]
+        legs += [call.channel_uuid for call in (self.replaced, self.target) if call is not None]
+        session.link.send_all([UuidKill(uuid, "NORMAL_CLEARING") for uuid in legs])
+        self._tell_failure(_BROKEN)
+
+    def _tell_failure(self, status: SipStatus) -> None:
+        session, call = self.session, self.transferor
+        session.emit(TransferFailed(session, call, status.code, status.reason))
 
     def _end(self, state: State) -> None:
         self._move(state)
         self._cancel_deadline()
         self._link.on_lost = None
-        if self in self._board.attended:
-            self._board.attended.remove(self)
+        self._board.attended.remove(self)
 
     # -- inner --------------------------------------------------------------------------------
 
@@ -533,11 +435,3 @@ class AttendedTransfer:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-def _called_or_joined(call: Call) -> Call | None:
-    """Whom ``call`` talks with, or who rings for it."""
-    if call.peer is not None and call.peer.alive:
-        return call.peer
-    dials: Iterable[Dial] = call.session.dials.values()
-    return next((dial.outgoing for dial in dials if dial.waiting is call), None)

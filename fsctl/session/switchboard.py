@@ -12,7 +12,8 @@ from gevent.event import Event as Flag
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.esl.farewell import let_go
-from fsctl.session import attended, entry
+from fsctl.session import attended_arrival, entry
+from fsctl.session.attended import ATTENDED_CONTEXT, AttendedTransfer
 from fsctl.session.clock import Clock, RealClock
 from fsctl.session.dial import LEGACY_CONTEXT, REFER_CONTEXT
 from fsctl.session.events import SessionEvent
@@ -47,7 +48,7 @@ class Switchboard:
         self.clock: Clock = clock or RealClock()
         self.router = Router(settings)
         self.sessions: dict[str, Session] = {}
-        self.attended: list[attended.AttendedTransfer] = []
+        self.attended: list[AttendedTransfer] = []
         """The attended transfers that are open, of all sessions."""
         self.idle = Flag()
         """Set while no session runs."""
@@ -62,8 +63,8 @@ class Switchboard:
     def handle(self, link: Connection, snapshot: Event) -> None:
         """Serve one link until it is closed; called in a greenlet of its own."""
         context = snapshot.get("Caller-Context")
-        if context == attended.ATTENDED_CONTEXT:
-            attended.arrive(self, link, snapshot)
+        if context == ATTENDED_CONTEXT:
+            attended_arrival.arrive(self, link, snapshot)
         elif context == REFER_CONTEXT:
             self._come_home(link, snapshot)
         elif self._draining or len(self.sessions) >= self.settings.server.max_calls:

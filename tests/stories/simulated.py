@@ -251,7 +251,9 @@ class SimulatedWorld(World):
         return self._parties[number]
 
     def line(self, party: Party) -> Party:
-        line = SimulatedParty(self, Phone(self.switch, party.number, party.name))
+        phone = Phone(self.switch, party.number, party.name)
+        self.switch.phones[party.number] = phone  # it takes the next call to this number
+        line = SimulatedParty(self, phone)
         self._parties[f"{party.number} {len(self._parties)}"] = line
         return line
 

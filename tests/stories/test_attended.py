@@ -170,6 +170,67 @@ def test_a_blind_transfer_after_an_attended_one(world: World, by: str, next_by: 
     assert "traceback" not in world.log().lower()
 
 
+@BY
+def test_the_target_had_called_the_transferor(world: World, by: str) -> None:
+    """The leg to replace is one that FreeSWITCH dialled, and the target's has a link of its own."""
+    world.serve(scenario=ACCEPTS)
+    transferor, transferee = talking(world, by)
+    line = world.line(transferor).answers()
+    carol = world.party("3000", "Carol")
+    carol.calls(transferor.number)
+    carol.wait_talking()
+    assert hear_each_other(line, carol)
+    transferor.refers(world.replacing(line, "3000"))
+    assert_transferred(transferor, transferee, line, carol)
+    dave = world.party("1003", "Dave").answers()
+    carol.refers(world.refer_to("1003"))
+    assert carol.wait_notify() == "SIP/2.0 200 OK"
+    assert hear_each_other(transferee, dave)
+
+
+@BY
+def test_one_attended_transfer_after_another(world: World, by: str) -> None:
+    world.serve()
+    transferor, transferee, line, carol = consulting(world, by)
+    refer(world, transferor, line)
+    assert_transferred(transferor, transferee, line, carol)
+    dave = world.party("1003", "Dave").answers()
+    second = world.line(carol)
+    second.calls("1003")
+    second.wait_talking()
+    assert hear_each_other(second, dave)
+    carol.refers(world.replacing(second, "1003"))
+    assert_transferred(carol, transferee, second, dave)
+
+
+@BY
+def test_after_a_blind_one(world: World, by: str) -> None:
+    world.serve()
+    first, transferee = talking(world, by)
+    transferor = world.party("1003", "Dave").answers()
+    first.refers(world.refer_to("1003"))
+    assert first.wait_notify() == "SIP/2.0 200 OK"
+    assert hear_each_other(transferee, transferor)
+    carol = world.party("1002", "Carol").answers()
+    line = world.line(transferor)
+    line.calls("1002")
+    line.wait_talking()
+    assert hear_each_other(line, carol)
+    refer(world, transferor, line)
+    assert_transferred(transferor, transferee, line, carol)
+
+
+def test_left_to_the_switch(world: World) -> None:
+    """Then FreeSWITCH joins its own dialogs without asking."""
+    world.serve(scenario=REFUSES, transfer={"attended": "switch"})
+    transferor, transferee, line, carol = consulting(world, "callee")
+    refer(world, transferor, line)
+    assert transferor.wait_notify() == "SIP/2.0 200 OK"
+    assert hear_each_other(transferee, carol)
+    line.wait_over()
+    assert not any(told.startswith("asked") for told in world.told())
+
+
 # -- semi-attended: the target still rings when the REFER comes
 
 
@@ -259,3 +320,36 @@ def test_the_controller_dies_before_the_join(world: World, by: str, step: str) -
     assert len(transferor.notifies) == 1
     carol.hangs_up()
     transferee.wait_over()
+
+
+# -- somebody leaves meanwhile
+
+
+@BY
+@pytest.mark.parametrize("who", ["transferor", "transferee"])
+def test_somebody_leaves_while_the_target_rings(world: World, by: str, who: str) -> None:
+    """Their call is over; the second one goes on as an ordinary call."""
+    world.serve(scenario=ACCEPTS)
+    transferor, transferee, line, carol = ringing(world, by)
+    refer(world, transferor, line)
+    world.wait_told(asked(transferor, transferee))
+    leaving, left = (transferor, transferee)[:: 1 if who == "transferor" else -1]
+    leaving.hangs_up()
+    left.wait_over()
+    world.wait_told(f"failed {transferor.number} 403")
+    carol.answer_now()
+    line.wait_talking()
+    assert hear_each_other(line, carol)
+    assert "SIP/2.0 200 OK" not in transferor.notifies
+
+
+@BY
+def test_the_target_leaves_before_the_decision(world: World, by: str) -> None:
+    world.serve(scenario=WAITS, transfer={"decision_timeout_s": 0.5})
+    transferor, transferee, line, carol = consulting(world, by)
+    refer(world, transferor, line)
+    world.wait_told(asked(transferor, transferee))
+    carol.hangs_up()
+    line.wait_over()
+    assert transferor.wait_notify() == "SIP/2.0 403 Forbidden"
+    assert hear_each_other(transferor, transferee)
