@@ -351,13 +351,18 @@ class AttendedTransfer:
     # -- the end ------------------------------------------------------------------------------
 
     def drop(self) -> None:
-        """The session ends: FreeSWITCH refuses what has not been answered, and joins the rest."""
+        """The session ends: what has not been answered is refused, the rest joined by FreeSWITCH.
+
+        Nothing is left to be joined when it ends because the transferee has.
+        """
         refused = self.state in _OPEN
         self._end(State.FAILED)
         if refused:
             reject(self._link)
-        else:
+        elif self.transferee.alive:
             let_go(self._link)
+        else:
+            self._hang_up_all()
         self._tell_failure(_FORBIDDEN if refused else _BROKEN)
 
     def _loopback_gone(self) -> None:
@@ -386,10 +391,18 @@ class AttendedTransfer:
             self._joined()
             return
         self._end(State.FAILED)
-        legs = [transferee, self._link.channel_uuid or ""]
-        legs += [call.channel_uuid for call in (self.replaced, self.target) if call is not None]
-        session.link.send_all([UuidKill(uuid, "NORMAL_CLEARING") for uuid in legs])
+        self._hang_up_all()
         self._tell_failure(_BROKEN)
+
+    def _hang_up_all(self) -> None:
+        """The transferor has been told of success: whoever is left has nobody to talk with."""
+        calls = (self.transferee, self.replaced, self.target)
+        legs = [call.channel_uuid for call in calls if call is not None and call.alive]
+        legs.append(self._link.channel_uuid or "")
+        try:
+            self.session.link.send_all([UuidKill(uuid, "NORMAL_CLEARING") for uuid in legs])
+        except LinkError as error:
+            log.info("%s: attended transfer: %s", self.session.id, error)
 
     def _tell_failure(self, status: SipStatus) -> None:
         session, call = self.session, self.transferor

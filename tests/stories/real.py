@@ -172,6 +172,9 @@ class RealWorld(World):
         self._switch.add_user(number, free_port())
         self._unreachable.append(number)
 
+    def legs(self) -> int:
+        return len(self._switch.channels())
+
     def uri(self, number: str) -> str:
         return self._switch.uri(number)
 

@@ -257,6 +257,9 @@ class SimulatedWorld(World):
         self._parties[f"{party.number} {len(self._parties)}"] = line
         return line
 
+    def legs(self) -> int:
+        return len(self.switch.channels)
+
     def uri(self, number: str) -> str:
         return f"sip:{number}@{DOMAIN}"
 

@@ -322,7 +322,49 @@ def test_the_controller_dies_before_the_join(world: World, by: str, step: str) -
     transferee.wait_over()
 
 
+@BY
+def test_a_blind_transfer_after_such_a_death(world: World, by: str) -> None:
+    """mod_loopback leaves when it finds a bridge on both of its sides; then all is as ever."""
+    world.serve(scenario=DIES.format(step="_join" if by == "callee" else "_fetch"))
+    transferor, transferee, line, carol = consulting(world, by)
+    refer(world, transferor, line)
+    world.wait_told("_join" if by == "callee" else "_fetch")
+    world.kill()
+    assert hear_each_other(transferee, carol)
+    world.restart()
+    world.wait(lambda: world.legs() == 2, "the loopback has left")
+    dave = world.party("1003", "Dave").answers()
+    carol.refers(world.refer_to("1003"))
+    assert carol.wait_notify() == "SIP/2.0 200 OK"
+    assert hear_each_other(transferee, dave)
+
+
 # -- somebody leaves meanwhile
+
+
+LEAVES = f"""{TELLS}
+    join = event.transfer._join
+    def later():
+        tell("answered")
+        event.session.set_timeout(1.0, join)
+    event.transfer._join = later
+    event.accept()
+"""
+
+
+@pytest.mark.parametrize("who", ["transferee", "target"])
+def test_somebody_leaves_just_before_the_join(world: World, who: str) -> None:
+    """Success has been reported: the call is over for all, and nothing is left."""
+    world.serve(scenario=LEAVES)
+    transferor, transferee, line, carol = consulting(world, "callee")
+    refer(world, transferor, line)
+    world.wait_told("answered")
+    (transferee if who == "transferee" else carol).hangs_up()
+    for party in (transferor, transferee, line, carol):
+        party.wait_over()
+    assert transferor.notifies == ["SIP/2.0 200 OK"]
+    world.wait_told("failed 1001 503")
+    world.wait(lambda: not world.legs(), "no leg is left")
 
 
 @BY

@@ -272,6 +272,10 @@ class World(ABC):
         """Another line of that party's phone: same number and name, for a call of its own."""
 
     @abstractmethod
+    def legs(self) -> int:
+        """How many channels the switch has."""
+
+    @abstractmethod
     def uri(self, number: str) -> str:
         """The SIP URI of a number at this switch."""
 
