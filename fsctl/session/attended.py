@@ -72,6 +72,7 @@ class State(Enum):
     WAITING = "waiting for the target"
     CALLING = "calling the target anew"
     ANSWERED = "answered"
+    BRIDGED = "success is reported"
     COMING_HOME = "transferee comes home"
     JOINING = "joining"
     SUCCEEDED = "succeeded"
@@ -205,8 +206,9 @@ class AttendedTransfer:
         """See what the calls have come to, in all sessions that they belong to."""
         target, there = self.target, self.transferee.alive
         match self.state:
-            case State.COMING_HOME | State.JOINING if not there or not (target and target.alive):
-                self._broken()
+            case State.BRIDGED | State.COMING_HOME | State.JOINING:
+                if not there or target is None or not target.alive:
+                    self._broken()
             case State.ANSWERED if not there:
                 self._fail()
             case State.REQUESTED | State.CALLING if not there or not self.transferor.alive:
@@ -278,6 +280,8 @@ class AttendedTransfer:
     def _bridged(self, pair: set[str | None]) -> None:
         transferee = self.transferee.channel_uuid
         if self.state is State.ANSWERED and pair == {transferee, self._other_half}:
+            self._move(State.BRIDGED)
+            self._deadline(STEP_TIMEOUT_S, self._broken)
             if self.session.link_leg == transferee:
                 self._join()
             else:
@@ -314,6 +318,9 @@ class AttendedTransfer:
         self._deadline(STEP_TIMEOUT_S, self._broken)
         session, transferee, target = self.session, self.transferee, self.target
         self._take_over(target)
+        self.transferor.peer = None
+        if self.replaced is not None:
+            self.replaced.peer = None
         commands: list[Command] = [Filter("Unique-ID", target.channel_uuid)]
         for call, peer in ((transferee, target), (target, transferee)):
             armed = arming(call, peer, self._board.home, session.settings)

@@ -339,6 +339,29 @@ def test_a_blind_transfer_after_such_a_death(world: World, by: str) -> None:
     assert hear_each_other(transferee, dave)
 
 
+@pytest.mark.parametrize("how", ["kill", "terminate"])
+def test_the_controller_goes_before_the_decision(world: World, how: str) -> None:
+    """FreeSWITCH refuses, and everybody talks on."""
+    world.serve(scenario=WAITS)
+    people = consulting(world, "callee")
+    refer(world, people[0], people[2])
+    world.wait_told(asked(*people[:2]))
+    world.kill() if how == "kill" else world.terminate()
+    assert_refused(*people)
+
+
+def test_the_controller_dies_while_the_target_rings(world: World) -> None:
+    world.serve(scenario=ACCEPTS)
+    transferor, transferee, line, carol = ringing(world, "callee")
+    refer(world, transferor, line)
+    world.wait_told(asked(transferor, transferee))
+    world.kill()
+    assert transferor.wait_notify() == "SIP/2.0 403 Forbidden"
+    carol.answer_now()
+    line.wait_talking()
+    assert_refused(transferor, transferee, line, carol)
+
+
 # -- somebody leaves meanwhile
 
 
