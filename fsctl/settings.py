@@ -25,6 +25,7 @@ from fsctl.setting_kinds import key
 
 TransferMode = Literal["in-session", "legacy"]
 LegacyReport = Literal["result", "at-once"]
+Attended = Literal["application", "switch"]
 CallerId = Literal["transferee", "transferor", "fixed"]
 RouteKind = Literal["user", "sofia", "gateway", "uri"]
 Transport = Literal["", "udp", "tcp", "tls"]
@@ -82,10 +83,12 @@ class Call:
 class Transfer:
     """``[transfer]``: blind transfers. ``headers`` go to the target; ``pass_headers`` lists the
     headers embedded in a Refer-To (RFC 3261 19.1.1) that may pass; ``legacy_report`` says whether a
-    native transfer is reported with its result or at once."""
+    native transfer is reported with its result or at once; ``attended``: whether the application is
+    asked about each REFER with Replaces, or FreeSWITCH joins its own dialogs by itself."""
 
     mode: TransferMode = key("in-session", _MODE)
     legacy_report: LegacyReport = key("result", kinds.choice("result", "at-once"))
+    attended: Attended = key("application", kinds.choice("application", "switch"))
     decision_timeout_s: float = key(10.0, kinds.seconds(0.1, 60))
     ring_timeout_s: int = key(60, _RING)
     hold_timeout_s: float = key(60.0, kinds.seconds(1, 3600))

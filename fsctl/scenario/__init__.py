@@ -20,6 +20,7 @@ from fsctl.scenario.loader import load, load_all
 from fsctl.scenario.scenario import Scenario
 from fsctl.session.call import Call, CallState
 from fsctl.session.events import (
+    AttendedTransferRequested,
     BlindTransferRequested,
     CallAlerting,
     Connected,
@@ -42,6 +43,7 @@ from fsctl.session.routing import NoRoute
 from fsctl.session.session import Session
 
 __all__ = [
+    "AttendedTransferRequested",
     "BlindTransferRequested",
     "Call",
     "CallAlerting",

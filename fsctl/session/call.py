@@ -64,6 +64,8 @@ class Call:
         by our word (``bridge``), and it is back when that ends."""
         self.peer: Call | None = None
         """Who this party talks with."""
+        self.sent_for = False
+        """It comes back because the scenario wants it to."""
         self.joining: Call | None = None
         """Who it is being joined with at this moment."""
         self.muted = False
@@ -76,6 +78,8 @@ class Call:
         """How often the scenario has used a verb: one that is forgotten is hung up."""
         self.forsaken_at: int | None = None
         """`uses` when its peer left, or its application ended."""
+        self.sip_call_id = ""
+        """Of the leg's SIP dialog, by which a Replaces names it (RFC 3891)."""
         self._handlers: dict[type[CallEvent], list[Handler]] = {}
 
     def __repr__(self) -> str:

@@ -12,7 +12,7 @@ from fsctl.esl.farewell import let_go
 from fsctl.session.call import Call, CallState
 from fsctl.session.dial import CALLING
 from fsctl.session.dialstring import DialStringError
-from fsctl.session.events import BlindTransferRequested, CallAlerting, Started
+from fsctl.session.events import BlindTransferRequested, CallAlerting, Resumed, Started
 from fsctl.session.outcome import bridge_status
 from fsctl.session.request import BadRequest, read_request, value_of
 from fsctl.session.routing import NoRoute
@@ -63,11 +63,13 @@ def legacy_transfer(session: Session, link: Connection, snapshot: Event) -> None
     _offer(session, call, refer_to.target.user, refer_to.target, legacy=True, snapshot=snapshot)
 
 
-def transfer_request(session: Session, link: Connection, snapshot: Event) -> None:
+def transfer_request(
+    session: Session, link: Connection, snapshot: Event, *, resumed: bool = False
+) -> None:
     """A transferee came home: its new link replaces the old one, and the scenario is asked.
 
-    Works as well in a session that has just been made, because the worker that ran the call is
-    gone: everything needed is on the channels.
+    Works as well in a session that has just been made (``resumed``), because the worker that ran
+    the call is gone: everything needed is on the channels.
     """
     running = session.open_transfer_of(snapshot.variable("blind_transfer_uuid"))
     if running is not None:
@@ -94,6 +96,8 @@ def transfer_request(session: Session, link: Connection, snapshot: Event) -> Non
         transferor.advance(CallState.DISCONNECTED)
     transfer = BlindTransfer(session, transferor, transferee, request)
     session.transfers.append(transfer)
+    if resumed:
+        session.emit(Resumed(session, transferor, transferee))
     if snapshot.variable("fsctl_stage") == CALLING:
         # Our predecessor died while the target rang, and the target has failed since.
         transfer.feed(Stimulus.FAILURE_REPORTED, bridge_status(snapshot))
@@ -105,6 +109,11 @@ def transfer_request(session: Session, link: Connection, snapshot: Event) -> Non
         transfer.feed(Stimulus.FAILURE_REPORTED, error.status)
         return
     _ask(session, transfer, refer_to)
+
+
+def resume(session: Session, link: Connection, snapshot: Event) -> None:
+    """As :func:`transfer_request`, for a session that another worker has left."""
+    transfer_request(session, link, snapshot, resumed=True)
 
 
 def returned(session: Session, link: Connection, snapshot: Event) -> None:
@@ -260,6 +269,7 @@ def _known_leg(session: Session, snapshot: Event) -> Call:
     call = _add(session, uuid, number, name, connected=answered)
     call.held = True
     call.outgoing = not inbound
+    call.sip_call_id = snapshot.variable("sip_call_id") or ""
     session.domain = (
         snapshot.variable("fsctl_call_domain")
         or snapshot.variable("domain_name")

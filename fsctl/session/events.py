@@ -7,12 +7,13 @@ session's own greenlet, one after the other, so that no two of them ever race.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from fsctl.sip.refer import ReferTo
 
 if TYPE_CHECKING:
+    from fsctl.session.attended import AttendedTransfer
     from fsctl.session.call import Call
     from fsctl.session.session import Session
 
@@ -150,6 +151,40 @@ class BlindTransferRequested(CallEvent):
     """``Refer-To``, ``Referred-By`` as received, and the headers embedded in the Refer-To URI."""
     refer_to: ReferTo
     name: str = "BlindTransferRequested"
+
+
+@dataclass(frozen=True, slots=True)
+class AttendedTransferRequested(CallEvent):
+    """A party asks to be replaced in a second call (REFER with Replaces); ``call`` is that party.
+
+    Everybody talks on until the scenario decides, by :meth:`accept` or :meth:`refuse`; without a
+    handler it is accepted when both dialogs are ours. One that is not decided is refused.
+    """
+
+    transferee: Call
+    replaced: Call | None
+    """The transferor's second leg, which Replaces names (RFC 3891); None: no call of ours."""
+    target: Call | None
+    """Who talks with the second leg, or rings for it, where that is a call of ours."""
+    refer_to: ReferTo
+    headers: Mapping[str, str]
+    """``Refer-To`` and, where there is one, ``Referred-By``, as FreeSWITCH keeps them."""
+    transfer: AttendedTransfer = field(repr=False)
+    name: str = "AttendedTransferRequested"
+
+    def accept(self) -> None:
+        """Join transferee and target; a target that still rings is waited for.
+
+        Raises ValueError when ``replaced`` or ``target`` is None, or when all is decided.
+        """
+        self.transfer.accept()
+
+    def refuse(self) -> None:
+        """Refuse with 403, the only failure that FreeSWITCH can report here; everybody talks on.
+
+        Raises ValueError when all is decided.
+        """
+        self.transfer.refuse()
 
 
 @dataclass(frozen=True, slots=True)

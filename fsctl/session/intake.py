@@ -69,9 +69,14 @@ class Intake:
         taker = self._takers.get(event.name)
         if taker is not None:
             taker(event)
+        for attended in tuple(self._session.board.attended):
+            attended.note(event)
 
     def _call(self, event: Event) -> Call | None:
-        return self._session.calls.get(event.channel_uuid or "")
+        call = self._session.calls.get(event.channel_uuid or "")
+        if call is not None:
+            call.sip_call_id = event.variable("sip_call_id") or call.sip_call_id
+        return call
 
     def _dial_of(self, outgoing: Call) -> Dial | None:
         dials = self._session.dials.values()

@@ -126,6 +126,7 @@ def part(session: Session, one: Call, other: Call) -> None:
     for call in (one, other):
         _mute(call, False)
         call.peer = call.joining = None
+        call.sent_for = True
     command = UuidTransfer(one.channel_uuid, RETURNING, RETURN_CONTEXT, leg="both")
     session.link.send(command).raise_for_error()
 

@@ -140,6 +140,8 @@ class Session:
         self._say_terminating()
         self._handlers.turns.end(ChannelGone(f"session {self.id} has ended"))
         self._cancel_outgoing()
+        for attended in [each for each in self.board.attended if each.session is self]:
+            attended.drop()
         self.emit(Terminated(self))
         for timer in self._timers:
             timer.cancel()
@@ -535,7 +537,8 @@ class Session:
         transfer = self._is_transferee(call)
         if transfer is not None and transfer.target_left():
             return
-        if transfer is not None or call.forsaken_at == call.uses:
+        sent_for, call.sent_for = call.sent_for, False
+        if not sent_for and (call.partner is None or not call.partner.alive):
             safety.forsaken(self, call)
 
     def _is_transferee(self, call: Call) -> BlindTransfer | None:
@@ -565,6 +568,14 @@ class Session:
         """``call`` belongs to another session from now on."""
         self._given_away = call.channel_uuid == self.link_leg
         call.advance(CallState.DISCONNECTED)
+
+    def give_away(self, call: Call) -> None:
+        """``call`` lives on as another session's, and what joined it with ours is over."""
+        self._given_away = self._given_away or call.channel_uuid == self.link_leg
+        self.calls.pop(call.channel_uuid, None)
+        for execution, dial in list(self.dials.items()):
+            if call in (dial.waiting, dial.outgoing):
+                del self.dials[execution]
 
     # -- inner ------------------------------------------------------------------------------
 

@@ -8,12 +8,11 @@ from uuid import uuid4
 
 from gevent.event import Event as Flag
 
-from fsctl.errors import LinkError
-from fsctl.esl.commands import Execute
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.esl.farewell import let_go
-from fsctl.session import entry
+from fsctl.session import attended_arrival, entry
+from fsctl.session.attended import ATTENDED_CONTEXT, AttendedTransfer
 from fsctl.session.clock import Clock, RealClock
 from fsctl.session.dial import LEGACY_CONTEXT, REFER_CONTEXT
 from fsctl.session.joining import RETURN_CONTEXT
@@ -23,8 +22,6 @@ from fsctl.session.session import Session
 from fsctl.settings import Settings
 
 log = logging.getLogger(__name__)
-
-ATTENDED_CONTEXT = "fsctl_attended"
 
 
 class Switchboard:
@@ -45,6 +42,8 @@ class Switchboard:
         self.clock: Clock = clock or RealClock()
         self.router = Router(settings)
         self.sessions: dict[str, Session] = {}
+        self.attended: list[AttendedTransfer] = []
+        """The attended transfers that are open, of all sessions."""
         self.idle = Flag()
         """Set while no session runs."""
         self.idle.set()
@@ -58,7 +57,7 @@ class Switchboard:
         if context == RETURN_CONTEXT:
             self._come_back(link, snapshot)
         elif context == ATTENDED_CONTEXT:
-            self._refuse_attended(link, snapshot)
+            attended_arrival.arrive(self, link, snapshot)
         elif context == REFER_CONTEXT:
             self._come_home(link, snapshot)
         elif self._draining or len(self.sessions) >= self.settings.server.max_calls:
@@ -84,7 +83,7 @@ class Switchboard:
             log.info("%s: taking over a transfer request", session_id)
             made = Session(self, session_id or _new_id(), link)
             made.scenario = self.scenarios.named(snapshot.variable("fsctl_scenario") or "")
-            self._run(made, entry.transfer_request, link, snapshot)
+            self._run(made, entry.resume, link, snapshot)
             return
         session.adopt(link, lambda: entry.transfer_request(session, link, snapshot))
         link.wait_closed()
@@ -114,18 +113,6 @@ class Switchboard:
                 del self.sessions[session.id]
             if not self.sessions:
                 self.idle.set()
-
-    @staticmethod
-    def _refuse_attended(link: Connection, snapshot: Event) -> None:
-        """A REFER with Replaces that no dialog of this switch matches."""
-        log.warning(
-            "attended transfer to an unknown dialog refused: transferor %s",
-            snapshot.variable("sip_h_X-FS-Refer-From"),
-        )
-        try:
-            link.send(Execute("hangup", "CALL_REJECTED"))
-        except LinkError as error:
-            log.info("refusing: %s", error)
 
 
 def _new_id() -> str:

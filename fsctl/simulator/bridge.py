@@ -70,6 +70,7 @@ def _bond(caller: Channel, peer: Channel) -> None:
         one.set_variable("signal_bond", other.uuid)
         one.bridged_to = other
         one.hears_tone = ""
+        one.wake()
 
 
 def _talk(caller: Channel, peer: Channel) -> None:

@@ -11,6 +11,7 @@ from fsctl.simulator.bridge import bridge_channels, handle_cause
 from fsctl.simulator.link import Link
 from fsctl.simulator.originate import originate
 from fsctl.simulator.parking import has_message, park, run_next_message
+from fsctl.simulator.progress import hang_up, send_answer
 from fsctl.simulator.uuid_bridge import uuid_bridge
 
 if TYPE_CHECKING:
@@ -97,9 +98,16 @@ def _execute_extension(channel: Channel, argument: str) -> None:
 
 
 def _intercept(channel: Channel, argument: str) -> None:
-    """Take a leg over: the way a failed native transfer joins the first two again."""
+    """Take a leg over, from whomever it talks with (``switch_ivr_intercept_session``)."""
     wanted = argument.split()[-1] if argument.split() else ""
+    target = channel.switch.locate(wanted)
+    if target is None:
+        return
+    send_answer(channel)
+    partner = channel.switch.locate(target.get_variable("signal_bond") or "")
     uuid_bridge(channel.switch, channel.uuid, wanted)
+    if partner is not None and partner is not channel:
+        hang_up(partner, "PICKED_OFF")
 
 
 def _eavesdrop(channel: Channel, argument: str) -> None:

@@ -32,6 +32,7 @@ class Dialog:
         self.phone_calls = phone_calls
         self.call_id = str(uuid.uuid4())
         self.tag = uuid.uuid4().hex[:8]
+        self.switch_tag = uuid.uuid4().hex[:8]
         self.channel: Channel | None = None
         self.state = "trying"
         self.final_status = 0
@@ -40,6 +41,11 @@ class Dialog:
         self.heard_while_held = False
         self.held_by_switch = False
         self.cseq = _FIRST_CSEQ
+
+    @property
+    def replaces(self) -> str:
+        """The Replaces that names this dialog in a Refer-To of the phone (RFC 3891 section 6.1)."""
+        return f"{self.call_id}%3Bto-tag%3D{self.switch_tag}%3Bfrom-tag%3D{self.tag}"
 
     # -- the record ----------------------------------------------------------------------------
 

@@ -61,6 +61,7 @@ def _variables(switch: SimulatedSwitch, dialog: Dialog, channel: Channel) -> dic
         "sip_via_protocol": "udp",
         "sip_from_user_stripped": number,
         "sip_from_tag": dialog.tag,
+        "sip_to_tag": dialog.switch_tag,
         "sofia_profile_name": switch.default_profile,
         "recovery_profile_name": switch.default_profile,
         "sip_from_display": dialog.phone.display_name,

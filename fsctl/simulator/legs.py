@@ -174,3 +174,5 @@ def _dial(channel: Channel, phone: Phone, number: str) -> None:
     dialog = phone.invited(channel, tuple(headers))
     channel.endpoint = dialog
     channel.set_variable("sip_call_id", dialog.call_id)
+    channel.set_variable("sip_from_tag", dialog.switch_tag)
+    channel.set_variable("sip_to_tag", dialog.tag)

@@ -10,9 +10,15 @@ from fsctl.simulator.dtmf import Digit, queue_digits
 from fsctl.simulator.hearing import heard_on
 from fsctl.simulator.profile import CallerProfile
 from fsctl.simulator.progress import hang_up, mark_answered, mark_early, mark_ringing
+from fsctl.simulator.signals import wait_for
+from fsctl.simulator.uuid_bridge import uuid_bridge
 
 if TYPE_CHECKING:
     from fsctl.simulator.switch import SimulatedSwitch
+
+
+_BOW_OUT_S = 2.0
+"""A hundred packets (mod_loopback.c, ``bowout_frame_count``)."""
 
 
 class LoopbackEnd:
@@ -78,8 +84,30 @@ def attach_loopback(channel: Channel, rest: str) -> None:
         other = _other_half(channel, number, context or "default", dialplan or "XML")
         end.other = other
         channel.switch.start(other)
+        channel.switch.spawn(_bow_out, channel, other)
 
     channel.on_routing = route
+
+
+def _bow_out(channel: Channel, other: Channel) -> None:
+    """Leave when both halves have been bridged for a while: the far ends are joined directly."""
+    halves = (channel, other)
+
+    def used() -> bool:
+        return all(half.up and half.answered and half.bridged_to is not None for half in halves)
+
+    def gone() -> bool:
+        return not all(half.up for half in halves)
+
+    clock, signals = channel.switch.clock, [half.signal for half in halves]
+    while not gone():
+        wait_for(signals, lambda: used() or gone(), clock)
+        if wait_for(signals, lambda: not used(), clock, _BOW_OUT_S):
+            continue
+        far = [half.bridged_to for half in halves]
+        if far[0] is not None and far[1] is not None:
+            uuid_bridge(channel.switch, far[0].uuid, far[1].uuid)
+        wait_for(signals, gone, clock)
 
 
 def _other_half(channel: Channel, number: str, context: str, dialplan: str) -> Channel:

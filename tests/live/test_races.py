@@ -349,8 +349,9 @@ def test_transfer_to_the_other_party(served, phones, switch):
 # -- FreeSWITCH's own attended transfer
 
 
-def test_attended_transfer_between_two_calls(served, phones, switch, direction):
+def test_attended_transfer_between_two_calls(controller, phones, switch, direction):
     """Left to FreeSWITCH: the survivors talk, and one of them can transfer again."""
+    controller(sections(switch, ring_timeout_s=4, transfer={"attended": "switch"}))
     alice, bob = talking(phones)
     carol = phones.callee("1002")
     consultation = phones.caller("1001", "1002", name="bob-again")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from tests.live.lab import Controller, Controllers, Phone, Phones, Switch, free_port, wait_for
 from tests.live.lab.messages import SipMessage
@@ -88,6 +89,10 @@ class RealParty(Party):
         return f"sip:{self.number}@{DOMAIN}:{self.phone.port}"
 
     @property
+    def replaces(self) -> str:
+        return quote(self.phone.dialog().replaces, safe="")
+
+    @property
     def in_call(self) -> bool:
         return bool(self.phone.open_calls())
 
@@ -148,6 +153,9 @@ class RealWorld(World):
     def terminate(self) -> None:
         assert self.controller.terminate() == 0
 
+    def expect_error(self, text: str) -> None:
+        self.controller.expected_error = text
+
     def log(self) -> str:
         return self._controllers.logs()
 
@@ -156,10 +164,16 @@ class RealWorld(World):
             self._parties[number] = RealParty(self, number, name or f"phone{number}")
         return self._parties[number]
 
+    def line(self, party: Party) -> Party:
+        return RealParty(self, party.number, f"{party.name}-again")
+
     def unreachable(self, number: str) -> None:
         """Give a number an address at which nobody listens."""
         self._switch.add_user(number, free_port())
         self._unreachable.append(number)
+
+    def legs(self) -> int:
+        return len(self._switch.channels())
 
     def uri(self, number: str) -> str:
         return self._switch.uri(number)

@@ -135,6 +135,11 @@ class Party(ABC):
 
     @property
     @abstractmethod
+    def replaces(self) -> str:
+        """What a Refer-To says to have its last dialog replaced (RFC 3891), percent-encoded."""
+
+    @property
+    @abstractmethod
     def in_call(self) -> bool:
         """Whether one of its calls has begun and not ended."""
 
@@ -222,6 +227,10 @@ class World(ABC):
         text = _TELL.format(path=str(self._told)) + scenario if scenario else ""
         self._serve(sections, text)
 
+    @abstractmethod
+    def expect_error(self, text: str) -> None:
+        """The controller will log an error with this text: it is the story's own."""
+
     def told(self) -> list[str]:
         """The lines that the scenario has told."""
         return self._told.read_text(encoding="utf-8").splitlines() if self._told.exists() else []
@@ -259,6 +268,14 @@ class World(ABC):
         """The party with this number; ``name`` is its display name."""
 
     @abstractmethod
+    def line(self, party: Party) -> Party:
+        """Another line of that party's phone: same number and name, for a call of its own."""
+
+    @abstractmethod
+    def legs(self) -> int:
+        """How many channels the switch has."""
+
+    @abstractmethod
     def uri(self, number: str) -> str:
         """The SIP URI of a number at this switch."""
 
@@ -275,6 +292,10 @@ class World(ABC):
     def refer_to(self, number: str) -> str:
         """The Refer-To of a transfer to ``number``."""
         return f"<{self.uri(number)}>"
+
+    def replacing(self, line: Party, number: str) -> str:
+        """The Refer-To of an attended transfer to ``number``, with whom ``line`` has a call."""
+        return f"<{self.uri(number)}?Replaces={line.replaces}>"
 
 
 # -- usual beginnings

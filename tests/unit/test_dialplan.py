@@ -12,7 +12,7 @@ import pytest
 
 from fsctl import dialplan
 from fsctl.errors import SettingsError
-from fsctl.settings import Dialplan, Route, Server, Settings, Switch, load
+from fsctl.settings import Dialplan, Route, Server, Settings, Switch, Transfer, load
 
 ALL_KINDS = (
     Route(name="a", match=r"1\d{3}", kind="user"),
@@ -247,10 +247,12 @@ def test_an_unknown_dialog_is_refused(tmp_path: Path) -> None:
     }
     attended = files["dialplan/fsctl.xml"].find("context[@name='fsctl_attended']")
     assert attended is not None
-    assert actions(attended) == [
-        ("socket", "127.0.0.1:8084 async full"),
-        ("hangup", "CALL_REJECTED"),
-    ]
+    main = next(e for e in attended if e.attrib["name"] == "fsctl_attended")
+    settle = ("execute_extension", "settle XML fsctl_attended")
+    assert actions(main) == [("socket", "${fsctl_home} async full"), settle, settle]
+    assert [a.attrib["data"] for a in main.iter("anti-action")] == ["127.0.0.1:8084 async full"]
+    refuse = next(e for e in attended if e.attrib["name"] == "fsctl_attended_refuse")
+    assert actions(refuse) == [("hangup", "CALL_REJECTED")]
 
 
 def test_the_profile_parameters(tmp_path: Path) -> None:
@@ -258,10 +260,19 @@ def test_the_profile_parameters(tmp_path: Path) -> None:
     assert {p.attrib["name"]: p.attrib["value"] for p in root} == {
         "rtp-timer-name": "soft",
         "channel-xml-fetch-on-nightmare-transfer": "true",
+        "make-every-transfer-a-nightmare": "true",
         "fire-transfer-events": "true",
         "pass-callee-id": "false",
         "disable-transfer": "false",
     }
+
+
+def test_attended_transfers_can_be_left_to_the_switch(tmp_path: Path) -> None:
+    settings = Settings(transfer=Transfer(attended="switch"))
+    root = render(tmp_path, settings)["sip_profiles/fsctl_params.xml"]
+    params = {p.attrib["name"]: p.attrib["value"] for p in root}
+    assert params["make-every-transfer-a-nightmare"] == "false"
+    assert params["channel-xml-fetch-on-nightmare-transfer"] == "true"
 
 
 # -- overrides and errors

@@ -94,6 +94,7 @@ class Controller:
             path.write_text(scenario, encoding="utf-8")
             self._arguments += ["--scenario", str(path)]
         self._process: subprocess.Popen[bytes] | None = None
+        self.expected_error = ""
         self._first_descriptors = 0
 
     # -- life
@@ -157,7 +158,8 @@ class Controller:
             problems.append(f"fsctl left processes behind: {left}")
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGKILL)
-        if "Traceback (most recent call last)" in self.log_text():
+        expected = self.expected_error and self.expected_error in self.log_text()
+        if "Traceback (most recent call last)" in self.log_text() and not expected:
             problems.append(f"fsctl logged a traceback\n{self.log_text()}")
         shutil.rmtree(self.folder, ignore_errors=True)
         return "\n".join(problems)

@@ -168,9 +168,12 @@ class Phone:
         return "\n".join([*lines, *(f"  {message}" for message in self.messages)])
 
     def dialog(self, call_id: str = "") -> Dialog:
-        """The dialog of that call (default: the last one), for a Replaces header."""
+        """The dialog of that call (default: the last one), for a Replaces header.
+
+        It begins with the first response that has a tag: it may still ring (RFC 3261 12.1).
+        """
         wanted = call_id or self.call_id()
-        answer = next(m for m in self.messages if m.status == 200 and m.call_id == wanted)
+        answer = next(m for m in self.messages if m.status > 100 and m.call_id == wanted)
         caller_tag, callee_tag = (
             answer.header(name).partition(";tag=")[2] for name in ("From", "To")
         )

@@ -1,0 +1,460 @@
+"""An attended transfer under the application's control: a REFER with Replaces (RFC 3891, RFC 5589).
+
+With ``make-every-transfer-a-nightmare`` FreeSWITCH asks for each one by a loopback: it dials
+``loopback/attended/fsctl_attended`` while everybody talks on, and the loopback's b-leg dials us
+(sofia.c, ``nightmare_xfer_thread_run``). Answered, FreeSWITCH bridges the transferee with the
+loopback, reports 200 and lets the transferor go; hung up, it reports 403. Which two legs talk in
+the end is ours: ``uuid_bridge`` of the transferee and the target. Between the answer and that join
+the b-leg carries the target's uuid: when we die, its dialplan joins the two (``intercept``).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from enum import Enum
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from fsctl.errors import ChannelGone, LinkError
+from fsctl.esl.commands import (
+    BgApi,
+    Command,
+    Events,
+    Execute,
+    Filter,
+    SchedHangup,
+    UuidGetvar,
+    UuidKill,
+    UuidSetvar,
+    UuidSetvarMulti,
+    UuidTransfer,
+)
+from fsctl.esl.connection import Connection
+from fsctl.esl.events import Event
+from fsctl.esl.farewell import let_go
+from fsctl.session.attended_request import calling_anew, read_attended
+from fsctl.session.call import Call
+from fsctl.session.dial import Dial, arming
+from fsctl.session.dialstring import DialStringError
+from fsctl.session.events import AttendedTransferRequested, TransferComplete, TransferFailed
+from fsctl.session.joining import joining
+from fsctl.session.request import value_of
+from fsctl.session.routing import NoRoute
+from fsctl.sip.refer import ReferTo
+from fsctl.sip.status import SipStatus
+from fsctl.sip.uri import UriError
+
+if TYPE_CHECKING:
+    from fsctl.session.clock import Timer
+    from fsctl.session.session import Session
+
+log = logging.getLogger(__name__)
+
+ATTENDED_CONTEXT = "fsctl_attended"
+JOIN_VARIABLE = "fsctl_join"
+"""The target's channel, on a leg that is to be joined with it: should we die, its dialplan does."""
+
+STEP_TIMEOUT_S = 5.0
+"""How long FreeSWITCH may take for each step once the request has been accepted."""
+
+FREESWITCH_WAITS_S = 60.0
+"""So long it waits for the loopback to be answered (sofia.c, ``nightmare_xfer_thread_run``)."""
+
+_FORBIDDEN = SipStatus(403)
+_BROKEN = SipStatus(503)
+
+
+class State(Enum):
+    """How far an attended transfer has come."""
+
+    REQUESTED = "requested"
+    WAITING = "waiting for the target"
+    CALLING = "calling the target anew"
+    ANSWERED = "answered"
+    BRIDGED = "success is reported"
+    COMING_HOME = "transferee comes home"
+    JOINING = "joining"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+_OPEN = (State.REQUESTED, State.WAITING, State.CALLING)
+
+
+def reject(link: Connection) -> bool:
+    """Hang the loopback up: FreeSWITCH reports 403 (sofia.c), and everybody talks on."""
+    try:
+        link.send(Execute("hangup", "CALL_REJECTED"))
+    except (LinkError, ChannelGone) as error:
+        log.info("refusing an attended transfer: %s", error)
+        return False
+    return True
+
+
+class AttendedTransfer:
+    """One REFER with Replaces, from its arrival over a loopback until two legs talk.
+
+    All of it happens in the greenlet of the transferor's session. ``link`` is the loopback
+    b-leg's; with ``other_half`` FreeSWITCH bridges the transferee.
+    """
+
+    def __init__(
+        self, transferor: Call, transferee: Call, link: Connection, other_half: str
+    ) -> None:
+        self.session: Session = transferor.session
+        self.transferor = transferor
+        self.transferee = transferee
+        self.replaced: Call | None = None
+        self.target: Call | None = None
+        self.state = State.REQUESTED
+        self._link = link
+        self._other_half = other_half
+        self._refer_to: ReferTo | None = None
+        self._board = self.session.board
+        self._set_aside: dict[str, Dial] = {}
+        """What calls joined transferor and transferee: their end is not the end of a call now."""
+        self._timer: Timer | None = None
+
+    # -- the request --------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Read the request, and ask the scenario; without a handler, accept what can be done."""
+        self._link.on_lost = lambda: self.session.post(self._loopback_gone)
+        try:
+            request = read_attended(self._board, self._link, self.transferor, self.transferee)
+        except (LinkError, ChannelGone, UriError) as error:
+            log.warning("%s: attended transfer refused: %s", self.session.id, error)
+            self._fail()
+            return
+        self.replaced, self.target = request.replaced, request.target
+        self._refer_to = request.refer_to
+        self._deadline(self.session.settings.transfer.decision_timeout_s, self._undecided)
+        event = AttendedTransferRequested(
+            self.session,
+            self.transferor,
+            self.transferee,
+            self.replaced,
+            self.target,
+            request.refer_to,
+            request.headers,
+            self,
+        )
+        if self.session.handled(event):
+            self.session.emit(event, failed=lambda _: self._handler_failed())
+        elif self.target is not None:
+            self.accept()
+        else:
+            log.warning(
+                "attended transfer to an unknown dialog refused: transferor %s",
+                self.transferor.channel_uuid,
+            )
+            self._fail()
+
+    def _handler_failed(self) -> None:
+        if self.state is State.REQUESTED:
+            self._fail()
+
+    # -- what the scenario decides ------------------------------------------------------------
+
+    def accept(self) -> None:
+        """Join transferee and target; one that still rings as soon as it answers.
+
+        Raises ValueError when the dialog to replace is not one of our calls, or all is decided.
+        """
+        self._check_undecided()
+        if self.replaced is None or self.target is None:
+            raise ValueError("the REFER replaces a dialog that is no call of ours")
+        self._move(State.WAITING)
+        self._deadline(FREESWITCH_WAITS_S, self._undecided)
+        self._look()
+
+    def refuse(self) -> None:
+        """Refuse with 403, the only failure that FreeSWITCH reports here; everybody talks on.
+
+        Raises ValueError when all is decided.
+        """
+        self._check_undecided()
+        self._fail()
+
+    def _check_undecided(self) -> None:
+        if self.state is not State.REQUESTED:
+            raise ValueError("this transfer is decided already")
+
+    def _undecided(self) -> None:
+        log.warning("%s: attended transfer: nothing came of %s", self.session.id, self.state.value)
+        self._fail()
+
+    # -- the target ---------------------------------------------------------------------------
+
+    def note(self, event: Event) -> None:
+        """An event of some session; called by its greenlet, for every transfer that is open."""
+        if event.name == "CHANNEL_BRIDGE":
+            pair = {event.get("Bridge-A-Unique-ID"), event.get("Bridge-B-Unique-ID")}
+            self.session.post(lambda: self._bridged(pair))
+        elif self._is_cancel(event):
+            self.session.post(self._call_anew)
+        self.session.post(self._look)
+
+    def _is_cancel(self, event: Event) -> bool:
+        """The transferor's phone takes back its own call to the target that rings."""
+        return (
+            self.replaced is not None
+            and event.name == "CHANNEL_HANGUP"
+            and event.channel_uuid == self.replaced.channel_uuid
+            and event.get("Hangup-Cause") == "ORIGINATOR_CANCEL"
+        )
+
+    def _look(self) -> None:
+        """See what the calls have come to, in all sessions that they belong to."""
+        target, there = self.target, self.transferee.alive
+        match self.state:
+            case State.BRIDGED | State.COMING_HOME | State.JOINING:
+                if not there or target is None or not target.alive:
+                    self._broken()
+            case State.ANSWERED if not there:
+                self._fail()
+            case State.REQUESTED | State.CALLING if not there or not self.transferor.alive:
+                self._fail()
+            case State.WAITING if target is not None:
+                if not there or not self.transferor.alive or not target.alive:
+                    self._fail()
+                elif target.connected and target.peer is self.replaced:
+                    self._answer()
+
+    def _call_anew(self) -> None:
+        """Call the target for the transferee, as a blind transfer would."""
+        if self.state is not State.WAITING or self._refer_to is None:
+            return
+        self._move(State.CALLING)
+        session = self.session
+        try:
+            target, originate = calling_anew(self.transferor, self.transferee, self._refer_to)
+        except (NoRoute, DialStringError) as error:
+            log.info("%s: attended transfer: %s", session.id, error)
+            self._fail()
+            return
+        session.calls[target.channel_uuid] = self.target = target
+        session.link.send(Filter("Unique-ID", target.channel_uuid))
+        job = str(uuid4())
+        self._link.on_event = self._note_result
+        self._command(Filter("Job-UUID", job), Events(("BACKGROUND_JOB",)), BgApi(originate, job))
+
+    def _note_result(self, event: Event) -> None:
+        """The target has answered, or will not (called by the link: it may not wait)."""
+        if event.name == "BACKGROUND_JOB":
+            answered = event.body.startswith(b"+OK")
+            self.session.post(lambda: self._called(answered))
+
+    def _called(self, answered: bool) -> None:
+        if self.state is not State.CALLING:
+            return
+        if answered:
+            self._answer()
+            return
+        assert self.target is not None
+        self.session.gone(self.target, _FORBIDDEN)
+        if self.state is State.CALLING:
+            self._fail()
+
+    def _answer(self) -> None:
+        """Have FreeSWITCH bridge the transferee with the loopback, report 200 and free the other.
+
+        The target's uuid goes first: from now on our death must not leave the transferee alone.
+        """
+        assert self.target is not None
+        self._set_dials_aside()
+        self._move(State.ANSWERED)
+        self._deadline(STEP_TIMEOUT_S, self._unbridged)
+        loopback = self._link.channel_uuid or ""
+        self._command(
+            UuidSetvar(loopback, JOIN_VARIABLE, self.target.channel_uuid), Execute("answer")
+        )
+
+    def _unbridged(self) -> None:
+        """FreeSWITCH has not told that it bridged them: has it?"""
+        transferee = self.transferee.channel_uuid
+        asked = self.session.link.send(UuidGetvar(transferee, "last_bridge_to"))
+        if value_of(asked.text) == self._other_half:
+            self._bridged({transferee, self._other_half})
+        else:
+            self._fail()
+
+    def _bridged(self, pair: set[str | None]) -> None:
+        transferee = self.transferee.channel_uuid
+        if self.state is State.ANSWERED and pair == {transferee, self._other_half}:
+            self._move(State.BRIDGED)
+            self._deadline(STEP_TIMEOUT_S, self._broken)
+            if self.session.link_leg == transferee:
+                self._join()
+            else:
+                self._fetch()
+        elif self.target is not None and pair == {transferee, self.target.channel_uuid}:
+            self._joined()
+
+    def _fetch(self) -> None:
+        """The session's link is the transferor's, which leaves: the transferee opens one itself."""
+        assert self.target is not None
+        self._move(State.COMING_HOME)
+        self._deadline(STEP_TIMEOUT_S, self._broken)
+        transferee = self.transferee.channel_uuid
+        self._command(
+            UuidSetvar(transferee, JOIN_VARIABLE, self.target.channel_uuid),
+            UuidTransfer(transferee, "attended", ATTENDED_CONTEXT),
+        )
+
+    def awaits_home(self, channel: str) -> bool:
+        """Whether this channel is the transferee that has been sent for."""
+        return self.state is State.COMING_HOME and channel == self.transferee.channel_uuid
+
+    def came_home(self, link: Connection) -> None:
+        """The transferee has opened ``link``: it is the session's from now on."""
+        self.session.take_link(link, self.transferee.channel_uuid)
+        self.session.settle_link()
+        if self.state is State.COMING_HOME:
+            self._join()
+
+    def _join(self) -> None:
+        """Join transferee and target, as calls of one session that may both transfer on."""
+        assert self.target is not None
+        self._move(State.JOINING)
+        self._deadline(STEP_TIMEOUT_S, self._broken)
+        session, transferee, target = self.session, self.transferee, self.target
+        self._take_over(target)
+        self.transferor.peer = None
+        if self.replaced is not None:
+            self.replaced.peer = None
+        commands: list[Command] = [Filter("Unique-ID", target.channel_uuid)]
+        for call, peer in ((transferee, target), (target, transferee)):
+            armed = arming(call, peer, self._board.home, session.settings)
+            armed |= {"fsctl_stage": "joined", JOIN_VARIABLE: ""}
+            commands.append(UuidSetvarMulti(call.channel_uuid, tuple(armed.items())))
+        commands += [
+            UuidSetvar(self._link.channel_uuid or "", JOIN_VARIABLE),
+            *joining(transferee, target, {}),
+        ]
+        if not session.link.send_all(commands)[-1].ok:
+            self._broken()
+
+    def _take_over(self, call: Call) -> None:
+        """Make ``call`` one of our session's, with its handlers and all."""
+        old, new = call.session, self.session
+        if old is not new:
+            call.session = new
+            new.calls[call.channel_uuid] = call
+            old.post(lambda: old.give_away(call))
+
+    def _joined(self) -> None:
+        """They talk: both legs of the transferor have served."""
+        if self.state not in (State.COMING_HOME, State.JOINING):
+            return
+        self._end(State.SUCCEEDED)
+        session, seconds = self.session, self.session.settings.transfer.release_transferor_after_s
+        released: list[Command] = [
+            SchedHangup(seconds, self.transferor.channel_uuid, "ATTENDED_TRANSFER")
+        ]
+        if self.replaced is not None:
+            released.append(UuidKill(self.replaced.channel_uuid, "ATTENDED_TRANSFER"))
+        session.link.send_all(released)
+        session.emit(TransferComplete(session, self.transferor))
+
+    # -- the end ------------------------------------------------------------------------------
+
+    def drop(self) -> None:
+        """The session ends: what has not been answered is refused, the rest joined by FreeSWITCH.
+
+        Nothing is left to be joined when it ends because the transferee has.
+        """
+        refused = self.state in _OPEN
+        self._end(State.FAILED)
+        if refused:
+            reject(self._link)
+        elif self.transferee.alive:
+            let_go(self._link)
+        else:
+            self._hang_up_all()
+        self._tell_failure(_FORBIDDEN if refused else _BROKEN)
+
+    def _loopback_gone(self) -> None:
+        """FreeSWITCH has ended it: it waited long enough, or the transferor hung up."""
+        if self.state in (*_OPEN, State.ANSWERED):
+            self._fail()
+
+    def _fail(self) -> None:
+        """Refuse; whatever was said, nobody has been moved yet."""
+        calling = self.state is State.CALLING
+        self._end(State.FAILED)
+        reject(self._link)
+        session = self.session
+        if calling and self.target is not None and self.target.alive:
+            session.link.send(UuidKill(self.target.channel_uuid, "ORIGINATOR_CANCEL"))
+        session.dials.update(self._set_aside)
+        if self._set_aside and self.transferee.alive and not self.transferor.alive:
+            session.link.send(UuidKill(self.transferee.channel_uuid))  # their call is over
+        self._tell_failure(_FORBIDDEN)
+
+    def _broken(self) -> None:
+        """Success has been reported, and one of the two is not there any more: the call is over."""
+        session, transferee = self.session, self.transferee.channel_uuid
+        asked = session.link.send(UuidGetvar(transferee, "last_bridge_to"))
+        if self.target is not None and value_of(asked.text) == self.target.channel_uuid:
+            self._joined()
+            return
+        self._end(State.FAILED)
+        self._hang_up_all()
+        self._tell_failure(_BROKEN)
+
+    def _hang_up_all(self) -> None:
+        """The transferor has been told of success: whoever is left has nobody to talk with."""
+        calls = (self.transferee, self.replaced, self.target)
+        legs = [call.channel_uuid for call in calls if call is not None and call.alive]
+        legs.append(self._link.channel_uuid or "")
+        try:
+            self.session.link.send_all([UuidKill(uuid, "NORMAL_CLEARING") for uuid in legs])
+        except LinkError as error:
+            log.info("%s: attended transfer: %s", self.session.id, error)
+
+    def _tell_failure(self, status: SipStatus) -> None:
+        session, call = self.session, self.transferor
+        session.emit(TransferFailed(session, call, status.code, status.reason))
+
+    def _end(self, state: State) -> None:
+        self._move(state)
+        self._cancel_deadline()
+        self._link.on_lost = None
+        self._board.attended.remove(self)
+
+    # -- inner --------------------------------------------------------------------------------
+
+    def _move(self, state: State) -> None:
+        log.info(
+            "%s attended transfer by %s: %s -> %s",
+            self.session.id,
+            self.transferor.channel_uuid,
+            self.state.value,
+            state.value,
+        )
+        self.state = state
+
+    def _command(self, *commands: Command) -> None:
+        """Send by the loopback's link; when that is lost, `_loopback_gone` follows by itself."""
+        try:
+            self._link.send_all(commands)
+        except (LinkError, ChannelGone) as error:
+            log.info("%s: attended transfer: %s", self.session.id, error)
+
+    def _set_dials_aside(self) -> None:
+        pair = (self.transferor, self.transferee)
+        dials = self.session.dials
+        for execution, dial in list(dials.items()):
+            if dial.waiting in pair and dial.outgoing in pair:
+                self._set_aside[execution] = dials.pop(execution)
+
+    def _deadline(self, seconds: float, then: Callable[[], None]) -> None:
+        self._cancel_deadline()
+        self._timer = self.session.after(seconds, then)
+
+    def _cancel_deadline(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

@@ -1,0 +1,110 @@
+"""What a REFER with Replaces asks for, and whom it concerns among the calls of this worker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fsctl.esl.commands import Originate, UuidGetvar
+from fsctl.esl.connection import Connection
+from fsctl.session.call import Call
+from fsctl.session.dial import arming, called_variables
+from fsctl.session.dialstring import DialString
+from fsctl.session.identity import presented
+from fsctl.session.request import value_of
+from fsctl.sip.refer import ReferTo, Replaces, parse_refer_to, parse_replaces
+
+if TYPE_CHECKING:
+    from fsctl.session.switchboard import Switchboard
+
+_PARK_TIMEOUT_S = 10
+"""A target that has answered waits so long to be joined; it hangs up then, should we have died."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttendedRequest:
+    """``replaced`` is the transferor's second leg, ``target`` who talks with it or rings for it."""
+
+    refer_to: ReferTo
+    headers: Mapping[str, str]
+    replaced: Call | None
+    target: Call | None
+
+
+def read_attended(
+    board: Switchboard, link: Connection, transferor: Call, transferee: Call
+) -> AttendedRequest:
+    """Read the request from the variables of the loopback that opened ``link``.
+
+    Raises LinkError, ChannelGone; UriError when Refer-To or Replaces is malformed.
+    """
+    loopback = link.channel_uuid or ""
+    names = ("sip_refer_to", "Referred-By", "_sofia_replaces_")
+    replies = link.send_all([UuidGetvar(loopback, name) for name in names])
+    refer_to, referred_by, replaces = (value_of(reply.text) for reply in replies)
+    parsed = parse_refer_to(refer_to or "")
+    headers = {"Refer-To": refer_to or ""}
+    if referred_by:
+        headers["Referred-By"] = referred_by
+    named = parsed.replaces or parse_replaces(replaces or "")
+    replaced = _find(board, link, named)
+    target = _partner(replaced) if replaced is not None else None
+    if {replaced, target} & {transferor, transferee}:
+        replaced = target = None  # the very dialog in which the REFER was sent
+    return AttendedRequest(parsed, headers, replaced, target)
+
+
+def calling_anew(transferor: Call, transferee: Call, refer_to: ReferTo) -> tuple[Call, Originate]:
+    """The call of the target, and the command that calls it, as a blind transfer would.
+
+    Not the loopback's own ``bridge``: its callee would be offered the loopback's codec, L16, only.
+    Raises NoRoute, DialStringError.
+    """
+    session, settings = transferee.session, transferee.session.settings
+    routed = session.board.router.route(refer_to.target, session.domain)
+    number, name = presented(settings, routed.route, transferee, transferor)
+    mode = routed.route.transfer_mode or settings.transfer.mode
+    target = Call(
+        session,
+        session.new_channel_uuid(),
+        number=routed.number,
+        display_name="",
+        transfer_mode=mode,
+        outgoing=True,
+    )
+    variables = arming(target, transferee, session.board.home, settings) | called_variables(
+        target,
+        caller_id=number,
+        display_name=name,
+        ring_timeout_s=routed.route.ring_timeout_s or settings.transfer.ring_timeout_s,
+        headers={},
+        codecs=settings.call.codecs,
+    )
+    variables |= {"ignore_early_media": "true", "park_timeout": str(_PARK_TIMEOUT_S)}
+    dial_string = DialString(routed.endpoint, variables)
+    return target, Originate(dial_string.format_for_originate())
+
+
+def _find(board: Switchboard, link: Connection, named: Replaces) -> Call | None:
+    """The leg of ours whose dialog it is (RFC 3891 section 3): Call-ID and both tags."""
+    for session in board.sessions.values():
+        for call in session.calls.values():
+            if call.alive and call.sip_call_id == named.call_id:
+                return call if _has_tags(link, call, named) else None
+    return None
+
+
+def _has_tags(link: Connection, call: Call, named: Replaces) -> bool:
+    """The tags are the proof that the phone takes part in the dialog. FreeSWITCH asks for none."""
+    names = ("sip_from_tag", "sip_to_tag")
+    replies = link.send_all([UuidGetvar(call.channel_uuid, name) for name in names])
+    known = {value_of(reply.text) for reply in replies} - {None}
+    return bool(known) and known <= {named.from_tag, named.to_tag}
+
+
+def _partner(call: Call) -> Call | None:
+    if call.peer is not None and call.peer.alive:
+        return call.peer
+    dials = call.session.dials.values()
+    return next((dial.outgoing for dial in dials if dial.waiting is call), None)

@@ -1,0 +1,420 @@
+"""Attended transfers (REFER with Replaces, RFC 5589 section 7): the running session decides."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.stories.world import Party, World, hear_each_other, talking
+
+BY = pytest.mark.parametrize("by", ["callee", "caller"])
+
+TELLS = """
+from fsctl.scenario import (
+    AttendedTransferRequested, Disconnected, Scenario, TransferComplete, TransferFailed,
+)
+
+scenario = Scenario()
+
+@scenario.on(TransferComplete)
+def complete(event):
+    tell("complete", event.call.number, event.role)
+
+@scenario.on(TransferFailed)
+def failed(event):
+    tell("failed", event.call.number, event.code)
+
+@scenario.on(Disconnected)
+def left(event):
+    tell("left", event.call.number)
+
+@scenario.on(AttendedTransferRequested)
+def requested(event):
+    numbers = [call.number if call else "-" for call in (
+        event.call, event.transferee, event.replaced, event.target)]
+    tell("asked", *numbers, sorted(event.headers))
+    decide(event)
+
+def decide(event):
+"""
+ACCEPTS = f"{TELLS}    event.accept()\n"
+REFUSES = f"{TELLS}    event.refuse()\n"
+RAISES = f"{TELLS}    raise RuntimeError('on purpose')\n"
+WAITS = f"{TELLS}    pass\n"
+ACCEPTS_ANYTHING = f"""{TELLS}    try:
+        event.accept()
+    except ValueError as error:
+        tell(error)
+"""
+
+
+def consulting(world: World, by: str) -> tuple[Party, Party, Party, Party]:
+    """Two talk, and the transferor talks with Carol (1002) on another line.
+
+    Returns transferor, transferee, the transferor's other line, Carol.
+    """
+    transferor, transferee = talking(world, by)
+    carol = world.party("1002", "Carol").answers()
+    line = world.line(transferor)
+    line.calls("1002")
+    line.wait_talking()
+    assert hear_each_other(line, carol)
+    return transferor, transferee, line, carol
+
+
+def refer(world: World, transferor: Party, line: Party) -> None:
+    transferor.refers(world.replacing(line, "1002"), "<sip:referrer@example.org>")
+
+
+def asked(transferor: Party, transferee: Party) -> str:
+    """What the scenario tells of the request."""
+    who, whom = transferor.number, transferee.number
+    return f"asked {who} {whom} {who} 1002 ['Refer-To', 'Referred-By']"
+
+
+def assert_transferred(transferor: Party, transferee: Party, line: Party, carol: Party) -> None:
+    """One report of success; transferee and target talk, and the transferor is rid of both."""
+    assert transferor.wait_notify() == "SIP/2.0 200 OK"
+    assert hear_each_other(transferee, carol)
+    transferor.wait_over()
+    line.wait_over()
+    assert transferor.notify_events == transferor.refer_events()
+    assert len(transferor.notifies) == 1
+    assert not line.notifies
+    assert hear_each_other(transferee, carol)
+
+
+def assert_refused(transferor: Party, transferee: Party, line: Party, carol: Party) -> None:
+    """One report of failure; everybody talks on with whom they did."""
+    assert transferor.wait_notify() == "SIP/2.0 403 Forbidden"
+    assert hear_each_other(transferor, transferee)
+    assert hear_each_other(line, carol)
+    assert transferor.notify_events == transferor.refer_events()
+    assert len(transferor.notifies) == 1
+
+
+@BY
+def test_both_dialogs_are_ours(world: World, by: str) -> None:
+    """Without a handler it is accepted; who is left can hang up."""
+    world.serve()
+    people = consulting(world, by)
+    refer(world, people[0], people[2])
+    assert_transferred(*people)
+    people[3].hangs_up()
+    people[1].wait_over()
+
+
+@BY
+def test_accepted_by_the_scenario(world: World, by: str) -> None:
+    world.serve(scenario=ACCEPTS)
+    people = consulting(world, by)
+    refer(world, people[0], people[2])
+    assert_transferred(*people)
+    who, whom = people[0].number, people[1].number
+    world.wait_told(asked(*people[:2]))
+    world.wait_told(f"complete {who} transferor")
+    people[1].hangs_up()
+    people[3].wait_over()
+    world.wait_told("left 1002")
+    world.wait_told(f"left {whom}")
+
+
+@BY
+def test_refused_by_the_scenario(world: World, by: str) -> None:
+    world.serve(scenario=REFUSES)
+    people = consulting(world, by)
+    refer(world, people[0], people[2])
+    assert_refused(*people)
+    world.wait_told(f"failed {people[0].number} 403")
+
+
+@BY
+def test_a_handler_that_raises(world: World, by: str) -> None:
+    world.serve(scenario=RAISES)
+    world.expect_error("on purpose")
+    people = consulting(world, by)
+    refer(world, people[0], people[2])
+    assert_refused(*people)
+
+
+def test_a_scenario_that_does_not_decide(world: World) -> None:
+    world.serve(scenario=WAITS, transfer={"decision_timeout_s": 0.3})
+    people = consulting(world, "callee")
+    refer(world, people[0], people[2])
+    assert_refused(*people)
+
+
+@pytest.mark.parametrize("scenario", ["", ACCEPTS_ANYTHING], ids=["default", "accepted"])
+def test_a_dialog_that_is_no_call_of_ours(world: World, scenario: str) -> None:
+    world.serve(scenario=scenario)
+    people = consulting(world, "callee")
+    people[0].refers(world.replacing(people[2], "1002").replace("to-tag%3D", "to-tag%3Dx"))
+    assert_refused(*people) if not scenario else None
+    if scenario:
+        world.wait_told("the REFER replaces a dialog that is no call of ours")
+
+
+@BY
+@pytest.mark.parametrize("next_by", ["transferee", "target"])
+def test_a_blind_transfer_after_an_attended_one(world: World, by: str, next_by: str) -> None:
+    world.serve()
+    transferor, transferee, line, carol = consulting(world, by)
+    refer(world, transferor, line)
+    assert_transferred(transferor, transferee, line, carol)
+    dave = world.party("1003", "Dave").answers()
+    one, other = (transferee, carol) if next_by == "transferee" else (carol, transferee)
+    one.refers(world.refer_to("1003"))
+    assert one.wait_notify() == "SIP/2.0 200 OK"
+    assert hear_each_other(other, dave)
+    one.wait_over()
+    assert len(one.notifies) == 1
+    assert "traceback" not in world.log().lower()
+
+
+@BY
+def test_the_target_had_called_the_transferor(world: World, by: str) -> None:
+    """The leg to replace is one that FreeSWITCH dialled, and the target's has a link of its own."""
+    world.serve(scenario=ACCEPTS)
+    transferor, transferee = talking(world, by)
+    line = world.line(transferor).answers()
+    carol = world.party("3000", "Carol")
+    carol.calls(transferor.number)
+    carol.wait_talking()
+    assert hear_each_other(line, carol)
+    transferor.refers(world.replacing(line, "3000"))
+    assert_transferred(transferor, transferee, line, carol)
+    dave = world.party("1003", "Dave").answers()
+    carol.refers(world.refer_to("1003"))
+    assert carol.wait_notify() == "SIP/2.0 200 OK"
+    assert hear_each_other(transferee, dave)
+
+
+@BY
+def test_one_attended_transfer_after_another(world: World, by: str) -> None:
+    world.serve()
+    transferor, transferee, line, carol = consulting(world, by)
+    refer(world, transferor, line)
+    assert_transferred(transferor, transferee, line, carol)
+    dave = world.party("1003", "Dave").answers()
+    second = world.line(carol)
+    second.calls("1003")
+    second.wait_talking()
+    assert hear_each_other(second, dave)
+    carol.refers(world.replacing(second, "1003"))
+    assert_transferred(carol, transferee, second, dave)
+
+
+@BY
+def test_after_a_blind_one(world: World, by: str) -> None:
+    world.serve()
+    first, transferee = talking(world, by)
+    transferor = world.party("1003", "Dave").answers()
+    first.refers(world.refer_to("1003"))
+    assert first.wait_notify() == "SIP/2.0 200 OK"
+    assert hear_each_other(transferee, transferor)
+    carol = world.party("1002", "Carol").answers()
+    line = world.line(transferor)
+    line.calls("1002")
+    line.wait_talking()
+    assert hear_each_other(line, carol)
+    refer(world, transferor, line)
+    assert_transferred(transferor, transferee, line, carol)
+
+
+def test_left_to_the_switch(world: World) -> None:
+    """Then FreeSWITCH joins its own dialogs without asking."""
+    world.serve(scenario=REFUSES, transfer={"attended": "switch"})
+    transferor, transferee, line, carol = consulting(world, "callee")
+    refer(world, transferor, line)
+    assert transferor.wait_notify() == "SIP/2.0 200 OK"
+    assert hear_each_other(transferee, carol)
+    line.wait_over()
+    assert not any(told.startswith("asked") for told in world.told())
+
+
+# -- semi-attended: the target still rings when the REFER comes
+
+
+def ringing(world: World, by: str) -> tuple[Party, Party, Party, Party]:
+    """As ``consulting``, but Carol's phone still rings."""
+    transferor, transferee = talking(world, by)
+    carol = world.party("1002", "Carol").rings()
+    line = world.line(transferor)
+    line.calls("1002")
+    line.wait_received(180)
+    return transferor, transferee, line, carol
+
+
+@BY
+def test_the_target_answers_later(world: World, by: str) -> None:
+    world.serve(scenario=ACCEPTS)
+    transferor, transferee, line, carol = ringing(world, by)
+    refer(world, transferor, line)
+    world.wait_told(asked(transferor, transferee))
+    assert hear_each_other(transferor, transferee)
+    assert not transferor.notifies
+    carol.answer_now()
+    assert_transferred(transferor, transferee, line, carol)
+
+
+@BY
+def test_the_target_is_busy_after_all(world: World, by: str) -> None:
+    world.serve()
+    transferor, transferee, line, carol = ringing(world, by)
+    refer(world, transferor, line)
+    assert hear_each_other(transferor, transferee)
+    carol.refuse_now(486, "Busy Here")
+    assert transferor.wait_notify() == "SIP/2.0 403 Forbidden"
+    line.wait_received(486)
+    assert hear_each_other(transferor, transferee)
+    assert len(transferor.notifies) == 1
+
+
+@BY
+@pytest.mark.parametrize("answers", [True, False], ids=["answers", "busy"])
+def test_the_transferor_gives_its_second_call_up(world: World, by: str, answers: bool) -> None:
+    """It sends CANCEL when its REFER has been accepted: the target is called anew."""
+    world.serve(scenario=ACCEPTS)
+    transferor, transferee, line, carol = ringing(world, by)
+    refer(world, transferor, line)
+    world.wait_told(asked(transferor, transferee))
+    assert hear_each_other(transferor, transferee)
+    line.gives_up()
+    line.wait_over()
+    invite = carol.wait_received("INVITE", 2)
+    assert f":{transferee.number}@" in invite.header("From")
+    assert hear_each_other(transferor, transferee)
+    if answers:
+        carol.answer_now()
+        assert_transferred(transferor, transferee, line, carol)
+        return
+    carol.refuse_now(486, "Busy Here")
+    assert transferor.wait_notify() == "SIP/2.0 403 Forbidden"
+    assert hear_each_other(transferor, transferee)
+    assert len(transferor.notifies) == 1
+
+
+# -- the controller dies between FreeSWITCH's report of success and the join
+
+
+DIES = f"""{TELLS}    event.transfer.{{step}} = lambda *_: tell("{{step}}")
+    event.accept()
+"""
+
+
+@pytest.mark.parametrize(
+    ("by", "step"),
+    [("callee", "_join"), ("caller", "_fetch"), ("caller", "came_home")],
+)
+def test_the_controller_dies_before_the_join(world: World, by: str, step: str) -> None:
+    """The dialplan joins the two: the target's channel is on the leg that it runs for."""
+    world.serve(scenario=DIES.format(step=step))
+    transferor, transferee, line, carol = consulting(world, by)
+    refer(world, transferor, line)
+    world.wait_told(step)
+    assert transferor.wait_notify() == "SIP/2.0 200 OK"
+    world.kill()
+    assert hear_each_other(transferee, carol)
+    line.wait_over()
+    transferor.wait_over()
+    assert hear_each_other(transferee, carol)
+    assert len(transferor.notifies) == 1
+    carol.hangs_up()
+    transferee.wait_over()
+
+
+@BY
+def test_a_blind_transfer_after_such_a_death(world: World, by: str) -> None:
+    """mod_loopback leaves when it finds a bridge on both of its sides; then all is as ever."""
+    world.serve(scenario=DIES.format(step="_join" if by == "callee" else "_fetch"))
+    transferor, transferee, line, carol = consulting(world, by)
+    refer(world, transferor, line)
+    world.wait_told("_join" if by == "callee" else "_fetch")
+    world.kill()
+    assert hear_each_other(transferee, carol)
+    world.restart()
+    world.wait(lambda: world.legs() == 2, "the loopback has left")
+    dave = world.party("1003", "Dave").answers()
+    carol.refers(world.refer_to("1003"))
+    assert carol.wait_notify() == "SIP/2.0 200 OK"
+    assert hear_each_other(transferee, dave)
+
+
+@pytest.mark.parametrize("how", ["kill", "terminate"])
+def test_the_controller_goes_before_the_decision(world: World, how: str) -> None:
+    """FreeSWITCH refuses, and everybody talks on."""
+    world.serve(scenario=WAITS)
+    people = consulting(world, "callee")
+    refer(world, people[0], people[2])
+    world.wait_told(asked(*people[:2]))
+    world.kill() if how == "kill" else world.terminate()
+    assert_refused(*people)
+
+
+def test_the_controller_dies_while_the_target_rings(world: World) -> None:
+    world.serve(scenario=ACCEPTS)
+    transferor, transferee, line, carol = ringing(world, "callee")
+    refer(world, transferor, line)
+    world.wait_told(asked(transferor, transferee))
+    world.kill()
+    assert transferor.wait_notify() == "SIP/2.0 403 Forbidden"
+    carol.answer_now()
+    line.wait_talking()
+    assert_refused(transferor, transferee, line, carol)
+
+
+# -- somebody leaves meanwhile
+
+
+LEAVES = f"""{TELLS}
+    join = event.transfer._join
+    def later():
+        tell("answered")
+        event.session.set_timeout(1.0, join)
+    event.transfer._join = later
+    event.accept()
+"""
+
+
+@pytest.mark.parametrize("who", ["transferee", "target"])
+def test_somebody_leaves_just_before_the_join(world: World, who: str) -> None:
+    """Success has been reported: the call is over for all, and nothing is left."""
+    world.serve(scenario=LEAVES)
+    transferor, transferee, line, carol = consulting(world, "callee")
+    refer(world, transferor, line)
+    world.wait_told("answered")
+    (transferee if who == "transferee" else carol).hangs_up()
+    for party in (transferor, transferee, line, carol):
+        party.wait_over()
+    assert transferor.notifies == ["SIP/2.0 200 OK"]
+    world.wait_told("failed 1001 503")
+    world.wait(lambda: not world.legs(), "no leg is left")
+
+
+@BY
+@pytest.mark.parametrize("who", ["transferor", "transferee"])
+def test_somebody_leaves_while_the_target_rings(world: World, by: str, who: str) -> None:
+    """Their call is over; the second one goes on as an ordinary call."""
+    world.serve(scenario=ACCEPTS)
+    transferor, transferee, line, carol = ringing(world, by)
+    refer(world, transferor, line)
+    world.wait_told(asked(transferor, transferee))
+    leaving, left = (transferor, transferee)[:: 1 if who == "transferor" else -1]
+    leaving.hangs_up()
+    left.wait_over()
+    world.wait_told(f"failed {transferor.number} 403")
+    carol.answer_now()
+    line.wait_talking()
+    assert hear_each_other(line, carol)
+    assert "SIP/2.0 200 OK" not in transferor.notifies
+
+
+@BY
+def test_the_target_leaves_before_the_decision(world: World, by: str) -> None:
+    world.serve(scenario=WAITS, transfer={"decision_timeout_s": 0.5})
+    transferor, transferee, line, carol = consulting(world, by)
+    refer(world, transferor, line)
+    world.wait_told(asked(transferor, transferee))
+    carol.hangs_up()
+    line.wait_over()
+    assert transferor.wait_notify() == "SIP/2.0 403 Forbidden"
+    assert hear_each_other(transferor, transferee)
