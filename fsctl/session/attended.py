@@ -114,6 +114,7 @@ class AttendedTransfer:
         self._board = self.session.board
         self._set_aside: dict[str, Dial] = {}
         """What calls joined transferor and transferee: their end is not the end of a call now."""
+        self._guests: tuple[Call, ...] = ()
         self._timer: Timer | None = None
 
     # -- the request --------------------------------------------------------------------------
@@ -128,6 +129,7 @@ class AttendedTransfer:
             self._fail()
             return
         self.replaced, self.target = request.replaced, request.target
+        self._guests = request.guests
         self._refer_to = request.refer_to
         self._deadline(self.session.settings.transfer.decision_timeout_s, self._undecided)
         event = AttendedTransferRequested(
@@ -423,6 +425,9 @@ class AttendedTransfer:
         self._cancel_deadline()
         self._link.on_lost = None
         self._board.attended.remove(self)
+        for guest in self._guests:
+            if state is not State.SUCCEEDED or guest is not self.target:
+                self.session.calls.pop(guest.channel_uuid, None)
 
     # -- inner --------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from fsctl.esl.commands import Originate, UuidGetvar
 from fsctl.esl.connection import Connection
+from fsctl.session.attended_elsewhere import find_elsewhere
 from fsctl.session.call import Call
 from fsctl.session.dial import arming, called_variables
 from fsctl.session.dialstring import DialString
@@ -30,6 +31,8 @@ class AttendedRequest:
     headers: Mapping[str, str]
     replaced: Call | None
     target: Call | None
+    guests: tuple[Call, ...] = ()
+    """Those of them that another worker has: in our session until all is decided."""
 
 
 def read_attended(
@@ -50,9 +53,13 @@ def read_attended(
     named = parsed.replaces or parse_replaces(replaces or "")
     replaced = _find(board, link, named)
     target = _partner(replaced) if replaced is not None else None
+    guests: tuple[Call, ...] = ()
+    if replaced is None and (found := find_elsewhere(transferor.session, link, named)):
+        replaced, target = found
+        guests = (replaced, target) if target else (replaced,)
     if {replaced, target} & {transferor, transferee}:
         replaced = target = None  # the very dialog in which the REFER was sent
-    return AttendedRequest(parsed, headers, replaced, target)
+    return AttendedRequest(parsed, headers, replaced, target, guests)
 
 
 def calling_anew(transferor: Call, transferee: Call, refer_to: ReferTo) -> tuple[Call, Originate]:

@@ -113,6 +113,9 @@ class Intake:
             session.legacy.bridged(first, second)
         one, other = session.calls.get(first), session.calls.get(second)
         if one is None or other is None:
+            known = one or other
+            if known is not None and session.legacy is None:
+                session.check_still_ours(known)
             return
         one.peer, other.peer = other, one
         if one.joining is other:

@@ -577,6 +577,13 @@ class Session:
             if call in (dial.waiting, dial.outgoing):
                 del self.dials[execution]
 
+    def check_still_ours(self, call: Call) -> None:
+        """``call`` talks with somebody whom we do not know: another worker may have taken it."""
+        asked = self.link.send(UuidGetvar(call.channel_uuid, "fsctl_session"))
+        if value_of(asked.text) not in (None, self.id):
+            log.info("%s: %s is another session's now", self.id, call)
+            self.give_away(call)
+
     # -- inner ------------------------------------------------------------------------------
 
     def _ring_deadline(self, dial: Dial, execution: str) -> None:

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 from contextlib import suppress
+from urllib.parse import quote
 
 import pytest
 
@@ -332,3 +333,34 @@ def test_nobody_is_cut_when_all_are_killed(served, phones, switch):
     bob.refer(f"<{switch.uri('1002')}>")
     assert bob.wait_notify() == "SIP/2.0 403 Forbidden"
     assert hear_each_other(alice, bob)
+
+
+@pytest.mark.parametrize("by", ["callee", "caller"])
+def test_an_attended_transfer_between_the_calls_of_two_workers(workers, phones, switch, by):
+    """Bob's two calls are different workers': the one finds the other's on the switch."""
+    alice, bob = talking(phones)
+    transferor, transferee = (bob, alice) if by == "callee" else (alice, bob)
+    carol = phones.callee("1002", name="Carol")
+    for _ in range(20):
+        consultation = phones.caller(f"77{transferor.number}", "1002", name="Consultation")
+        consultation.wait_talking()
+        assert hear_each_other(consultation, carol)
+        if workers.pid_of(consultation) != workers.pid_of(alice):
+            break
+        consultation.bye()
+        carol.wait_over()
+    else:
+        pytest.fail("twenty calls in a row went to the same worker")
+    replaces = quote(consultation.dialog().replaces, safe="")
+    assert transferor.refer(f"<{switch.uri('1002')}?Replaces={replaces}>").status == 202
+    assert transferor.wait_notify() == "SIP/2.0 200 OK"
+    assert hear_each_other(transferee, carol)
+    transferor.wait_over()
+    consultation.wait_over()
+    dave = phones.callee("1003")
+    assert carol.refer(f"<{switch.uri('1003')}>").status == 202
+    assert carol.wait_notify() == "SIP/2.0 200 OK"
+    assert hear_each_other(transferee, dave)
+    transferee.bye()
+    dave.wait_over()
+    switch.wait_no_channels(5)

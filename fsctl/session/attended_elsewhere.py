@@ -1,0 +1,89 @@
+"""The dialog that a REFER replaces may be another worker's call: FreeSWITCH knows it all the same.
+
+Its channels say everything (``fsctl_*``, the dialog's Call-ID and tags, with whom they talk). The
+two calls become guests of the transferor's session until the transfer is decided; its other worker
+lets the target go when it sees that it talks with somebody else (see ``Session.check_still_ours``).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+
+from fsctl.esl.commands import Filter, ShowChannels, UuidGetvar
+from fsctl.esl.connection import Connection
+from fsctl.session.call import Call, CallState
+from fsctl.session.request import value_of
+from fsctl.session.session import Session
+from fsctl.sip.refer import Replaces
+
+log = logging.getLogger(__name__)
+
+_AT_ONCE = 500
+"""Questions in one write: FreeSWITCH answers them in order."""
+
+
+def find_elsewhere(
+    session: Session, link: Connection, named: Replaces
+) -> tuple[Call, Call | None] | None:
+    """The replaced call and its partner, as new calls of ``session``; None: no call of any worker.
+
+    Raises LinkError, ChannelGone.
+    """
+    rows = json.loads(link.api(ShowChannels())).get("rows", [])
+    channels = [str(row.get("uuid")) for row in rows]
+    replaced = next(
+        (
+            uuid
+            for uuid, call_id in zip(channels, _ask(link, channels, "sip_call_id"), strict=True)
+            if call_id == named.call_id
+        ),
+        None,
+    )
+    if replaced is None or not _is_named(link, replaced, named):
+        return None
+    partner = _of(link, replaced, "signal_bond") or _of(link, replaced, "originate_signal_bond")
+    made = _guest(session, link, replaced)
+    target = _guest(session, link, partner) if partner else None
+    if target is not None and target.connected:
+        made.peer, target.peer = target, made
+    log.info("%s: the dialog to replace is another worker's: %s", session.id, made)
+    return made, target
+
+
+def _guest(session: Session, link: Connection, channel: str) -> Call:
+    number = _of(link, channel, "fsctl_number") or ""
+    answered = _of(link, channel, "endpoint_disposition") == "ANSWER"
+    call = Call(
+        session,
+        channel,
+        number=number,
+        display_name="",
+        transfer_mode=session.settings.transfer.mode,
+        state=CallState.CONNECTED if answered else CallState.RINGING,
+        outgoing=_of(link, channel, "direction") == "outbound",
+    )
+    session.calls[channel] = call
+    session.link.send(Filter("Unique-ID", channel)).raise_for_error()
+    return call
+
+
+def _is_named(link: Connection, channel: str, named: Replaces) -> bool:
+    """One of fsctl's own calls, and the dialog's tags are those that the phone has named."""
+    known = {_of(link, channel, name) for name in ("sip_from_tag", "sip_to_tag")} - {None}
+    ours = _of(link, channel, "fsctl_session") is not None
+    return ours and bool(known) and known <= {named.from_tag, named.to_tag}
+
+
+def _of(link: Connection, channel: str, name: str) -> str | None:
+    return value_of(link.send(UuidGetvar(channel, name)).text)
+
+
+def _ask(link: Connection, channels: Sequence[str], name: str) -> list[str | None]:
+    answers: list[str | None] = []
+    for start in range(0, len(channels), _AT_ONCE):
+        some = channels[start : start + _AT_ONCE]
+        replies = link.send_all([UuidGetvar(channel, name) for channel in some])
+        answers += [value_of(reply.text) for reply in replies]
+    return answers
