@@ -115,6 +115,8 @@ class AttendedTransfer:
         self._set_aside: dict[str, Dial] = {}
         """What calls joined transferor and transferee: their end is not the end of a call now."""
         self._guests: tuple[Call, ...] = ()
+        self.when_refused: Callable[[], None] = lambda: None
+        """What follows when everybody talks on."""
         self._timer: Timer | None = None
 
     # -- the request --------------------------------------------------------------------------
@@ -394,6 +396,7 @@ class AttendedTransfer:
         if self._set_aside and self.transferee.alive and not self.transferor.alive:
             session.link.send(UuidKill(self.transferee.channel_uuid))  # their call is over
         self._tell_failure(_FORBIDDEN)
+        self.when_refused()
 
     def _broken(self) -> None:
         """Success has been reported, and one of the two is not there any more: the call is over."""

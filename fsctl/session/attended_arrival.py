@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.esl.farewell import let_go
-from fsctl.session.attended import JOIN_VARIABLE, AttendedTransfer, reject
+from fsctl.session.attended import AttendedTransfer, reject
+from fsctl.session.attended_elsewhere import guest, is_ours
 from fsctl.session.call import Call
+from fsctl.session.events import Resumed
+from fsctl.session.session import Session
 
 if TYPE_CHECKING:
     from fsctl.session.switchboard import Switchboard
@@ -26,22 +30,49 @@ def arrive(board: Switchboard, link: Connection, snapshot: Event) -> None:
         session.adopt(link, lambda: transfer.came_home(link))
         link.wait_closed()
         return
-    if snapshot.variable(JOIN_VARIABLE) and not snapshot.variable("sip_h_X-FS-Refer-From"):
+    if not snapshot.variable("sip_h_X-FS-Refer-From"):
         let_go(link)  # a transferee whose worker died on the way: the dialplan joins it
         return
     found = _parties(board, snapshot)
-    if found is None:
-        log.warning(
-            "attended transfer refused: the transferor %s is in no session",
-            snapshot.variable("sip_h_X-FS-Refer-From"),
-        )
+    if found is not None:
+        found[0].session.post(_transfer(board, *found, link, snapshot).begin)
+        link.wait_closed()
+    elif board.draining:
         reject(link)
+    else:
+        board.run(Session(board, str(uuid4()), link), _resume, link, snapshot)
+
+
+def _resume(session: Session, link: Connection, snapshot: Event) -> None:
+    """Go on with a call whose worker is gone: its channels say what is needed.
+
+    The loopback's link is the session's until the transferee has opened one; refused, the first two
+    talk on as they did, in nobody's session.
+    """
+    named = [snapshot.variable(f"sip_h_X-FS-Refer-{who}") or "" for who in ("From", "For")]
+    session.take_link(link, link.channel_uuid or "")
+    ours = is_ours(link, named[0]) and is_ours(link, named[1])
+    if not ours:
+        log.warning("attended transfer refused: %s is no call of ours", named[0])
+        reject(link)
+        session.hand_over()
         return
+    transferor, transferee = (guest(session, link, channel) for channel in named)
+    transferor.peer, transferee.peer = transferee, transferor
+    log.info("%s: taking over an attended transfer by %s", session.id, transferor)
+    session.emit(Resumed(session, transferor, transferee))
+    transfer = _transfer(session.board, transferor, transferee, link, snapshot)
+    transfer.when_refused = session.hand_over
+    transfer.begin()
+
+
+def _transfer(
+    board: Switchboard, transferor: Call, transferee: Call, link: Connection, snapshot: Event
+) -> AttendedTransfer:
     other_half = snapshot.variable("other_loopback_leg_uuid") or ""
-    made = AttendedTransfer(*found, link, other_half)
+    made = AttendedTransfer(transferor, transferee, link, other_half)
     board.attended.append(made)
-    made.session.post(made.begin)
-    link.wait_closed()
+    return made
 
 
 def _parties(board: Switchboard, snapshot: Event) -> tuple[Call, Call] | None:

@@ -44,15 +44,16 @@ def find_elsewhere(
     if replaced is None or not _is_named(link, replaced, named):
         return None
     partner = _of(link, replaced, "signal_bond") or _of(link, replaced, "originate_signal_bond")
-    made = _guest(session, link, replaced)
-    target = _guest(session, link, partner) if partner else None
+    made = guest(session, link, replaced)
+    target = guest(session, link, partner) if partner else None
     if target is not None and target.connected:
         made.peer, target.peer = target, made
     log.info("%s: the dialog to replace is another worker's: %s", session.id, made)
     return made, target
 
 
-def _guest(session: Session, link: Connection, channel: str) -> Call:
+def guest(session: Session, link: Connection, channel: str) -> Call:
+    """A call of ``session``, made from what its channel says. Raises LinkError."""
     number = _of(link, channel, "fsctl_number") or ""
     answered = _of(link, channel, "endpoint_disposition") == "ANSWER"
     call = Call(
@@ -69,11 +70,15 @@ def _guest(session: Session, link: Connection, channel: str) -> Call:
     return call
 
 
+def is_ours(link: Connection, channel: str) -> bool:
+    """Whether this is a leg of a call that some worker of fsctl runs, or ran."""
+    return _of(link, channel, "fsctl_session") is not None
+
+
 def _is_named(link: Connection, channel: str, named: Replaces) -> bool:
     """One of fsctl's own calls, and the dialog's tags are those that the phone has named."""
     known = {_of(link, channel, name) for name in ("sip_from_tag", "sip_to_tag")} - {None}
-    ours = _of(link, channel, "fsctl_session") is not None
-    return ours and bool(known) and known <= {named.from_tag, named.to_tag}
+    return is_ours(link, channel) and bool(known) and known <= {named.from_tag, named.to_tag}
 
 
 def _of(link: Connection, channel: str, name: str) -> str | None:

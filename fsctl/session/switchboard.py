@@ -49,7 +49,7 @@ class Switchboard:
         self.idle.set()
         self.scenarios = scenarios or Scenarios()
         """Those of new sessions; a session that runs keeps its own."""
-        self._draining = False
+        self.draining = False
 
     def handle(self, link: Connection, snapshot: Event) -> None:
         """Serve one link until it is closed; called in a greenlet of its own."""
@@ -60,17 +60,17 @@ class Switchboard:
             attended_arrival.arrive(self, link, snapshot)
         elif context == REFER_CONTEXT:
             self._come_home(link, snapshot)
-        elif self._draining or len(self.sessions) >= self.settings.server.max_calls:
+        elif self.draining or len(self.sessions) >= self.settings.server.max_calls:
             log.warning("a call is left to the switch: %d sessions run", len(self.sessions))
             let_go(link)
         elif context == LEGACY_CONTEXT:
-            self._run(Session(self, _new_id(), link), entry.legacy_transfer, link, snapshot)
+            self.run(Session(self, _new_id(), link), entry.legacy_transfer, link, snapshot)
         else:
-            self._run(Session(self, _new_id(), link), entry.new_call, link, snapshot)
+            self.run(Session(self, _new_id(), link), entry.new_call, link, snapshot)
 
     def drain(self, timeout_s: float) -> None:
         """Take no new call; wait for the running ones; then leave the rest to FreeSWITCH."""
-        self._draining = True
+        self.draining = True
         self.idle.wait(timeout_s)
         for session in list(self.sessions.values()):
             session.post(session.hand_over)
@@ -83,7 +83,7 @@ class Switchboard:
             log.info("%s: taking over a transfer request", session_id)
             made = Session(self, session_id or _new_id(), link)
             made.scenario = self.scenarios.named(snapshot.variable("fsctl_scenario") or "")
-            self._run(made, entry.resume, link, snapshot)
+            self.run(made, entry.resume, link, snapshot)
             return
         session.adopt(link, lambda: entry.transfer_request(session, link, snapshot))
         link.wait_closed()
@@ -97,13 +97,14 @@ class Switchboard:
         session.adopt(link, lambda: entry.returned(session, link, snapshot))
         link.wait_closed()
 
-    def _run(
+    def run(
         self,
         session: Session,
         begin: Callable[[Session, Connection, Event], None],
         link: Connection,
         snapshot: Event,
     ) -> None:
+        """Run a new session, in the greenlet of the link that began it, to its end."""
         self.sessions[session.id] = session
         self.idle.clear()
         try:

@@ -339,6 +339,38 @@ def test_a_blind_transfer_after_such_a_death(world: World, by: str) -> None:
     assert hear_each_other(transferee, dave)
 
 
+@BY
+def test_the_controller_died_and_another_decides(world: World, by: str) -> None:
+    """Nothing but the channels knows of the calls, and it is enough."""
+    world.serve(scenario=ACCEPTS)
+    transferor, transferee, line, carol = consulting(world, by)
+    world.kill()
+    world.restart()
+    refer(world, transferor, line)
+    assert transferor.wait_notify() == "SIP/2.0 200 OK"
+    assert hear_each_other(transferee, carol)
+    transferor.wait_over()
+    line.wait_over()
+    assert asked(transferor, transferee) in world.told()
+    dave = world.party("1003").answers()
+    carol.refers(world.refer_to("1003"))
+    assert carol.wait_notify() == "SIP/2.0 200 OK"
+    assert hear_each_other(transferee, dave)
+    assert len(transferor.notifies) == len(carol.notifies) == 1
+
+
+@BY
+def test_the_controller_died_and_another_refuses(world: World, by: str) -> None:
+    world.serve(scenario=REFUSES)
+    transferor, transferee, line, carol = consulting(world, by)
+    world.kill()
+    world.restart()
+    refer(world, transferor, line)
+    assert transferor.wait_notify() == "SIP/2.0 403 Forbidden"
+    assert hear_each_other(transferor, transferee)
+    assert hear_each_other(line, carol)
+
+
 @pytest.mark.parametrize("how", ["kill", "terminate"])
 def test_the_controller_goes_before_the_decision(world: World, how: str) -> None:
     """FreeSWITCH refuses, and everybody talks on."""

@@ -248,8 +248,10 @@ def test_an_unknown_dialog_is_refused(tmp_path: Path) -> None:
     attended = files["dialplan/fsctl.xml"].find("context[@name='fsctl_attended']")
     assert attended is not None
     main = next(e for e in attended if e.attrib["name"] == "fsctl_attended")
-    settle = ("execute_extension", "settle XML fsctl_attended")
-    assert actions(main) == [("socket", "${fsctl_home} async full"), settle, settle]
+    others, settle = (
+        ("execute_extension", f"{word} XML fsctl_attended") for word in ("others", "settle")
+    )
+    assert actions(main) == [("socket", "${fsctl_home} async full"), others, settle, settle]
     assert [a.attrib["data"] for a in main.iter("anti-action")] == ["127.0.0.1:8084 async full"]
     refuse = next(e for e in attended if e.attrib["name"] == "fsctl_attended_refuse")
     assert actions(refuse) == [("hangup", "CALL_REJECTED")]
