@@ -23,7 +23,7 @@ from fsctl.simulator.dialog import Dialog
 from fsctl.simulator.dialplan import Action, Condition, Dialplan, Extension, actions, context
 from fsctl.simulator.dialplan_xml import load_dialplan, parse_dialplan
 from fsctl.simulator.link import Link
-from fsctl.simulator.phone import Behaviour, Phone
+from fsctl.simulator.phone import Behaviour, Phone, ReferBehaviour
 from fsctl.simulator.sip import SipMessage
 from fsctl.simulator.switch import SimulatedSwitch, StoryTimeout
 
@@ -38,6 +38,7 @@ __all__ = [
     "Link",
     "Phone",
     "RealClock",
+    "ReferBehaviour",
     "SimulatedSwitch",
     "SipMessage",
     "StoryTimeout",

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from fsctl.simulator.bridge import uuid_bridge
 from fsctl.simulator.causes import cause_name
 from fsctl.simulator.commands import channel_dump
 from fsctl.simulator.dialplan import Action
 from fsctl.simulator.events import SimEvent
+from fsctl.simulator.leg_apis import LEG_APIS
 from fsctl.simulator.originate import originate
 from fsctl.simulator.progress import hang_up
+from fsctl.simulator.show import show
+from fsctl.simulator.uuid_bridge import uuid_bridge
 from fsctl.simulator.words import separate
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ Api = Callable[["SimulatedSwitch", str], str]
 
 NO_CHANNEL = "-ERR No such channel!\n"
 _OK = "+OK\n"
+_CALLER_ID = ("origination_caller_id_name", "origination_caller_id_number")
 
 
 def _uuid_getvar(switch: SimulatedSwitch, arguments: str) -> str:
@@ -97,49 +99,29 @@ def _uuid_break(switch: SimulatedSwitch, arguments: str) -> str:
     return _OK
 
 
-def _uuid_broadcast(switch: SimulatedSwitch, arguments: str) -> str:
-    words = arguments.split(" ")
-    channel = switch.locate(words[0]) if words else None
-    if channel is None:
-        return "-ERR invalid uuid\n"
-    legs = words[2] if len(words) > 2 else "aleg"
-    wanted = [channel] if legs in {"aleg", "both"} else []
-    if legs in {"bleg", "both"} and channel.bridged_to is not None:
-        wanted.append(channel.bridged_to)
-    for leg in wanted:
-        leg.pending.append(_broadcast_message(words[1]))
-        leg.wake()
-    return "+OK Message sent\n"
-
-
-def _broadcast_message(path: str) -> dict[str, str]:
-    application, found, argument = path.partition("::")
-    if not found:
-        application, argument = "playback", path
-    return {
-        "call-command": "execute",
-        "execute-app-name": application,
-        "execute-app-arg": argument,
-    }
-
-
 def _uuid_transfer(switch: SimulatedSwitch, arguments: str) -> str:
     words = separate(arguments, 5)
     channel = switch.locate(words[0]) if words else None
     if channel is None:
         return NO_CHANNEL
-    legs = [channel]
     rest = words[1:]
-    if rest and rest[0] in {"-bleg", "-both"}:
-        flag = rest.pop(0)
-        other = switch.locate(channel.get_variable("signal_bond") or "")
-        legs = [leg for leg in (other, channel if flag == "-both" else None) if leg is not None]
-    number, dialplan, context = [*rest, "", "", ""][:3]
-    for leg in legs:
-        if len(legs) > 1:
-            leg.set_variable("park_after_bridge", "true")
-        switch.transfer(leg, number, dialplan, context)
+    if rest and rest[0].startswith("-"):
+        channel = _other_legs(switch, channel, rest.pop(0)[1:].lower(), rest)
+    switch.transfer(channel, *[*rest, "", "", ""][:3])
     return _OK
+
+
+def _other_legs(switch: SimulatedSwitch, channel: Channel, wanted: str, rest: list[str]) -> Channel:
+    """``-both`` moves the partner at once; ``-bleg`` moves it instead, if there is one."""
+    other = switch.locate(channel.get_variable("bridge_to") or "")
+    if other is None or wanted not in {"bleg", "both"}:
+        return channel
+    if wanted == "bleg":
+        return other
+    for leg in (other, channel):
+        leg.flags.add("redirect")
+    switch.transfer(other, *[*rest, "", "", ""][:3])
+    return channel
 
 
 def _uuid_park(switch: SimulatedSwitch, arguments: str) -> str:
@@ -195,70 +177,29 @@ def _sched_del(switch: SimulatedSwitch, arguments: str) -> str:
 
 
 def _originate(switch: SimulatedSwitch, arguments: str) -> str:
-    """``<dial string> <extension>|&<application>(<arguments>) [<dialplan>] [<context>]``."""
-    words = separate(arguments, 7)
-    if len(words) < 2:
+    """``<dial string> <extension>|&<application>(<arguments>) [<dialplan>] [<context>]``.
+
+    Then ``[<caller's name>] [<number>] [<timeout>]``. ``force_transfer_*`` never count here, and
+    the first ``)`` ends the application's arguments, as in the source.
+    """
+    words = ["" if word.lower() == "undef" else word for word in separate(arguments, 10)]
+    if not 2 <= len(words) <= 7 or not words[0] or not words[1]:
         return "-USAGE: <call url> <exten>|&<application_name>(<app_args>) ...\n"
     given_s = float(words[6]) if len(words) > 6 and words[6].isdigit() else None
-    result = originate(switch, words[0], timeout_s=given_s)
+    shown = zip(_CALLER_ID, words[4:6], strict=False)
+    extra = {name: value for name, value in shown if value}
+    result = originate(switch, words[0], timeout_s=given_s, extra=extra)
     channel = result.channel
     if channel is None:
         return f"-ERR {result.hangup_cause}\n"
     if words[1].startswith("&"):
-        application, _, argument = words[1][1:].partition("(")
-        channel.actions.append(Action(application, argument.removesuffix(")")))
+        application, _, argument = words[1][1:].partition(")")[0].partition("(")
+        channel.actions.append(Action(application, argument))
         channel.set_state("CS_EXECUTE")
     else:
-        switch.transfer(channel, words[1], *[*words[2:4], "", ""][:2])
+        dialplan, context = [*words[2:4], "", ""][:2]
+        switch.transfer(channel, words[1], dialplan or "XML", context or "default")
     return f"+OK {channel.uuid}\n"
-
-
-def _show(switch: SimulatedSwitch, arguments: str) -> str:
-    words = arguments.split()
-    if words[:1] not in (["channels"], ["calls"]):
-        return "-USAGE: codec|channels|calls ...\n"
-    rows = [_row(channel) for channel in switch.channels.values()]
-    if "count" in words:
-        if words[-1] == "json":
-            return json.dumps({"row_count": len(rows)}, separators=(",", ":"))
-        return f"\n{len(rows)} total.\n"
-    if words[-1] == "json":
-        document: dict[str, object] = {"row_count": len(rows)}
-        if rows:
-            document["rows"] = rows
-        return json.dumps(document, separators=(",", ":"))
-    lines = [",".join(row.values()) for row in rows]
-    head = [",".join(_row_names())] if rows else []
-    return "\n".join([*head, *lines]) + f"\n{len(rows)} total.\n"
-
-
-def _row(channel: Channel) -> dict[str, str]:
-    profile = channel.profile
-    values = (
-        channel.uuid,
-        channel.direction,
-        str(profile.times_us.get("Channel-Created", 0) // 1_000_000),
-        channel.name,
-        channel.running_state,
-        profile.caller_id_name,
-        profile.caller_id_number,
-        profile.network_addr,
-        profile.destination_number,
-        channel.get_variable("current_application") or "",
-        channel.get_variable("current_application_data") or "",
-        profile.dialplan,
-        profile.context,
-        channel.call_state,
-        channel.get_variable("call_uuid") or channel.uuid,
-    )
-    return dict(zip(_row_names(), values, strict=True))
-
-
-def _row_names() -> list[str]:
-    return (
-        "uuid direction created_epoch name state cid_name cid_num ip_addr dest application "
-        "application_data dialplan context callstate call_uuid"
-    ).split()
 
 
 def _status(switch: SimulatedSwitch, arguments: str) -> str:
@@ -290,7 +231,6 @@ APIS: dict[str, Api] = {
     "uuid_kill": _uuid_kill,
     "uuid_bridge": _uuid_bridge,
     "uuid_break": _uuid_break,
-    "uuid_broadcast": _uuid_broadcast,
     "uuid_transfer": _uuid_transfer,
     "uuid_park": _uuid_park,
     "uuid_dump": _uuid_dump,
@@ -299,7 +239,7 @@ APIS: dict[str, Api] = {
     "sched_transfer": _sched_transfer,
     "sched_del": _sched_del,
     "originate": _originate,
-    "show": _show,
+    "show": show,
     "status": _status,
     "global_setvar": _global_setvar,
     "global_getvar": _global_getvar,
@@ -307,5 +247,6 @@ APIS: dict[str, Api] = {
     "create_uuid": lambda switch, arguments: str(uuid.uuid4()),
     "hostname": lambda switch, arguments: "simulator",
     "version": lambda switch, arguments: "FreeSWITCH Version 1.10.12-release~64bit\n",
+    **LEG_APIS,
 }
 """The API commands by name."""

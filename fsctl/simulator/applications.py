@@ -7,10 +7,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from fsctl.simulator.causes import cause_from_status, cause_name
+from fsctl.simulator.deflect import deflect
 from fsctl.simulator.expand import expand
+from fsctl.simulator.holding import hold, unhold
 from fsctl.simulator.parking import park
 from fsctl.simulator.progress import hang_up, send_answer, send_early_media, send_ringing
 from fsctl.simulator.transfer_report import acknowledge
+from fsctl.simulator.words import separate
 
 if TYPE_CHECKING:
     from fsctl.simulator.channel import Channel
@@ -36,6 +39,8 @@ def execute(
     argument = expand(channel, argument)
     channel.set_variable("current_application_data", argument)
     channel.set_variable("current_application", name)
+    channel.application = (name, argument)
+    channel.flags.discard("break")
     identity = app_uuid or str(uuid.uuid4())
     said = (("Application", name), ("Application-Data", argument))
     channel.set_variable("current_application_response", None)
@@ -104,51 +109,35 @@ def _park(channel: Channel, argument: str) -> None:
     park(channel)
 
 
-def _sleep(channel: Channel, argument: str) -> None:
-    try:
-        delay_s = int(argument) / 1000
-    except ValueError:
-        return
-    _obeying(channel, lambda: not channel.ready, delay_s)
-
-
-def _playback(channel: Channel, argument: str) -> None:
-    """Play until the end of the file, a hang-up, a transfer, or ``uuid_break``.
-
-    A tone or file without ``loops=`` is taken to last five seconds.
-    """
-    channel.hears_tone = argument
-    channel.flags.discard("break")
-    channel.fire("PLAYBACK_START", ("Playback-File-Path", argument))
-    endless = "loops=-1" in argument or argument.startswith("local_stream://")
-    seconds = None if endless else 5.0
-    _obeying(channel, lambda: not channel.ready or "break" in channel.flags, seconds)
-    channel.flags.discard("break")
-    channel.hears_tone = ""
-    channel.set_variable("current_application_response", "FILE PLAYED")
-    channel.fire("PLAYBACK_STOP", ("Playback-File-Path", argument), ("Playback-Status", "done"))
-
-
-def _obeying(channel: Channel, over: Callable[[], bool], timeout_s: float | None) -> None:
-    """Wait, executing what ``sendmsg`` queues meanwhile."""
-    clock = channel.switch.clock
-    deadline_s = None if timeout_s is None else clock.now_s + timeout_s
-    while not over():
-        left_s = None if deadline_s is None else deadline_s - clock.now_s
-        if left_s is not None and left_s <= 0:
-            return
-        channel.wait(lambda: over() or bool(channel.pending), left_s)
-        if channel.pending and not over():
-            channel.switch.run_next_message(channel)
-
-
 def _blind_transfer_ack(channel: Channel, argument: str) -> None:
     acknowledge(channel, success=argument.strip().lower() in {"true", "yes", "1"})
 
 
 def _sched_hangup(channel: Channel, argument: str) -> None:
     when, _, cause = argument.partition(" ")
-    channel.switch.scheduler.hangup(when, channel.uuid, cause_name(cause or "ALLOTTED_TIMEOUT"))
+    name = cause_name(cause or "ALLOTTED_TIMEOUT")
+    task = channel.switch.scheduler.hangup(when, channel.uuid, name)
+    channel.set_variable("last_sched_id", str(task))
+
+
+def _sched_transfer(channel: Channel, argument: str) -> None:
+    words = separate(argument, 4)
+    if len(words) >= 2:
+        when, number, dialplan, context = [*words, "", ""][:4]
+        task = channel.switch.scheduler.transfer(when, channel.uuid, number, dialplan, context)
+        channel.set_variable("last_sched_id", str(task))
+
+
+def _deflect(channel: Channel, argument: str) -> None:
+    deflect(channel, argument)
+
+
+def _hold(channel: Channel, argument: str) -> None:
+    hold(channel)
+
+
+def _unhold(channel: Channel, argument: str) -> None:
+    unhold(channel)
 
 
 def _nothing(channel: Channel, argument: str) -> None:
@@ -166,15 +155,16 @@ SIMPLE_APPLICATIONS: dict[str, Application] = {
     "respond": _respond,
     "hangup": _hangup,
     "park": _park,
-    "sleep": _sleep,
-    "playback": _playback,
-    "endless_playback": lambda channel, path: _playback(channel, f"{path};loops=-1"),
     "blind_transfer_ack": _blind_transfer_ack,
     "sched_hangup": _sched_hangup,
+    "sched_transfer": _sched_transfer,
+    "deflect": _deflect,
+    "hold": _hold,
+    "unhold": _unhold,
     "eval": _nothing,
     "log": _nothing,
     "info": _nothing,
     "verbose_events": _nothing,
     "break": _nothing,
 }
-"""By name; the ones that dial, connect or move channels are in ``call_applications``."""
+"""By name; ``media_applications``, ``room_applications`` and ``call_applications`` have more."""

@@ -1,20 +1,23 @@
-"""Joining two channels: the ``bridge`` application's second half, and ``uuid_bridge``."""
+"""Joining two channels: what ``bridge`` and ``uuid_bridge`` have in common."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from fsctl.simulator.causes import cause_name
+from fsctl.simulator.dtmf import send_digit, take_digit
 from fsctl.simulator.events import SimEvent
-from fsctl.simulator.progress import hang_up, send_answer
+from fsctl.simulator.holding import end_hold
+from fsctl.simulator.parking import has_message, park_session, run_next_message, stop_broadcast
+from fsctl.simulator.progress import hang_up, send_answer, send_early_media
 from fsctl.simulator.signals import wait_for
 from fsctl.simulator.transfer_report import report_bridged
 
 if TYPE_CHECKING:
     from fsctl.simulator.channel import Channel
-    from fsctl.simulator.switch import SimulatedSwitch
 
-_MOVED = frozenset({"transfer", "redirect"})
+MOVED = frozenset({"transfer", "redirect"})
+"""CF_TRANSFER and CF_REDIRECT: the leg has been sent elsewhere."""
 
 
 def bridge_channels(caller: Channel, peer: Channel) -> None:
@@ -44,7 +47,7 @@ def bridge_channels(caller: Channel, peer: Channel) -> None:
 def _give_up(caller: Channel, peer: Channel) -> None:
     """The peer hung up before it was told of the bridge: nothing is reported (``abort_call``)."""
     caller.fire_event(_bridge_event("CHANNEL_UNBRIDGE", caller, peer))
-    if not caller.flags & _MOVED and caller.up:
+    if not caller.flags & MOVED and caller.up:
         _after_bridge(caller, peer)
 
 
@@ -84,22 +87,63 @@ def _talk(caller: Channel, peer: Channel) -> None:
     while not parted():
         wait_for(
             signals,
-            lambda: parted() or bool(caller.pending) or (peer.answered and not caller.answered),
+            lambda: parted() or _has_work(caller) or _answer_due(caller, peer),
             caller.switch.clock,
         )
         if parted():
             break
-        if caller.pending:
-            caller.switch.run_next_message(caller)
-        elif peer.answered:
-            send_answer(caller)
+        if _has_work(caller):
+            _work(caller, peer)
+        else:
+            _pass_answer(caller, peer)
+
+
+def _has_work(channel: Channel) -> bool:
+    digits = bool(channel.dtmf_queue) and "suspend" not in channel.flags
+    return digits or has_message(channel)
+
+
+def _work(channel: Channel, other: Channel) -> None:
+    """One turn of ``audio_bridge_thread``: a message, or a digit for the other side.
+
+    While a leg executes something, nothing else passes between the two.
+    """
+    if has_message(channel):
+        other.flags.add("suspend")
+        run_next_message(channel)
+        other.flags.discard("suspend")
+        other.wake()
+        return
+    digit = take_digit(channel)
+    if not channel.is_true("bridge_filter_dtmf"):
+        send_digit(other, digit)
+
+
+def _answer_due(caller: Channel, peer: Channel) -> bool:
+    """Whether one side got further than the other, and the other one waits for us."""
+    if caller.answered != peer.answered:
+        return (peer if caller.answered else caller).direction == "inbound"
+    behind = not (caller.early or caller.answered)
+    return peer.early and behind and caller.direction == "inbound"
+
+
+def _pass_answer(caller: Channel, peer: Channel) -> None:
+    if caller.answered != peer.answered:
+        send_answer(peer if caller.answered else caller)
+    else:
+        send_early_media(caller)
 
 
 def _part(caller: Channel, peer: Channel) -> None:
     for channel in (caller, peer):
         channel.bridged_to = None
         channel.set_variable("bridge_to", None)
-        channel.wake()
+        channel.flags.discard("suspend")
+    end_hold(caller, peer)
+    end_hold(peer, caller)
+    stop_broadcast(peer)
+    caller.wake()
+    peer.wake()
     wait_for([peer.signal], lambda: peer.state != "CS_EXCHANGE_MEDIA", caller.switch.clock)
     if caller.hangup_cause:
         peer.set_variable("bridge_hangup_cause", caller.hangup_cause)
@@ -107,7 +151,7 @@ def _part(caller: Channel, peer: Channel) -> None:
         caller.set_variable("bridge_hangup_cause", peer.hangup_cause)
     peer.set_variable("call_uuid", peer.uuid)
     caller.fire_event(_bridge_event("CHANNEL_UNBRIDGE", caller, peer))
-    if not caller.flags & _MOVED and caller.up:
+    if not caller.flags & MOVED and caller.up:
         _after_bridge(caller, peer)
     elif "redirect" in caller.flags and caller.state == "CS_HIBERNATE":
         # uuid_bridge took it: the bridge itself moves it on.
@@ -123,10 +167,13 @@ def _after_bridge(caller: Channel, peer: Channel) -> None:
         return
     if caller.state in {"CS_PARK", "CS_ROUTING"}:
         return
-    if peer.answered and caller.is_true("park_after_bridge"):
-        caller.set_state("CS_PARK")
-    elif peer.answered and caller.get_variable("transfer_after_bridge"):
-        _transfer_after_bridge(caller)
+    parks = peer.answered and caller.is_true("park_after_bridge")
+    where = caller.get_variable("transfer_after_bridge") if peer.answered else None
+    where = where or caller.get_variable("transfer_after_early_bridge")
+    if parks or caller.is_true("park_after_early_bridge"):
+        park_session(caller)
+    elif where:
+        transfer_after_bridge(caller, where)
     elif peer.answered and caller.is_true("hangup_after_bridge"):
         hang_up(caller, cause)
 
@@ -148,112 +195,34 @@ def handle_cause(channel: Channel, cause: str) -> None:
 
 
 def leave_exchange_media(channel: Channel) -> None:
-    """The peer's side of a bridge (``audio_bridge_on_exchange_media``): wait, then its fate."""
-    channel.wait(lambda: channel.bridged_to is None or channel.state != "CS_EXCHANGE_MEDIA")
-    if channel.state != "CS_EXCHANGE_MEDIA" or channel.flags & _MOVED:
+    """The peer's side of a bridge (``audio_bridge_on_exchange_media``): talk, then its fate."""
+    other = channel.bridged_to
+
+    def over() -> bool:
+        return channel.bridged_to is None or channel.state != "CS_EXCHANGE_MEDIA"
+
+    while other is not None and not over():
+        channel.wait(lambda: over() or _has_work(channel))
+        if not over():
+            _work(channel, other)
+    if other is not None:
+        end_hold(channel, other)
+    if channel.state != "CS_EXCHANGE_MEDIA" or channel.flags & MOVED:
         return
+    where = channel.get_variable("transfer_after_bridge")
     if channel.is_true("park_after_bridge"):
-        channel.set_state("CS_PARK")
-    elif channel.get_variable("transfer_after_bridge"):
-        _transfer_after_bridge(channel)
+        park_session(channel)
+    elif where:
+        transfer_after_bridge(channel, where)
     else:
         hang_up(channel, "NORMAL_CLEARING" if channel.answered else "ORIGINATOR_CANCEL")
 
 
-def _transfer_after_bridge(channel: Channel) -> None:
-    number, _, rest = (channel.get_variable("transfer_after_bridge") or "").partition(":")
-    dialplan, _, context = rest.partition(":")
+def transfer_after_bridge(channel: Channel, where: str) -> None:
+    """``transfer_after_bridge`` of the source: once; the variable is gone afterwards."""
     channel.set_variable("transfer_after_bridge", None)
+    number, dialplan, context = [*where.split(":"), "", ""][:3]
     channel.switch.transfer(channel, number, dialplan, context)
-
-
-def uuid_bridge(switch: SimulatedSwitch, originator_uuid: str, originatee_uuid: str) -> bool:
-    """``switch_ivr_uuid_bridge``: take both out of what they do and join them; False if not."""
-    first, second = switch.locate(originator_uuid), switch.locate(originatee_uuid)
-    if first is None or second is None:
-        return False
-    for channel in (first, second):
-        switch.unhold(channel)
-    if not (first.answered or first.early):
-        if not (second.answered or second.early):
-            return False
-        first, second = second, first
-    first.set_variable("uuid_bridge", second.uuid)
-    for one, other in ((first, second), (second, first)):
-        _rewire(one, other)
-    first.profile.other_type, second.profile.other_type = "originatee", "originator"
-    first.profile.other, second.profile.other = second.profile.clone(), first.profile.clone()
-    first.profile.other.logical_direction = "inbound"
-    first.profile.callee_id_name = second.profile.callee_id_name
-    first.profile.callee_id_number = second.profile.callee_id_number
-    second.profile.caller_id_name = first.profile.caller_id_name
-    second.profile.caller_id_number = first.profile.caller_id_number
-    for channel in (first, second):
-        channel.flags.discard("uuid_bridge_originator")
-        channel.flags.add("uuid_bridging")
-    first.next_flags.add("uuid_bridge_originator")
-    for channel in (first, second):
-        # Any state but the present one, so that the machine takes notice.
-        hibernates = channel.state == "CS_HIBERNATE"
-        channel.set_state("CS_CONSUME_MEDIA" if hibernates else "CS_HIBERNATE")
-    return True
-
-
-def _rewire(one: Channel, other: Channel) -> None:
-    one.flags |= _MOVED
-    one.set_variable("bridge_channel", other.name)
-    one.set_variable("bridge_uuid", other.uuid)
-    one.set_variable("signal_bond", other.uuid)
-    one.set_variable("original_destination_number", one.profile.destination_number)
-    one.set_variable("original_caller_id_name", one.profile.caller_id_name)
-    one.set_variable("original_caller_id_number", one.profile.caller_id_number)
-    profile = one.profile.clone()
-    profile.index += 1
-    seconds = int(one.switch.clock.now_s)
-    profile.transfer_source = f"{seconds}:{profile.profile_uuid}:uuid_br:{other.uuid}"
-    one.profile = profile
-    one.add_to_variable("transfer_history", profile.transfer_source)
-    one.set_variable("transfer_source", profile.transfer_source)
-
-
-def soft_execute(channel: Channel) -> None:
-    """CS_SOFT_EXECUTE: the originator of a ``uuid_bridge`` joins, the other one waits."""
-    channel.flags.discard("uuid_bridging")
-    if "uuid_bridge_originator" not in channel.flags:
-        return
-    uuid = channel.get_variable("uuid_bridge") or ""
-    channel.set_variable("uuid_bridge", None)
-    other = channel.switch.channels.get(uuid)
-    if other is None:
-        hang_up(channel, "DESTINATION_OUT_OF_ORDER")
-        return
-    _meet(channel, other)
-    if channel.up and other.up:
-        for one, two in ((channel, other), (other, channel)):
-            one.fire(
-                "CHANNEL_EXECUTE", ("Application", "uuid_bridge"), ("Application-Data", two.uuid)
-            )
-        bridge_channels(channel, other)
-        if not channel.flags & _MOVED and channel.state not in {"CS_ROUTING", "CS_PARK"}:
-            # The dialplan goes on behind the application that the bridge took it from.
-            channel.set_state("CS_EXECUTE")
-    else:
-        hang_up(channel, "DESTINATION_OUT_OF_ORDER")
-        hang_up(other, "DESTINATION_OUT_OF_ORDER")
-    channel.flags.discard("uuid_bridge_originator")
-
-
-def _meet(channel: Channel, other: Channel) -> None:
-    clock = channel.switch.clock
-    both = [channel.signal, other.signal]
-
-    def other_is(state: str) -> bool:
-        return not channel.up or not other.up or other.running_state == state
-
-    wait_for(both, lambda: other_is("CS_RESET"), clock)
-    if other.up and channel.up:
-        other.set_state("CS_SOFT_EXECUTE")
-        wait_for(both, lambda: other_is("CS_SOFT_EXECUTE"), clock)
 
 
 def _bridge_event(name: str, caller: Channel, peer: Channel) -> SimEvent:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from gevent import socket
 
 from fsctl.simulator.applications import Application
-from fsctl.simulator.bridge import bridge_channels, handle_cause, uuid_bridge
+from fsctl.simulator.bridge import bridge_channels, handle_cause
 from fsctl.simulator.link import Link
 from fsctl.simulator.originate import originate
-from fsctl.simulator.parking import park
+from fsctl.simulator.parking import has_message, park, run_next_message
+from fsctl.simulator.uuid_bridge import uuid_bridge
 
 if TYPE_CHECKING:
     from fsctl.simulator.channel import Channel
@@ -56,8 +57,8 @@ def _socket(channel: Channel, argument: str) -> None:
     link = Link.outbound(channel, connected, full="full" in words[1:], async_="async" in words[1:])
     channel.wait(lambda: not channel.ready or link.finished or link.connected)
     park(channel)
-    while channel.pending and channel.ready:
-        channel.switch.run_next_message(channel)
+    while has_message(channel) and channel.ready:
+        run_next_message(channel)
 
 
 def _connect(host: str, port: int) -> socket.socket | None:

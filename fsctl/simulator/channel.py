@@ -12,7 +12,9 @@ from fsctl.simulator.signals import Signal, wait_for
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from fsctl.simulator.clock import Timer
     from fsctl.simulator.dialplan import Action
+    from fsctl.simulator.dtmf import Digit
     from fsctl.simulator.link import Link
     from fsctl.simulator.switch import SimulatedSwitch
 
@@ -60,6 +62,15 @@ class Endpoint(Protocol):
     def heard_by(self, asker: Channel) -> str:
         """What somebody bridged to this channel hears."""
 
+    def send_digit(self, digit: Digit) -> None:
+        """Send a DTMF digit to the far end."""
+
+    def refer(self, refer_to: str) -> None:
+        """Send a REFER (``deflect``)."""
+
+    def hold(self, *, held: bool) -> None:
+        """Re-INVITE the far end: on hold, or back."""
+
 
 class Channel:
     """One channel; all its code runs in its own greenlet, like a FreeSWITCH session's thread."""
@@ -87,11 +98,18 @@ class Channel:
         # Flags that the channel gets when it enters its next state (set_state_flag).
         self.next_flags: set[str] = set()
         self.pending: deque[dict[str, str]] = deque()
+        self.urgent: deque[dict[str, str]] = deque()
+        self.dtmf_queue: deque[Digit] = deque()
         self.links: set[Link] = set()
         self.actions: deque[Action] = deque()
         self.on_routing: Callable[[], None] | None = None
         self.bridged_to: Channel | None = None
+        # What is played to the far end, what a room gives it to hear, what `uuid_audio` mutes.
         self.hears_tone = ""
+        self.place = ""
+        self.muted: set[str] = set()
+        self.recordings: dict[str, Timer | None] = {}
+        self.application = ("", "")
         self.reported = False
         self.nested_extensions = 0
         self.respond_with = ""

@@ -6,11 +6,13 @@ import uuid
 from typing import TYPE_CHECKING
 
 from fsctl.simulator.causes import phrase_of, reason_header, status_from_cause
+from fsctl.simulator.deflect import refer_answered
 from fsctl.simulator.progress import far_end_hung_up
 from fsctl.simulator.sip import SipMessage
 
 if TYPE_CHECKING:
     from fsctl.simulator.channel import Channel
+    from fsctl.simulator.dtmf import Digit
     from fsctl.simulator.phone import Phone
 
 _FIRST_CSEQ = 1
@@ -35,6 +37,7 @@ class Dialog:
         self.final_reason = ""
         self.held = False
         self.heard_while_held = False
+        self.held_by_switch = False
         self.cseq = _FIRST_CSEQ
 
     # -- the record ----------------------------------------------------------------------------
@@ -158,9 +161,30 @@ class Dialog:
             self.response_out("INVITE", 200)
             self.heard_while_held = True
 
+    def hold(self, *, held: bool) -> None:
+        """Re-INVITE: the switch puts the phone on hold, or takes it back."""
+        if self.state == "up":
+            self.held_by_switch = held
+            self.received("INVITE", (("X-Direction", "sendonly" if held else "sendrecv"),))
+            self.response_out("INVITE", 200)
+
+    def send_digit(self, digit: Digit) -> None:
+        """The phone hears a DTMF digit."""
+        if self.state in {"up", "early"}:
+            self.phone.heard_digits += digit.char
+
+    def refer(self, refer_to: str) -> None:
+        """REFER to the phone (``deflect``), which answers as it was told to."""
+        if self.state != "up" or self.channel is None:
+            return
+        headers = (("Refer-To", refer_to), ("Referred-By", "<sip:mod_sofia@127.0.0.1:5060>"))
+        self.received("REFER", headers)
+        refer_answered(self.channel, self.phone.referred(self))
+
     def heard_by(self, asker: Channel) -> str:
-        """The number of the phone, or silence while it holds."""
-        return "silence" if self.held and not self.heard_while_held else self.phone.number
+        """The number of the phone, or silence while it holds or is held."""
+        silent = self.held_by_switch or (self.held and not self.heard_while_held)
+        return "silence" if silent else self.phone.number
 
     # -- the phone's side ----------------------------------------------------------------------
 

@@ -64,6 +64,8 @@ def make_leg(
 def _check(switch: SimulatedSwitch, leg: DialledLeg) -> None:
     if leg.kind == "user" and leg.number not in switch.phones:
         raise LegRefused("SUBSCRIBER_ABSENT")
+    if leg.kind == "user" and not switch.phones[leg.number].registered:
+        raise LegRefused("USER_NOT_REGISTERED")
     if leg.kind != "sofia":
         return
     if leg.profile == "gateway":

@@ -6,6 +6,8 @@ import uuid
 from typing import TYPE_CHECKING
 
 from fsctl.simulator.channel import Channel
+from fsctl.simulator.dtmf import Digit, queue_digits
+from fsctl.simulator.hearing import heard_on
 from fsctl.simulator.profile import CallerProfile
 from fsctl.simulator.progress import hang_up, mark_answered, mark_early, mark_ringing
 
@@ -46,10 +48,20 @@ class LoopbackEnd:
     def heard_by(self, asker: Channel) -> str:
         """Whoever is bridged to the other half."""
         far = self.other.bridged_to if self.other is not None else None
-        if far is None or far.endpoint is None or far is asker:
-            tone = self.other.hears_tone if self.other is not None else ""
-            return "ringback" if tone else "silence"
-        return far.endpoint.heard_by(far)
+        if self.other is None or far is asker:
+            return "silence"
+        return heard_on(self.other)
+
+    def send_digit(self, digit: Digit) -> None:
+        """The digit arrives at the other half."""
+        if self.other is not None:
+            queue_digits(self.other, [digit])
+
+    def refer(self, refer_to: str) -> None:
+        """A loopback has no far end that could be sent elsewhere."""
+
+    def hold(self, *, held: bool) -> None:
+        """A loopback cannot be held."""
 
 
 def attach_loopback(channel: Channel, rest: str) -> None:

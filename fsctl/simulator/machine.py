@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from fsctl.simulator.bridge import leave_exchange_media, soft_execute
+from fsctl.simulator.bridge import leave_exchange_media
 from fsctl.simulator.causes import CAUSE_NUMBERS
 from fsctl.simulator.dialplan import Action
 from fsctl.simulator.parking import park
 from fsctl.simulator.progress import hang_up
+from fsctl.simulator.recording import stop_recording
 from fsctl.simulator.transfer_report import acknowledge, report_from_dialplan_end
+from fsctl.simulator.uuid_bridge import soft_execute
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,6 +119,7 @@ def _consume_media(channel: Channel) -> None:
 def _end(channel: Channel) -> None:
     channel.running_state = "CS_HANGUP"
     channel.fire("CHANNEL_STATE")
+    stop_recording(channel, "all")
     channel.set_variable("hangup_cause", channel.hangup_cause)
     number = CAUSE_NUMBERS[channel.hangup_cause]
     channel.set_variable("hangup_cause_q850", str(number if number < 128 else 16))

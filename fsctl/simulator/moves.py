@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fsctl.simulator.holding import check_hold
 from fsctl.simulator.progress import hang_up
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ def transfer(channel: Channel, number: str, dialplan: str, context: str) -> None
     if hops <= 0:
         hang_up(channel, "EXCHANGE_ROUTING_ERROR")
         return
+    check_hold(channel)
     channel.switch.unhold(channel)
     channel.set_variable("max_forwards", str(hops))
     _cut_bond(channel)

@@ -34,13 +34,15 @@ class _Attempt:
     caller: Channel | None
     timeout_s: float
     accept_early: bool
+    accept_ringing: bool
     legs: list[Channel] = field(default_factory=list)
     cause: str = "NORMAL_CLEARING"
 
     def winner(self) -> Channel | None:
-        """A leg that is answered, or sends media where that is enough."""
+        """A leg that is answered, or sends media or rings where that is enough."""
         for leg in self.legs:
-            if leg.up and (leg.answered or (leg.early and self.accept_early)):
+            early = leg.early and self.accept_early
+            if leg.up and (leg.answered or early or (leg.ringing and self.accept_ringing)):
                 return leg
         return None
 
@@ -90,7 +92,8 @@ def _try_group(
         switch,
         caller,
         timeout_s or float(shared.get("originate_timeout") or DEFAULT_TIMEOUT_S),
-        shared.get("ignore_early_media", "false") not in {"true", "yes", "1", "ring_ready"},
+        not _true(shared.get("ignore_early_media", ""), "consume", "ring_ready"),
+        _true(shared.get("return_ring_ready", "")) and len(group) == 1,
     )
     wait_s = attempt.timeout_s
     if caller is not None and caller.answered:
@@ -114,6 +117,10 @@ def _try_group(
         switch.start(channel)
     _wait(attempt, wait_s)
     return _conclude(attempt)
+
+
+def _true(text: str, *also: str) -> bool:
+    return text.lower() in {"true", "yes", "on", "1", "t", "enabled", "active", "allow", *also}
 
 
 def _arm_leg_timeout(switch: SimulatedSwitch, channel: Channel, delay_s: float) -> None:

@@ -6,7 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fsctl.simulator.causes import phrase_of
+from fsctl.simulator.deflect import notify_arrived
 from fsctl.simulator.dialog import Dialog
+from fsctl.simulator.dtmf import parse_digits, queue_digits
+from fsctl.simulator.hearing import heard_on
+from fsctl.simulator.holding import phone_holds, phone_resumes
 from fsctl.simulator.progress import mark_answered, mark_early, mark_ringing, redirected, refused
 from fsctl.simulator.sip import SipMessage
 
@@ -38,6 +43,19 @@ class Behaviour:
     listening: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class ReferBehaviour:
+    """What a phone does with a REFER: its status, then a NOTIFY with each of ``results``.
+
+    A result is a status or a whole sipfrag; the first NOTIFY comes ``after_s`` seconds after the
+    REFER, the next ones as long after each other. Without results it never says how it went.
+    """
+
+    status: int = 202
+    results: tuple[int | str, ...] = (100, 200)
+    after_s: float = 0.1
+
+
 class Phone:
     """One phone (one number). Behaviours given together are used call by call; the last stays."""
 
@@ -49,6 +67,9 @@ class Phone:
         self.dialogs: list[Dialog] = []
         self._behaviours: list[Behaviour] = [Behaviour()]
         self._of_dialog: dict[str, Behaviour] = {}
+        self._refer = ReferBehaviour()
+        self.registered = True
+        self.heard_digits = ""
 
     # -- the script ----------------------------------------------------------------------------
 
@@ -101,6 +122,26 @@ class Phone:
         """Nothing listens at its address: FreeSWITCH itself says 503 at once."""
         return self.behaves(Behaviour(None, final_after_s=None, heard=False, listening=False))
 
+    def unregistered(self) -> Phone:
+        """``user/NUMBER`` fails with USER_NOT_REGISTERED; other ways still reach it."""
+        self.registered = False
+        return self
+
+    def follows_refers(self, *results: int | str, after_s: float = 0.1) -> Phone:
+        """Accept a REFER (``deflect``) with 202 and report ``results``, by default 100 and 200."""
+        self._refer = ReferBehaviour(202, results or (100, 200), after_s)
+        return self
+
+    def refuses_refers(self, status: int = 603) -> Phone:
+        """Answer a REFER with this status."""
+        self._refer = ReferBehaviour(status, ())
+        return self
+
+    def ignores_refers(self) -> Phone:
+        """Accept a REFER with 202 and never say how it went."""
+        self._refer = ReferBehaviour(202, ())
+        return self
+
     # -- what it does --------------------------------------------------------------------------
 
     def calls(self, number: str, headers: Sequence[tuple[str, str]] = ()) -> Dialog:
@@ -133,6 +174,21 @@ class Phone:
             self.switch.clock.call_later(after_s, lambda: self._end(chosen))
         else:
             self._end(chosen)
+
+    def answers_now(self, dialog: Dialog | None = None) -> None:
+        """200 for a call that rings here."""
+        self._final(dialog or self._ringing(), Behaviour())
+
+    def refuses_now(self, status: int, reason: str = "", dialog: Dialog | None = None) -> None:
+        """A final status for a call that rings here."""
+        self._final(dialog or self._ringing(), Behaviour(status=status, reason=reason))
+
+    def sends_digits(self, digits: str, dialog: Dialog | None = None) -> None:
+        """DTMF by RTP, in a call with media; ``12#``, or ``1@500`` for one of 500 ms."""
+        chosen = dialog or self._live()
+        channel = chosen.channel
+        if channel is not None and (channel.answered or channel.early):
+            queue_digits(channel, parse_digits(digits, "RTP"))
 
     def holds(self, dialog: Dialog | None = None) -> None:
         """Re-INVITE with ``sendonly``."""
@@ -170,7 +226,12 @@ class Phone:
 
     @property
     def hears(self) -> str:
-        """The number of the phone it hears, or ``ringback``, ``silence`` or ``nothing``."""
+        """Whom or what it hears in its newest call that lives.
+
+        The number of the other phone; ``ringback`` (a tone), ``music`` (hold music),
+        ``playback PATH``, ``conference NAME``, ``voicemail``; ``silence`` in a call without
+        sound, ``nothing`` without a call or media.
+        """
         live = [dialog for dialog in self.dialogs if dialog.state != "ended"]
         return self.hears_in(live[-1]) if live else "nothing"
 
@@ -179,7 +240,7 @@ class Phone:
         channel = dialog.channel
         if channel is None or dialog.state == "ended":
             return "nothing"
-        if dialog.held:
+        if dialog.held or dialog.held_by_switch:
             return "silence"
         if dialog.state == "ringing" and not channel.early:
             # The phone makes the tone itself.
@@ -222,6 +283,16 @@ class Phone:
         """Whether messages of this call never reach the phone."""
         return not self._of_dialog[dialog.call_id].heard
 
+    def referred(self, dialog: Dialog) -> int:
+        """The switch sent a REFER; the status of the answer. NOTIFYs follow by themselves."""
+        behaviour = self._refer
+        dialog.response_out("REFER", behaviour.status)
+        last = len(behaviour.results)
+        for count, result in enumerate(behaviour.results, start=1):
+            text = result if isinstance(result, str) else f"SIP/2.0 {result} {phrase_of(result)}"
+            self._notify_later(dialog, text + "\r\n", behaviour.after_s * count, count == last)
+        return behaviour.status
+
     # -- inside --------------------------------------------------------------------------------
 
     def _seen(self, direction: str, method: str) -> list[SipMessage]:
@@ -232,6 +303,24 @@ class Phone:
             if dialog.state != "ended":
                 return dialog
         raise RuntimeError(f"phone {self.number} is in no call:\n{self.ladder()}")
+
+    def _ringing(self) -> Dialog:
+        for dialog in reversed(self.dialogs):
+            if dialog.state in {"trying", "ringing", "early"} and not dialog.phone_calls:
+                return dialog
+        raise RuntimeError(f"nobody calls phone {self.number}:\n{self.ladder()}")
+
+    def _notify_later(self, dialog: Dialog, sipfrag: str, delay_s: float, last: bool) -> None:
+        substate = "terminated" if last else "active"
+        headers = (("Event", "refer"), ("Subscription-State", substate))
+
+        def send() -> None:
+            if dialog.state == "up":
+                dialog.sent("NOTIFY", headers, sipfrag)
+                dialog.response_in("NOTIFY", 200)
+                notify_arrived(dialog, sipfrag, substate)
+
+        self.switch.clock.call_later(delay_s, send)
 
     def _unheard(self, dialog: Dialog, behaviour: Behaviour) -> None:
         def fail(status: int) -> None:
@@ -290,11 +379,5 @@ class Phone:
         dialog.sent("INVITE", (("X-Direction", "sendonly" if held else "sendrecv"),))
         dialog.response_in("INVITE", 200)
         dialog.sent("ACK")
-
-
-def heard_on(channel: Channel) -> str:
-    """What the far end of a channel hears: a phone's number, ``ringback`` or ``silence``."""
-    other = channel.bridged_to
-    if other is not None and other.endpoint is not None:
-        return other.endpoint.heard_by(channel)
-    return "ringback" if channel.hears_tone else "silence"
+        if dialog.channel is not None:
+            (phone_holds if held else phone_resumes)(dialog.channel)

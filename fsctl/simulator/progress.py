@@ -15,7 +15,7 @@ def hang_up(channel: Channel, hangup_cause: str) -> None:
     if not channel.up:
         return
     channel.hangup_cause = hangup_cause
-    partner = _partner(channel)
+    partner = partner_of(channel)
     if partner is not None:
         partner.set_variable("last_bridge_hangup_cause", hangup_cause)
         proto = channel.get_variable("proto_specific_hangup_cause")
@@ -80,15 +80,15 @@ def send_early_media(channel: Channel) -> None:
     """The application ``pre_answer``."""
     if channel.early or channel.answered or not channel.up:
         return
-    if channel.endpoint is not None:
+    if channel.endpoint is not None and channel.direction == "inbound":
         channel.endpoint.early_media()
     channel.set_variable("endpoint_disposition", "EARLY MEDIA")
     mark_early(channel)
 
 
 def send_answer(channel: Channel) -> None:
-    """The application ``answer``."""
-    if channel.answered or not channel.up:
+    """The application ``answer``; an outbound leg is answered by its phone only."""
+    if channel.answered or not channel.up or channel.direction == "outbound":
         return
     if channel.endpoint is not None:
         channel.endpoint.answer()
@@ -107,7 +107,7 @@ def refused(channel: Channel, status: int, reason: str, hangup_cause: str = "") 
     channel.set_variable("sip_term_status", str(status))
     channel.set_variable("proto_specific_hangup_cause", f"sip:{status}")
     channel.set_variable("sip_term_cause", str(CAUSE_NUMBERS[cause]))
-    partner = _partner(channel)
+    partner = partner_of(channel)
     if partner is not None:
         # Stale for the partner's next attempt: FreeSWITCH never removes them.
         partner.set_variable("sip_invite_failure_status", str(status))
@@ -138,13 +138,14 @@ def far_end_hung_up(channel: Channel, disposition: str, status: int, hangup_caus
     channel.set_variable("sip_term_status", str(status))
     channel.set_variable("proto_specific_hangup_cause", f"sip:{status}")
     channel.set_variable("sip_term_cause", str(CAUSE_NUMBERS[hangup_cause]))
-    partner = _partner(channel)
+    partner = partner_of(channel)
     if partner is not None:
         partner.set_variable("sip_hangup_phrase", phrase_of(status))
     hang_up(channel, hangup_cause)
     channel.set_variable("sip_hangup_disposition", disposition)
 
 
-def _partner(channel: Channel) -> Channel | None:
+def partner_of(channel: Channel) -> Channel | None:
+    """``switch_core_session_get_partner``: the leg that this one talks to or dials."""
     bond = channel.get_variable("signal_bond") or channel.get_variable("originate_signal_bond")
     return channel.switch.locate(bond) if bond else None

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from fsctl.simulator.bridge import uuid_bridge
 from fsctl.simulator.events import SimEvent
 from fsctl.simulator.originate import originate
 from fsctl.simulator.progress import hang_up
 from fsctl.simulator.sip import ReferTarget, parse_refer_to
 from fsctl.simulator.transfer_report import CONFIRM_FLAG, SIPFRAG
+from fsctl.simulator.uuid_bridge import uuid_bridge
 
 if TYPE_CHECKING:
     from fsctl.simulator.channel import Channel

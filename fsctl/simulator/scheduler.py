@@ -32,27 +32,27 @@ class Scheduler:
         self._tasks: dict[int, _Task] = {}
         self._ids = itertools.count(1)
 
-    def hangup(self, when: str, channel_uuid: str, hangup_cause: str) -> None:
-        """Hang a channel up at ``when``: ``+seconds`` from now, or an epoch."""
+    def hangup(self, when: str, channel_uuid: str, hangup_cause: str) -> int:
+        """Hang a channel up at ``when``: ``+seconds`` from now, or an epoch; the task's number."""
 
         def run() -> None:
             channel = self._switch.locate(channel_uuid)
             if channel is not None:
                 hang_up(channel, hangup_cause)
 
-        self._add(when, channel_uuid, "switch_ivr_schedule_hangup", run)
+        return self._add(when, channel_uuid, "switch_ivr_schedule_hangup", run)
 
     def transfer(
         self, when: str, channel_uuid: str, number: str, dialplan: str, context: str
-    ) -> None:
-        """Send a channel to another extension at ``when``."""
+    ) -> int:
+        """Send a channel to another extension at ``when``; the task's number."""
 
         def run() -> None:
             channel = self._switch.locate(channel_uuid)
             if channel is not None:
                 self._switch.transfer(channel, number, dialplan, context)
 
-        self._add(when, channel_uuid, "switch_ivr_schedule_transfer", run)
+        return self._add(when, channel_uuid, "switch_ivr_schedule_transfer", run)
 
     def delete(self, wanted: str) -> int:
         """Remove a task by number, or a group's tasks; how many there were."""
@@ -72,7 +72,7 @@ class Scheduler:
         chosen = [task for task in self._tasks.values() if group in {"", task.group}]
         return [(task.description, task.runtime_s) for task in chosen]
 
-    def _add(self, when: str, group: str, description: str, run: Callable[[], None]) -> None:
+    def _add(self, when: str, group: str, description: str, run: Callable[[], None]) -> int:
         clock = self._switch.clock
         relative = when.startswith("+")
         number = float(when.lstrip("+") or 0)
@@ -87,6 +87,7 @@ class Scheduler:
         self._tasks[task.task_id] = task
         self._publish("ADD_SCHEDULE", task)
         task.timer = clock.call_later(delay_s, fire)
+        return task.task_id
 
     def _forget(self, task: _Task) -> None:
         if self._tasks.pop(task.task_id, None) is not None:

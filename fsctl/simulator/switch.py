@@ -17,7 +17,6 @@ from gevent.server import StreamServer
 from fsctl.simulator import refer
 from fsctl.simulator.api import APIS
 from fsctl.simulator.applications import SIMPLE_APPLICATIONS, execute
-from fsctl.simulator.bridge import uuid_bridge
 from fsctl.simulator.call_applications import CALL_APPLICATIONS
 from fsctl.simulator.channel import Channel
 from fsctl.simulator.clock import Clock, VirtualClock
@@ -29,18 +28,26 @@ from fsctl.simulator.faults import Fault
 from fsctl.simulator.inbound import make_inbound_channel
 from fsctl.simulator.link import Link
 from fsctl.simulator.machine import run
+from fsctl.simulator.media_applications import MEDIA_APPLICATIONS
 from fsctl.simulator.moves import transfer
-from fsctl.simulator.parking import run_next_message
 from fsctl.simulator.phone import Phone
 from fsctl.simulator.profile_params import load_profile_params
 from fsctl.simulator.progress import refused
+from fsctl.simulator.room_applications import ROOM_APPLICATIONS
 from fsctl.simulator.scheduler import Scheduler
+from fsctl.simulator.uuid_bridge import uuid_bridge
 
 if TYPE_CHECKING:
     from fsctl.simulator.dialstring import DialledLeg
 
 _LEAP_S = 1.0
-_APPLICATIONS = {**SIMPLE_APPLICATIONS, **CALL_APPLICATIONS}
+_GLOBALS = {"domain": "localhost", "hold_music": "local_stream://moh"}
+_APPLICATIONS = {
+    **SIMPLE_APPLICATIONS,
+    **MEDIA_APPLICATIONS,
+    **ROOM_APPLICATIONS,
+    **CALL_APPLICATIONS,
+}
 
 
 class StoryTimeout(AssertionError):
@@ -60,7 +67,7 @@ class SimulatedSwitch:
 
     For assertions: ``phones``, ``channels`` (alive), ``links`` (open), ``links_made`` (all, with
     their ``commands``), ``events`` (all), ``expanded_apis`` (API calls that network text got
-    executed), ``scheduler.pending()``.
+    executed), ``scheduler.pending()``, ``rooms`` (conferences).
     """
 
     def __init__(
@@ -76,7 +83,7 @@ class SimulatedSwitch:
         quiet_s: float = 0.01,
     ) -> None:
         self.clock: Clock = clock if clock is not None else VirtualClock()
-        self.global_variables = {"domain": "localhost", **(global_variables or {})}
+        self.global_variables = {**_GLOBALS, **(global_variables or {})}
         self.context = context
         self.password = password
         self.sofia_profiles = {"internal", "external", "lab"}
@@ -95,13 +102,19 @@ class SimulatedSwitch:
         self.events: list[SimEvent] = []
         self.expanded_apis: list[tuple[str, str]] = []
         self.scheduler = Scheduler(self)
+        self._begin()
+        self.dialplan = self._install(dialplan)
+
+    def _begin(self) -> None:
+        # Conferences by name with their members; valet lots with a leg's uuid by place.
+        self.rooms: dict[str, list[Channel]] = {}
+        self.lots: dict[str, dict[str, str]] = {}
         self.sessions_made = 0
         self._core_uuid = str(uuid.uuid4())
         self._sequence = itertools.count(1)
         self._server: StreamServer | None = None
         self._activity = 0
         self._greenlets: set[gevent.Greenlet[..., None]] = set()
-        self.dialplan = self._install(dialplan)
 
     def _install(self, dialplan: Dialplan | Path) -> Dialplan:
         if isinstance(dialplan, Dialplan):
@@ -244,10 +257,6 @@ class SimulatedSwitch:
     ) -> None:
         """Execute an application in the channel's own greenlet."""
         execute(channel, _APPLICATIONS, name, argument, app_uuid)
-
-    def run_next_message(self, channel: Channel) -> None:
-        """Obey the next ``sendmsg`` of the channel."""
-        run_next_message(channel)
 
     def transfer(self, channel: Channel, number: str, dialplan: str, context: str) -> None:
         """``switch_ivr_session_transfer``."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+
+_LEADING_NUMBER = re.compile(r"\s*([+-]?\d+)")
 _ESCAPES = {"'": "'", '"': '"', "\\": "\\", "n": "\n", "r": "\r", "t": "\t", "s": " "}
 
 
@@ -25,6 +28,12 @@ def separate(text: str, limit: int, delimiter: str = " ") -> list[str]:
         while position < len(text) and text[position] == " ":
             position += 1
     return [_clean(word) for word in words]
+
+
+def leading_number(text: str) -> int:
+    """``atoi``: the number that a text begins with, or 0."""
+    match = _LEADING_NUMBER.match(text)
+    return int(match.group(1)) if match else 0
 
 
 def _parts(text: str, limit: int, delimiter: str) -> list[str]:

@@ -75,16 +75,12 @@ class SimulatedParty(Party):
         self.phone.calls(number)
 
     def answer_now(self) -> None:
-        self._finally(Behaviour())
+        self.world.wait(self._is_alerting, f"{self.name} is called")
+        self.phone.answers_now()
 
     def refuse_now(self, status: int, phrase: str) -> None:
-        self._finally(Behaviour(status=status, reason=phrase))
-
-    def _finally(self, behaviour: Behaviour) -> None:
         self.world.wait(self._is_alerting, f"{self.name} is called")
-        assert self.phone.dialog is not None
-        # the simulator's phone has no public command for it
-        self.phone._final(self.phone.dialog, behaviour)
+        self.phone.refuses_now(status, phrase)
 
     def _is_alerting(self) -> bool:
         """It has sent 180 or 183: nobody answers a phone that does not ring."""
