@@ -19,12 +19,16 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Serve until SIGTERM. Raises SettingsError, OSError."""
+    """Serve until SIGTERM; SIGHUP loads the scenarios anew. Raises SettingsError, OSError."""
     from fsctl.service.worker import Worker
 
     loaded = settings.load(arguments.config, os.environ)
     log.set_up(loaded.server.log_level, loaded.server.log_format)
     for warning in loaded.warnings:
         logging.getLogger("fsctl").warning("%s", warning)
-    Worker(loaded, scenario.load_all(loaded, arguments.scenario)).run()
+
+    def load_scenarios() -> scenario.Scenarios:
+        return scenario.load_all(loaded, arguments.scenario)
+
+    Worker(loaded, load_scenarios(), load_scenarios=load_scenarios).run()
     return 0

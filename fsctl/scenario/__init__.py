@@ -39,6 +39,7 @@ from fsctl.session.events import (
     TransferFailed,
 )
 from fsctl.session.routing import NoRoute
+from fsctl.session.scenarios import Scenarios
 from fsctl.session.session import Session
 
 __all__ = [
@@ -59,6 +60,7 @@ __all__ = [
     "Resumed",
     "Ringing",
     "Scenario",
+    "Scenarios",
     "Session",
     "Started",
     "Terminated",

@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import signal
 import sys
+from collections.abc import Callable
 
 import gevent
 from gevent.event import Event as Flag
 
+from fsctl.errors import SettingsError
 from fsctl.esl.client import SwitchClient
 from fsctl.esl.commands import Status
 from fsctl.esl.server import EslServer
@@ -24,12 +26,22 @@ LINKS_PER_CALL = 8
 
 
 class Worker:
-    """Serves calls until it is told to stop. Listens once it is made; raises OSError then."""
+    """Serves calls until it is told to stop. Listens once it is made; raises OSError then.
+
+    ``load_scenarios`` loads the scenarios anew, for :meth:`reload`.
+    """
 
     def __init__(
-        self, settings: Settings, scenarios: Scenarios | None = None, clock: Clock | None = None
+        self,
+        settings: Settings,
+        scenarios: Scenarios | None = None,
+        clock: Clock | None = None,
+        *,
+        load_scenarios: Callable[[], Scenarios] | None = None,
     ) -> None:
         self._settings = settings
+        self._load_scenarios = load_scenarios
+        self._reload_asked = Flag()
         self._stop = Flag()
         host, _, port = settings.server.listen.rpartition(":")
         self._server = EslServer(
@@ -44,13 +56,40 @@ class Worker:
         self.switchboard = Switchboard(settings, home, scenarios, clock)
 
     def run(self) -> None:
-        """Serve until SIGTERM or SIGINT; then drain: running calls go on to the deadline."""
+        """Serve until SIGTERM or SIGINT; then drain: running calls go on to the deadline.
+
+        SIGHUP reloads the scenarios.
+        """
         for number in (signal.SIGTERM, signal.SIGINT):
             gevent.signal_handler(number, self._stop.set)
+        gevent.signal_handler(signal.SIGHUP, self._reload_asked.set)
+        reloading = gevent.spawn(self._reload_when_asked)
         self.start()
         print("fsctl: listening on {}:{}".format(*self.address), file=sys.stderr, flush=True)
         self._stop.wait()
+        reloading.kill()
         self.stop()
+
+    def reload(self) -> None:
+        """Load the scenarios anew, for new calls: a session that runs keeps its own.
+
+        What cannot be loaded is logged, and changes nothing.
+        """
+        if self._load_scenarios is None:
+            log.warning("there are no scenarios to be reloaded")
+            return
+        try:
+            self.switchboard.scenarios = self._load_scenarios()
+        except SettingsError as error:
+            log.error("the scenarios stay as they are: %s", error)
+        else:
+            log.info("scenarios reloaded, for new calls")
+
+    def _reload_when_asked(self) -> None:
+        while True:
+            self._reload_asked.wait()
+            self._reload_asked.clear()
+            self.reload()
 
     def start(self) -> None:
         """Begin to accept links, and to look after FreeSWITCH's own event socket."""

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 from fsctl.esl.commands import UuidKill
 from fsctl.session.call import Call, CallState
 from fsctl.sip.status import SipStatus
+from fsctl.transfer.transfer import Stimulus
 
 if TYPE_CHECKING:
+    from fsctl.session.dial import Dial
     from fsctl.session.session import Session
     from fsctl.session.transfers import BlindTransfer
 
@@ -36,6 +38,30 @@ def nobody_answers(
         session.after(delay_s, lambda: _refuse_waiting(session, status))
     else:
         _refuse_waiting(session, status)
+
+
+def not_reached(session: Session, dial: Dial, status: SipStatus, uses: int) -> None:
+    """The party that ``connect`` has called did not answer, and that has been told.
+
+    ``uses`` are those of the leg that waits, from before: one that the scenario has used since
+    (an announcement, voicemail) is in its hands.
+    """
+
+    def pass_on() -> None:
+        waiting = dial.waiting
+        if not waiting.alive or session.is_waiting(waiting):
+            return
+        if dial.for_transfer:
+            for transfer in session.transfers:
+                if transfer.is_open and transfer.target is dial.outgoing:
+                    transfer.feed(Stimulus.TARGET_FAILED, status)
+        elif waiting.uses == uses and waiting.partner is None:
+            session.reject(waiting, status)
+
+    if session.waits:
+        session.after(_THINKING_S, pass_on)
+    else:
+        pass_on()
 
 
 def _refuse_waiting(session: Session, status: SipStatus) -> None:

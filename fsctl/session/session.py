@@ -23,6 +23,7 @@ from fsctl.esl.commands import (
     UuidSetvarMulti,
 )
 from fsctl.esl.connection import Connection
+from fsctl.esl.events import Event
 from fsctl.session import calling, joining, media, modes, safety
 from fsctl.session.call import Call, CallState
 from fsctl.session.clock import Timer
@@ -67,7 +68,7 @@ class Session:
         """The scenario's own calls that have not been answered yet, by channel."""
         self.lends = False
         """The scenario makes and joins calls by itself: whoever is left comes back to it."""
-        self.executions: dict[str, Callable[[], None]] = {}
+        self.executions: dict[str, Callable[[Event], None]] = {}
         """What follows the end of an application, by its Event-UUID."""
         self.tone_calls: set[Call] = set()
         self.deflected: dict[str, Call] = {}
@@ -288,7 +289,8 @@ class Session:
         the transferee of a requested transfer. Caller ID and name default to those of the settings.
         Returns the called party's call at once; ``Ringing``, ``Connected`` and ``Failed`` follow. A
         failed call is passed on to ``call`` (or ends the transfer) with the callee's own code and
-        phrase, unless a handler of ``Failed`` calls somebody else. Source: application ``bridge``.
+        phrase, unless the scenario calls somebody else or uses ``call``, in a handler of ``Failed``
+        or after ``wait_connected``. Source: application ``bridge``.
 
         Raises :class:`~fsctl.session.routing.NoRoute`, ChannelGone, ValueError.
         """

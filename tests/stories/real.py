@@ -169,6 +169,9 @@ class RealWorld(World):
     ) -> None:
         wait_for(condition, limit_s, lambda: f"{what}\n{self.phones.ladder()}")
 
+    def applications(self) -> list[str]:
+        return [str(row.get("application")) for row in self._switch.channels()]
+
     def finish(self, passed: bool) -> None:
         for number in self._unreachable:
             self._switch.remove_user(number)

@@ -269,6 +269,14 @@ class World(ABC):
         """Let time pass until ``condition()`` is true. Raises AssertionError when it is not."""
 
     @abstractmethod
+    def applications(self) -> list[str]:
+        """The application that each leg at the switch executes now."""
+
+    def wait_application(self, name: str, legs: int = 1) -> None:
+        """Wait until so many legs execute this application."""
+        self.wait(lambda: self.applications().count(name) == legs, f"{legs} x {name}")
+
+    @abstractmethod
     def finish(self, passed: bool) -> None:
         """Hang up all phones and end the controller; fails when anything is left behind."""
 

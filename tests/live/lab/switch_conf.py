@@ -29,6 +29,7 @@ MODULES = (
     "mod_conference",
     "mod_valet_parking",
     "mod_fifo",
+    "mod_voicemail",
 )
 CONTEXTS = ("public", "default")
 
@@ -156,6 +157,8 @@ def _small_configs(plan: SwitchPlan) -> dict[str, str]:
         "local_stream": "",
         "fifo": '<settings><param name="delete-all-outbound-member-on-startup" value="false"/>'
         "</settings><fifos/>",
+        "voicemail": '<settings/><profiles><profile name="default"><param name="file-extension" '
+        'value="wav"/><param name="max-record-len" value="300"/></profile></profiles>',
         "conference": """<caller-controls/><profiles><profile name="default">
     <param name="rate" value="8000"/><param name="interval" value="20"/>
     </profile></profiles>""",
