@@ -41,6 +41,7 @@ def alerting(event: CallAlerting) -> None:
         code, reason = 480, "We are closed"
     if MAILBOX.fullmatch(event.destination):
         box = f"default {event.session.domain} {event.destination}"
+        event.call.answer()
         event.call.execute("voicemail", box)
     else:
         event.call.reject(code, reason)

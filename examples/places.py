@@ -8,12 +8,14 @@ import re
 
 from fsctl.scenario import BlindTransferRequested, CallAlerting, Scenario
 
+LOT = "lot"
+
 PLACES = (
     (re.compile(r"30[0-9]{2}"), "conference", "{number}@default"),
     (re.compile(r"5000"), "fifo", "support in"),
     (re.compile(r"5001"), "fifo", "support out nowait"),  # an agent takes the next caller
-    (re.compile(r"6000"), "valet_park", "lot auto in 6001 6009"),
-    (re.compile(r"600[1-9]"), "valet_park", "lot {number}"),
+    (re.compile(r"6000"), "valet_park", f"{LOT} auto in 6001 6009"),
+    (re.compile(r"600[1-9]"), "valet_park", LOT + " {number}"),
 )
 
 scenario = Scenario()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 from uuid import uuid4
 
 from gevent.queue import Queue
@@ -243,6 +243,12 @@ class Session:
         except NoRoute:
             return
         self.scenario = self.board.scenarios.of_route(route.name)
+
+    @overload
+    def on(self, event: type[E]) -> Callable[[Callable[[E], None]], Callable[[E], None]]: ...
+
+    @overload
+    def on(self, event: type[E], handler: Callable[[E], None]) -> Callable[[E], None]: ...
 
     def on(self, event: type[E], handler: Callable[[E], None] | None = None) -> Any:
         """Call ``handler`` for every ``event`` of the session or of any call in it."""

@@ -263,7 +263,8 @@ def test_two_meet_in_a_conference(world: World) -> None:
 
 @pytest.mark.parametrize("leaves", ["parked", "other"])
 def test_who_is_parked_is_picked_up(world: World, leaves: str) -> None:
-    serve(world, "places")
+    # a place stays reserved for a while: a lot for each test
+    serve(world, "places", LOT=f'"{leaves}"')
     bob, alice = talking(world)
     bob.refers(world.refer_to("6000"))
     world.wait_application("valet_park")

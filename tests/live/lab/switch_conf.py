@@ -71,9 +71,23 @@ def _document(plan: SwitchPlan) -> str:
   <section name="directory">
     <X-PRE-PROCESS cmd="include" data="directory/*.xml"/>
   </section>
+  {_phrases()}
   <X-PRE-PROCESS cmd="include" data="fsctl_channels.xml"/>
 </document>
 """
+
+
+def _phrases() -> str:
+    """A tone for what mod_voicemail says to a caller: without its phrases it ends at once."""
+    names = ("voicemail_play_greeting", "voicemail_record_message")
+    action = '<action function="play-file" data="tone_stream://%(300,100,440)"/>'
+    macros = "".join(
+        f'<macro name="{name}"><input pattern="(.*)"><match>{action}</match></input></macro>'
+        for name in names
+    )
+    language = '<language name="en" say-module="en" sound-prefix=".">'
+    phrases = f"<phrases><macros>{macros}</macros></phrases>"
+    return f'<section name="languages">{language}{phrases}</language></section>'
 
 
 def _switch(plan: SwitchPlan) -> str:
