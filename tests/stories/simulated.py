@@ -210,9 +210,16 @@ class SimulatedWorld(World):
         )
         self.restart()
 
+    def _reload(self, scenario: str) -> None:
+        (self._folder / "scenario.py").write_text(scenario, encoding="utf-8")
+        self._workers[-1].reload()
+
     def restart(self) -> None:
+        path = self._folder / "scenario.py"
         scenarios = Scenarios(self._scenario) if self._scenario else None
-        worker = Worker(self._settings, scenarios, self._clock)
+        worker = Worker(
+            self._settings, scenarios, self._clock, load_scenarios=lambda: Scenarios(load(path))
+        )
         worker.start()
         self._workers.append(worker)
         self._relay.open(worker.address)
@@ -232,6 +239,9 @@ class SimulatedWorld(World):
 
     def log(self) -> str:
         return "\n".join(self._log.lines)
+
+    def forgive(self) -> None:
+        self._log.errors.clear()
 
     def party(self, number: str, name: str = "") -> Party:
         if number not in self._parties:

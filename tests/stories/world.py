@@ -219,8 +219,14 @@ class World(ABC):
             "transfer": dict(transfer or {}),
             "route": [{**users, **(route or {})}],
         }
-        text = _TELL.format(path=str(self._told)) + scenario if scenario else ""
-        self._serve(sections, text)
+        self._serve(sections, self._telling(scenario) if scenario else "")
+
+    def reload(self, scenario: str) -> None:
+        """Put another text into the scenario's file, and have the controller load it."""
+        self._reload(self._telling(scenario))
+
+    def _telling(self, scenario: str) -> str:
+        return _TELL.format(path=str(self._told)) + scenario
 
     def told(self) -> list[str]:
         """The lines that the scenario has told."""
@@ -239,6 +245,10 @@ class World(ABC):
         """Start a controller with these settings (as in the configuration file)."""
 
     @abstractmethod
+    def _reload(self, scenario: str) -> None:
+        """Change the file and load it (SIGHUP); returns when that has been tried."""
+
+    @abstractmethod
     def kill(self) -> None:
         """The controller dies without a word."""
 
@@ -253,6 +263,10 @@ class World(ABC):
     @abstractmethod
     def log(self) -> str:
         """What the controllers have logged."""
+
+    @abstractmethod
+    def forgive(self) -> None:
+        """What has been logged as an error was meant to be."""
 
     @abstractmethod
     def party(self, number: str, name: str = "") -> Party:
