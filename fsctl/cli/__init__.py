@@ -1,4 +1,4 @@
-"""The command line: ``fsctl serve``, ``fsctl dialplan render``, ``fsctl demo``."""
+"""The command line: ``fsctl serve``, ``dialplan render``, ``scenario check``, ``demo``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from fsctl import __version__
-from fsctl.cli import demo, dialplan, serve
+from fsctl.cli import demo, dialplan, scenario, serve
 from fsctl.errors import FsctlError
 
 
@@ -18,7 +18,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"fsctl {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (serve, dialplan, demo):
+    for command in (serve, dialplan, scenario, demo):
         command.add_parser(commands)
     arguments = parser.parse_args(argv)
     try:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from fsctl import log, scenario, settings
+from fsctl.session.scenarios import Scenarios
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -25,7 +26,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Serve until SIGTERM. Raises FsctlError, OSError."""
+    """Serve until SIGTERM; SIGHUP reloads. Raises FsctlError, OSError."""
     if arguments.worker is not None:
         from fsctl.service import subordinate
 
@@ -38,7 +39,11 @@ def run(arguments: argparse.Namespace) -> int:
     _warn(loaded)
     if worker_count(loaded) > 1:
         return Supervisor(loaded, lambda: _warn(_load(arguments)), arguments.scenario).run()
-    Worker(loaded, scenario.load_all(loaded, arguments.scenario)).run()
+
+    def load_scenarios() -> Scenarios:
+        return scenario.load_all(loaded, arguments.scenario)
+
+    Worker(loaded, load_scenarios(), load_scenarios=load_scenarios).run()
     return 0
 
 

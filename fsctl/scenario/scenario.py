@@ -30,3 +30,7 @@ class Scenario:
     def handlers(self, event: type[SessionEvent]) -> tuple[Callable[[Any], None], ...]:
         """The handlers of ``event`` in the order of their registration."""
         return tuple(self._handlers.get(event, ()))
+
+    def all_handlers(self) -> dict[type[SessionEvent], tuple[Callable[[Any], None], ...]]:
+        """Every event that has handlers, and these."""
+        return {event: tuple(handlers) for event, handlers in self._handlers.items()}

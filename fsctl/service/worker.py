@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import signal
 import sys
+from collections.abc import Callable
 
 import gevent
 from gevent import socket
 from gevent.event import Event as Flag
 
+from fsctl.errors import SettingsError
 from fsctl.esl.client import SwitchClient
 from fsctl.esl.commands import Status
 from fsctl.esl.server import EslServer
@@ -31,6 +33,7 @@ class Worker:
 
     One of several workers gets its sockets from the supervisor: ``listener``, which they share, and
     its ``private`` port, where its running calls come home to.
+    ``load_scenarios`` loads the scenarios anew, for :meth:`reload`.
     """
 
     def __init__(
@@ -41,8 +44,11 @@ class Worker:
         *,
         listener: socket.socket | None = None,
         private: PrivatePort | None = None,
+        load_scenarios: Callable[[], Scenarios] | None = None,
     ) -> None:
         self._settings = settings
+        self._load_scenarios = load_scenarios
+        self._reload_asked = Flag()
         self._stop = Flag()
         self._server = self._serving(listener or split(settings.server.listen))
         self._homes = [self._serving(private.listener)] if private else []
@@ -60,17 +66,43 @@ class Worker:
         )
 
     def run(self) -> None:
-        """Serve until SIGTERM or SIGINT; then drain: running calls go on to the deadline."""
+        """Serve until SIGTERM or SIGINT; then drain: running calls go on to the deadline.
+
+        SIGHUP reloads the scenarios.
+        """
         for number in (signal.SIGTERM, signal.SIGINT):
             gevent.signal_handler(number, self._stop.set)
-        gevent.signal_handler(signal.SIGHUP, log.warning, "a single worker does not reload")
+        gevent.signal_handler(signal.SIGHUP, self._reload_asked.set)
+        reloading = gevent.spawn(self._reload_when_asked)
         self.start()
         print("fsctl: listening on {}:{}".format(*self.address), file=sys.stderr, flush=True)
         readiness.ready()
         watchdog = readiness.keep_watchdog()  # noqa: F841 - it runs for as long as we do
         self._stop.wait()
+        reloading.kill()
         readiness.stopping()
         self.stop()
+
+    def reload(self) -> None:
+        """Load the scenarios anew, for new calls: a session that runs keeps its own.
+
+        What cannot be loaded is logged, and changes nothing.
+        """
+        if self._load_scenarios is None:
+            log.warning("there are no scenarios to be reloaded")
+            return
+        try:
+            self.switchboard.scenarios = self._load_scenarios()
+        except SettingsError as error:
+            log.error("the scenarios stay as they are: %s", error)
+        else:
+            log.info("scenarios reloaded, for new calls")
+
+    def _reload_when_asked(self) -> None:
+        while True:
+            self._reload_asked.wait()
+            self._reload_asked.clear()
+            self.reload()
 
     def start(self) -> None:
         """Begin to accept links, and to look after FreeSWITCH's own event socket."""

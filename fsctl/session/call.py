@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from fsctl.errors import CallFailed, ChannelGone, WaitExpired
 from fsctl.session import media
@@ -101,6 +101,12 @@ class Call:
         return self.joining or self.peer
 
     # -- handlers ---------------------------------------------------------------------------
+
+    @overload
+    def on(self, event: type[E]) -> Callable[[Callable[[E], None]], Callable[[E], None]]: ...
+
+    @overload
+    def on(self, event: type[E], handler: Callable[[E], None]) -> Callable[[E], None]: ...
 
     def on(self, event: type[E], handler: Callable[[E], None] | None = None) -> Any:
         """Call ``handler`` for every ``event`` of this call; without a handler, a decorator."""

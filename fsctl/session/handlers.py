@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from fsctl.errors import CallFailed, ChannelGone, LinkError, LinkLost
 from fsctl.session.events import CallEvent, SessionEvent
+from fsctl.session.routing import NoRoute
 from fsctl.session.turns import Turns
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Handlers:
                 handler(event)
             except LinkLost:
                 raise
-            except (ChannelGone, CallFailed) as error:
+            except (ChannelGone, CallFailed, NoRoute) as error:
                 log.info("%s: %s", what, error)
                 if failed is not None:
                     failed(error)

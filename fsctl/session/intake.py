@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from fsctl.esl.commands import SchedHangup, UuidExists
 from fsctl.esl.events import Event
-from fsctl.session import media, modes
+from fsctl.session import media, modes, safety
 from fsctl.session.call import Call, CallState
 from fsctl.session.dial import Dial
 from fsctl.session.events import (
@@ -27,7 +27,7 @@ from fsctl.session.events import (
 )
 from fsctl.session.joining import joined
 from fsctl.session.legacy import LegacyTransfer, forsaken
-from fsctl.session.outcome import hangup_status
+from fsctl.session.outcome import hangup_status, returned_by_itself
 from fsctl.session.transfers import BlindTransfer, abandon
 from fsctl.sip.status import SipStatus
 from fsctl.transfer.transfer import Stimulus
@@ -39,9 +39,6 @@ log = logging.getLogger(__name__)
 
 STOCK_AFTER_S = 1.0
 """How long after its leg a link asks which of the other legs are still there, and how often."""
-
-_CS_EXECUTE = "4"
-"""The state that a channel is to be in next (``Channel-State`` is the one that it still runs)."""
 
 
 class Intake:
@@ -218,13 +215,13 @@ class Intake:
         application_uuid = event.get("Application-UUID", "")
         follows = self._session.executions.pop(application_uuid, None)
         if follows is not None:
-            follows()
+            follows(event)
         dial = self._session.dials.pop(application_uuid, None)
         if dial is None:
             return
         if not dial.answered:
             self._not_reached(dial, event)
-        elif event.get("Channel-State-Number") == _CS_EXECUTE:
+        elif returned_by_itself(event):
             self._talk_over(dial)
         # Any other state: the leg was taken away by a transfer and is somebody else's matter.
 
@@ -247,17 +244,14 @@ class Intake:
         status = dial.status(event)
         if dial.waiting.alive and self._redirected(dial, status):
             return
-        session, waiting = self._session, dial.waiting
+        session, uses = self._session, dial.waiting.uses
+        if dial.waiting.peer is dial.outgoing:
+            dial.waiting.peer = dial.outgoing.peer = None  # bridged for the sake of early media
+        dial.outgoing.failure = status
         dial.outgoing.advance(CallState.DISCONNECTED)
         session.emit(Failed(session, dial.outgoing, status.code, status.reason))
-        if not waiting.alive or self._session.is_waiting(waiting):
-            return
-        if dial.for_transfer:
-            for transfer in self._open_transfers():
-                if transfer.target is dial.outgoing:
-                    transfer.feed(Stimulus.TARGET_FAILED, status)
-        else:
-            session.reject(waiting, status)
+        # Posted: whoever waits for this call goes on before that.
+        session.post(lambda: safety.not_reached(session, dial, status, uses))
 
     def _redirected(self, dial: Dial, status: SipStatus) -> bool:
         """Follow a 3xx, but only where our own routes admit the contact."""

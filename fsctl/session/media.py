@@ -17,7 +17,9 @@ from fsctl.esl.commands import (
     UuidSendDtmf,
     UuidSetvar,
 )
+from fsctl.esl.events import Event
 from fsctl.session.events import PlaybackFinished, TransferComplete, TransferFailed
+from fsctl.session.outcome import returned_by_itself
 from fsctl.session.request import value_of
 from fsctl.sip.status import SipStatus, parse_sipfrag
 from fsctl.sip.uri import Uri, UriError, parse_address
@@ -41,7 +43,7 @@ def play(call: Call, path: str, *, loop: bool = False) -> None:
     """Play to the party until the end, or for ever."""
     session, event_uuid = call.session, str(uuid4())
 
-    def finished() -> None:
+    def finished(_: Event) -> None:
         session.emit(PlaybackFinished(session, call, path))
 
     session.executions[event_uuid] = finished
@@ -93,7 +95,12 @@ def execute(call: Call, application: str, argument: str) -> None:
     if call.peer is not None and call.peer.alive:
         raise ValueError("this call talks with another one: stop_media_to comes first")
     event_uuid = str(uuid4())
-    session.executions[event_uuid] = lambda: session.forsake(call)
+
+    def ended(event: Event) -> None:
+        if returned_by_itself(event):  # else it was picked up: from a queue, or a parking place
+            session.forsake(call)
+
+    session.executions[event_uuid] = ended
     commands: list[Command] = [
         UuidBreak(call.channel_uuid, everything=True),
         UuidSetvar(call.channel_uuid, "fsctl_stage", "held"),

@@ -5,6 +5,9 @@ from __future__ import annotations
 from fsctl.esl.events import Event
 from fsctl.sip.status import SipStatus, status_of_cause
 
+_CS_EXECUTE = "4"
+"""The state that a channel is to be in next (``Channel-State`` is the one that it still runs)."""
+
 
 def hangup_status(event: Event) -> SipStatus:
     """Return the true status of a ``CHANNEL_HANGUP``.
@@ -38,6 +41,14 @@ def bridge_status(event: Event) -> SipStatus:
     return status or status_of_cause(
         event.variable("originate_disposition") or "NORMAL_TEMPORARY_FAILURE"
     )
+
+
+def returned_by_itself(complete: Event) -> bool:
+    """Whether the leg goes on behind an application that has ended (``CHANNEL_EXECUTE_COMPLETE``).
+
+    Else somebody has taken it out of the application: a transfer, or a bridge of another leg's.
+    """
+    return complete.get("Channel-State-Number") == _CS_EXECUTE
 
 
 def redirect_contacts(event: Event) -> list[str]:

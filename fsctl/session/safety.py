@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 from fsctl.esl.commands import UuidKill
 from fsctl.session.call import Call, CallState
 from fsctl.sip.status import SipStatus
+from fsctl.transfer.transfer import Stimulus
 
 if TYPE_CHECKING:
+    from fsctl.session.dial import Dial
     from fsctl.session.session import Session
     from fsctl.session.transfers import BlindTransfer
 
@@ -38,6 +40,30 @@ def nobody_answers(
         _refuse_waiting(session, status)
 
 
+def not_reached(session: Session, dial: Dial, status: SipStatus, uses: int) -> None:
+    """The party that ``connect`` has called did not answer, and that has been told.
+
+    ``uses`` are those of the leg that waits, from before: one that the scenario has used since
+    (an announcement, voicemail) is in its hands.
+    """
+
+    def pass_on() -> None:
+        waiting = dial.waiting
+        if not waiting.alive or session.is_waiting(waiting):
+            return
+        if dial.for_transfer:
+            for transfer in session.transfers:
+                if transfer.is_open and transfer.target is dial.outgoing:
+                    transfer.feed(Stimulus.TARGET_FAILED, status)
+        elif waiting.uses == uses and waiting.partner is None:
+            session.reject(waiting, status)
+
+    if session.waits:
+        session.after(_THINKING_S, pass_on)
+    else:
+        pass_on()
+
+
 def _refuse_waiting(session: Session, status: SipStatus) -> None:
     """Refuse the callers that alert, and hang up who was forsaken: nobody is called for them."""
     if session.outgoing or any(_may_be_joined(call) for call in session.calls.values()):
@@ -47,7 +73,7 @@ def _refuse_waiting(session: Session, status: SipStatus) -> None:
         if unanswered and call.held and not session.is_waiting(call):
             session.reject(call, status)
         elif call.forsaken_at == call.uses:
-            forsaken(session, call)
+            forsaken(session, call, call.uses)
 
 
 def _may_be_joined(call: Call) -> bool:
@@ -56,13 +82,14 @@ def _may_be_joined(call: Call) -> bool:
     return waits and call.forsaken_at != call.uses
 
 
-def forsaken(session: Session, call: Call) -> None:
+def forsaken(session: Session, call: Call, uses: int) -> None:
     """The peer of ``call`` has left, or its application has ended; its handlers have their turn.
 
-    It is hung up if nobody has used it by then, and nobody is being called who may be for it: when
-    it is in our hands again, for until then it may as well be on its way to a transfer's target.
+    It is hung up if nobody has used it by then (``uses``: how often it had been used when that
+    happened), and nobody is being called who may be for it: when it is in our hands again, for
+    until then it may as well be on its way to a transfer's target.
     """
-    call.forsaken_at = call.uses
+    call.forsaken_at = uses
 
     def hang_up() -> None:
         unused = call.forsaken_at == call.uses and call.partner is None

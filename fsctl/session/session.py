@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 from uuid import uuid4
 
 from gevent.queue import Queue
@@ -23,6 +23,7 @@ from fsctl.esl.commands import (
     UuidSetvarMulti,
 )
 from fsctl.esl.connection import Connection
+from fsctl.esl.events import Event
 from fsctl.session import calling, joining, media, modes, safety
 from fsctl.session.call import Call, CallState
 from fsctl.session.clock import Timer
@@ -67,7 +68,7 @@ class Session:
         """The scenario's own calls that have not been answered yet, by channel."""
         self.lends = False
         """The scenario makes and joins calls by itself: whoever is left comes back to it."""
-        self.executions: dict[str, Callable[[], None]] = {}
+        self.executions: dict[str, Callable[[Event], None]] = {}
         """What follows the end of an application, by its Event-UUID."""
         self.tone_calls: set[Call] = set()
         self.deflected: dict[str, Call] = {}
@@ -245,6 +246,12 @@ class Session:
             return
         self.scenario = self.board.scenarios.of_route(route.name)
 
+    @overload
+    def on(self, event: type[E]) -> Callable[[Callable[[E], None]], Callable[[E], None]]: ...
+
+    @overload
+    def on(self, event: type[E], handler: Callable[[E], None]) -> Callable[[E], None]: ...
+
     def on(self, event: type[E], handler: Callable[[E], None] | None = None) -> Any:
         """Call ``handler`` for every ``event`` of the session or of any call in it."""
         return self._handlers.on(event, handler)
@@ -290,7 +297,8 @@ class Session:
         the transferee of a requested transfer. Caller ID and name default to those of the settings.
         Returns the called party's call at once; ``Ringing``, ``Connected`` and ``Failed`` follow. A
         failed call is passed on to ``call`` (or ends the transfer) with the callee's own code and
-        phrase, unless a handler of ``Failed`` calls somebody else. Source: application ``bridge``.
+        phrase, unless the scenario calls somebody else or uses ``call``, in a handler of ``Failed``
+        or after ``wait_connected``. Source: application ``bridge``.
 
         Raises :class:`~fsctl.session.routing.NoRoute`, ChannelGone, ValueError.
         """
@@ -467,7 +475,7 @@ class Session:
 
     def forsake(self, call: Call) -> None:
         """What ``call`` was busy with is over: hung up unless the scenario uses it."""
-        safety.forsaken(self, call)
+        safety.forsaken(self, call, call.uses)
 
     def redirected(self, contacts: list[str]) -> Routed | None:
         """Where a redirected call may go, by our own routes."""
@@ -522,10 +530,11 @@ class Session:
         for one in (call, peer):
             if one is not None:
                 one.peer = one.joining = None
+        uses = peer.uses if peer is not None else 0
         safety.ringing_for_nobody(self)
         self.emit(Disconnected(self, call, status.code, status.reason))
         if peer is not None and self.lends and not self._is_transferee(peer):
-            safety.forsaken(self, peer)
+            safety.forsaken(self, peer, uses)
 
     def came_back(self, call: Call) -> None:
         """A leg that was lent to a bridge, or called, is in our hands."""
@@ -539,7 +548,8 @@ class Session:
             return
         sent_for, call.sent_for = call.sent_for, False
         if not sent_for and (call.partner is None or not call.partner.alive):
-            safety.forsaken(self, call)
+            known = None if transfer is not None else call.forsaken_at
+            safety.forsaken(self, call, call.uses if known is None else known)
 
     def _is_transferee(self, call: Call) -> BlindTransfer | None:
         """The open transfer in which ``call`` is the party that gets moved."""

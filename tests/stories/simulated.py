@@ -216,9 +216,16 @@ class SimulatedWorld(World):
         )
         self.restart()
 
+    def _reload(self, scenario: str) -> None:
+        (self._folder / "scenario.py").write_text(scenario, encoding="utf-8")
+        self._workers[-1].reload()
+
     def restart(self) -> None:
+        path = self._folder / "scenario.py"
         scenarios = Scenarios(self._scenario) if self._scenario else None
-        worker = Worker(self._settings, scenarios, self._clock)
+        worker = Worker(
+            self._settings, scenarios, self._clock, load_scenarios=lambda: Scenarios(load(path))
+        )
         worker.start()
         self._workers.append(worker)
         self._relay.open(worker.address)
@@ -241,6 +248,9 @@ class SimulatedWorld(World):
 
     def log(self) -> str:
         return "\n".join(self._log.lines)
+
+    def forgive(self) -> None:
+        self._log.errors.clear()
 
     def party(self, number: str, name: str = "") -> Party:
         if number not in self._parties:
@@ -293,6 +303,10 @@ class SimulatedWorld(World):
                 gevent.sleep(0)
             if passed == self._relay.passed:
                 return
+
+    def applications(self) -> list[str]:
+        channels = self.switch.channels.values()
+        return [channel.get_variable("current_application") or "" for channel in channels]
 
     def finish(self, passed: bool) -> None:
         try:

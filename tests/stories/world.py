@@ -224,8 +224,14 @@ class World(ABC):
             "transfer": dict(transfer or {}),
             "route": [{**users, **(route or {})}],
         }
-        text = _TELL.format(path=str(self._told)) + scenario if scenario else ""
-        self._serve(sections, text)
+        self._serve(sections, self._telling(scenario) if scenario else "")
+
+    def reload(self, scenario: str) -> None:
+        """Put another text into the scenario's file, and have the controller load it."""
+        self._reload(self._telling(scenario))
+
+    def _telling(self, scenario: str) -> str:
+        return _TELL.format(path=str(self._told)) + scenario
 
     @abstractmethod
     def expect_error(self, text: str) -> None:
@@ -248,6 +254,10 @@ class World(ABC):
         """Start a controller with these settings (as in the configuration file)."""
 
     @abstractmethod
+    def _reload(self, scenario: str) -> None:
+        """Change the file and load it (SIGHUP); returns when that has been tried."""
+
+    @abstractmethod
     def kill(self) -> None:
         """The controller dies without a word."""
 
@@ -262,6 +272,10 @@ class World(ABC):
     @abstractmethod
     def log(self) -> str:
         """What the controllers have logged."""
+
+    @abstractmethod
+    def forgive(self) -> None:
+        """What has been logged as an error was meant to be."""
 
     @abstractmethod
     def party(self, number: str, name: str = "") -> Party:
@@ -284,6 +298,14 @@ class World(ABC):
         self, condition: Callable[[], object], what: str = "condition", limit_s: float = LIMIT_S
     ) -> None:
         """Let time pass until ``condition()`` is true. Raises AssertionError when it is not."""
+
+    @abstractmethod
+    def applications(self) -> list[str]:
+        """The application that each leg at the switch executes now."""
+
+    def wait_application(self, name: str, legs: int = 1) -> None:
+        """Wait until so many legs execute this application."""
+        self.wait(lambda: self.applications().count(name) == legs, f"{legs} x {name}")
 
     @abstractmethod
     def finish(self, passed: bool) -> None:

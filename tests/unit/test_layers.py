@@ -18,7 +18,7 @@ LAYERS = [
     {"scenario"},
     {"dialplan", "service"},
     {"stage"},
-    {"demo", "testing"},
+    {"demo", "rehearsal", "testing"},
     {"cli"},
     {"__main__"},
 ]

@@ -27,6 +27,7 @@ Scalar = str | int | float | bool | list[str] | dict[str, str]
 Section = Mapping[str, Scalar]
 Sections = Mapping[str, Section | list[Section]]
 
+_RELOADED = re.compile("scenarios reloaded|scenarios stay as they are")
 _LISTENING = re.compile(r"fsctl: listening on ([\d.]+):(\d+)")
 
 
@@ -129,6 +130,16 @@ class Controller:
         wait_for(self._is_listening, START_DEADLINE_S, lambda: f"fsctl listens\n{self.log_text()}")
         self._first_descriptors = self.open_fds()
         return self
+
+    def reload(self, scenario: str) -> None:
+        """Put this text into the scenario's file and send SIGHUP; returns when it was tried."""
+        (self.folder / "scenario.py").write_text(scenario, encoding="utf-8")
+        before = self._reloads()
+        self._running().send_signal(signal.SIGHUP)
+        wait_for(lambda: self._reloads() > before, START_DEADLINE_S, "the scenario is reloaded")
+
+    def _reloads(self) -> int:
+        return len(_RELOADED.findall(self.log_text()))
 
     def terminate(self) -> int:
         """SIGTERM, wait for an orderly end, and return the exit status; killed when it hangs."""

@@ -29,6 +29,7 @@ MODULES = (
     "mod_conference",
     "mod_valet_parking",
     "mod_fifo",
+    "mod_voicemail",
 )
 CONTEXTS = ("public", "default")
 
@@ -70,9 +71,23 @@ def _document(plan: SwitchPlan) -> str:
   <section name="directory">
     <X-PRE-PROCESS cmd="include" data="directory/*.xml"/>
   </section>
+  {_phrases()}
   <X-PRE-PROCESS cmd="include" data="fsctl_channels.xml"/>
 </document>
 """
+
+
+def _phrases() -> str:
+    """A tone for what mod_voicemail says to a caller: without its phrases it ends at once."""
+    names = ("voicemail_play_greeting", "voicemail_record_message")
+    action = '<action function="play-file" data="tone_stream://%(300,100,440)"/>'
+    macros = "".join(
+        f'<macro name="{name}"><input pattern="(.*)"><match>{action}</match></input></macro>'
+        for name in names
+    )
+    language = '<language name="en" say-module="en" sound-prefix=".">'
+    phrases = f"<phrases><macros>{macros}</macros></phrases>"
+    return f'<section name="languages">{language}{phrases}</language></section>'
 
 
 def _switch(plan: SwitchPlan) -> str:
@@ -156,6 +171,8 @@ def _small_configs(plan: SwitchPlan) -> dict[str, str]:
         "local_stream": "",
         "fifo": '<settings><param name="delete-all-outbound-member-on-startup" value="false"/>'
         "</settings><fifos/>",
+        "voicemail": '<settings/><profiles><profile name="default"><param name="file-extension" '
+        'value="wav"/><param name="max-record-len" value="300"/></profile></profiles>',
         "conference": """<caller-controls/><profiles><profile name="default">
     <param name="rate" value="8000"/><param name="interval" value="20"/>
     </profile></profiles>""",

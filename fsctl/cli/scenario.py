@@ -1,0 +1,67 @@
+"""``fsctl scenario check``: what a scenario does, on a simulated switch, before any real call."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import os
+from pathlib import Path
+
+from fsctl import settings
+from fsctl.rehearsal import Numbers, Rehearsal, rehearse
+from fsctl.scenario import Scenario, load
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the parser."""
+    command = commands.add_parser("scenario", help="scenario files")
+    actions = command.add_subparsers(dest="action", required=True, metavar="ACTION")
+    check = actions.add_parser(
+        "check", help="play standard calls and transfers with a scenario, on a simulated switch"
+    )
+    check.add_argument("file", type=Path, metavar="FILE", help="the scenario (Python)")
+    check.add_argument("--config", type=Path, metavar="FILE", help="settings (TOML)")
+    names = Numbers()
+    for role in ("caller", "callee", "target"):
+        number = getattr(names, role)
+        check.add_argument(
+            f"--{role}", default=number, metavar="NUMBER", help=f"the {role}'s number ({number})"
+        )
+    check.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Check; 0 when nothing was wrong, 1 when something was. Raises SettingsError (status 2)."""
+    loaded = settings.load(arguments.config, os.environ)
+    scenario = load(arguments.file)
+    print(f"{arguments.file}: scenario {scenario.name}")
+    for line in _handlers(scenario):
+        print(f"  {line}")
+    numbers = Numbers(arguments.caller, arguments.callee, arguments.target)
+    wrong = 0
+    for rehearsal in rehearse(scenario, loaded, numbers):
+        _show(rehearsal)
+        wrong += len(rehearsal.problems)
+    print(f"\n{wrong or 'No'} problem{'' if wrong == 1 else 's'} (simulated switch).")
+    return 1 if wrong else 0
+
+
+def _handlers(scenario: Scenario) -> list[str]:
+    lines = []
+    for event, handlers in scenario.all_handlers().items():
+        for handler in handlers:
+            function = inspect.unwrap(handler)
+            code = getattr(function, "__code__", None)
+            where = f" (line {code.co_firstlineno})" if code else ""
+            name = getattr(function, "__name__", repr(function))
+            lines.append(f"{event.__name__}: {name}{where}")
+    return lines or ["no handlers: the settings decide"]
+
+
+def _show(rehearsal: Rehearsal) -> None:
+    print(f"\n{'WRONG' if rehearsal.problems else 'ok   '} {rehearsal.title}")
+    for line in rehearsal.seen:
+        print(f"      {line}")
+    for mark, texts in (("warning: ", rehearsal.warnings), ("problem: ", rehearsal.problems)):
+        for text in texts:
+            print("      " + mark + text.replace("\n", "\n        "), flush=True)

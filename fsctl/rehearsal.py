@@ -1,0 +1,213 @@
+"""Rehearsals: a scenario's calls on a simulated switch, and what went wrong in them.
+
+A story here only says what the parties do; what becomes of it is the scenario's matter. Wrong is
+what no scenario can mean: a handler that raises, a transferor that is never told, a leg that stays
+behind when the story is over.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from fsctl.scenario import Scenario
+from fsctl.settings import Settings
+from fsctl.simulator import Phone, StoryTimeout
+from fsctl.stage import DOMAIN, Stage
+
+PATIENCE_S = 120.0
+"""How long, by the switch's clock, parties wait for something to happen."""
+REAL_PATIENCE_S = 5.0
+"""The same, by ours, once the switch has no more timers."""
+TALK_S = 2.0
+
+
+@dataclass(slots=True)
+class Rehearsal:
+    """One story as it went: what the parties saw, and what was wrong."""
+
+    title: str
+    seen: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """Who plays: the numbers that the three parties have."""
+
+    caller: str = "1000"
+    callee: str = "1001"
+    target: str = "1002"
+
+
+class _Cast:
+    """The parties of one story; each step writes down what it led to."""
+
+    def __init__(self, stage: Stage, numbers: Numbers, rehearsal: Rehearsal) -> None:
+        self.stage = stage
+        self.numbers = numbers
+        self.rehearsal = rehearsal
+        self.caller = stage.phone(numbers.caller, "Caller")
+        self.callee = stage.phone(numbers.callee, "Callee")
+        self.target = stage.phone(numbers.target, "Target")
+
+    def says(self, text: str) -> None:
+        self.rehearsal.seen.append(text)
+
+    def comes_true(self, condition: Callable[[], object]) -> bool:
+        try:
+            self.stage.switch.run_until(condition, PATIENCE_S, patience_s=REAL_PATIENCE_S)
+        except StoryTimeout:
+            return False
+        return True
+
+    def call(self) -> None:
+        """The caller calls the callee, until it has an answer of some kind."""
+        dialog = self.caller.calls(self.numbers.callee)
+        self.comes_true(lambda: dialog.state in ("up", "ended"))
+        self.stage.advance(TALK_S)
+        self.says(f"caller calls {self.numbers.callee} and is told {_answer(self.caller)}")
+        self.who_hears_whom()
+
+    def transfer(self, transferor: Phone) -> None:
+        """A party sends the other one to the target, and waits for its NOTIFY."""
+        name = transferor.display_name.lower()
+        if not transferor.in_call:
+            self.says(f"{name} is in no call: no transfer")
+            return
+        referred_by = f"<sip:{transferor.number}@{DOMAIN}>"
+        transferor.refers(f"<sip:{self.numbers.target}@{DOMAIN}>", referred_by)
+        self.comes_true(lambda: transferor.notifies)
+        words = ", ".join(body for _, body in transferor.notifies) or "nothing"
+        self.says(f"{name} transfers to {self.numbers.target} and is told {words}")
+        if not transferor.notifies:
+            self.rehearsal.problems.append(f"{name} has sent a REFER and got no NOTIFY")
+        self.stage.advance(TALK_S)
+        if len(transferor.notifies) > 1:
+            self.rehearsal.problems.append(f"{name} was told more than once")
+        self.who_hears_whom()
+
+    def give_up(self) -> None:
+        """The caller hangs up while it rings."""
+        self.callee.no_answer()
+        dialog = self.caller.calls(self.numbers.callee)
+        self.comes_true(lambda: self.callee.sent("INVITE", 180) or dialog.state in ("up", "ended"))
+        self.says(f"caller calls {self.numbers.callee}, and hangs up while it rings")
+
+    def who_hears_whom(self) -> None:
+        hearing = [
+            f"{phone.display_name.lower()} hears {self._name(phone.hears)}"
+            for phone in (self.caller, self.callee, self.target)
+            if phone.in_call
+        ]
+        self.says("; ".join(hearing) or "nobody is in a call")
+
+    def end(self) -> None:
+        """Somebody hangs up, the caller only when nobody else can: then all must have gone."""
+        leaving = next((p for p in (self.target, self.callee) if p.in_call), self.caller)
+        if _in_use(leaving):
+            leaving.hangs_up()
+        switch, sessions = self.stage.switch, self.stage.worker.switchboard.sessions
+        if self.comes_true(lambda: not switch.channels and not sessions):
+            return
+        left = [
+            f"{phone.display_name or phone.number} ({self._name(phone.hears)})"
+            for phone in switch.phones.values()
+            if _in_use(phone)
+        ]
+        what = f"legs are left behind: {', '.join(left)}" if left else "a session is left behind"
+        self.rehearsal.problems.append(f"{PATIENCE_S:g} s after the last hang-up {what}")
+
+    def _name(self, heard: str) -> str:
+        phones = (self.caller, self.callee, self.target)
+        return next((p.display_name.lower() for p in phones if p.number == heard), heard)
+
+
+def _in_use(phone: Phone) -> bool:
+    return any(dialog.state != "ended" for dialog in phone.dialogs)
+
+
+def _answer(phone: Phone) -> str:
+    finals = [m for m in phone.messages if m.direction == "in" and m.status >= 180]
+    lines = dict.fromkeys(m.start_line.removeprefix("SIP/2.0 ") for m in finals)
+    return ", ".join(lines) or "nothing"
+
+
+# -- the stories
+
+
+def _answered(cast: _Cast) -> None:
+    cast.call()
+
+
+def _busy(cast: _Cast) -> None:
+    cast.callee.busy()
+    cast.call()
+
+
+def _gives_up(cast: _Cast) -> None:
+    cast.give_up()
+
+
+def _transfer_by(who: str, target_busy: bool) -> Callable[[_Cast], None]:
+    def play(cast: _Cast) -> None:
+        if target_busy:
+            cast.target.busy()
+        cast.call()
+        cast.transfer(cast.callee if who == "callee" else cast.caller)
+
+    return play
+
+
+STORIES: dict[str, Callable[[_Cast], None]] = {
+    "a call is answered": _answered,
+    "the callee is busy": _busy,
+    "the caller hangs up while it rings": _gives_up,
+    "the callee transfers, the target answers": _transfer_by("callee", False),
+    "the callee transfers, the target is busy": _transfer_by("callee", True),
+    "the caller transfers, the target answers": _transfer_by("caller", False),
+    "the caller transfers, the target is busy": _transfer_by("caller", True),
+}
+
+
+def rehearse(scenario: Scenario, settings: Settings, numbers: Numbers) -> Iterator[Rehearsal]:
+    """Play every story, each on a stage of its own; ``scenario`` decides on every call."""
+    for title, play in STORIES.items():
+        rehearsal = Rehearsal(title)
+        with _listening(rehearsal), Stage(settings, scenario) as stage:
+            cast = _Cast(stage, numbers, rehearsal)
+            play(cast)
+            cast.end()
+        yield rehearsal
+
+
+@contextmanager
+def _listening(rehearsal: Rehearsal) -> Iterator[None]:
+    """What fsctl logs as an error or a warning meanwhile, tracebacks included."""
+    logger = logging.getLogger("fsctl")
+    listener = _Listener(rehearsal)
+    propagate, level = logger.propagate, logger.level
+    logger.addHandler(listener)
+    logger.propagate = False
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.removeHandler(listener)
+        logger.propagate = propagate
+        logger.setLevel(level)
+
+
+class _Listener(logging.Handler):
+    def __init__(self, rehearsal: Rehearsal) -> None:
+        super().__init__(logging.WARNING)
+        self._rehearsal = rehearsal
+
+    def emit(self, record: logging.LogRecord) -> None:
+        wrong = record.levelno >= logging.ERROR
+        (self._rehearsal.problems if wrong else self._rehearsal.warnings).append(
+            self.format(record)
+        )
