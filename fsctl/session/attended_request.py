@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from fsctl.esl.commands import Originate, UuidGetvar
 from fsctl.esl.connection import Connection
@@ -74,7 +75,7 @@ def calling_anew(transferor: Call, transferee: Call, refer_to: ReferTo) -> tuple
     mode = routed.route.transfer_mode or settings.transfer.mode
     target = Call(
         session,
-        session.new_channel_uuid(),
+        str(uuid4()),
         number=routed.number,
         display_name="",
         transfer_mode=mode,

@@ -96,6 +96,11 @@ class Call:
         return self.state is CallState.CONNECTED
 
     @property
+    def unanswered(self) -> bool:
+        """Whether the party has called us and waits for an answer."""
+        return not self.outgoing and self.state in (CallState.ALERTING, CallState.RINGING)
+
+    @property
     def partner(self) -> Call | None:
         """Who this party talks with, now or in a moment."""
         return self.joining or self.peer
@@ -293,7 +298,7 @@ class Call:
         second later. Source: RFC 3515 section 2.4.5. Raises ValueError when no transfer of this
         party is open.
         """
-        self.session.transfer_of(self).report_success()
+        self.session.transfers.by(self).report_success()
 
     def notify_blind_transfer_failed(self, code: int, reason: str = "") -> None:
         """Report failure with this SIP code and phrase; the first two talk on.
@@ -301,7 +306,7 @@ class Call:
         Source: RFC 3515 section 2.4.5. Raises ValueError when no transfer of this party is open
         or the code is not a failure (300 to 699).
         """
-        self.session.transfer_of(self).report_failure(SipStatus(code, reason))
+        self.session.transfers.by(self).report_failure(SipStatus(code, reason))
 
     def _living(self) -> Call:
         if not self.alive:

@@ -10,15 +10,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
-from fsctl.errors import ChannelGone
-from fsctl.session.call import Call
+from fsctl.errors import ChannelGone, LinkError
+from fsctl.esl.commands import UuidGetvar, UuidKill
+from fsctl.session import media
+from fsctl.session.call import Call, CallState
 from fsctl.session.dial import Dial
 from fsctl.session.identity import presented
 from fsctl.session.outgoing import Outgoing
+from fsctl.session.request import value_of
 from fsctl.session.routing import NoRoute, Routed
 from fsctl.settings import RouteKind
-from fsctl.sip.refer import parse_referred_by
 from fsctl.sip.status import SipStatus
 from fsctl.sip.uri import Uri, UriError, parse_address
 
@@ -26,6 +29,9 @@ if TYPE_CHECKING:
     from fsctl.session.session import Session
 
 log = logging.getLogger(__name__)
+
+_GRACE_S = 2.0
+"""How long after its ring timeout FreeSWITCH may take to say so."""
 
 
 def connect(
@@ -42,7 +48,7 @@ def connect(
     running = next((dial for dial in session.dials.values() if dial.waiting is call), None)
     if running is not None and running.outgoing.alive:
         raise ValueError("somebody is being called for this leg already")
-    transfer = session.open_transfer_of_transferee(call)
+    transfer = session.transfers.awaiting_target(call)
     if transfer is None and call.peer is not None and call.peer.alive:
         raise ValueError("this leg talks with somebody")
     routed = session.board.router.route(destination, session.domain)
@@ -60,10 +66,10 @@ def connect(
         redirects_left=session.settings.call.follow_redirects,
     )
     if running is None:
-        session.start(dial, routed)
+        start(session, dial, routed)
     else:
         # Its bridge has not returned, and nested bridges have been seen to crash FreeSWITCH.
-        running.then = lambda: session.start(dial, routed)
+        running.then = lambda: start(session, dial, routed)
     if transfer is not None:
         transfer.call_target(dial.outgoing, dial.ring_timeout_s)
     return dial.outgoing
@@ -81,7 +87,7 @@ def call_out(
 ) -> Call:
     """Call somebody for the application; what stands in the way becomes ``Failed``, a bit later."""
     session.lends = True
-    transfer = session.transfer_awaiting_call()
+    transfer = session.transfers.awaiting_call()
     number, name = caller_of(caller_id), name_of(display_name)
     try:
         routed, refusal = session.board.router.route(destination, session.domain, kind), None
@@ -111,21 +117,47 @@ def call_out(
         session.post(lambda: outgoing.failed(status))
     if transfer is not None:
         transfer.call_target(call, outgoing.ring_timeout_s)
-        session.entertain(transfer.transferee)
+        media.entertain(transfer)
     return call
 
 
-def redirected(session: Session, contacts: list[str]) -> Routed | None:
-    """The first contact of a 3xx that our own routes admit."""
-    for contact in contacts:
-        address = parse_referred_by(contact)
-        if address is None:
-            continue
-        try:
-            return session.board.router.route(address.uri, session.domain)
-        except NoRoute as error:
-            log.info("%s: redirection not followed: %s", session.id, error)
-    return None
+def start(session: Session, dial: Dial, routed: Routed) -> None:
+    """Begin an attempt of ``dial``: the first, or the next after a redirection.
+
+    Raises DialStringError, ChannelGone, LinkError; then nobody is called.
+    """
+    session.calls.pop(dial.outgoing.channel_uuid, None)
+    dial.outgoing.channel_uuid = str(uuid4())
+    commands = dial.commands(routed, session.board.home, session.settings)
+    session.calls[dial.outgoing.channel_uuid] = dial.outgoing
+    session.dials[dial.execution] = dial
+    try:
+        session.link.send_all(commands)[-1].raise_for_error()
+    except (LinkError, ChannelGone):
+        forget(session, dial)
+        raise
+    transfer = session.transfers.awaiting_target(dial.waiting)
+    if transfer is not None and transfer.target is dial.outgoing:
+        transfer.ring_anew()
+    execution = dial.execution
+    session.after(dial.ring_timeout_s + _GRACE_S, lambda: _ring_deadline(session, dial, execution))
+
+
+def forget(session: Session, dial: Dial) -> None:
+    """Nobody is being called by ``dial`` any more, and its called party never was."""
+    session.dials.pop(dial.execution, None)
+    dial.outgoing.advance(CallState.DISCONNECTED)
+
+
+def _ring_deadline(session: Session, dial: Dial, execution: str) -> None:
+    """FreeSWITCH's own timeout ends with early media (originate returns then)."""
+    if dial.execution != execution or execution not in session.dials or dial.answered:
+        return
+    called = dial.outgoing.channel_uuid
+    # The news of an answer may still be on its way, if we or the switch were held up.
+    asked = session.link.send(UuidGetvar(called, "endpoint_disposition"))
+    if value_of(asked.text) != "ANSWER":
+        session.link.send(UuidKill(called, "NO_ANSWER"))
 
 
 def sip_uri_of(target: str | Uri) -> Uri:
@@ -169,7 +201,7 @@ def _outgoing_call(session: Session, routed: Routed | None, waiting: Call | None
         waiting.transfer_mode = mode
     return Call(
         session,
-        session.new_channel_uuid(),
+        str(uuid4()),
         number=routed.number if routed else "",
         display_name="",
         transfer_mode=mode or session.settings.transfer.mode,

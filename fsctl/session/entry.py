@@ -71,7 +71,9 @@ def transfer_request(
     Works as well in a session that has just been made (``resumed``), because the worker that ran
     the call is gone: everything needed is on the channels.
     """
-    running = session.open_transfer_of(snapshot.variable("blind_transfer_uuid"))
+    running = session.transfers.awaiting_target(
+        session.calls.get(snapshot.variable("blind_transfer_uuid") or "")
+    )
     if running is not None:
         _refuse_crossing(session, running, snapshot)
         return
@@ -95,7 +97,7 @@ def transfer_request(
     if request.event is None:
         transferor.advance(CallState.DISCONNECTED)
     transfer = BlindTransfer(session, transferor, transferee, request)
-    session.transfers.append(transfer)
+    session.transfers.add(transfer)
     if resumed:
         session.emit(Resumed(session, transferor, transferee))
     if snapshot.variable("fsctl_stage") == CALLING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from fsctl.esl.commands import SchedHangup, UuidExists
 from fsctl.esl.events import Event
-from fsctl.session import media, modes, safety
+from fsctl.session import calling, media, modes, safety
 from fsctl.session.call import Call, CallState
 from fsctl.session.dial import Dial
 from fsctl.session.events import (
@@ -204,10 +204,10 @@ class Intake:
             if dial.waiting is waiting:
                 exists = UuidExists(dial.outgoing.channel_uuid)
                 if self._session.link.send(exists).text.strip() != "true":
-                    self._session.forget(dial)
+                    calling.forget(self._session, dial)
 
     def _open_transfers(self) -> list[BlindTransfer]:
-        return [transfer for transfer in self._session.transfers if transfer.is_open]
+        return self._session.transfers.open
 
     # -- the end of a bridge ----------------------------------------------------------------
 
@@ -257,11 +257,14 @@ class Intake:
         """Follow a 3xx, but only where our own routes admit the contact."""
         if not 300 <= status.code < 400:
             return False
-        routed = self._session.redirected(dial.contacts) if dial.redirects_left > 0 else None
+        session = self._session
+        if dial.redirects_left <= 0:
+            return False
+        routed = session.board.router.redirected(dial.contacts, session.domain)
         if routed is None:
             return False
         dial.redirects_left -= 1
-        self._session.start(dial, routed)
+        calling.start(session, dial, routed)
         return True
 
     # -- native transfers -------------------------------------------------------------------
@@ -277,7 +280,7 @@ class Intake:
         transferee = session.calls.get(transferee_uuid)
         if kind != "blind" or transferee is None:
             return  # attended, or the transferee is another session's
-        if session.knows_refer(transferor, event.variable("sip_blind_transfer_event")):
+        if session.transfers.knows(transferor, event.variable("sip_blind_transfer_event")):
             return  # told again, or late: its transferee has come home already
         if transferor.transfer_mode == "legacy":
             session.legacy = LegacyTransfer(session, transferor, transferee)

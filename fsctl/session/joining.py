@@ -23,7 +23,7 @@ from fsctl.esl.commands import (
     UuidSetvarMulti,
     UuidTransfer,
 )
-from fsctl.session.call import Call, CallState
+from fsctl.session.call import Call
 from fsctl.session.dial import arming
 from fsctl.session.request import STALE
 from fsctl.transfer.transfer import Stimulus
@@ -96,9 +96,8 @@ def stop_media_to(session: Session, one: Call, other: Call) -> None:
 def join(session: Session, one: Call, other: Call) -> None:
     """Bridge two legs that are in our hands, or in a bridge. Raises ChannelGone, ValueError."""
     session.lends = True
-    transfer = session.open_transfer_of_transferee(one) or session.open_transfer_of_transferee(
-        other
-    )
+    transfers = session.transfers
+    transfer = transfers.awaiting_target(one) or transfers.awaiting_target(other)
     first, second = one, other
     variables: dict[str, str] = {}
     if transfer is not None:
@@ -135,7 +134,7 @@ def _make_talkable(one: Call, other: Call) -> None:
     if one is other:
         raise ValueError("a call cannot talk with itself")
     for call in (one, other):
-        if call.state in (CallState.ALERTING, CallState.RINGING) and not call.outgoing:
+        if call.unanswered:
             call.answer()
         if not call.alive:
             raise ChannelGone(f"call {call.channel_uuid} has ended")

@@ -18,6 +18,7 @@ from fsctl.esl.commands import (
     UuidSetvar,
 )
 from fsctl.esl.events import Event
+from fsctl.session import safety
 from fsctl.session.events import PlaybackFinished, TransferComplete, TransferFailed
 from fsctl.session.outcome import returned_by_itself
 from fsctl.session.request import value_of
@@ -26,6 +27,7 @@ from fsctl.sip.uri import Uri, UriError, parse_address
 
 if TYPE_CHECKING:
     from fsctl.session.call import Call
+    from fsctl.session.transfers import BlindTransfer
 
 log = logging.getLogger(__name__)
 
@@ -50,8 +52,16 @@ def play(call: Call, path: str, *, loop: bool = False) -> None:
     run(call, "endless_playback" if loop else "playback", path, event_uuid)
 
 
-def ringback(call: Call, sound: str) -> None:
-    """What a waiting party hears until it is joined: a tone as ``%(on,off,Hz…)``, or a file."""
+def entertain(transfer: BlindTransfer) -> None:
+    """Let a transferee hear ringback while its target is being called, until it is joined."""
+    if not transfer.entertained:
+        transfer.entertained = True
+        call = transfer.transferee
+        _ringback(call, call.session.settings.transfer.ringback)
+
+
+def _ringback(call: Call, sound: str) -> None:
+    """A tone as ``%(on,off,Hz…)``, or a file."""
     path = f"tone_stream://{sound};loops=-1" if sound.startswith("%") else sound
     run(call, "playback" if sound.startswith("%") else "endless_playback", path)
 
@@ -98,7 +108,7 @@ def execute(call: Call, application: str, argument: str) -> None:
 
     def ended(event: Event) -> None:
         if returned_by_itself(event):  # else it was picked up: from a queue, or a parking place
-            session.forsake(call)
+            safety.forsaken(session, call, call.uses)
 
     session.executions[event_uuid] = ended
     commands: list[Command] = [

@@ -11,10 +11,12 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.commands import BgApi, Command, Filter, Originate, UuidKill
 from fsctl.esl.events import Event
+from fsctl.session import media, safety
 from fsctl.session.call import Call, CallState
 from fsctl.session.dial import called_variables
 from fsctl.session.dialstring import DialString
@@ -97,7 +99,7 @@ class Outgoing:
         for call in session.calls.values():
             if call.state is CallState.ALERTING and not call.outgoing:
                 call.advance(CallState.RINGING)
-                session.ring_ready(call)
+                media.run(call, "ring_ready")
 
     def came_home(self) -> None:
         """The party has answered, and its leg is in our hands."""
@@ -134,17 +136,18 @@ class Outgoing:
         event = Failed(session, call, status.code, status.reason)
         handled = session.handled(event)
         session.emit(event)
-        session.post(lambda: session.nobody_answers(self.transfer, call, status, handled))
+        session.post(lambda: safety.nobody_answers(session, self.transfer, call, status, handled))
 
     def _redirected(self, status: SipStatus) -> bool:
         if not 300 <= status.code < 400 or self.redirects_left <= 0:
             return False
-        routed = self.session.redirected(self.contacts)
+        session = self.session
+        routed = session.board.router.redirected(self.contacts, session.domain)
         if routed is None:
             return False
         self.redirects_left -= 1
         self.session.calls.pop(self.call.channel_uuid, None)
-        self.call.channel_uuid = self.session.new_channel_uuid()
+        self.call.channel_uuid = str(uuid4())
         try:
             self.start(routed)
         except (LinkError, ChannelGone, ValueError) as error:

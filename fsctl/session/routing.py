@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -9,8 +10,11 @@ from fnmatch import fnmatchcase
 from fsctl.errors import FsctlError
 from fsctl.session.dialstring import Endpoint, GatewayEndpoint, SofiaEndpoint, UserEndpoint
 from fsctl.settings import Route, RouteKind, Settings
+from fsctl.sip.refer import parse_referred_by
 from fsctl.sip.status import SipStatus
 from fsctl.sip.uri import Uri, UriError, parse_uri
+
+log = logging.getLogger(__name__)
 
 
 class NoRoute(FsctlError):
@@ -53,6 +57,18 @@ class Router:
             if wanted and pattern.fullmatch(number) and _host_matches(route, host):
                 return self._routed(route, number, uri, domain)
         raise NoRoute(f"no route for {number!r} at {host!r}", SipStatus(404))
+
+    def redirected(self, contacts: list[str], domain: str) -> Routed | None:
+        """The first contact of a 3xx (RFC 3261 section 8.1.3.4) that our own routes admit."""
+        for contact in contacts:
+            address = parse_referred_by(contact)
+            if address is None:
+                continue
+            try:
+                return self.route(address.uri, domain)
+            except NoRoute as error:
+                log.info("a redirection is not followed: %s", error)
+        return None
 
     def _routed(self, route: Route, dialled: str, uri: str | Uri, domain: str) -> Routed:
         number = route.prefix + dialled[route.strip :]

@@ -10,11 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fsctl.esl.commands import UuidKill
-from fsctl.session.call import Call, CallState
 from fsctl.sip.status import SipStatus
 from fsctl.transfer.transfer import Stimulus
 
 if TYPE_CHECKING:
+    from fsctl.session.call import Call
     from fsctl.session.dial import Dial
     from fsctl.session.session import Session
     from fsctl.session.transfers import BlindTransfer
@@ -69,8 +69,7 @@ def _refuse_waiting(session: Session, status: SipStatus) -> None:
     if session.outgoing or any(_may_be_joined(call) for call in session.calls.values()):
         return
     for call in tuple(session.calls.values()):
-        unanswered = call.state in (CallState.ALERTING, CallState.RINGING) and not call.outgoing
-        if unanswered and call.held and not session.is_waiting(call):
+        if call.unanswered and call.held and not session.is_waiting(call):
             session.reject(call, status)
         elif call.forsaken_at == call.uses:
             forsaken(session, call, call.uses)

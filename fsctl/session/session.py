@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, overload
-from uuid import uuid4
 
 from gevent.queue import Queue
 
@@ -35,9 +34,9 @@ from fsctl.session.intake import Intake
 from fsctl.session.legacy import LegacyTransfer
 from fsctl.session.links import Links
 from fsctl.session.outgoing import Outgoing
+from fsctl.session.registry import Transfers
 from fsctl.session.request import value_of
-from fsctl.session.routing import NoRoute, Routed
-from fsctl.session.transfers import BlindTransfer
+from fsctl.session.routing import NoRoute
 from fsctl.settings import Settings, TransferMode
 from fsctl.sip.status import SipStatus, cause_of_status
 from fsctl.sip.uri import Uri
@@ -73,7 +72,7 @@ class Session:
         self.tone_calls: set[Call] = set()
         self.deflected: dict[str, Call] = {}
         """Calls that were asked to go elsewhere and have not reported yet."""
-        self.transfers: list[BlindTransfer] = []
+        self.transfers = Transfers()
         self.legacy: LegacyTransfer | None = None
         """A native transfer of two of our calls that is under way."""
         self.referred: tuple[Call, Call] | None = None
@@ -135,9 +134,8 @@ class Session:
 
     def _end(self) -> None:
         self.over = True
-        for transfer in self.transfers:
-            if transfer.is_open:
-                transfer.feed(Stimulus.SWITCH_LOST)
+        for transfer in self.transfers.open:
+            transfer.feed(Stimulus.SWITCH_LOST)
         self._say_terminating()
         self._handlers.turns.end(ChannelGone(f"session {self.id} has ended"))
         self._cancel_outgoing()
@@ -400,31 +398,6 @@ class Session:
 
     # -- calls ------------------------------------------------------------------------------
 
-    def start(self, dial: Dial, routed: Routed) -> None:
-        """Begin an attempt of ``dial``: the first, or the next after a redirection.
-
-        Raises DialStringError, ChannelGone, LinkError; then nobody is called.
-        """
-        self.calls.pop(dial.outgoing.channel_uuid, None)
-        dial.outgoing.channel_uuid = self.new_channel_uuid()
-        commands = dial.commands(routed, self.board.home, self.settings)
-        self.calls[dial.outgoing.channel_uuid] = dial.outgoing
-        self.dials[dial.execution] = dial
-        try:
-            self.link.send_all(commands)[-1].raise_for_error()
-        except (LinkError, ChannelGone):
-            self.forget(dial)
-            raise
-        transfer = self.open_transfer_of_transferee(dial.waiting)
-        if transfer is not None and transfer.target is dial.outgoing:
-            transfer.ring_anew()
-        self.after(dial.ring_timeout_s + 2.0, lambda: self._ring_deadline(dial, dial.execution))
-
-    def forget(self, dial: Dial) -> None:
-        """Nobody is being called by ``dial`` any more, and its called party never was."""
-        self.dials.pop(dial.execution, None)
-        dial.outgoing.advance(CallState.DISCONNECTED)
-
     def reject(self, call: Call, status: SipStatus) -> None:
         """Refuse ``call`` with ``status``; an answered one is hung up with the matching cause."""
         if self.native_transferor and call.channel_uuid == self.link_leg:
@@ -456,67 +429,12 @@ class Session:
         """Choose what a REFER by ``call`` does, now and when it is joined with others."""
         modes.choose(self, call, mode)
 
-    def ring_ready(self, call: Call) -> None:
-        """Tell a caller that it rings, by our own choice."""
-        media.run(call, "ring_ready")
-
-    def entertain(self, transferee: Call) -> None:
-        """Let a transferee hear ringback while its target is being called."""
-        transfer = self.open_transfer_of_transferee(transferee)
-        if transfer is not None and not transfer.entertained:
-            transfer.entertained = True
-            media.ringback(transferee, self.settings.transfer.ringback)
-
-    def nobody_answers(
-        self, transfer: BlindTransfer | None, call: Call, status: SipStatus, handled: bool
-    ) -> None:
-        """A call of the scenario's own has failed, and it has been told."""
-        safety.nobody_answers(self, transfer, call, status, handled)
-
-    def forsake(self, call: Call) -> None:
-        """What ``call`` was busy with is over: hung up unless the scenario uses it."""
-        safety.forsaken(self, call, call.uses)
-
-    def redirected(self, contacts: list[str]) -> Routed | None:
-        """Where a redirected call may go, by our own routes."""
-        return calling.redirected(self, contacts)
-
-    @staticmethod
-    def new_channel_uuid() -> str:
-        """For a channel that is yet to be made."""
-        return str(uuid4())
-
     def after(self, seconds: float, callback: Callable[[], None]) -> Timer:
         """As :meth:`set_timeout`; for the session's own deadlines."""
         self._timers = [timer for timer in self._timers if timer.is_pending]
         timer = Timer(self.board.clock, seconds, callback, self.post)
         self._timers.append(timer)
         return timer
-
-    # -- transfers --------------------------------------------------------------------------
-
-    def transfer_of(self, transferor: Call) -> BlindTransfer:
-        """The transfer that ``transferor`` asked for last. Raises ValueError when there is none."""
-        for transfer in reversed(self.transfers):
-            if transfer.transferor is transferor:
-                return transfer
-        raise ValueError(f"{transferor} has asked for no transfer")
-
-    def open_transfer_of(self, transferee_uuid: str | None) -> BlindTransfer | None:
-        """The transfer in which the leg with this channel waits for a target."""
-        call = self.calls.get(transferee_uuid or "")
-        return self.open_transfer_of_transferee(call) if call is not None else None
-
-    def open_transfer_of_transferee(self, transferee: Call) -> BlindTransfer | None:
-        """The transfer in which ``transferee`` waits for a target."""
-        for transfer in self.transfers:
-            if transfer.transferee is transferee and transfer.awaits_target:
-                return transfer
-        return None
-
-    def transfer_awaiting_call(self) -> BlindTransfer | None:
-        """The transfer whose targets are the calls that the scenario makes now."""
-        return next((each for each in reversed(self.transfers) if each.awaits_call), None)
 
     def is_waiting(self, call: Call) -> bool:
         """True while somebody is being called for ``call``, or talks with it by that call."""
@@ -533,7 +451,7 @@ class Session:
         uses = peer.uses if peer is not None else 0
         safety.ringing_for_nobody(self)
         self.emit(Disconnected(self, call, status.code, status.reason))
-        if peer is not None and self.lends and not self._is_transferee(peer):
+        if peer is not None and self.lends and not self.transfers.moving(peer):
             safety.forsaken(self, peer, uses)
 
     def came_back(self, call: Call) -> None:
@@ -543,27 +461,13 @@ class Session:
         if outgoing is not None:
             outgoing.came_home()
             return
-        transfer = self._is_transferee(call)
+        transfer = self.transfers.moving(call)
         if transfer is not None and transfer.target_left():
             return
         sent_for, call.sent_for = call.sent_for, False
         if not sent_for and (call.partner is None or not call.partner.alive):
             known = None if transfer is not None else call.forsaken_at
             safety.forsaken(self, call, call.uses if known is None else known)
-
-    def _is_transferee(self, call: Call) -> BlindTransfer | None:
-        """The open transfer in which ``call`` is the party that gets moved."""
-        for transfer in self.transfers:
-            if transfer.is_open and transfer.transferee is call:
-                return transfer
-        return None
-
-    def knows_refer(self, transferor: Call, event: str | None) -> bool:
-        """True when this very REFER (``Event: refer;id=N``) has its transfer already."""
-        return any(
-            transfer.transferor is transferor and transfer.request.event == event
-            for transfer in self.transfers
-        )
 
     @property
     def native_is_ours(self) -> bool:
@@ -593,15 +497,3 @@ class Session:
         if value_of(asked.text) not in (None, self.id):
             log.info("%s: %s is another session's now", self.id, call)
             self.give_away(call)
-
-    # -- inner ------------------------------------------------------------------------------
-
-    def _ring_deadline(self, dial: Dial, execution: str) -> None:
-        """FreeSWITCH's own timeout ends with early media (originate returns then)."""
-        if dial.execution != execution or execution not in self.dials or dial.answered:
-            return
-        called = dial.outgoing.channel_uuid
-        # The news of an answer may still be on its way, if we or the switch were held up.
-        asked = self.link.send(UuidGetvar(called, "endpoint_disposition"))
-        if value_of(asked.text) != "ANSWER":
-            self.link.send(UuidKill(called, "NO_ANSWER"))

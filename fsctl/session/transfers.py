@@ -321,11 +321,11 @@ def abandon(session: Session, transferor: Call, transferee: Call) -> None:
     """The transferee hung up between the REFER and its coming home: tell and release the other."""
     asked = UuidGetvar(transferor.channel_uuid, "sip_blind_transfer_event")
     event = value_of(session.link.send(asked).text)
-    if event is not None and session.knows_refer(transferor, event):
+    if event is not None and session.transfers.knows(transferor, event):
         return
     request = RawRequest(transferee.channel_uuid, transferor.channel_uuid, None, None, event, "")
     transfer = BlindTransfer(session, transferor, transferee, request)
-    session.transfers.append(transfer)
+    session.transfers.add(transfer)
     transfer.feed(Stimulus.TRANSFEREE_HANGUP)
     if event is None:
         transferor.advance(CallState.DISCONNECTED)

@@ -1,0 +1,58 @@
+"""The blind transfers of one session: which of them concerns whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fsctl.session.call import Call
+    from fsctl.session.transfers import BlindTransfer
+
+
+class Transfers:
+    """All that were ever asked for, in their order."""
+
+    def __init__(self) -> None:
+        self._all: list[BlindTransfer] = []
+
+    def __iter__(self) -> Iterator[BlindTransfer]:
+        return iter(tuple(self._all))
+
+    def add(self, transfer: BlindTransfer) -> None:
+        """Another one has been asked for."""
+        self._all.append(transfer)
+
+    @property
+    def open(self) -> list[BlindTransfer]:
+        """Those in which something is still owed to somebody."""
+        return [transfer for transfer in self._all if transfer.is_open]
+
+    def by(self, transferor: Call) -> BlindTransfer:
+        """The one that ``transferor`` asked for last. Raises ValueError when there is none."""
+        for transfer in reversed(self._all):
+            if transfer.transferor is transferor:
+                return transfer
+        raise ValueError(f"{transferor} has asked for no transfer")
+
+    def moving(self, call: Call) -> BlindTransfer | None:
+        """The open one in which ``call`` is the transferee."""
+        return next((each for each in self.open if each.transferee is call), None)
+
+    def awaiting_target(self, call: Call | None) -> BlindTransfer | None:
+        """The one in which ``call`` waits for a target that is not joined with it yet."""
+        if call is None:
+            return None
+        waiting = (each for each in self._all if each.transferee is call and each.awaits_target)
+        return next(waiting, None)
+
+    def awaiting_call(self) -> BlindTransfer | None:
+        """The one whose targets are the calls that the scenario makes now."""
+        return next((each for each in reversed(self._all) if each.awaits_call), None)
+
+    def knows(self, transferor: Call, event: str | None) -> bool:
+        """True when this very REFER (``Event: refer;id=N``) has its transfer already."""
+        return any(
+            transfer.transferor is transferor and transfer.request.event == event
+            for transfer in self._all
+        )
