@@ -387,7 +387,7 @@ def test_sent_elsewhere(serve, call, report):
     bob.reports(report)
     if report.endswith("OK"):
         served.wait_log("TOLD complete transferee")
-        bob.wait_over()
+        bob.wait_over(10)
     else:
         served.wait_log("TOLD failed transferee 603 Declined elsewhere")
         assert not bob.received("BYE")
