@@ -106,6 +106,8 @@ class Intake:
         one, other = session.calls.get(first), session.calls.get(second)
         if one is None or other is None:
             return
+        if any(transfer.has_parted({one, other}) for transfer in self._open_transfers()):
+            return  # late news of the bridge that the REFER has broken
         one.peer, other.peer = other, one
         if one.joining is other:
             session.link.post(joined(first))

@@ -159,6 +159,11 @@ class BlindTransfer:
     def _choose(self, target: Call) -> None:
         self.targets = [call for call in self.targets if call is not target] + [target]
 
+    def has_parted(self, pair: set[Call]) -> bool:
+        """FreeSWITCH has taken these two apart, and nobody has joined them again."""
+        rejoining = self.snapshot.state is State.RECONNECTING
+        return pair == {self.transferee, self.transferor} and not rejoining
+
     def bridged(self, pair: set[Call]) -> None:
         """Two of our calls have been bridged."""
         if pair == {self.transferee, self.target}:
