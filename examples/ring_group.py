@@ -50,6 +50,9 @@ def ring(session: Session, waiting: Call, members: Sequence[str]) -> None:
     ]
 
     def answered(event: Connected) -> None:
+        if waiting.partner is not None:  # somebody was quicker by a moment
+            event.call.hangup()
+            return
         for call in calls:
             if call.alive and call is not event.call:
                 call.hangup()

@@ -295,8 +295,9 @@ class Call:
         """Report success to this party, the transferor, before FreeSWITCH would by itself.
 
         With a target that waits to be joined, the report goes out with the join that follows, or a
-        second later. Source: RFC 3515 section 2.4.5. Raises ValueError when no transfer of this
-        party is open.
+        second later. Without any target, or when all have failed, the transferee is the scenario's:
+        for an application, as a queue or voicemail. Source: RFC 3515 section 2.4.5. Raises
+        ValueError when no transfer of this party is open.
         """
         self.session.transfers.by(self).report_success()
 

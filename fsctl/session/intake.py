@@ -114,6 +114,8 @@ class Intake:
             if known is not None and session.legacy is None:
                 session.check_still_ours(known)
             return
+        if any(transfer.has_parted({one, other}) for transfer in self._open_transfers()):
+            return  # late news of the bridge that the REFER has broken
         one.peer, other.peer = other, one
         if one.joining is other:
             session.link.post(joined(first))

@@ -101,7 +101,9 @@ class BlindTransfer:
         if self.snapshot.state in _JOINED and not self._reported_by_application:
             self._reported_by_application = True  # FreeSWITCH says so, with the join
         elif self._may_report(*_AWAITING_TARGET):
-            self.feed(Stimulus.SUCCESS_REPORTED)
+            called = self.targets and not any(call.alive for call in self.targets)
+            kept = called and self.snapshot.state is State.CALLING_TARGET
+            self.feed(Stimulus.TRANSFEREE_KEPT if kept else Stimulus.SUCCESS_REPORTED)
 
     def report_failure(self, status: SipStatus) -> None:
         """The application reports failure: the first two talk on; as :meth:`report_success`.
@@ -156,6 +158,11 @@ class BlindTransfer:
 
     def _choose(self, target: Call) -> None:
         self.targets = [call for call in self.targets if call is not target] + [target]
+
+    def has_parted(self, pair: set[Call]) -> bool:
+        """FreeSWITCH has taken these two apart, and nobody has joined them again."""
+        rejoining = self.snapshot.state is State.RECONNECTING
+        return pair == {self.transferee, self.transferor} and not rejoining
 
     def bridged(self, pair: set[Call]) -> None:
         """Two of our calls have been bridged."""

@@ -55,6 +55,7 @@ class Stimulus(Enum):
     TARGET_FAILED = "the target fails"
     LEGS_JOINED = "transferee and target are bridged"
     SUCCESS_REPORTED = "the application reports success"
+    TRANSFEREE_KEPT = "the application reports success when all targets have failed"
     FAILURE_REPORTED = "the application reports failure"
     JOIN_GIVEN_UP = "the target leaves before its join is reported"
     LEGS_REJOINED = "transferee and transferor are bridged again"
@@ -97,6 +98,8 @@ TABLE: dict[tuple[State, Stimulus], tuple[State, tuple[Action, ...]]] = {
     (_S.CALLING_TARGET, _E.LEGS_JOINED): (_S.RELEASING, _TELL_AND_RELEASE),
     # Told early by the application's choice; the transfer itself goes on.
     (_S.CALLING_TARGET, _E.SUCCESS_REPORTED): (_S.CALLING_TARGET, (_A.NOTIFY_SUCCESS,)),
+    # As in requested: it keeps the transferee, for nobody is called any more.
+    (_S.CALLING_TARGET, _E.TRANSFEREE_KEPT): (_S.RELEASING, _TELL_AND_RELEASE),
     (_S.CALLING_TARGET, _E.FAILURE_REPORTED): (_S.RECONNECTING, _STOP_AND_REJOIN),
     (_S.CALLING_TARGET, _E.DEADLINE): (_S.RECONNECTING, _STOP_AND_REJOIN),
     (_S.CALLING_TARGET, _E.TRANSFEREE_HANGUP): (_S.ABANDONED, _STOP_TELL_AND_RELEASE),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.stories.world import World, hear_each_other, talking
 
 RECEPTION = """
@@ -95,3 +97,38 @@ def test_application_reports_success_before_the_target_answers(world: World) -> 
     assert bob.notifies == ["SIP/2.0 200 OK"]
     carol.hangs_up()
     alice.wait_received("BYE")
+
+
+QUEUE = """
+from fsctl.scenario import BlindTransferRequested, CallFailed, Scenario
+scenario = Scenario()
+
+@scenario.on(BlindTransferRequested)
+def requested(event):
+    try:
+        CALL.wait_connected()
+    except CallFailed:
+        event.call.notify_blind_transfer_success()
+        event.transferee.execute("fifo", "support in")
+"""
+WAYS = {
+    "connect": "event.session.connect(event.transferee, event.transfer_to)",
+    "call_user": "event.session.call_user(event.transfer_to)",
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("by", ["callee", "caller"])
+def test_application_keeps_a_transferee_whose_target_is_busy(
+    world: World, way: str, by: str
+) -> None:
+    world.serve(scenario=QUEUE.replace("CALL", WAYS[way]))
+    transferor, transferee = talking(world, by)
+    world.party("1002").refuses(486, "Busy Here")
+    transferor.refers(world.refer_to("1002"))
+    assert transferor.wait_notify() == "SIP/2.0 200 OK"
+    world.wait_application("fifo")
+    transferor.wait_over()
+    assert transferee.in_call
+    transferee.hangs_up()
+    assert transferor.notifies == ["SIP/2.0 200 OK"]

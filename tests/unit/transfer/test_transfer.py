@@ -65,6 +65,13 @@ def reachable() -> dict[Transfer, list[Action]]:
         ),
         pytest.param((E.DEADLINE, E.LEGS_REJOINED), S.FAILED, None, 603, id="undecided"),
         pytest.param(
+            (E.TARGET_CALLED, E.TRANSFEREE_KEPT, E.TARGET_FAILED, E.TRANSFEROR_HANGUP),
+            S.SUCCEEDED,
+            [A.NOTIFY_SUCCESS, A.RELEASE_TRANSFEROR],
+            200,
+            id="all targets fail, kept",
+        ),
+        pytest.param(
             (E.TARGET_CALLED, E.DEADLINE, E.LEGS_REJOINED),
             S.FAILED,
             [A.HANG_UP_TARGET, A.REJOIN, A.NOTIFY_FAILURE],
