@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from fsctl.sip.refer import ReferTo
 
 if TYPE_CHECKING:
-    from fsctl.session.attended import AttendedTransfer
+    from fsctl.session.attended.transfer import AttendedTransfer
     from fsctl.session.call import Call
     from fsctl.session.session import Session
 

@@ -11,8 +11,9 @@ from gevent.event import Event as Flag
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.esl.farewell import let_go
-from fsctl.session import attended_arrival, entry
-from fsctl.session.attended import ATTENDED_CONTEXT, AttendedTransfer
+from fsctl.session import entry
+from fsctl.session.attended import arrival
+from fsctl.session.attended.transfer import ATTENDED_CONTEXT, AttendedTransfer
 from fsctl.session.clock import Clock, RealClock
 from fsctl.session.dial import LEGACY_CONTEXT, REFER_CONTEXT
 from fsctl.session.joining import RETURN_CONTEXT
@@ -57,7 +58,7 @@ class Switchboard:
         if context == RETURN_CONTEXT:
             self._come_back(link, snapshot)
         elif context == ATTENDED_CONTEXT:
-            attended_arrival.arrive(self, link, snapshot)
+            arrival.arrive(self, link, snapshot)
         elif context == REFER_CONTEXT:
             self._come_home(link, snapshot)
         elif self.draining or len(self.sessions) >= self.settings.server.max_calls:

@@ -9,8 +9,8 @@ from uuid import uuid4
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.esl.farewell import let_go
-from fsctl.session.attended import AttendedTransfer, reject
-from fsctl.session.attended_elsewhere import guest, is_ours
+from fsctl.session.attended.elsewhere import guest, is_ours
+from fsctl.session.attended.transfer import AttendedTransfer, reject
 from fsctl.session.call import Call
 from fsctl.session.events import Resumed
 from fsctl.session.session import Session

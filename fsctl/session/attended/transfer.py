@@ -33,7 +33,7 @@ from fsctl.esl.commands import (
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.esl.farewell import let_go
-from fsctl.session.attended_request import calling_anew, read_attended
+from fsctl.session.attended.request import calling_anew, read_attended
 from fsctl.session.call import Call
 from fsctl.session.dial import Dial, arming
 from fsctl.session.dialstring import DialStringError

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from fsctl.esl.commands import Originate, UuidGetvar
 from fsctl.esl.connection import Connection
-from fsctl.session.attended_elsewhere import find_elsewhere
+from fsctl.session.attended.elsewhere import find_elsewhere
 from fsctl.session.call import Call
 from fsctl.session.dial import arming, called_variables
 from fsctl.session.dialstring import DialString
