@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 import sys
@@ -74,6 +75,7 @@ class Worker:
             gevent.signal_handler(number, self._stop.set)
         gevent.signal_handler(signal.SIGHUP, self._reload_asked.set)
         reloading = gevent.spawn(self._reload_when_asked)
+        gevent.signal_handler(signal.SIGUSR1, self.tell_state)
         self.start()
         print("fsctl: listening on {}:{}".format(*self.address), file=sys.stderr, flush=True)
         readiness.ready()
@@ -82,6 +84,14 @@ class Worker:
         reloading.kill()
         readiness.stopping()
         self.stop()
+
+    def tell_state(self) -> None:
+        """Log how much is going on here: for whoever looks for something that is left behind."""
+        made = (each for each in gc.get_objects() if issubclass(type(each), gevent.Greenlet))
+        alive = sum(not each.dead for each in made)
+        links = sum(server.link_count for server in (self._server, *self._homes))
+        sessions = len(self.switchboard.sessions)
+        log.info("state: %d sessions, %d links, %d greenlets", sessions, links, alive)
 
     def reload(self) -> None:
         """Load the scenarios anew, for new calls: a session that runs keeps its own.

@@ -42,6 +42,7 @@ def connect(
     display_name: str | None,
     headers: Mapping[str, str] | None,
     ring_timeout_s: int | None,
+    codecs: str | None,
 ) -> Call:
     """See ``Session.connect``."""
     check_held(call)
@@ -64,6 +65,7 @@ def connect(
         headers=dict(headers or {}),
         for_transfer=transfer is not None,
         redirects_left=session.settings.call.follow_redirects,
+        codecs=session.settings.call.codecs if codecs is None else codecs,
     )
     if running is None:
         start(session, dial, routed)

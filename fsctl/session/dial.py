@@ -47,6 +47,7 @@ class Dial:
     for_transfer: bool
     """The waiting leg is a transferee: it hears ringback, whatever the target's early media."""
     redirects_left: int
+    codecs: str
     answered: bool = False
     execution: str = ""
     """Event-UUID of the ``bridge`` that runs for this attempt."""
@@ -102,7 +103,7 @@ class Dial:
             display_name=self.display_name,
             ring_timeout_s=self.ring_timeout_s,
             headers=self.headers,
-            codecs=settings.call.codecs,
+            codecs=self.codecs,
         )
         if self.for_transfer:
             # bridge returns at 183 otherwise, and FreeSWITCH would report success.

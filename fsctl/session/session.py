@@ -286,6 +286,7 @@ class Session:
         display_name: str | None = None,
         headers: Mapping[str, str] | None = None,
         ring_timeout_s: int | None = None,
+        codecs: str | None = None,
     ) -> Call:
         """Have FreeSWITCH call ``destination`` for ``call``, and join the two on answer.
 
@@ -301,7 +302,7 @@ class Session:
         Raises :class:`~fsctl.session.routing.NoRoute`, ChannelGone, ValueError.
         """
         return calling.connect(
-            self, call, destination, caller_id, display_name, headers, ring_timeout_s
+            self, call, destination, caller_id, display_name, headers, ring_timeout_s, codecs
         )
 
     def call_user(

@@ -22,12 +22,15 @@ START_DEADLINE_S = 10.0
 STOP_DEADLINE_S = 10.0
 # opened once on first use and kept: the resolver, the record store
 LAZY_DESCRIPTORS = 3
+# the kept link to the switch, in the making when the state is asked for the first time
+LAZY_GREENLETS = 2
 
 Scalar = str | int | float | bool | list[str] | dict[str, str]
 Section = Mapping[str, Scalar]
 Sections = Mapping[str, Section | list[Section]]
 
 _RELOADED = re.compile("scenarios reloaded|scenarios stay as they are")
+_STATE = re.compile(r"state: (\d+) sessions, (\d+) links, (\d+) greenlets")
 _LISTENING = re.compile(r"fsctl: listening on ([\d.]+):(\d+)")
 
 
@@ -97,6 +100,7 @@ class Controller:
         self._process: subprocess.Popen[bytes] | None = None
         self.expected_error = ""
         self._first_descriptors = 0
+        self._first_greenlets = 0
 
     # -- life
 
@@ -129,6 +133,7 @@ class Controller:
             )
         wait_for(self._is_listening, START_DEADLINE_S, lambda: f"fsctl listens\n{self.log_text()}")
         self._first_descriptors = self.open_fds()
+        self._first_greenlets = self._state()[2]
         return self
 
     def reload(self, scenario: str) -> None:
@@ -221,6 +226,25 @@ class Controller:
                 total += len(os.listdir(f"/proc/{pid}/fd"))
         return total
 
+    def _state(self) -> tuple[int, int, int]:
+        """Sessions, links and greenlets of the process; none of a supervisor with its workers."""
+        if not self.is_running or "supervisor" in self.log_text():
+            return 0, 0, 0
+        before = len(_STATE.findall(self.log_text()))
+        os.kill(self.pid, signal.SIGUSR1)
+        wait_for(
+            lambda: not self.is_running or len(_STATE.findall(self.log_text())) > before,
+            START_DEADLINE_S,
+            lambda: f"it tells its state\n{self.log_text()}",
+        )
+        told = _STATE.findall(self.log_text())
+        sessions, links, greenlets = told[-1] if len(told) > before else (0, 0, 0)
+        return int(sessions), int(links), int(greenlets)
+
+    def _is_idle(self) -> bool:
+        sessions, links, greenlets = self._state()
+        return not sessions and not links and greenlets <= self._first_greenlets + LAZY_GREENLETS
+
     def wait_no_growth(self, timeout_s: float = 5.0) -> None:
         """Wait until it has no more descriptors open than soon after its start."""
         allowed = self._first_descriptors + LAZY_DESCRIPTORS
@@ -230,6 +254,12 @@ class Controller:
             lambda: (
                 f"at most {allowed} descriptors are open, not {self.open_fds()}\n{self.log_text()}"
             ),
+        )
+        wait_for(
+            self._is_idle,
+            timeout_s,
+            lambda: f"no greenlet is left of {self._first_greenlets}\n{self.log_text()}",
+            0.1,
         )
 
 
