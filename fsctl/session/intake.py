@@ -153,10 +153,10 @@ class Intake:
             abandon(session, transferor, call)
         if call.channel_uuid == session.link_leg:
             session.change_link()
-        if call.channel_uuid == session.link_leg:
+            # Whoever has hung up at the same moment is not told of on another link.
             session.after(STOCK_AFTER_S, self._take_stock)
-            if session.native_is_ours:
-                forsaken(session, session.native_transferor)
+        if call.channel_uuid == session.link_leg and session.native_is_ours:
+            forsaken(session, session.native_transferor)
         if session.legacy is not None and session.legacy.transferee is call:
             session.legacy.transferee_left(status)
         for transfer in self._open_transfers():
@@ -198,7 +198,9 @@ class Intake:
                 for transfer in self._open_transfers():
                     if call is transfer.transferor:
                         transfer.feed(Stimulus.TRANSFEROR_HANGUP)
-        session.after(STOCK_AFTER_S, self._take_stock)
+        leg = session.calls.get(session.link_leg)
+        if leg is None or not leg.alive:
+            session.after(STOCK_AFTER_S, self._take_stock)
 
     def _forget_unborn(self, waiting: Call) -> None:
         """The one who waited has left, perhaps before FreeSWITCH made the channel it waited for."""
