@@ -28,8 +28,8 @@ def alerting(inc: CallAlerting) -> None:
         def requested(out: BlindTransferRequested) -> None:
             out_call2 = session.call_sip(
                 out.headers["Refer-To"],
-                display_name=out.headers["Referred-By"],
-                caller_id=out.headers["Referred-By"],
+                display_name=out.headers.get("Referred-By"),
+                caller_id=out.headers.get("Referred-By"),
             )
 
             @out_call2.on(Connected)

@@ -27,6 +27,7 @@ from fsctl.sip.uri import Uri, UriError, parse_address
 
 if TYPE_CHECKING:
     from fsctl.session.session import Session
+    from fsctl.session.transfers import BlindTransfer
 
 log = logging.getLogger(__name__)
 
@@ -90,13 +91,13 @@ def call_out(
     """Call somebody for the application; what stands in the way becomes ``Failed``, a bit later."""
     session.lends = True
     transfer = session.transfers.awaiting_call()
-    number, name = caller_of(caller_id), name_of(display_name)
     try:
         routed, refusal = session.board.router.route(destination, session.domain, kind), None
     except NoRoute as error:
         log.info("%s: %s", session.id, error)
         routed, refusal = None, error.status
     call = _outgoing_call(session, routed)
+    number, name = _shown(session, transfer, routed, caller_id, display_name)
     section = session.settings.transfer if transfer else session.settings.call
     route_timeout_s = routed.route.ring_timeout_s if routed else None
     outgoing = Outgoing(
@@ -104,7 +105,7 @@ def call_out(
         call,
         ring_timeout_s=ring_timeout_s or route_timeout_s or section.ring_timeout_s,
         caller_id=number,
-        display_name=name or number,
+        display_name=name,
         headers=dict(headers or {}),
         codecs=session.settings.call.codecs if codecs is None else codecs,
         redirects_left=session.settings.call.follow_redirects,
@@ -121,6 +122,25 @@ def call_out(
         transfer.call_target(call, outgoing.ring_timeout_s)
         media.entertain(transfer)
     return call
+
+
+def _shown(
+    session: Session,
+    transfer: BlindTransfer | None,
+    routed: Routed | None,
+    caller_id: str | None,
+    display_name: str | None,
+) -> tuple[str, str]:
+    """Number and name that a called party sees: those chosen, else as ``connect`` has them."""
+    inbound = (call for call in session.calls.values() if call.alive and not call.outgoing)
+    waiting = transfer.transferee if transfer else next(inbound, None)
+    number, name = caller_of(caller_id), name_of(display_name)
+    if waiting is not None and routed is not None and (caller_id is None or display_name is None):
+        transferor = transfer.transferor if transfer else None
+        usual = presented(session.settings, routed.route, waiting, transferor)
+        number = usual[0] if caller_id is None else number
+        name = (usual[1] if caller_id is None else number) if display_name is None else name
+    return number, name or number
 
 
 def start(session: Session, dial: Dial, routed: Routed) -> None:

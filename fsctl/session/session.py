@@ -320,8 +320,9 @@ class Session:
         It is joined with nobody until :meth:`send_media_between`. Returns at once; ``Ringing``,
         ``Connected`` or ``Failed`` (also when no route admits it) follow. While a party waits to be
         transferred, it hears ringback, and the call is the transfer's target. ``caller_id`` and
-        ``display_name`` may be a whole Referred-By; ``headers`` are sent as they are named;
-        ``codecs`` lists FreeSWITCH's names, the preferred first. Source: API ``originate``.
+        ``display_name`` may be a whole Referred-By, and default as those of :meth:`connect`;
+        ``headers`` are sent as they are named; ``codecs`` lists FreeSWITCH's names, the preferred
+        first. Source: API ``originate``.
 
         Raises LinkError, ValueError (a header that cannot be sent).
         """

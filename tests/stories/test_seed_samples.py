@@ -71,6 +71,17 @@ def test_nobody_answers_and_the_next_one_does(world: World, sample: str) -> None
     dave.wait_over()
 
 
+def test_the_second_sample_without_referred_by(world: World) -> None:
+    """The header is optional (RFC 3892): the target sees whom the settings say."""
+    serve(world, "call_sip_transfer")
+    bob, alice = talking(world)
+    carol = world.party("1002").answers()
+    bob.refers(world.refer_to("1002"))
+    assert bob.wait_notify() == "SIP/2.0 200 OK"
+    assert hear_each_other(alice, carol)
+    assert carol.received("INVITE")[0].header("From").startswith('"Alice" <sip:2000@')
+
+
 @SAMPLES
 def test_a_target_that_no_route_knows(world: World, sample: str) -> None:
     serve(world, sample)
