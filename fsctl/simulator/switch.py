@@ -365,6 +365,11 @@ class SimulatedSwitch:
         """The variable ``session_id`` of the next channel."""
         return self.sessions_made + 1
 
+    @property
+    def activity(self) -> int:
+        """Grows whenever something happens on a link or a channel."""
+        return self._activity
+
     def note_activity(self) -> None:
         """Something happened: ``settle`` starts to wait anew."""
         self._activity += 1

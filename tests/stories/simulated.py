@@ -275,6 +275,21 @@ class SimulatedWorld(World):
             if due_s is not None and due_s <= end_s:
                 self._clock.fire_next()
 
+    def let_pass(self, seconds: float) -> None:
+        """Let so much time pass, after all that is under way has come to rest."""
+        end_s = self._clock.now_s + seconds
+        self._settle()
+        due_s = self._clock.next_due_s()
+        while due_s is not None and due_s <= end_s:
+            self._clock.fire_next()
+            self._settle()
+            due_s = self._clock.next_due_s()
+        self._clock.move_to(end_s)
+
+    def ladder_and_log(self) -> str:
+        """All that the phones and the controllers have said."""
+        return f"{self.switch.ladder()}\n{self.log()}"
+
     def _settle(self) -> None:
         """Return when neither side has anything more to say.
 

@@ -1,0 +1,219 @@
+"""Plays a story on the simulated switch, and says what was not as it must be."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from fsctl.simulator import Behaviour, Dialog
+from fsctl.simulator.faults import Nth, duplicated, late
+from tests.properties import checks
+from tests.properties.quick import QuickWorld, turn
+from tests.properties.record import Record, Refer
+from tests.properties.stories import Move, Story
+from tests.stories.simulated import SimulatedParty, SimulatedWorld
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "call_user_transfer.py"
+NUMBERS = {"alice": "2000", "bob": "1001", "carol": "1002", "dave": "1003", "nobody": "7"}
+REST_S = 40.0
+"""After so long without a move everybody must have somebody to talk with, or be in no call."""
+LATE_S = 0.3
+
+BEHAVIOURS = {
+    "answers": Behaviour(final_after_s=0.2),
+    "answers slowly": Behaviour(final_after_s=1.5),
+    "busy": Behaviour(final_after_s=0.2, status=486, reason="Gone fishing"),
+    "rings": Behaviour(final_after_s=None),
+    "unreachable": Behaviour(None, final_after_s=None, heard=False, listening=False),
+    "answers and leaves": Behaviour(final_after_s=0.2, talk_s=0.0),
+    "answers and leaves soon": Behaviour(final_after_s=0.2, talk_s=0.03),
+    "early media, then busy": Behaviour(early=True, final_after_s=0.6, status=486, reason="No"),
+    "early media, then answers": Behaviour(early=True, final_after_s=0.6),
+    "refuses": Behaviour(ring_after_s=None, final_after_s=0.05, status=603, reason="Not today"),
+}
+
+
+class Violation(AssertionError):
+    """What was not as it must be, with the story and all that was said in it."""
+
+
+def play(story: Story) -> None:
+    """Play it to the end. Raises :class:`Violation`."""
+    with tempfile.TemporaryDirectory() as folder:
+        world = QuickWorld(Path(folder))
+        player = Player(story, world)
+        try:
+            player.play()
+        finally:
+            told = world.ladder_and_log()
+            try:
+                world.finish(passed=True)
+            except AssertionError as error:
+                player.record.violations.append(str(error).split("\n", 1)[0])
+    if player.record.violations:
+        wrong = "\n".join(player.record.violations)
+        raise Violation(f"{wrong}\n{story}\n{told}")
+
+
+@dataclass(slots=True)
+class Player:
+    """One story under way."""
+
+    story: Story
+    world: SimulatedWorld
+    record: Record
+
+    def __init__(self, story: Story, world: SimulatedWorld) -> None:
+        self.story, self.world = story, world
+        self.record = Record(story)
+
+    def play(self) -> None:
+        """The beginning, the moves, and a rest, in which everything must come to order."""
+        self._begin()
+        for move in self.story.moves:
+            self._let_pass(move)
+            _ACTIONS[move.what](self, move)
+        self.world.let_pass(REST_S)
+        self.record.violations += checks.at_rest(self.record)
+
+    def _begin(self) -> None:
+        mode = self.story.mode
+        scenario = EXAMPLE.read_text(encoding="utf-8") if mode == "sample" else ""
+        transfer = {"mode": "legacy"} if mode == "legacy" else {}
+        self.world.serve(scenario=scenario, transfer=transfer)
+        self.record.controller = True
+        for name in ("alice", "bob", "carol", "dave"):
+            party = self.world.party(NUMBERS[name], name.title())
+            assert isinstance(party, SimulatedParty)
+            self.record.parties[name] = party
+        self._party("carol").phone.behaves(BEHAVIOURS[self.story.carol])
+        self._party("dave").phone.behaves(BEHAVIOURS[self.story.dave])
+        alice = self._party("alice")
+        alice.calls(NUMBERS["bob"])
+        if self.story.talking:
+            alice.wait_talking()
+            self.world.let_pass(0.1)
+
+    def _party(self, name: str) -> SimulatedParty:
+        return self.record.parties[name]
+
+    def _let_pass(self, move: Move) -> None:
+        if move.turns is None:
+            self.world.let_pass(move.seconds)
+        for _ in range(move.turns or 0):
+            turn()
+
+    # -- moves
+
+    def _refers(self, move: Move) -> None:
+        dialog = _up(self._party(move.who))
+        if dialog is not None:
+            self._refer(move, dialog, self.world.refer_to(NUMBERS[move.to]))
+
+    def _refer(self, move: Move, dialog: Dialog, to: str, line: Dialog | None = None) -> None:
+        sent_s = self.world.switch.clock.now_s
+        refer = Refer(move.who, move.to, dialog, dialog.cseq + 1, sent_s, line)
+        self.record.refers.append(refer)
+        dialog.phone.refers(to, None, (), dialog)
+
+    def _hangs_up(self, move: Move) -> None:
+        for dialog in _live(self._party(move.who)):
+            self.record.leavers.add(move.who)
+            dialog.phone.hangs_up(dialog=dialog)
+
+    def _consults(self, move: Move) -> None:
+        who = f"{move.who}'s line"
+        if who in self.record.parties or _up(self._party(move.who)) is None:
+            return
+        line = self.world.line(self._party(move.who))
+        assert isinstance(line, SimulatedParty)
+        self.record.parties[who] = line
+        line.calls(NUMBERS[move.to])
+        self.record.consulted[move.who] = move.to
+
+    def _transfers_to_consulted(self, move: Move) -> None:
+        line = self.record.parties.get(f"{move.who}'s line")
+        dialog = _up(self._party(move.who))
+        if line is None or dialog is None or not _live(line):
+            return
+        to = self.record.consulted[move.who]
+        refer_to = self.world.replacing(line, NUMBERS[to])
+        self._refer(Move(move.what, move.who, to), dialog, refer_to, line.phone.dialogs[-1])
+
+    def _dies(self, move: Move) -> None:
+        if self.record.controller:
+            before = self._pairs() if self._is_at_rest(move) else set()
+            self._gone()
+            self.world.kill()
+            self._check_pairs(before)
+
+    def _is_terminated(self, move: Move) -> None:
+        if self.record.controller:
+            before = self._pairs() if self._is_at_rest(move) else set()
+            self._gone()
+            self.world.terminate()
+            self._check_pairs(before)
+
+    def _gone(self) -> None:
+        self.record.controller = False
+        self.record.lost_s.append(self.world.switch.clock.now_s)
+
+    def _is_at_rest(self, move: Move) -> bool:
+        return move.turns is None and not self.record.pending_refers()
+
+    def _pairs(self) -> set[frozenset[str]]:
+        channels = self.world.switch.channels.values()
+        return {frozenset((c.uuid, c.bridged_to.uuid)) for c in channels if c.bridged_to}
+
+    def _check_pairs(self, before: set[frozenset[str]]) -> None:
+        if before:
+            self.world.let_pass(0.0)
+            if lost := before - self._pairs():
+                self.record.violations.append(f"the controller's end took apart {lost}")
+
+    def _is_replaced(self, _: Move) -> None:
+        if not self.record.controller:
+            self.record.controller = True
+            self.world.restart()
+
+    def _duplicates(self, move: Move) -> None:
+        kind, _, about = move.to.partition(" ")
+        fault = duplicated()
+        self._afflict(
+            lambda frame: fault(frame) if (frame.kind, about in frame.about) == (kind, True) else None
+        )
+
+    def _delays(self, move: Move) -> None:
+        kind, _, about = move.to.partition(" ")
+        self._afflict(Nth(late(LATE_S), kind, about))
+
+    def _afflict(self, fault: Callable[..., object]) -> None:
+        self.record.faults += 1
+        switch = self.world.switch
+        for faults in (switch.faults, *(link.faults for link in switch.links)):
+            faults.append(fault)  # type: ignore[arg-type]
+
+
+_ACTIONS: dict[str, Callable[[Player, Move], None]] = {
+    "refers": Player._refers,
+    "hangs up": Player._hangs_up,
+    "consults": Player._consults,
+    "transfers to the one consulted": Player._transfers_to_consulted,
+    "dies": Player._dies,
+    "is terminated": Player._is_terminated,
+    "is replaced": Player._is_replaced,
+    "duplicates": Player._duplicates,
+    "delays": Player._delays,
+}
+
+
+def _live(party: SimulatedParty) -> list[Dialog]:
+    return [dialog for dialog in party.phone.dialogs if dialog.state != "ended"]
+
+
+def _up(party: SimulatedParty) -> Dialog | None:
+    """Its newest answered call."""
+    up = [dialog for dialog in party.phone.dialogs if dialog.state == "up"]
+    return up[-1] if up else None
