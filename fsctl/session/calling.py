@@ -57,6 +57,7 @@ def connect(
         display_name=name if display_name is None else display_name,
         headers=dict(headers or {}),
         for_transfer=transfer is not None,
+        native=session.reports_natively(call),
         redirects_left=session.settings.call.follow_redirects,
     )
     if running is None:

@@ -419,7 +419,7 @@ class Session:
 
     def reject(self, call: Call, status: SipStatus) -> None:
         """Refuse ``call`` with ``status``; an answered one is hung up with the matching cause."""
-        if self.native_transferor and call.channel_uuid == self.link_leg:
+        if self.reports_natively(call):
             self.leave_to_switch(call, status)
             return
         if call.connected:
@@ -559,6 +559,10 @@ class Session:
     def native_is_ours(self) -> bool:
         """Nobody else looks after the transferor of the native transfer that we serve."""
         return bool(self.native_transferor) and self.parent_id not in self.board.sessions
+
+    def reports_natively(self, call: Call) -> bool:
+        """``call`` is the transferee of a native transfer whose target is still to be reached."""
+        return bool(self.native_transferor) and call.channel_uuid == self.link_leg
 
     def rejoined(self, first: Call, second: Call) -> None:
         """FreeSWITCH has joined two of our calls again by itself."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from fsctl.simulator import Behaviour, Dialog
-from fsctl.simulator.faults import Nth, duplicated, late
+from fsctl.simulator.faults import Frame, Nth, Sending, duplicated, late
 from tests.properties import checks
 from tests.properties.quick import QuickWorld, turn
 from tests.properties.record import Record, Refer
@@ -158,7 +159,7 @@ class Player:
 
     def _gone(self) -> None:
         self.record.controller = False
-        self.record.lost_s.append(self.world.switch.clock.now_s)
+        self.record.absences.append((self.world.switch.clock.now_s, math.inf))
 
     def _is_at_rest(self, move: Move) -> bool:
         return move.turns is None and not self.record.pending_refers()
@@ -176,14 +177,18 @@ class Player:
     def _is_replaced(self, _: Move) -> None:
         if not self.record.controller:
             self.record.controller = True
+            since_s, _ = self.record.absences.pop()
+            self.record.absences.append((since_s, self.world.switch.clock.now_s))
             self.world.restart()
 
     def _duplicates(self, move: Move) -> None:
         kind, _, about = move.to.partition(" ")
         fault = duplicated()
-        self._afflict(
-            lambda frame: fault(frame) if (frame.kind, about in frame.about) == (kind, True) else None
-        )
+
+        def twice(frame: Frame) -> Sending | None:
+            return fault(frame) if frame.kind == kind and about in frame.about else None
+
+        self._afflict(twice)
 
     def _delays(self, move: Move) -> None:
         kind, _, about = move.to.partition(" ")

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
+import tempfile
+from functools import cache
+from pathlib import Path
+
 import gevent
 
+from fsctl import dialplan
+from tests.stories.relay import Relay
 from tests.stories.simulated import QUIET_S, SimulatedWorld
 
 IDLE_TURNS = 10
@@ -22,11 +29,38 @@ def turn() -> None:
             watcher.close()
 
 
+class _KeptRelay(Relay):
+    """One for all stories: the address is a part of what is rendered."""
+
+    def close(self) -> None:
+        self.cut()
+
+
+@cache
+def _relay() -> Relay:
+    return _KeptRelay()
+
+
+_RENDERED: dict[str, Path] = {}
+
+
 class QuickWorld(SimulatedWorld):
     """At rest when nothing has been said for so many turns of the hub.
 
     Both sides are in this process, and what one has sent the other can read at once.
     """
+
+    def _make_relay(self) -> Relay:
+        return _relay()
+
+    def _rendered(self) -> Path:
+        key = repr(self._settings)
+        if key not in _RENDERED:
+            folder = tempfile.TemporaryDirectory()
+            atexit.register(folder.cleanup)
+            _RENDERED[key] = Path(folder.name)
+            dialplan.render(self._settings, _RENDERED[key])
+        return _RENDERED[key]
 
     def _settle(self) -> None:
         threads, idle = gevent.get_hub().threadpool, 0

@@ -21,32 +21,39 @@ class Refer:
     sent_s: float
     line: Dialog | None
 
-    def _of_dialog(self) -> list[SipMessage]:
+    @property
+    def messages(self) -> list[SipMessage]:
+        """All of its dialog."""
         return [m for m in self.dialog.phone.messages if m.call_id == self.dialog.call_id]
 
     @property
     def accepted(self) -> bool:
-        """202; each REFER is responded to at once, in order."""
-        responses = [m.status for m in self._of_dialog() if m.method == "REFER" and m.status]
-        refers = [m for m in self._of_dialog() if m.method == "REFER" and not m.status]
-        number = next(i for i, m in enumerate(refers) if m.header("CSeq").split()[0] == self.event_id)
-        return number < len(responses) and responses[number] == 202
-
-    @property
-    def event_id(self) -> str:
-        return str(self.cseq)
+        """It got 202; each REFER is responded to at once, in order."""
+        refers = [m for m in self.messages if m.method == "REFER"]
+        sent = next(i for i, m in enumerate(refers) if m.header("CSeq") == f"{self.cseq} REFER")
+        return [m.status for m in refers[sent + 1 : sent + 2]] == [202]
 
     @property
     def notifies(self) -> list[SipMessage]:
         """The NOTIFYs that carry its number."""
-        event = f"refer;id={self.event_id}"
-        return [m for m in self._of_dialog() if m.method == "NOTIFY" and m.header("Event") == event]
+        event = f"refer;id={self.cseq}"
+        return [m for m in self.messages if m.header("Event") == event]
 
     @property
-    def bye_s(self) -> float | None:
-        """When its phone hung up."""
-        byes = [m.time_s for m in self._of_dialog() if m.method == "BYE" and not m.status]
-        return byes[0] if byes and self._of_dialog() else None
+    def succeeded(self) -> bool:
+        """Its phone has been told so."""
+        return any(m.body.startswith("SIP/2.0 200") for m in self.notifies)
+
+    @property
+    def hung_up(self) -> bool:
+        """Its own phone has ended the dialog."""
+        return any(m.start_line == "BYE" and m.direction == "out" for m in self.messages)
+
+    @property
+    def ended_s(self) -> float | None:
+        """When the dialog ended."""
+        byes = [m.time_s for m in self.messages if m.start_line == "BYE"]
+        return byes[0] if byes else None
 
     def __str__(self) -> str:
         kind = "attended REFER" if self.line else "REFER"
@@ -63,8 +70,8 @@ class Record:
     consulted: dict[str, str] = field(default_factory=dict)
     leavers: set[str] = field(default_factory=set)
     controller: bool = False
-    lost_s: list[float] = field(default_factory=list)
-    """When a controller died or was terminated."""
+    absences: list[tuple[float, float]] = field(default_factory=list)
+    """From when until when there was no controller."""
     faults: int = 0
     violations: list[str] = field(default_factory=list)
 
@@ -77,5 +84,11 @@ class Record:
         phones = [party.phone for party in self.parties.values()]
         return any(phone.sent("BYE") or phone.sent("CANCEL") for phone in phones)
 
-    def dialogs(self) -> list[Dialog]:
-        return [dialog for party in self.parties.values() for dialog in party.phone.dialogs]
+    def is_alone(self, refer: Refer) -> bool:
+        """No controller was there for this REFER, or one was lost after it."""
+        return any(until_s >= refer.sent_s for _, until_s in self.absences)
+
+    def byes_s(self) -> list[float]:
+        """When phones have hung up."""
+        phones = [party.phone for party in self.parties.values()]
+        return [m.time_s for phone in phones for m in (*phone.sent("BYE"), *phone.sent("CANCEL"))]

@@ -79,9 +79,7 @@ def _move(what: str, *people: st.SearchStrategy[str]) -> st.SearchStrategy[Move]
         st.builds(lambda seconds: {"seconds": seconds}, st.sampled_from(SECONDS)),
         st.builds(lambda turns: {"turns": turns}, st.integers(0, 40)),
     )
-    return st.builds(
-        lambda names, moment: Move(what, *names, **moment), st.tuples(*people), when
-    )
+    return st.builds(lambda names, moment: Move(what, *names, **moment), st.tuples(*people), when)
 
 
 def _moves() -> st.SearchStrategy[tuple[Move, ...]]:

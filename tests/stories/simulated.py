@@ -161,7 +161,7 @@ class SimulatedWorld(World):
         super().__init__(folder)
         self._folder = folder
         self._clock = VirtualClock()
-        self._relay = Relay()
+        self._relay = self._make_relay()
         self._workers: list[Worker] = []
         self._stopping: list[Any] = []
         self._settings = Settings()
@@ -176,6 +176,9 @@ class SimulatedWorld(World):
         self._logger.setLevel(logging.INFO)
         self._patch = pytest.MonkeyPatch()
         self._watch_hub()
+
+    def _make_relay(self) -> Relay:
+        return Relay()
 
     def _watch_hub(self) -> None:
         """A greenlet that dies of an exception, ours or the simulator's, is a fault."""
@@ -206,15 +209,19 @@ class SimulatedWorld(World):
             path = self._folder / "scenario.py"
             path.write_text(scenario, encoding="utf-8")
             self._scenario = load(path)
-        rendered = self._folder / "rendered"
-        dialplan.render(self._settings, rendered)
         self._switch = SimulatedSwitch(
-            rendered,
+            self._rendered(),
             clock=self._clock,
             global_variables={"domain": DOMAIN},
             quiet_s=QUIET_S,
         )
         self.restart()
+
+    def _rendered(self) -> Path:
+        """The dialplan of these settings."""
+        rendered = self._folder / "rendered"
+        dialplan.render(self._settings, rendered)
+        return rendered
 
     def restart(self) -> None:
         scenarios = Scenarios(self._scenario) if self._scenario else None
