@@ -136,6 +136,7 @@ class Session:
         self.over = True
         for transfer in self.transfers:
             if transfer.is_open:
+                transfer.hand_over()
                 transfer.feed(Stimulus.SWITCH_LOST)
         self._say_terminating()
         self._handlers.turns.end(ChannelGone(f"session {self.id} has ended"))

@@ -160,10 +160,10 @@ def _inherit(channel: Channel, caller: Channel) -> None:
 
 def exported_variables(caller: Channel) -> dict[str, str]:
     """What a leg hands on to those it dials (``switch_channel_process_export``)."""
-    variables = {}
+    variables: dict[str, str] = {}
     for name in (caller.get_variable("export_vars") or "").split(","):
         clean = name.removeprefix("nolocal:")
-        exported = caller.variables.get(name) or caller.variables.get(clean)
+        exported = caller.get_variable(name) or caller.get_variable(clean)
         if clean and exported:
             variables[clean] = exported
     return variables

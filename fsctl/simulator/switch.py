@@ -374,11 +374,6 @@ class SimulatedSwitch:
         """Something happened: ``settle`` starts to wait anew."""
         self._activity += 1
 
-    def wait_for_jobs(self, link: Link) -> None:
-        """A link whose ``bgapi`` still runs keeps its connection open, dumb, until the end."""
-        while link.busy_jobs:
-            gevent.sleep(0.005)
-
     def _accept(self, sock: socket.socket, address: tuple[str, int]) -> None:
         # The server closes the socket as soon as this returns.
         link = Link(self, sock, None)

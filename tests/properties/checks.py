@@ -14,7 +14,10 @@ CROSSING_S = 0.1
 
 def at_rest(record: Record) -> list[str]:
     """Every violation, in words."""
-    return [*_reports(record), *_partners(record), *_dropped(record)]
+    reports = list(_reports(record))
+    if record.stranded:
+        return [report for report in reports if "no NOTIFY" not in report]
+    return [*reports, *_partners(record), *_dropped(record)]
 
 
 def _reports(record: Record) -> Iterator[str]:
@@ -86,8 +89,8 @@ def _partners(record: Record) -> Iterator[str]:
 
 def _dropped(record: Record) -> Iterator[str]:
     """As long as nobody has hung up, only they are let go who were told of success."""
-    if record.left():
-        return
+    if record.left() or (record.story.mode == "sample" and record.absences):
+        return  # a call of the scenario's own that comes home to nobody is hung up
     released = {
         id(dialog)
         for refer in record.refers

@@ -146,18 +146,21 @@ class Player:
     def _dies(self, move: Move) -> None:
         if self.record.controller:
             before = self._pairs() if self._is_at_rest(move) else set()
-            self._gone()
+            self._gone(killed=True)
             self.world.kill()
             self._check_pairs(before)
 
     def _is_terminated(self, move: Move) -> None:
         if self.record.controller:
             before = self._pairs() if self._is_at_rest(move) else set()
-            self._gone()
+            self._gone(killed=False)
             self.world.terminate()
             self._check_pairs(before)
 
-    def _gone(self) -> None:
+    def _gone(self, *, killed: bool) -> None:
+        # See test_regressions: ringback for ever.
+        strands = killed and self.story.mode == "sample" and self.record.pending_refers()
+        self.record.stranded = self.record.stranded or strands
         self.record.controller = False
         self.record.absences.append((self.world.switch.clock.now_s, math.inf))
 
@@ -195,7 +198,6 @@ class Player:
         self._afflict(Nth(late(LATE_S), kind, about))
 
     def _afflict(self, fault: Callable[..., object]) -> None:
-        self.record.faults += 1
         switch = self.world.switch
         for faults in (switch.faults, *(link.faults for link in switch.links)):
             faults.append(fault)  # type: ignore[arg-type]

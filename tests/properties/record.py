@@ -72,7 +72,8 @@ class Record:
     controller: bool = False
     absences: list[tuple[float, float]] = field(default_factory=list)
     """From when until when there was no controller."""
-    faults: int = 0
+    stranded: bool = False
+    """A controller died while the target of its scenario's own making was being called."""
     violations: list[str] = field(default_factory=list)
 
     def pending_refers(self) -> bool:
