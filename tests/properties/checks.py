@@ -16,7 +16,7 @@ def at_rest(record: Record) -> list[str]:
     """Every violation, in words."""
     reports = list(_reports(record))
     if record.stranded:
-        return [report for report in reports if "no NOTIFY" not in report]
+        return [report for report in reports if "NOTIFYs" in report]
     return [*reports, *_partners(record), *_dropped(record)]
 
 
@@ -82,7 +82,7 @@ def _partners(record: Record) -> Iterator[str]:
                 yield f"{name}'s call is still {dialog.state}"
                 continue
             heard = party.phone.hears_in(dialog)
-            numbers = {other.number for other in record.parties.values()} - {party.number}
+            numbers = {other.number for other in record.parties.values()}
             if heard not in numbers and id(dialog) not in parked:
                 yield f"{name} hears {heard}"
 

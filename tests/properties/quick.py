@@ -14,6 +14,7 @@ from tests.stories.relay import Relay
 from tests.stories.simulated import QUIET_S, SimulatedWorld
 
 IDLE_TURNS = 10
+DRAINING_S = 2.0
 
 
 def turn() -> None:
@@ -61,6 +62,17 @@ class QuickWorld(SimulatedWorld):
             _RENDERED[key] = Path(folder.name)
             dialplan.render(self._settings, _RENDERED[key])
         return _RENDERED[key]
+
+    def terminate(self) -> None:
+        self._relay.refuse()
+        self._stop_worker()
+        end_s = self._clock.now_s + DRAINING_S
+        self._settle()
+        while not all(each.dead for each in self._stopping) and self._clock.now_s < end_s:
+            self._clock.fire_next()  # what the switch says comes late
+            self._settle()
+        gevent.joinall(self._stopping, raise_error=True)
+        self._relay.cut()
 
     def _settle(self) -> None:
         threads, idle = gevent.get_hub().threadpool, 0

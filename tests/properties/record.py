@@ -73,7 +73,7 @@ class Record:
     absences: list[tuple[float, float]] = field(default_factory=list)
     """From when until when there was no controller."""
     stranded: bool = False
-    """A controller died while the target of its scenario's own making was being called."""
+    """Something has happened that is known to leave somebody alone: see test_regressions."""
     violations: list[str] = field(default_factory=list)
 
     def pending_refers(self) -> bool:
