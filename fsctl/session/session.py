@@ -525,8 +525,11 @@ class Session:
                 one.peer = one.joining = None
         safety.ringing_for_nobody(self)
         self.emit(Disconnected(self, call, status.code, status.reason))
-        if peer is not None and self.lends and not self._is_transferee(peer):
-            safety.forsaken(self, peer)
+        if peer is not None and self.lends:
+            transfer = self._is_transferee(peer)
+            # The news may be late: a transferee that has come back from its target is alone.
+            if transfer is None or (transfer.has_joined and peer.held):
+                safety.forsaken(self, peer)
 
     def came_back(self, call: Call) -> None:
         """A leg that was lent to a bridge, or called, is in our hands."""

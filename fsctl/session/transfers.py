@@ -92,6 +92,11 @@ class BlindTransfer:
         return self.targets[-1] if self.targets else None
 
     @property
+    def has_joined(self) -> bool:
+        """Transferee and target have been bridged; the transferor is still to go."""
+        return self.snapshot.state is State.RELEASING
+
+    @property
     def undecided(self) -> bool:
         return self.snapshot.state is State.REQUESTED
 

@@ -40,11 +40,11 @@ class Violation(AssertionError):
     """What was not as it must be, with the story and all that was said in it."""
 
 
-def play(story: Story) -> None:
-    """Play it to the end. Raises :class:`Violation`."""
+def play(story: Story, *, strict: bool = False) -> None:
+    """Play it to the end; ``strict`` forgives nothing that is known. Raises :class:`Violation`."""
     with tempfile.TemporaryDirectory() as folder:
         world = QuickWorld(Path(folder))
-        player = Player(story, world)
+        player = Player(story, world, strict)
         try:
             player.play()
         finally:
@@ -64,10 +64,11 @@ class Player:
 
     story: Story
     world: SimulatedWorld
+    strict: bool
     record: Record
 
-    def __init__(self, story: Story, world: SimulatedWorld) -> None:
-        self.story, self.world = story, world
+    def __init__(self, story: Story, world: SimulatedWorld, strict: bool) -> None:
+        self.story, self.world, self.strict = story, world, strict
         self.record = Record(story)
 
     def play(self) -> None:
@@ -77,6 +78,7 @@ class Player:
             self._let_pass(move)
             _ACTIONS[move.what](self, move)
         self.world.let_pass(REST_S)
+        self.record.stranded = self.record.stranded and not self.strict
         self.record.violations += checks.at_rest(self.record)
 
     def _begin(self) -> None:
