@@ -65,6 +65,7 @@ def connect(
         display_name=name if display_name is None else display_name,
         headers=dict(headers or {}),
         for_transfer=transfer is not None,
+        native=session.reports_natively(call),
         redirects_left=session.settings.call.follow_redirects,
         codecs=session.settings.call.codecs if codecs is None else codecs,
     )

@@ -48,6 +48,8 @@ class Dial:
     """The waiting leg is a transferee: it hears ringback, whatever the target's early media."""
     redirects_left: int
     codecs: str
+    native: bool = False
+    """The waiting leg is the transferee of a transfer that FreeSWITCH itself reports."""
     answered: bool = False
     execution: str = ""
     """Event-UUID of the ``bridge`` that runs for this attempt."""
@@ -94,7 +96,8 @@ class Dial:
         }
         if self.for_transfer:
             return variables | dict.fromkeys(STALE, "") | {"fsctl_stage": CALLING}
-        return variables | {"fsctl_stage": "dialling"}
+        # Should we die, a native transfer that fails must reach the end of its context.
+        return variables | {"fsctl_stage": "done" if self.native else "dialling"}
 
     def _leg_variables(self, home: str, settings: Settings) -> dict[str, str]:
         variables = arming(self.outgoing, self.waiting, home, settings) | called_variables(
@@ -105,7 +108,7 @@ class Dial:
             headers=self.headers,
             codecs=self.codecs,
         )
-        if self.for_transfer:
+        if self.for_transfer or self.native:
             # bridge returns at 183 otherwise, and FreeSWITCH would report success.
             variables |= {"ignore_early_media": "true", "instant_ringback": "true"}
         return variables

@@ -33,6 +33,9 @@ log = logging.getLogger(__name__)
 
 _REFER_ANSWERED_S = 2.0
 _RELEASE_S = 3.0
+_TONE_ROUNDS = 2
+_MUSIC_S = 30
+"""How long music plays at a time, and so how long it may outlive us."""
 
 
 def run(call: Call, application: str, argument: str = "", event_uuid: str | None = None) -> None:
@@ -56,14 +59,26 @@ def entertain(transfer: BlindTransfer) -> None:
     """Let a transferee hear ringback while its target is being called, until it is joined."""
     if not transfer.entertained:
         transfer.entertained = True
-        call = transfer.transferee
-        _ringback(call, call.session.settings.transfer.ringback)
+        _ringback(transfer)
 
 
-def _ringback(call: Call, sound: str) -> None:
-    """A tone as ``%(on,off,Hz…)``, or a file."""
-    path = f"tone_stream://{sound};loops=-1" if sound.startswith("%") else sound
-    run(call, "playback" if sound.startswith("%") else "endless_playback", path)
+def _ringback(transfer: BlindTransfer) -> None:
+    """A while of it, and again: ``playback`` does not see the end of our link, so what has no end
+    would keep the transferee from its dialplan when we die (switch_ivr_play_say.c)."""
+    call, sound = transfer.transferee, transfer.transferee.session.settings.transfer.ringback
+    event_uuid = str(uuid4())
+
+    def over(_: Event) -> None:
+        if transfer.entertained and transfer.awaits_target and call.alive:
+            _ringback(transfer)
+
+    call.session.executions[event_uuid] = over
+    if sound.startswith("%"):
+        sound = f"tone_stream://{sound};loops={_TONE_ROUNDS}"
+    else:
+        limit = UuidSetvar(call.channel_uuid, "playback_timeout_sec", str(_MUSIC_S))
+        call.session.link.send(limit)
+    run(call, "playback", sound, event_uuid)
 
 
 def stop_playback(call: Call) -> None:
@@ -105,6 +120,9 @@ def execute(call: Call, application: str, argument: str) -> None:
     if call.peer is not None and call.peer.alive:
         raise ValueError("this call talks with another one: stop_media_to comes first")
     event_uuid = str(uuid4())
+    transfer = session.transfers.moving(call)
+    if transfer is not None:
+        transfer.entertained = False
 
     def ended(event: Event) -> None:
         if returned_by_itself(event):  # else it was picked up: from a queue, or a parking place

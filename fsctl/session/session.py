@@ -135,6 +135,7 @@ class Session:
     def _end(self) -> None:
         self.over = True
         for transfer in self.transfers.open:
+            transfer.hand_over()
             transfer.feed(Stimulus.SWITCH_LOST)
         self._say_terminating()
         self._handlers.turns.end(ChannelGone(f"session {self.id} has ended"))
@@ -402,7 +403,7 @@ class Session:
 
     def reject(self, call: Call, status: SipStatus) -> None:
         """Refuse ``call`` with ``status``; an answered one is hung up with the matching cause."""
-        if self.native_transferor and call.channel_uuid == self.link_leg:
+        if self.reports_natively(call):
             self.leave_to_switch(call, status)
             return
         if call.connected:
@@ -453,8 +454,11 @@ class Session:
         uses = peer.uses if peer is not None else 0
         safety.ringing_for_nobody(self)
         self.emit(Disconnected(self, call, status.code, status.reason))
-        if peer is not None and self.lends and not self.transfers.moving(peer):
-            safety.forsaken(self, peer, uses)
+        if peer is not None and self.lends:
+            transfer = self.transfers.moving(peer)
+            # The news may be late: a transferee that has come back from its target is alone.
+            if transfer is None or (transfer.has_joined and peer.held):
+                safety.forsaken(self, peer, uses)
 
     def came_back(self, call: Call) -> None:
         """A leg that was lent to a bridge, or called, is in our hands."""
@@ -475,6 +479,10 @@ class Session:
     def native_is_ours(self) -> bool:
         """Nobody else looks after the transferor of the native transfer that we serve."""
         return bool(self.native_transferor) and self.parent_id not in self.board.sessions
+
+    def reports_natively(self, call: Call) -> bool:
+        """``call`` is the transferee of a native transfer whose target is still to be reached."""
+        return bool(self.native_transferor) and call.channel_uuid == self.link_leg
 
     def rejoined(self, first: Call, second: Call) -> None:
         """FreeSWITCH has joined two of our calls again by itself."""

@@ -11,11 +11,13 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.commands import (
     Command,
     NotifyReferrer,
     SchedDel,
     SchedHangup,
+    UuidBreak,
     UuidGetvar,
     UuidKill,
     UuidSetvar,
@@ -88,6 +90,11 @@ class BlindTransfer:
     def target(self) -> Call | None:
         """The target that was called last, or the one that has answered."""
         return self.targets[-1] if self.targets else None
+
+    @property
+    def has_joined(self) -> bool:
+        """Transferee and target have been bridged; the transferor is still to go."""
+        return self.snapshot.state is State.RELEASING
 
     @property
     def undecided(self) -> bool:
@@ -196,6 +203,24 @@ class BlindTransfer:
     def ring_anew(self) -> None:
         """Another target, or the same at another address: it has its whole time to ring."""
         self._set_deadline()
+
+    def hand_over(self) -> None:
+        """FreeSWITCH goes on alone: do before what it would not, if the link still serves.
+
+        A failure that is to be told when the first two have met is told now. Ringback without end
+        is stopped, or it would keep the transferee from its dialplan, and so from its transferor
+        (``playback`` does not see the end of its link: mod_event_socket.c, switch_ivr_play_say.c).
+        """
+        link = self._session.link
+        if link.closed:
+            return
+        try:
+            if self.snapshot.state is State.RECONNECTING:
+                self.feed(Stimulus.LEGS_REJOINED)
+            elif self.entertained and self.awaits_target:
+                link.send(UuidBreak(self.transferee.channel_uuid, everything=True))
+        except (LinkError, ChannelGone) as error:
+            log.info("%s transfer: not handed over: %s", self._session.id, error)
 
     def feed(self, stimulus: Stimulus, status: SipStatus | None = None) -> None:
         """Step the table and perform its actions. Link errors end the transfer as abandoned."""

@@ -149,7 +149,7 @@ def _bgapi(link: Link, rest: str, command: dict[str, str]) -> Reply:
         try:
             answer = link.switch.run_api(name, arguments)
         finally:
-            link.busy_jobs -= 1
+            link.job_ended()
         event = SimEvent("BACKGROUND_JOB", body=answer)
         event.add("Job-UUID", job).add("Job-Owner-UUID", owner).add("Job-Command", name)
         event.add("Job-Command-Arg", arguments)

@@ -154,11 +154,19 @@ def _inherit(channel: Channel, caller: Channel) -> None:
     for name, value in caller.variables.items():
         if name.startswith(_SIP_HEADER):
             channel.set_variable(name, value)
+    for name, exported in exported_variables(caller).items():
+        channel.set_variable(name, exported)
+
+
+def exported_variables(caller: Channel) -> dict[str, str]:
+    """What a leg hands on to those it dials (``switch_channel_process_export``)."""
+    variables: dict[str, str] = {}
     for name in (caller.get_variable("export_vars") or "").split(","):
         clean = name.removeprefix("nolocal:")
-        exported = caller.variables.get(name) or caller.variables.get(clean)
+        exported = caller.get_variable(name) or caller.get_variable(clean)
         if clean and exported:
-            channel.set_variable(clean, exported)
+            variables[clean] = exported
+    return variables
 
 
 def _dial(channel: Channel, phone: Phone, number: str) -> None:

@@ -47,6 +47,7 @@ class Link:
         self.linger_s: float | None = None
         self.stalled = False
         self.busy_jobs = 0
+        self._idle = Event()
         self._sock = sock
         self._inbox: deque[dict[str, str]] = deque()
         self._events: deque[SimEvent] = deque()
@@ -239,7 +240,7 @@ class Link:
     def _close(self) -> None:
         self.running = False
         if not self._cut:
-            self.switch.wait_for_jobs(self)
+            self._wait_for_jobs()
             self._write(Frame(self._goodbye(), "notice", "disconnect"))
         self._shutdown()
         if self in self.switch.links:
@@ -250,6 +251,17 @@ class Link:
             self.channel.flags.discard("controlled")
             self.channel.links.discard(self)
             self.channel.wake()
+
+    def _wait_for_jobs(self) -> None:
+        """As long as a ``bgapi`` of its runs, the connection stays open, dumb."""
+        while self.busy_jobs:
+            self._idle.wait()
+            self._idle.clear()
+
+    def job_ended(self) -> None:
+        """A ``bgapi`` of this link has returned."""
+        self.busy_jobs -= 1
+        self._idle.set()
 
     def _goodbye(self) -> bytes:
         controlled = f"Controlled-Session-UUID: {self.channel.uuid}\n" if self.channel else ""

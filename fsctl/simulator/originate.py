@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from fsctl.simulator.causes import cause_name, dialstatus
 from fsctl.simulator.dialstring import DialledLeg, DialString, parse_dial_string
-from fsctl.simulator.legs import LegRefused, make_leg
+from fsctl.simulator.legs import LegRefused, exported_variables, make_leg
 from fsctl.simulator.progress import hang_up, send_answer, send_early_media, send_ringing
 from fsctl.simulator.signals import wait_for
 
@@ -87,7 +87,8 @@ def _try_group(
     timeout_s: float | None,
     extra: dict[str, str],
 ) -> Originated:
-    shared = {**extra, **dict(plan.variables)}
+    exported = exported_variables(caller) if caller is not None else {}
+    shared = {**exported, **extra, **dict(plan.variables)}
     attempt = _Attempt(
         switch,
         caller,

@@ -365,14 +365,14 @@ class SimulatedSwitch:
         """The variable ``session_id`` of the next channel."""
         return self.sessions_made + 1
 
+    @property
+    def activity(self) -> int:
+        """Grows whenever something happens on a link or a channel."""
+        return self._activity
+
     def note_activity(self) -> None:
         """Something happened: ``settle`` starts to wait anew."""
         self._activity += 1
-
-    def wait_for_jobs(self, link: Link) -> None:
-        """A link whose ``bgapi`` still runs keeps its connection open, dumb, until the end."""
-        while link.busy_jobs:
-            gevent.sleep(0.005)
 
     def _accept(self, sock: socket.socket, address: tuple[str, int]) -> None:
         # The server closes the socket as soon as this returns.

@@ -161,7 +161,7 @@ class SimulatedWorld(World):
         super().__init__(folder)
         self._folder = folder
         self._clock = VirtualClock()
-        self._relay = Relay()
+        self._relay = self._make_relay()
         self._workers: list[Worker] = []
         self._stopping: list[Any] = []
         self._settings = Settings()
@@ -176,6 +176,9 @@ class SimulatedWorld(World):
         self._logger.setLevel(logging.INFO)
         self._patch = pytest.MonkeyPatch()
         self._watch_hub()
+
+    def _make_relay(self) -> Relay:
+        return Relay()
 
     def _watch_hub(self) -> None:
         """A greenlet that dies of an exception, ours or the simulator's, is a fault."""
@@ -206,10 +209,8 @@ class SimulatedWorld(World):
             path = self._folder / "scenario.py"
             path.write_text(scenario, encoding="utf-8")
             self._scenario = load(path)
-        rendered = self._folder / "rendered"
-        dialplan.render(self._settings, rendered)
         self._switch = SimulatedSwitch(
-            rendered,
+            self._rendered(),
             clock=self._clock,
             global_variables={"domain": DOMAIN},
             quiet_s=QUIET_S,
@@ -219,6 +220,12 @@ class SimulatedWorld(World):
     def _reload(self, scenario: str) -> None:
         (self._folder / "scenario.py").write_text(scenario, encoding="utf-8")
         self._workers[-1].reload()
+
+    def _rendered(self) -> Path:
+        """The dialplan of these settings."""
+        rendered = self._folder / "rendered"
+        dialplan.render(self._settings, rendered)
+        return rendered
 
     def restart(self) -> None:
         path = self._folder / "scenario.py"
@@ -284,6 +291,21 @@ class SimulatedWorld(World):
                 raise StoryTimeout(f"not within {limit_s:g} s: {what}\n{self.switch.ladder()}")
             if due_s is not None and due_s <= end_s:
                 self._clock.fire_next()
+
+    def let_pass(self, seconds: float) -> None:
+        """Let so much time pass, after all that is under way has come to rest."""
+        end_s = self._clock.now_s + seconds
+        self._settle()
+        due_s = self._clock.next_due_s()
+        while due_s is not None and due_s <= end_s:
+            self._clock.fire_next()
+            self._settle()
+            due_s = self._clock.next_due_s()
+        self._clock.move_to(end_s)
+
+    def ladder_and_log(self) -> str:
+        """All that the phones and the controllers have said."""
+        return f"{self.switch.ladder()}\n{self.log()}"
 
     def _settle(self) -> None:
         """Return when neither side has anything more to say.

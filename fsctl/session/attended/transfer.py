@@ -181,6 +181,11 @@ class AttendedTransfer:
         self._check_undecided()
         self._fail()
 
+    def give_way(self) -> None:
+        """A blind REFER of the same two has come meanwhile: it counts, for it has moved them."""
+        if self.state in _OPEN:
+            self._fail()
+
     def _check_undecided(self) -> None:
         if self.state is not State.REQUESTED:
             raise ValueError("this transfer is decided already")

@@ -1,0 +1,238 @@
+"""Plays a story on the simulated switch, and says what was not as it must be."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from fsctl.simulator import Behaviour, Dialog
+from fsctl.simulator.faults import Frame, Nth, Sending, duplicated, late
+from tests.properties import checks
+from tests.properties.quick import QuickWorld, turn
+from tests.properties.record import Record, Refer
+from tests.properties.stories import Move, Story
+from tests.stories.simulated import SimulatedParty, SimulatedWorld
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "call_user_transfer.py"
+NUMBERS = {"alice": "2000", "bob": "1001", "carol": "1002", "dave": "1003", "nobody": "7"}
+REST_S = 40.0
+"""After so long without a move everybody must have somebody to talk with, or be in no call."""
+LATE_S = 0.3
+
+BEHAVIOURS = {
+    "answers": Behaviour(final_after_s=0.2),
+    "answers slowly": Behaviour(final_after_s=1.5),
+    "busy": Behaviour(final_after_s=0.2, status=486, reason="Gone fishing"),
+    "rings": Behaviour(final_after_s=None),
+    "unreachable": Behaviour(None, final_after_s=None, heard=False, listening=False),
+    "answers and leaves": Behaviour(final_after_s=0.2, talk_s=0.0),
+    "answers and leaves soon": Behaviour(final_after_s=0.2, talk_s=0.03),
+    "early media, then busy": Behaviour(early=True, final_after_s=0.6, status=486, reason="No"),
+    "early media, then answers": Behaviour(early=True, final_after_s=0.6),
+    "refuses": Behaviour(ring_after_s=None, final_after_s=0.05, status=603, reason="Not today"),
+}
+
+
+class Violation(AssertionError):
+    """What was not as it must be, with the story and all that was said in it."""
+
+
+def play(story: Story, *, strict: bool = False) -> None:
+    """Play it to the end; ``strict`` forgives nothing that is known. Raises :class:`Violation`."""
+    with tempfile.TemporaryDirectory() as folder:
+        world = QuickWorld(Path(folder))
+        player = Player(story, world, strict)
+        try:
+            player.play()
+        finally:
+            told = world.ladder_and_log()
+            try:
+                world.finish(passed=True)
+            except AssertionError as error:
+                player.record.violations.append(str(error).split("\n", 1)[0])
+    if player.record.violations:
+        wrong = "\n".join(player.record.violations)
+        raise Violation(f"{wrong}\n{story}\n{told}")
+
+
+@dataclass(slots=True)
+class Player:
+    """One story under way."""
+
+    story: Story
+    world: SimulatedWorld
+    strict: bool
+    record: Record
+
+    def __init__(self, story: Story, world: SimulatedWorld, strict: bool) -> None:
+        self.story, self.world, self.strict = story, world, strict
+        self.record = Record(story)
+
+    def play(self) -> None:
+        """The beginning, the moves, and a rest, in which everything must come to order."""
+        self._begin()
+        for move in self.story.moves:
+            self._let_pass(move)
+            _ACTIONS[move.what](self, move)
+        self.world.let_pass(REST_S)
+        self.record.stranded = self.record.stranded and not self.strict
+        self.record.violations += checks.at_rest(self.record)
+
+    def _begin(self) -> None:
+        mode = self.story.mode
+        scenario = EXAMPLE.read_text(encoding="utf-8") if mode == "sample" else ""
+        transfer = {"mode": "legacy"} if mode == "legacy" else {}
+        self.world.serve(scenario=scenario, transfer=transfer)
+        self.record.controller = True
+        for name in ("alice", "bob", "carol", "dave"):
+            party = self.world.party(NUMBERS[name], name.title())
+            assert isinstance(party, SimulatedParty)
+            self.record.parties[name] = party
+        self._party("carol").phone.behaves(BEHAVIOURS[self.story.carol])
+        self._party("dave").phone.behaves(BEHAVIOURS[self.story.dave])
+        alice = self._party("alice")
+        alice.calls(NUMBERS["bob"])
+        if self.story.talking:
+            alice.wait_talking()
+            self.world.let_pass(0.1)
+
+    def _party(self, name: str) -> SimulatedParty:
+        return self.record.parties[name]
+
+    def _let_pass(self, move: Move) -> None:
+        if move.turns is None:
+            self.world.let_pass(move.seconds)
+        for _ in range(move.turns or 0):
+            turn()
+
+    def _up(self, name: str) -> Dialog | None:
+        """Its newest answered call whose transfer has not succeeded."""
+        done = [refer.dialog for refer in self.record.refers if refer.succeeded]
+        dialogs = self._party(name).phone.dialogs
+        return next((d for d in reversed(dialogs) if d.state == "up" and d not in done), None)
+
+    # -- moves
+
+    def _refers(self, move: Move) -> None:
+        dialog = self._up(move.who)
+        if dialog is not None:
+            self._refer(move, dialog, self.world.refer_to(NUMBERS[move.to]))
+
+    def _refer(self, move: Move, dialog: Dialog, to: str, line: Dialog | None = None) -> None:
+        self._note_known(line is not None)
+        sent_s = self.world.switch.clock.now_s
+        refer = Refer(move.who, move.to, dialog, dialog.cseq + 1, sent_s, line)
+        self.record.refers.append(refer)
+        dialog.phone.refers(to, None, (), dialog)
+
+    def _note_known(self, attended: bool) -> None:
+        """What test_regressions has as failing: these stories may end badly."""
+        refers = self.record.refers
+        crossing = any((attended or r.line) and not r.notifies for r in refers)
+        again = self.story.mode == "sample" and any(r.succeeded for r in refers)
+        self.record.stranded = self.record.stranded or crossing or again
+
+    def _hangs_up(self, move: Move) -> None:
+        for dialog in _live(self._party(move.who)):
+            self.record.leavers.add(move.who)
+            dialog.phone.hangs_up(dialog=dialog)
+
+    def _consults(self, move: Move) -> None:
+        who = f"{move.who}'s line"
+        if who in self.record.parties or self._up(move.who) is None:
+            return
+        line = self.world.line(self._party(move.who))
+        assert isinstance(line, SimulatedParty)
+        self.record.parties[who] = line
+        line.calls(NUMBERS[move.to])
+        self.record.consulted[move.who] = move.to
+
+    def _transfers_to_consulted(self, move: Move) -> None:
+        line = self.record.parties.get(f"{move.who}'s line")
+        dialog = self._up(move.who)
+        if line is None or dialog is None or not _live(line):
+            return
+        to = self.record.consulted[move.who]
+        refer_to = self.world.replacing(line, NUMBERS[to])
+        self._refer(Move(move.what, move.who, to), dialog, refer_to, line.phone.dialogs[-1])
+
+    def _dies(self, move: Move) -> None:
+        if self.record.controller:
+            before = self._pairs() if self._is_at_rest(move) else set()
+            self._gone(killed=True)
+            self.world.kill()
+            self._check_pairs(before)
+
+    def _is_terminated(self, move: Move) -> None:
+        if self.record.controller:
+            before = self._pairs() if self._is_at_rest(move) else set()
+            self._gone(killed=False)
+            self.world.terminate()
+            self._check_pairs(before)
+
+    def _gone(self, *, killed: bool) -> None:
+        # See test_regressions: ringback for ever.
+        unserved = any(not link.connected for link in self.world.switch.links)
+        sample = self.story.mode == "sample" and self.record.pending_refers()
+        strands = killed and (unserved or sample)
+        self.record.stranded = self.record.stranded or strands
+        self.record.controller = False
+        self.record.absences.append((self.world.switch.clock.now_s, math.inf))
+
+    def _is_at_rest(self, move: Move) -> bool:
+        return move.turns is None and not self.record.pending_refers()
+
+    def _pairs(self) -> set[frozenset[str]]:
+        channels = self.world.switch.channels.values()
+        return {frozenset((c.uuid, c.bridged_to.uuid)) for c in channels if c.bridged_to}
+
+    def _check_pairs(self, before: set[frozenset[str]]) -> None:
+        if before:
+            self.world.let_pass(0.0)
+            if lost := before - self._pairs():
+                self.record.violations.append(f"the controller's end took apart {lost}")
+
+    def _is_replaced(self, _: Move) -> None:
+        if not self.record.controller:
+            self.record.controller = True
+            since_s, _ = self.record.absences.pop()
+            self.record.absences.append((since_s, self.world.switch.clock.now_s))
+            self.world.restart()
+
+    def _duplicates(self, move: Move) -> None:
+        kind, _, about = move.to.partition(" ")
+        fault = duplicated()
+
+        def twice(frame: Frame) -> Sending | None:
+            return fault(frame) if frame.kind == kind and about in frame.about else None
+
+        self._afflict(twice)
+
+    def _delays(self, move: Move) -> None:
+        kind, _, about = move.to.partition(" ")
+        self._afflict(Nth(late(LATE_S), kind, about))
+
+    def _afflict(self, fault: Callable[..., object]) -> None:
+        switch = self.world.switch
+        for faults in (switch.faults, *(link.faults for link in switch.links)):
+            faults.append(fault)  # type: ignore[arg-type]
+
+
+_ACTIONS: dict[str, Callable[[Player, Move], None]] = {
+    "refers": Player._refers,
+    "hangs up": Player._hangs_up,
+    "consults": Player._consults,
+    "transfers to the one consulted": Player._transfers_to_consulted,
+    "dies": Player._dies,
+    "is terminated": Player._is_terminated,
+    "is replaced": Player._is_replaced,
+    "duplicates": Player._duplicates,
+    "delays": Player._delays,
+}
+
+
+def _live(party: SimulatedParty) -> list[Dialog]:
+    return [dialog for dialog in party.phone.dialogs if dialog.state != "ended"]

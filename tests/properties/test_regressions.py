@@ -1,0 +1,104 @@
+"""Stories in which something went wrong once, each as it was found and shrunk."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.properties.player import Violation, play
+from tests.properties.stories import Move, Story
+
+
+@pytest.mark.parametrize("end", ["dies", "is terminated"])
+@pytest.mark.parametrize("by", ["bob", "alice"])
+def test_the_controller_goes_while_the_target_of_a_legacy_transfer_rings(by: str, end: str) -> None:
+    """The transferee was hung up with the target's cause, its transferor parked and never told."""
+    play(Story("legacy", "answers", "busy", (Move("refers", by, "dave"), Move(end))))
+
+
+@pytest.mark.parametrize("by", ["bob", "alice"])
+def test_early_media_is_no_success_of_a_legacy_transfer(by: str) -> None:
+    """FreeSWITCH reports success when ``bridge`` returns, which it did at 183."""
+    play(Story("legacy", "early media, then busy", "busy", (Move("refers", by, "carol"),)))
+
+
+def test_early_media_is_no_success_when_no_controller_is_there() -> None:
+    moves = (Move("dies"), Move("refers", "bob", "carol"))
+    play(Story("legacy", "early media, then busy", "busy", moves))
+
+
+@pytest.mark.parametrize("target", ["rings", "busy", "answers and leaves"])
+def test_an_orderly_end_while_the_target_of_a_scenario_rings(target: str) -> None:
+    """The transferee kept its ringback for ever, and the transferor was never told."""
+    play(Story("sample", "busy", target, (Move("refers", "bob", "dave"), Move("is terminated"))))
+
+
+@pytest.mark.parametrize("turns", range(14, 30, 2))
+def test_an_orderly_end_while_the_first_two_are_joined_again(turns: int) -> None:
+    """The report of failure was to follow the join, and did not."""
+    moves = (Move("refers", "bob", "nobody"), Move("is terminated", turns=turns))
+    play(Story("sample", "rings", "busy", moves))
+
+
+def test_a_controller_dies_while_its_own_call_rings_and_the_caller_is_served_all_the_same() -> None:
+    """The simulated link of a running ``bgapi`` ended by the wall's clock, not by its own."""
+    play(Story("sample", "busy", "busy", (Move("dies"),), talking=False))
+
+
+@pytest.mark.parametrize("late", ["HANGUP", "BRIDGE"])
+@pytest.mark.parametrize("target", ["answers and leaves", "answers and leaves soon"])
+def test_the_transferee_is_back_before_the_news_that_its_target_has_left(
+    target: str, late: str
+) -> None:
+    """It was left in silence: its transfer was open still, for its transferor had not gone."""
+    moves = (
+        Move("delays", "", f"event CHANNEL_{late}", seconds=0.2),
+        Move("delays", "", f"event CHANNEL_{late}", seconds=0.2),
+        Move("refers", "bob", "carol"),
+    )
+    play(Story("sample", target, "busy", moves))
+
+
+# -- what is not mended
+
+
+def wrong_in(story: Story) -> str:
+    """What is wrong at its end, without what is known to be."""
+    try:
+        play(story, strict=True)
+    except Violation as violation:
+        return str(violation)
+    return ""
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="endless ringback does not see the end of its link (switch_ivr_play_say.c): the "
+    "transferee stays in it until it hangs up, as nobody is left to break it",
+)
+def test_a_controller_dies_while_the_target_of_a_scenario_rings() -> None:
+    moves = (Move("refers", "bob", "dave"), Move("dies"))
+    assert not wrong_in(Story("sample", "busy", "busy", moves))
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="a blind REFER while an attended one of the same call waits for its target: both go on, "
+    "and each takes the other's legs",
+)
+def test_a_blind_transfer_crosses_an_attended_one() -> None:
+    moves = (
+        Move("consults", "bob", "carol"),
+        Move("transfers to the one consulted", "bob"),
+        Move("refers", "alice", "carol"),
+    )
+    assert not wrong_in(Story("legacy", "early media, then answers", "busy", moves))
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="the sample joins every target with the first caller, who has left; the transferee of "
+    "the second transfer is kept in ringback though the transfer counts as done",
+)
+def test_a_second_transfer_in_the_sample_by_the_party_that_was_transferred() -> None:
+    moves = (Move("refers", "alice", "carol"), Move("refers", "bob", "dave", seconds=0.5))
+    assert not wrong_in(Story("sample", "answers", "answers", moves))

@@ -1,0 +1,24 @@
+"""Whatever happens in a story, the invariants hold (``FSCTL_STORIES=10000`` plays that many)."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, given, settings
+
+from tests.properties.player import play
+from tests.properties.stories import Story, stories
+
+COUNT = int(os.environ.get("FSCTL_STORIES", "0"))
+USUAL = 200
+
+
+@settings(
+    max_examples=COUNT or USUAL,
+    derandomize=not COUNT,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+@given(stories())
+def test_whatever_happens(story: Story) -> None:
+    play(story)
