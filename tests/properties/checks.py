@@ -14,10 +14,9 @@ CROSSING_S = 0.1
 
 def at_rest(record: Record) -> list[str]:
     """Every violation, in words."""
-    reports = list(_reports(record))
     if record.stranded:
-        return [report for report in reports if "NOTIFYs" in report]
-    return [*reports, *_partners(record), *_dropped(record)]
+        return []
+    return [*_reports(record), *_partners(record), *_dropped(record)]
 
 
 def _reports(record: Record) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fsctl.simulator import Behaviour, Dialog
@@ -122,20 +122,29 @@ class Player:
             self._refer(move, dialog, self.world.refer_to(NUMBERS[move.to]))
 
     def _refer(self, move: Move, dialog: Dialog, to: str, line: Dialog | None = None) -> None:
-        self._note_known(line is not None)
+        self._note_known(move, line is not None)
         sent_s = self.world.switch.clock.now_s
         refer = Refer(move.who, move.to, dialog, dialog.cseq + 1, sent_s, line)
         self.record.refers.append(refer)
         dialog.phone.refers(to, None, (), dialog)
 
-    def _note_known(self, attended: bool) -> None:
+    def _note_known(self, move: Move, attended: bool) -> None:
         """What test_regressions has as failing: these stories may end badly."""
         refers = self.record.refers
-        crossing = any((attended or r.line) and not r.notifies for r in refers)
-        again = self.story.mode == "sample" and any(r.succeeded for r in refers)
-        self.record.stranded = self.record.stranded or crossing or again
+        pending = [refer for refer in refers if not refer.notifies]
+        crossing = any(attended or each.line or move.turns is not None for each in pending)
+        again = self.story.mode == "sample" and any(refer.succeeded for refer in refers)
+        after_legacy = self.story.mode == "legacy" and attended and bool(refers)
+        self.record.stranded = self.record.stranded or crossing or again or after_legacy
+
+    def _note_hurried(self, move: Move) -> None:
+        """As above: somebody goes while a transferee is on its way to a controller."""
+        hurried = move.turns is not None and self.record.pending_refers()
+        self.record.stranded = self.record.stranded or hurried
 
     def _hangs_up(self, move: Move) -> None:
+        if self.record.absences:
+            self._note_hurried(move)
         for dialog in _live(self._party(move.who)):
             self.record.leavers.add(move.who)
             dialog.phone.hangs_up(dialog=dialog)
@@ -157,7 +166,7 @@ class Player:
             return
         to = self.record.consulted[move.who]
         refer_to = self.world.replacing(line, NUMBERS[to])
-        self._refer(Move(move.what, move.who, to), dialog, refer_to, line.phone.dialogs[-1])
+        self._refer(replace(move, to=to), dialog, refer_to, line.phone.dialogs[-1])
 
     def _dies(self, move: Move) -> None:
         if self.record.controller:
@@ -169,6 +178,7 @@ class Player:
     def _is_terminated(self, move: Move) -> None:
         if self.record.controller:
             before = self._pairs() if self._is_at_rest(move) else set()
+            self._note_hurried(move)
             self._gone(killed=False)
             self.world.terminate()
             self._check_pairs(before)

@@ -102,3 +102,56 @@ def test_a_blind_transfer_crosses_an_attended_one() -> None:
 def test_a_second_transfer_in_the_sample_by_the_party_that_was_transferred() -> None:
     moves = (Move("refers", "alice", "carol"), Move("refers", "bob", "dave", seconds=0.5))
     assert not wrong_in(Story("sample", "answers", "answers", moves))
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="two final reports: FreeSWITCH tells the failure when the link that the transferee has "
+    "just opened is refused, and the session that ends goes on with the transfer all the same",
+)
+def test_an_orderly_end_while_the_transferee_comes_home() -> None:
+    moves = (Move("refers", "bob", "carol"), Move("is terminated", turns=3))
+    assert not wrong_in(Story("connect", "early media, then busy", "busy", moves))
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="after a legacy transfer that has failed, an attended one whose target answers ends in "
+    "the hang-up of all: not looked into yet",
+)
+def test_an_attended_transfer_after_a_legacy_one_that_failed() -> None:
+    moves = (
+        Move("refers", "bob", "nobody"),
+        Move("consults", "bob", "carol"),
+        Move("transfers to the one consulted", "bob"),
+    )
+    assert not wrong_in(Story("legacy", "answers and leaves", "busy", moves))
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="REFERs of both parties cross on the wire, and a third follows at once: the transfer "
+    "that names no transferor any more hangs the other party up",
+)
+def test_refers_of_both_parties_cross() -> None:
+    moves = (
+        Move("refers", "alice", "nobody"),
+        Move("refers", "bob", "carol", turns=7),
+        Move("refers", "alice", "nobody", turns=11),
+    )
+    assert not wrong_in(Story("connect", "unreachable", "busy", moves))
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="the transferee leaves on its way to a controller that is new: its link was the only "
+    "one by which the transferor could have been told; FreeSWITCH keeps it parked for ten minutes",
+)
+def test_the_transferee_leaves_on_its_way_to_another_controller() -> None:
+    moves = (
+        Move("is terminated"),
+        Move("is replaced"),
+        Move("refers", "alice", "dave", seconds=0.3),
+        Move("hangs up", "bob", turns=6),
+    )
+    assert not wrong_in(Story("sample", "busy", "early media, then answers", moves))
