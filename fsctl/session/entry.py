@@ -79,8 +79,7 @@ def transfer_request(
         return
     transferee = _known_leg(session, snapshot)
     transferor = _transferor(session, snapshot, transferee)
-    for attended in [each for each in session.board.attended if each.session is session]:
-        attended.give_way()
+    session.board.give_way_to_blind(session)
     if not transferee.alive:
         return  # its hang-up has been dealt with (abandon)
     session.dials.clear()  # the bridge that the transfer broke; its end may never be told

@@ -286,6 +286,7 @@ class Intake:
             return  # attended, or the transferee is another session's
         if session.transfers.knows(transferor, event.variable("sip_blind_transfer_event")):
             return  # told again, or late: its transferee has come home already
+        session.board.give_way_to_blind(session)
         if transferor.transfer_mode == "legacy":
             session.legacy = LegacyTransfer(session, transferor, transferee)
         elif transferee.alive:

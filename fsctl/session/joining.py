@@ -98,6 +98,9 @@ def join(session: Session, one: Call, other: Call) -> None:
     session.lends = True
     transfers = session.transfers
     transfer = transfers.awaiting_target(one) or transfers.awaiting_target(other)
+    wanted = transfers.wanting(one) or transfers.wanting(other)
+    if wanted is not None and wanted.transferee not in (one, other):
+        raise ValueError(f"a target of {wanted.transferee}'s transfer cannot talk with another one")
     first, second = one, other
     variables: dict[str, str] = {}
     if transfer is not None:

@@ -50,6 +50,11 @@ class Transfers:
         """The one whose targets are the calls that the scenario makes now."""
         return next((each for each in reversed(self._all) if each.awaits_call), None)
 
+    def wanting(self, target: Call) -> BlindTransfer | None:
+        """The one in which ``target`` is being called, or held, for the transferee."""
+        waiting = (each for each in self._all if each.awaits_target and target in each.targets)
+        return next(waiting, None)
+
     def knows(self, transferor: Call, event: str | None) -> bool:
         """True when this very REFER (``Event: refer;id=N``) has its transfer already."""
         return any(

@@ -69,6 +69,11 @@ class Switchboard:
         else:
             self.run(Session(self, _new_id(), link), entry.new_call, link, snapshot)
 
+    def give_way_to_blind(self, session: Session) -> None:
+        """A blind REFER has moved a party of ``session``: attended requests of it are over."""
+        for attended in [each for each in self.attended if each.session is session]:
+            attended.give_way()
+
     def drain(self, timeout_s: float) -> None:
         """Take no new call; wait for the running ones; then leave the rest to FreeSWITCH."""
         self.draining = True

@@ -123,6 +123,8 @@ class AttendedTransfer:
 
     def begin(self) -> None:
         """Read the request, and ask the scenario; without a handler, accept what can be done."""
+        if self.state is not State.REQUESTED:
+            return  # a blind REFER has overtaken it
         self._link.on_lost = lambda: self.session.post(self._loopback_gone)
         try:
             request = read_attended(self._board, self._link, self.transferor, self.transferee)
