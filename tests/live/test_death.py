@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.live.lab import Refuse, Ring
+from tests.live.lab.fsctl_process import REPOSITORY
 from tests.live.lab.party import hear_each_other, sections, talking
 
 
@@ -160,3 +161,19 @@ def test_sigterm_while_the_target_rings(served, phones, switch):
     assert bob.wait_notify() == "SIP/2.0 200 OK"
     assert hear_each_other(alice, target)
     bob.bye()
+
+
+def test_killed_while_the_target_of_a_scenario_rings(controller, phones, switch):
+    """Our ringback ends by itself, and then FreeSWITCH joins the first two again."""
+    sample = REPOSITORY / "examples" / "call_user_transfer.py"
+    served = controller(sections(switch), scenario=sample.read_text(encoding="utf-8"))
+    alice, bob = talking(phones)
+    target = phones.callee("1002", [Ring()])
+    bob.refer(f"<{switch.uri('1002')}>")
+    target.wait_sent(180)
+    assert alice.hears_tone()
+    served.kill9()
+    assert bob.wait_received("NOTIFY", timeout_s=15).sipfrag.startswith("SIP/2.0 4")
+    assert hear_each_other(alice, bob)
+    assert len(bob.notifies()) == 1
+    target.wait_received("CANCEL", timeout_s=10)
