@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from fsctl.errors import CallFailed, ChannelGone, LinkError
-from fsctl.esl.commands import Command, NotifyReferrer, UuidGetvar, UuidKill, UuidSetvar
+from fsctl.esl.commands import Command, NotifyReferrer, UuidKill, UuidSetvar
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.esl.farewell import let_go
@@ -14,7 +14,7 @@ from fsctl.session.dial import CALLING
 from fsctl.session.dialstring import DialStringError
 from fsctl.session.events import BlindTransferRequested, CallAlerting, Resumed, Started
 from fsctl.session.outcome import bridge_status
-from fsctl.session.request import BadRequest, read_request, value_of
+from fsctl.session.request import BadRequest, read_request, refer_event
 from fsctl.session.routing import NoRoute
 from fsctl.session.session import Session
 from fsctl.session.transfers import BlindTransfer, abandon
@@ -137,8 +137,7 @@ def _refuse_crossing(session: Session, running: BlindTransfer, snapshot: Event) 
     """
     target, transferee = snapshot.channel_uuid or "", running.transferee.channel_uuid
     log.info("%s: a transferee sends a REFER of its own: both are refused", session.id)
-    asked = UuidGetvar(transferee, "sip_blind_transfer_event")
-    event = value_of(session.link.send(asked).text)
+    event = refer_event(session.link, transferee)
     commands: list[Command] = [UuidSetvar(target, "blind_transfer_uuid"), UuidKill(target)]
     if event is not None:
         commands.append(NotifyReferrer(transferee, event, sipfrag(_PENDING)))

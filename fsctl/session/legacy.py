@@ -1,7 +1,7 @@
 """Following a legacy transfer: FreeSWITCH moves the legs by itself, the old session only learns.
 
-The REFER shows as our ``bridge`` coming to an end while its leg is no longer executing our
-dialplan. From then on the transferee's next bridge tells the result: with anybody else it is
+The REFER shows as a ``sofia::transferor`` event of the transferor (``fire-transfer-events``).
+From then on the transferee's next bridge tells the result: with anybody else it is
 complete; with the transferor again it has failed.
 """
 
@@ -13,7 +13,7 @@ from fsctl.errors import LinkError
 from fsctl.esl.commands import NotifyReferrer, SchedHangup, UuidGetvar
 from fsctl.session.call import Call
 from fsctl.session.events import TransferComplete, TransferFailed
-from fsctl.session.request import value_of
+from fsctl.session.request import refer_event, value_of
 from fsctl.sip.status import SipStatus, sipfrag, status_of_cause
 
 if TYPE_CHECKING:
@@ -29,8 +29,7 @@ def forsaken(session: Session, transferor_uuid: str) -> None:
     FreeSWITCH does neither: it keeps the transferor parked for ten minutes. A transferor that was
     told at once, or has gone, has no ``sip_blind_transfer_event``, and nothing is done.
     """
-    asked = UuidGetvar(transferor_uuid, "sip_blind_transfer_event")
-    event = value_of(session.link.send(asked).text)
+    event = refer_event(session.link, transferor_uuid)
     if event is not None:
         seconds = session.settings.transfer.release_transferor_after_s
         session.link.send_all(

@@ -90,6 +90,14 @@ def read_request(link: Connection, snapshot: Event) -> RawRequest:
     )
 
 
+def refer_event(link: Connection, transferor_uuid: str) -> str | None:
+    """Return the ``Event`` of the REFER that this leg has sent (``refer;id=N``).
+
+    None: there is none, or the leg is gone. Raises :class:`fsctl.errors.LinkError`.
+    """
+    return value_of(link.send(UuidGetvar(transferor_uuid, "sip_blind_transfer_event")).text)
+
+
 def value_of(text: str) -> str | None:
     """Return the value in a reply to ``uuid_getvar``; None when unset or the channel is gone."""
     text = text.strip("\r\n")

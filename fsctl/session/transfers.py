@@ -25,7 +25,7 @@ from fsctl.esl.commands import (
 from fsctl.session.call import Call, CallState
 from fsctl.session.events import TransferComplete, TransferFailed
 from fsctl.session.joining import joining
-from fsctl.session.request import RawRequest, value_of
+from fsctl.session.request import RawRequest, refer_event, value_of
 from fsctl.sip.status import SipStatus, sipfrag
 from fsctl.transfer.transfer import DEADLINES, Action, State, Stimulus, Transfer, step
 
@@ -351,8 +351,7 @@ class BlindTransfer:
 
 def abandon(session: Session, transferor: Call, transferee: Call) -> None:
     """The transferee hung up between the REFER and its coming home: tell and release the other."""
-    asked = UuidGetvar(transferor.channel_uuid, "sip_blind_transfer_event")
-    event = value_of(session.link.send(asked).text)
+    event = refer_event(session.link, transferor.channel_uuid)
     if event is not None and session.transfers.knows(transferor, event):
         return
     request = RawRequest(transferee.channel_uuid, transferor.channel_uuid, None, None, event, "")
