@@ -11,10 +11,12 @@ from fsctl.simulator.causes import cause_name
 from fsctl.simulator.commands import channel_dump
 from fsctl.simulator.dialplan import Action
 from fsctl.simulator.events import SimEvent
+from fsctl.simulator.global_apis import GLOBAL_APIS
 from fsctl.simulator.leg_apis import LEG_APIS
 from fsctl.simulator.originate import originate
 from fsctl.simulator.parking import stop_broadcast
 from fsctl.simulator.progress import hang_up, partner_of
+from fsctl.simulator.scheduler_apis import SCHEDULER_APIS
 from fsctl.simulator.show import show
 from fsctl.simulator.uuid_bridge import uuid_bridge
 from fsctl.simulator.words import separate
@@ -158,30 +160,6 @@ def _uuid_answer(switch: SimulatedSwitch, arguments: str) -> str:
     return "+OK Success\n"
 
 
-def _sched_hangup(switch: SimulatedSwitch, arguments: str) -> str:
-    words = arguments.split()
-    if len(words) < 2:
-        return "-USAGE: [+]<time> <uuid> [<cause>]\n"
-    if switch.locate(words[1]) is None:
-        return NO_CHANNEL
-    switch.scheduler.hangup(words[0], words[1], cause_name(words[2] if words[2:] else ""))
-    return _OK
-
-
-def _sched_transfer(switch: SimulatedSwitch, arguments: str) -> str:
-    words = arguments.split()
-    if len(words) < 3:
-        return "-USAGE: [+]<time> <uuid> <extension> [<dialplan>] [<context>]\n"
-    if switch.locate(words[1]) is None:
-        return NO_CHANNEL
-    switch.scheduler.transfer(words[0], words[1], *[*words[2:5], "", ""][:3])
-    return _OK
-
-
-def _sched_del(switch: SimulatedSwitch, arguments: str) -> str:
-    return f"+OK Deleted: {switch.scheduler.delete(arguments.strip())}\n"
-
-
 def _originate(switch: SimulatedSwitch, arguments: str) -> str:
     """``<dial string> <extension>|&<application>(<arguments>) [<dialplan>] [<context>]``.
 
@@ -220,16 +198,6 @@ def _status(switch: SimulatedSwitch, arguments: str) -> str:
     )
 
 
-def _global_setvar(switch: SimulatedSwitch, arguments: str) -> str:
-    name, _, value = arguments.partition("=")
-    switch.global_variables[name.strip()] = value
-    return "+OK"
-
-
-def _global_getvar(switch: SimulatedSwitch, arguments: str) -> str:
-    return switch.global_variables.get(arguments.strip(), "")
-
-
 APIS: dict[str, Api] = {
     "uuid_getvar": _uuid_getvar,
     "uuid_setvar": _uuid_setvar,
@@ -242,18 +210,15 @@ APIS: dict[str, Api] = {
     "uuid_park": _uuid_park,
     "uuid_dump": _uuid_dump,
     "uuid_answer": _uuid_answer,
-    "sched_hangup": _sched_hangup,
-    "sched_transfer": _sched_transfer,
-    "sched_del": _sched_del,
     "originate": _originate,
     "show": show,
     "status": _status,
-    "global_setvar": _global_setvar,
-    "global_getvar": _global_getvar,
     "reloadxml": lambda switch, arguments: "+OK [Success]\n",
     "create_uuid": lambda switch, arguments: str(uuid.uuid4()),
     "hostname": lambda switch, arguments: "simulator",
     "version": lambda switch, arguments: "FreeSWITCH Version 1.10.12-release~64bit\n",
     **LEG_APIS,
+    **SCHEDULER_APIS,
+    **GLOBAL_APIS,
 }
 """The API commands by name."""

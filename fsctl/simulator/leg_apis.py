@@ -9,7 +9,7 @@ from fsctl.simulator.deflect import deflect
 from fsctl.simulator.dtmf import parse_digits, queue_digits, send_digits
 from fsctl.simulator.holding import hold, unhold
 from fsctl.simulator.parking import broadcast
-from fsctl.simulator.progress import partner_of, send_early_media
+from fsctl.simulator.progress import send_early_media
 from fsctl.simulator.recording import start_recording, stop_recording
 from fsctl.simulator.words import leading_number, separate
 
@@ -117,19 +117,21 @@ def _uuid_deflect(switch: SimulatedSwitch, arguments: str) -> str:
 
 
 def _uuid_broadcast(switch: SimulatedSwitch, arguments: str) -> str:
-    """``UUID PATH [aleg|bleg|both]``; without a word the partner hears hold music meanwhile."""
+    """``UUID PATH [aleg|bleg|both]``; without a word the partner hears hold music meanwhile.
+
+    A path with blanks stands in quotes: its second word is taken for the legs otherwise, and with
+    none of them in it nothing is executed, and the answer is the same.
+    """
     words = separate(arguments, 4)
     if len(words) < 2:
         return "-USAGE: <uuid> <path> [aleg|bleg|holdb|both]\n"
     channel = switch.locate(words[0])
     if channel is None:
         return "-ERR invalid uuid\n"
-    legs = words[2].lower() if len(words) > 2 else "aleg"
-    partner = partner_of(channel)
-    if ("bleg" in legs or "both" in legs) and partner is not None:
-        broadcast(partner, words[1])
-    if "aleg" in legs or "both" in legs:
-        broadcast(channel, words[1])
+    asked = words[2].lower() if len(words) > 2 else "aleg"
+    bleg = ("bleg" in asked or "both" in asked) and "holdb" not in asked
+    aleg = "aleg" in asked or "both" in asked
+    broadcast(channel, words[1], legs="a" * aleg + "b" * bleg)
     return "+OK Message sent\n"
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from fsctl.simulator.causes import cause_name
 from fsctl.simulator.dtmf import take_digit
-from fsctl.simulator.progress import hang_up
+from fsctl.simulator.progress import hang_up, partner_of
 from fsctl.simulator.words import leading_number
 
 if TYPE_CHECKING:
@@ -129,22 +129,34 @@ def _execute(channel: Channel, message: dict[str, str]) -> None:
         channel.flags.add("break")
 
 
-def broadcast(channel: Channel, path: str, *, loops: int = 1, urgent: bool = False) -> None:
-    """``switch_ivr_broadcast`` on one leg: ``[application[!cause]::]argument``, in its queue.
+def broadcast(
+    channel: Channel, path: str, *, legs: str = "a", loops: int = 1, urgent: bool = False
+) -> None:
+    """``switch_ivr_broadcast``: ``[application[!cause]::]argument`` into the legs' queues.
 
-    A cause after the ``!`` hangs the leg up when the application is done.
+    ``legs`` is ``a`` for the leg itself, ``b`` for its partner, ``ab`` for both; with none of them
+    nothing is executed. A cause after the ``!`` hangs the leg itself up, whoever executes.
     """
-    application, found, argument = path.partition("::")
-    if not found:
+    application, found, argument = path.partition(":")
+    if found and argument.startswith(":"):
+        argument = argument[1:]
+    else:
+        # Only the first colon is looked at: a path with a `::` further on is played.
         application, argument = "playback", path
     application, hangs_up, cause = application.partition("!")
     lock = "event-lock-pri" if urgent else "event-lock"
-    queue = channel.urgent if urgent else channel.pending
     message = {"call-command": "execute", lock: "true", "loops": str(loops)}
-    queue.append({**message, "execute-app-name": application, "execute-app-arg": argument})
+    message |= {"execute-app-name": application, "execute-app-arg": argument}
+    partner = partner_of(channel) if "b" in legs else None
+    for leg in filter(None, (partner, channel if "a" in legs else None)):
+        _queue(leg, message, urgent)
     if hangs_up:
         name = {"execute-app-name": "hangup", "execute-app-arg": cause or "normal_clearing"}
-        queue.append({**message, **name, "loops": "1"})
+        _queue(channel, {**message, **name, "loops": "1"}, urgent)
+
+
+def _queue(channel: Channel, message: dict[str, str], urgent: bool) -> None:
+    (channel.urgent if urgent else channel.pending).append(message)
     channel.wake()
 
 

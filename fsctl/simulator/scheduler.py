@@ -1,4 +1,4 @@
-"""``sched_hangup``, ``sched_transfer`` and ``sched_del``: FreeSWITCH's task scheduler."""
+"""FreeSWITCH's task scheduler (``switch_scheduler.c``): what ``sched_*`` put off."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from fsctl.simulator.clock import Timer
 from fsctl.simulator.events import SimEvent
+from fsctl.simulator.parking import broadcast
 from fsctl.simulator.progress import hang_up
+from fsctl.simulator.words import leading_number
 
 if TYPE_CHECKING:
     from fsctl.simulator.switch import SimulatedSwitch
@@ -21,6 +23,9 @@ class _Task:
     group: str
     description: str
     runtime_s: int
+    repeat_s: int
+    run: Callable[[], None]
+    may_wait: bool
     timer: Timer | None = None
 
 
@@ -54,12 +59,35 @@ class Scheduler:
 
         return self._add(when, channel_uuid, "switch_ivr_schedule_transfer", run)
 
+    def broadcast(self, when: str, channel_uuid: str, path: str, legs: str) -> int:
+        """Let a leg, its partner, or both execute something at ``when``; the task's number."""
+
+        def run() -> None:
+            channel = self._switch.locate(channel_uuid)
+            if channel is not None:
+                broadcast(channel, path, legs=legs)
+
+        return self._add(when, channel_uuid, "switch_ivr_schedule_broadcast", run)
+
+    def api(self, when: str, group: str, command: str) -> int:
+        """Run an API command at ``when``, with an ``@`` again and again; the task's number."""
+
+        def run() -> None:
+            name, _, arguments = command.partition(" ")
+            self._switch.run_api(name, arguments)
+
+        return self._add(when, group, "sched_api_function", run, may_wait=True)
+
     def delete(self, wanted: str) -> int:
-        """Remove a task by number, or a group's tasks; how many there were."""
+        """Remove a task by number, or a group's tasks; how many there were.
+
+        Digits are always a number: a group of digits only cannot be named.
+        """
+        by_number = wanted.isdecimal()
         doomed = [
             task
             for task in self._tasks.values()
-            if task.group == wanted or str(task.task_id) == wanted
+            if (str(task.task_id) if by_number else task.group) == wanted
         ]
         for task in doomed:
             if task.timer is not None:
@@ -72,22 +100,50 @@ class Scheduler:
         chosen = [task for task in self._tasks.values() if group in {"", task.group}]
         return [(task.description, task.runtime_s) for task in chosen]
 
-    def _add(self, when: str, group: str, description: str, run: Callable[[], None]) -> int:
+    def _add(
+        self,
+        when: str,
+        group: str,
+        description: str,
+        run: Callable[[], None],
+        *,
+        may_wait: bool = False,
+    ) -> int:
         clock = self._switch.clock
-        relative = when.startswith("+")
-        number = float(when.lstrip("+") or 0)
-        delay_s = number if relative else number - clock.now_s
-        task = _Task(next(self._ids), group, description, int(clock.now_s + delay_s))
-
-        def fire() -> None:
-            if task.task_id in self._tasks:
-                run()
-                self._forget(task)
-
+        number = leading_number(when.lstrip("+@"))
+        past = not when.startswith("+") and number < clock.now_s
+        # What has passed, as any number with an `@` has, is not late: it is an interval.
+        repeat_s = number if past else 0
+        delay_s = number if past or when.startswith("+") else number - clock.now_s
+        runtime_s = int(clock.now_s + delay_s)
+        task = _Task(next(self._ids), group, description, runtime_s, repeat_s, run, may_wait)
         self._tasks[task.task_id] = task
         self._publish("ADD_SCHEDULE", task)
-        task.timer = clock.call_later(delay_s, fire)
+        self._arm(task, delay_s)
         return task.task_id
+
+    def _arm(self, task: _Task, delay_s: float) -> None:
+        task.timer = self._switch.clock.call_later(delay_s, lambda: self._begin(task))
+
+    def _begin(self, task: _Task) -> None:
+        if task.may_wait:
+            # The clock must not stand still while a command takes its time.
+            self._switch.spawn(self._fire, task)
+        else:
+            self._fire(task)
+
+    def _fire(self, task: _Task) -> None:
+        if task.task_id in self._tasks:
+            task.run()
+        if task.task_id not in self._tasks:
+            # Deleted, perhaps by what it ran.
+            return
+        if not task.repeat_s:
+            self._forget(task)
+            return
+        task.runtime_s = int(self._switch.clock.now_s) + task.repeat_s
+        self._publish("RE_SCHEDULE", task)
+        self._arm(task, task.repeat_s)
 
     def _forget(self, task: _Task) -> None:
         if self._tasks.pop(task.task_id, None) is not None:

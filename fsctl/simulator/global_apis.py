@@ -1,0 +1,45 @@
+"""API commands on global variables (mod_commands, ``switch_core_set_variable``)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from fsctl.simulator.words import separate
+
+if TYPE_CHECKING:
+    from fsctl.simulator.switch import SimulatedSwitch
+
+_REFERENCE = re.compile(r"\$(?=\\*\{)")
+
+
+def _global_setvar(switch: SimulatedSwitch, arguments: str) -> str:
+    """``NAME=VALUE[=OLD]``: with a third part only where the variable has that value now.
+
+    An empty value removes the variable. A value is cut at its own ``=``, then, and set only if the
+    rest is what the variable had; the answer never tells.
+    """
+    name, value, old = [*separate(arguments, 3, "="), "", "", ""][:3]
+    if not name:
+        return "-USAGE: <var>=<value> [=<value2>]\n"
+    known = switch.global_variables
+    if not old or known.get(name) == old:
+        known.pop(name, None)
+        if value:
+            # No reference gets in (switch_string_var_check): it would be executed later.
+            known[name] = _REFERENCE.sub("%", value)
+    return "+OK"
+
+
+def _global_getvar(switch: SimulatedSwitch, arguments: str) -> str:
+    if not arguments:
+        return "".join(f"{name}={value}\n" for name, value in switch.global_variables.items())
+    return switch.global_variables.get(arguments, "")
+
+
+GLOBAL_APIS: dict[str, Callable[[SimulatedSwitch, str], str]] = {
+    "global_setvar": _global_setvar,
+    "global_getvar": _global_getvar,
+}
+"""By name."""
