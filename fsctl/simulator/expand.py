@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _START = re.compile(r"(\\?)\$?\$\{")
 _ESCAPED = re.compile(r"\\[\\nst']")
 _ESCAPE = re.compile(r"\\[\\']")
-_API = re.compile(r"([^ (]+)[ (](.*)", re.DOTALL)
+_API = re.compile(r"([^ (]+)([ (])(.*)", re.DOTALL)
 _MAX_DEPTH = 100
 
 
@@ -61,6 +61,20 @@ def _value(channel: Channel, inside: str, depth: int) -> str:
         name = expand(channel, inside, depth)
         return expand(channel, channel.get_variable(name) or "", depth)
     command = expand(channel, api.group(1), depth)
-    arguments = expand(channel, api.group(2).removesuffix(")"), depth)
+    arguments = expand(channel, _arguments(*api.groups()[1:]), depth)
     channel.switch.expanded_apis.append((command, arguments))
-    return channel.switch.run_api(command, arguments)
+    # A command that there is not says nothing here.
+    return channel.switch.call_api(command, arguments) or ""
+
+
+def _arguments(opening: str, rest: str) -> str:
+    """What stands before the parenthesis that closes; behind a blank, before the first that does.
+
+    So in ``${api arguments}`` a nested ``${api(...)}`` loses its end, and what follows it.
+    """
+    opened = int(opening == "(")
+    for position, char in enumerate(rest):
+        if char == ")" and opened == 1:
+            return rest[:position]
+        opened += {"(": 1, ")": -1 if opened > 1 else 0}.get(char, 0)
+    return rest

@@ -356,10 +356,13 @@ class SimulatedSwitch:
 
     def run_api(self, name: str, arguments: str) -> str:
         """Run an API command; its answer, or ``-ERR ... Command not found!``."""
+        answer = self.call_api(name, arguments)
+        return f"-ERR {name} Command not found!\n" if answer is None else answer
+
+    def call_api(self, name: str, arguments: str) -> str | None:
+        """Run an API command; its answer, or None when there is no such command."""
         command = APIS.get(name.strip().lower())
-        if command is None:
-            return f"-ERR {name} Command not found!\n"
-        return command(self, arguments.strip())
+        return None if command is None else command(self, arguments.strip())
 
     def next_session_id(self) -> int:
         """The variable ``session_id`` of the next channel."""

@@ -77,11 +77,21 @@ def test_conditions(channel: Channel, extensions: str, found: list[str]) -> None
         ("${v", "yes"),
         ("${n${one}}", "nested"),
         ("$v $1 {v}", "$v $1 {v}"),
-        ("${create(1)}", "-ERR create Command not found!\n"),
+        ("${create(1)}", ""),
+        ("${uuid_exists(${one})}", "false"),
+        ("${uuid_exists u}", "false"),
+        ("${global_getvar(g_${one})}", "global"),
+        ("${global_getvar g_1}-${g_1}", "global-global"),
+        # Behind a blank the first parenthesis that closes ends the arguments, even a nested call's.
+        ("${global_getvar ${global_getvar(where)}_x}", "global"),
+        ("${global_getvar(${global_getvar(where)}_x)}", ""),
+        ("${global_getvar(${global_getvar(where)})}", "global"),
+        ("[${sched_del(${one})}]", "[+OK Deleted: 0\n]"),
     ],
 )
 def test_expansion(channel: Channel, text: str, expanded: str) -> None:
     channel.variables.update({"v": "yes", "w": "${v}", "one": "1", "n1": "nested"})
+    channel.switch.global_variables.update({"g_1": "global", "where": "g_1"})
     assert expand(channel, text) == expanded
 
 
@@ -132,6 +142,23 @@ def test_inline_actions_run_while_hunting(lab: Any) -> None:
     lab.alice.calls("5")
     lab.switch.run_until(lambda: lab.alice.dialog.final_status)
     assert lab.alice.dialog.final_status == 486
+
+
+def test_a_function_with_quoted_arguments(channel: Channel) -> None:
+    channel.set_variable("other", "u2")
+    text = "x=${sched_broadcast(+30 ${other} 'execute_extension::parked XML fsctl_rescue' aleg)}"
+    assert expand(channel, text) == "x=+OK Message scheduled\n"
+    assert len(channel.switch.scheduler.pending("u2")) == 1
+
+
+def test_conditions_ask_functions_and_globals(channel: Channel) -> None:
+    channel.set_variable("home", "h:1")
+    channel.switch.global_variables["live_h:1"] = "yes"
+    asked = condition("${global_getvar(live_${home})}", "^yes$", RUN)
+    assert hunt(channel, extension(asked)) == ["a 1"]
+    channel.switch.run_api("global_setvar", "live_h:1=")
+    assert hunt(channel, extension(asked)) == []
+    assert hunt(channel, extension(condition("${uuid_exists(${nobody})}", "^false$", RUN)))
 
 
 def test_values_are_expanded_again_even_from_the_profile(channel: Channel) -> None:
