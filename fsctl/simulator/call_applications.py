@@ -13,6 +13,7 @@ from fsctl.simulator.originate import originate
 from fsctl.simulator.parking import has_message, park, run_next_message
 from fsctl.simulator.progress import hang_up, send_answer
 from fsctl.simulator.uuid_bridge import uuid_bridge
+from fsctl.simulator.words import separate
 
 if TYPE_CHECKING:
     from fsctl.simulator.channel import Channel
@@ -82,11 +83,19 @@ def _transfer(channel: Channel, argument: str) -> None:
 
 
 def _execute_extension(channel: Channel, argument: str) -> None:
-    """Hunt, and execute what is found here and now; what follows goes on afterwards."""
-    number, _, context = [*argument.split(), "", "", ""][:3]
+    """Hunt, and execute what is found here and now; what follows goes on afterwards.
+
+    ``switch_core_session_execute_exten``: where nothing is found, nothing happens.
+    """
+    number, dialplan, context = [*separate(argument, 4), "", "", ""][:3]
     if channel.nested_extensions >= _MAX_NESTED_EXTENSIONS or not number:
         return
-    found = channel.switch.dialplan.hunt(channel, number, context or channel.profile.context)
+    profile = channel.present_profile.clone()
+    profile.destination_number = number
+    profile.dialplan = dialplan or profile.dialplan
+    profile.context = context or profile.context
+    channel.profile.hunt = profile
+    found = channel.switch.dialplan.hunt(channel, number, profile.context)
     channel.nested_extensions += 1
     try:
         for action in found:
@@ -95,6 +104,8 @@ def _execute_extension(channel: Channel, argument: str) -> None:
             channel.switch.execute(channel, action.application, action.argument)
     finally:
         channel.nested_extensions -= 1
+        # Of the profile there is by now; and the end of an inner extension is the outer one's.
+        channel.profile.hunt = None
 
 
 def _intercept(channel: Channel, argument: str) -> None:

@@ -140,7 +140,7 @@ class Channel:
         value = self.variables.get(name)
         if value is not None:
             return joined(value)
-        field = self.profile.field_named(name)
+        field = self.present_profile.field_named(name)
         return field if field is not None else self.switch.global_variables.get(name)
 
     def is_true(self, name: str) -> bool:
@@ -149,6 +149,14 @@ class Channel:
         return text in {"yes", "on", "true", "t", "enabled", "active", "allow"} or (
             text.isdigit() and int(text) != 0
         )
+
+    @property
+    def present_profile(self) -> CallerProfile:
+        """``switch_channel_get_caller_profile``: inside ``execute_extension`` that one's.
+
+        Lookups and transfers go by it; events show the outer one.
+        """
+        return self.profile.hunt or self.profile
 
     # -- state ---------------------------------------------------------------------------------
 

@@ -50,7 +50,7 @@ class Condition:
         elif self.field == "destination_number":
             value = number
         else:
-            value = channel.profile.field_named(self.field) or ""
+            value = channel.present_profile.field_named(self.field) or ""
         return re.search(expand(channel, self.expression), value)
 
 

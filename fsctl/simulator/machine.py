@@ -9,7 +9,7 @@ from fsctl.simulator.bridge import leave_exchange_media
 from fsctl.simulator.caller_id import sort_cid
 from fsctl.simulator.causes import CAUSE_NUMBERS
 from fsctl.simulator.dialplan import Action
-from fsctl.simulator.parking import park
+from fsctl.simulator.parking import has_message, park, run_next_message
 from fsctl.simulator.progress import hang_up
 from fsctl.simulator.recording import stop_recording
 from fsctl.simulator.transfer_report import acknowledge, report_from_dialplan_end
@@ -65,6 +65,8 @@ def _routing(channel: Channel) -> None:
     profile = channel.profile
     if profile.dialplan == "inline":
         found = _inline(profile.destination_number)
+        # The leg has its former number back (inline_dialplan_hunt).
+        profile.destination_number, profile.rdnis = profile.rdnis, ""
     else:
         found = channel.switch.dialplan.hunt(channel, profile.destination_number, profile.context)
     if channel.direction == "inbound":
@@ -99,8 +101,11 @@ def _execute(channel: Channel) -> None:
 def _park_state(channel: Channel) -> None:
     park(channel)
     if channel.state == "CS_PARK" and channel.up:
-        # The link that held it went: a parked state starts over, as the state machine does.
+        # The link that held it went: now the thread sleeps, with no end to its parking any more,
+        # and obeys what it is told meanwhile only when another state is asked for.
         channel.wait(lambda: channel.state != "CS_PARK")
+        while has_message(channel) and channel.up:
+            run_next_message(channel)
 
 
 def _hibernate(channel: Channel) -> None:

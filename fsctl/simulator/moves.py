@@ -30,7 +30,8 @@ def transfer(channel: Channel, number: str, dialplan: str, context: str) -> None
     channel.set_variable("max_forwards", str(hops))
     _cut_bond(channel)
     channel.flags.add("transfer")
-    old = channel.profile
+    # Out of execute_extension, `rdnis` becomes its number, and its context is the default.
+    old = channel.present_profile
     profile = old.clone()
     profile.dialplan = (
         dialplan

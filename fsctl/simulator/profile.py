@@ -44,6 +44,8 @@ class CallerProfile:
     profile_uuid: str = field(default_factory=lambda: str(uuid.uuid4()))
     other_type: str = ""
     other: CallerProfile | None = None
+    # What ``execute_extension`` puts before this one while it executes (hunt_caller_profile).
+    hunt: CallerProfile | None = None
     orig_caller_id_name: str = ""
     orig_caller_id_number: str = ""
 
@@ -59,6 +61,7 @@ class CallerProfile:
             profile_uuid=str(uuid.uuid4()),
             other=None,
             other_type="",
+            hunt=None,
         )
 
     def field_named(self, name: str) -> str | None:

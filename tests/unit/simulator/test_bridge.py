@@ -113,3 +113,30 @@ def test_an_unknown_application_ends_the_leg(lab: Lab) -> None:
     lab.alice.calls("1001")
     lab.controller.next_link(1).execute("nonsense")
     lab.switch.run_until(lambda: lab.alice.received("INVITE", 502))
+
+
+def test_the_variables_of_a_bridge(lab: Lab) -> None:
+    """``bridge_to`` says who talks now; what else a bridge sets says who talked last."""
+
+    def said(uuid: str) -> dict[str, str]:
+        names = ("bridge_to", "last_bridge_to", "bridge_uuid", "signal_bond")
+        return {n: lab.switch.run_api("uuid_getvar", f"{uuid} {n}") for n in names}
+
+    _, caller, callee = lab.call()
+    assert set(said(caller).values()) == {callee}
+    assert set(said(callee).values()) == {caller}
+    lab.bob.refers("<sip:1002@x>")
+    lab.controller.next_link(2)
+    for uuid, other in ((caller, callee), (callee, caller)):
+        now, last, bridge, bond = said(uuid).values()
+        assert (now, last, bridge, bond) == ("_undef_", other, other, "_undef_")
+
+
+def test_a_bridge_that_ends_is_no_more_to_be_seen(lab: Lab) -> None:
+    link, caller, callee = lab.call()
+    link.ask(f"api uuid_setvar {callee} park_after_bridge true")
+    lab.alice.hangs_up()
+    lab.switch.run_until(lambda: lab.switch.locate(callee).running_state == "CS_PARK")
+    assert link.ask(f"api uuid_getvar {callee} bridge_to") == "_undef_"
+    # A leg that has been hung up does not exist, though its link still lingers.
+    assert [link.ask(f"api uuid_exists {uuid}") for uuid in (caller, callee)] == ["false", "true"]
