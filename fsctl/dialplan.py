@@ -20,6 +20,7 @@ from xml.etree import ElementTree
 import jinja2
 
 from fsctl.errors import SettingsError
+from fsctl.session.dialstring import carried_caller_name
 from fsctl.settings import SAFE_NUMBER, Route, Settings
 
 _SUFFIX: Final = ".xml.j2"
@@ -146,10 +147,19 @@ def _context(settings: Settings) -> dict[str, Any]:
         "transfer": settings.transfer,
         "dialplan": settings.dialplan,
         "routes": [native_route(route, settings) for route in settings.routes],
+        "longest_park_s": _longest_park_s(settings),
+        "recall_prefix": carried_caller_name(settings.transfer.recall_prefix),
         "controllers": "|".join(settings.dialplan.controllers),
         "safe_number": SAFE_NUMBER,
         "safe_host": _SAFE_HOST,
     }
+
+
+def _longest_park_s(settings: Settings) -> int:
+    """How long a transferor may be parked by FreeSWITCH: while any target may ring, and a bit."""
+    ringing = [route.ring_timeout_s or 0 for route in settings.routes]
+    ringing += [settings.call.ring_timeout_s, settings.transfer.ring_timeout_s]
+    return max(ringing) + settings.transfer.rescue_after_s
 
 
 class _Unknown(jinja2.StrictUndefined):

@@ -26,6 +26,7 @@ from fsctl.setting_kinds import key
 TransferMode = Literal["in-session", "legacy"]
 LegacyReport = Literal["result", "at-once"]
 Attended = Literal["application", "switch"]
+Fallback = Literal["hangup", "number", "voicemail", "announcement"]
 CallerId = Literal["transferee", "transferor", "fixed"]
 RouteKind = Literal["user", "sofia", "gateway", "uri"]
 Transport = Literal["", "udp", "tcp", "tls"]
@@ -43,8 +44,9 @@ class Server:
 
     ``home`` is the address that FreeSWITCH dials for re-entries (default: ``listen``). With several
     ``workers`` (0: one for each core) each has a port of its own there, one of ``home_ports`` or
-    any that is free. ``max_calls`` is for each worker; one whose loop stands still for
-    ``hang_timeout_s`` is killed.
+    any that is free. ``max_calls`` is for each worker; ``overload`` says what becomes of a new call
+    above it: FreeSWITCH connects it by the routes, or it is refused with 503. A worker whose loop
+    stands still for ``hang_timeout_s`` is killed.
     """
 
     listen: str = key("127.0.0.1:8084", kinds.ADDRESS)
@@ -53,6 +55,7 @@ class Server:
     home_ports: tuple[int, int] | None = key(None, kinds.PORTS)
     hang_timeout_s: float = key(10.0, kinds.seconds(1, 600))
     max_calls: int = key(1000, kinds.integer(1, 100_000))
+    overload: Literal["switch", "refuse"] = key("switch", kinds.choice("switch", "refuse"))
     drain_timeout_s: float = key(30.0, kinds.seconds(0, 3600))
     log_level: LogLevel = key("info", kinds.choice("debug", "info", "warning", "error"))
     log_format: Literal["text", "json"] = key("text", kinds.choice("text", "json"))
@@ -84,7 +87,10 @@ class Transfer:
     """``[transfer]``: blind transfers. ``headers`` go to the target; ``pass_headers`` lists the
     headers embedded in a Refer-To (RFC 3261 19.1.1) that may pass; ``legacy_report`` says whether a
     native transfer is reported with its result or at once; ``attended``: whether the application is
-    asked about each REFER with Replaces, or FreeSWITCH joins its own dialogs by itself."""
+    asked about each REFER with Replaces, or FreeSWITCH joins its own dialogs by itself. When a
+    transfer fails and its transferor has left, FreeSWITCH calls it again (``recall``); if it does
+    not answer, the ``fallback`` follows. ``rescue_after_s`` is for the timers in FreeSWITCH: so
+    long after a deadline of ours it acts without us."""
 
     mode: TransferMode = key("in-session", _MODE)
     legacy_report: LegacyReport = key("result", kinds.choice("result", "at-once"))
@@ -97,6 +103,14 @@ class Transfer:
     caller_id_number: str = key("", kinds.CALLER_NUMBER)
     caller_id_name: str = key("", kinds.CALLER_NAME)
     release_transferor_after_s: int = key(2, kinds.integer(1, 60))
+    recall: bool = key(True, kinds.FLAG)
+    recall_prefix: str = key("Recall ", kinds.CALLER_NAME)
+    fallback: Fallback = key(
+        "hangup", kinds.choice("hangup", "number", "voicemail", "announcement")
+    )
+    fallback_number: str = key("", kinds.PREFIX)
+    fallback_sound: str = key("", kinds.SOUND)
+    rescue_after_s: int = key(6, kinds.integer(5, 60))
     headers: tuple[tuple[str, str], ...] = key((), kinds.HEADERS)
     pass_headers: tuple[str, ...] = key(("X-*", "User-to-User"), kinds.HEADER_GLOBS)
     referred_by: bool = key(True, kinds.FLAG)
@@ -142,11 +156,15 @@ class Route:
 @dataclass(frozen=True, slots=True)
 class Dialplan:
     """``[dialplan]``: what ``fsctl dialplan render`` writes. ``inbound_match`` must match the whole
-    number; ``controllers`` are dialled in this order (default: ``[server] home``)."""
+    number; ``controllers`` are dialled in this order (default: ``[server] home``), and with
+    ``only_living`` (default: ``[switch] enabled``) only those that have shown a sign of life. A leg
+    that none has claimed after ``claim_timeout_s`` is FreeSWITCH's own."""
 
     inbound_context: str = key("default", kinds.NAME)
     inbound_match: str = key(".*", kinds.REGEX)
     controllers: tuple[str, ...] = key(("127.0.0.1:8084",), kinds.list_of(kinds.DIALLED_ADDRESS))
+    only_living: bool = key(False, kinds.FLAG)
+    claim_timeout_s: int = key(2, kinds.integer(1, 30))
     sofia_profile: str = key("internal", kinds.NAME)
     overrides: Path | None = key(None, kinds.PATH)
     event_socket: bool = key(False, kinds.FLAG)
@@ -281,7 +299,14 @@ def _complete(origin: str, values: dict[str, dict[str, Any]]) -> None:
     _complete_password(origin, values["switch"])
     if values["switch"].get("port"):
         values["dialplan"].setdefault("event_socket_port", values["switch"]["port"])
+    values["dialplan"].setdefault("only_living", values["switch"]["enabled"])
     transfer = values["transfer"]
+    for fallback in ("number", "sound"):
+        kind = "announcement" if fallback == "sound" else fallback
+        if transfer.get("fallback") == kind and not transfer.get(f"fallback_{fallback}"):
+            raise SettingsError(
+                f'{origin}: [transfer] fallback_{fallback}: must be set for fallback = "{kind}"'
+            )
     if transfer.get("caller_id") == "fixed" and not transfer.get("caller_id_number"):
         raise SettingsError(f"{origin}: [transfer] caller_id_number: must be set for a fixed one")
 

@@ -217,23 +217,62 @@ class SchedHangup(ApiCommand):
         return _words("sched_hangup", f"+{self.after_s}", self.channel_uuid, self.hangup_cause)
 
 
+_UNLESS_TALKING = "${variable_bridge_to}"
+"""What FreeSWITCH appends to a uuid when a timer fires: nothing, or the peer of a leg in a bridge;
+and of such a channel it knows nothing (``expand`` in mod_commands.c, ``bridge_to`` in
+switch_ivr_bridge.c). The leg itself is not disturbed."""
+
+
 @dataclass(frozen=True, slots=True)
-class SchedTransfer(ApiCommand):
-    """Send a channel into a dialplan in `after_s` seconds, by FreeSWITCH's own timer."""
+class SchedHangupUnlessTalking(ApiCommand):
+    """In `after_s` seconds hang a channel up, unless it is bridged by then."""
+
+    after_s: int
+    channel_uuid: str
+    hangup_cause: str
+
+    def check(self) -> None:
+        check_seconds("after_s", self.after_s)
+
+    def line(self) -> str:
+        uuid = self.channel_uuid
+        then = _words("uuid_kill", uuid + _UNLESS_TALKING, self.hangup_cause)
+        return f"sched_api +{self.after_s} {uuid} expand uuid:{uuid} {then}"
+
+
+@dataclass(frozen=True, slots=True)
+class SchedTransferUnlessTalking(ApiCommand):
+    """In `after_s` seconds send a channel into a dialplan, unless it is bridged by then."""
 
     after_s: int
     channel_uuid: str
     extension: str
     context: str
-    dialplan: str = "XML"
 
     def check(self) -> None:
         check_seconds("after_s", self.after_s)
-        _check_extension(self.extension)
+        check_name("extension", self.extension)
 
     def line(self) -> str:
-        where = _words(quote(self.extension), self.dialplan, self.context)
-        return _words("sched_transfer", f"+{self.after_s}", self.channel_uuid, where)
+        uuid = self.channel_uuid
+        then = _words("uuid_transfer", uuid + _UNLESS_TALKING, self.extension, "XML", self.context)
+        return f"sched_api +{self.after_s} {uuid} expand uuid:{uuid} {then}"
+
+
+@dataclass(frozen=True, slots=True)
+class SchedApi(ApiCommand):
+    """Run another API command in `after_s` seconds; `group` names the timer for `SchedDel`."""
+
+    after_s: int
+    group: str
+    command: ApiCommand
+
+    def check(self) -> None:
+        check_seconds("after_s", self.after_s)
+        self.command.check()
+
+    def line(self) -> str:
+        return _words("sched_api", f"+{self.after_s}", self.group, self.command.line())
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import gevent
 from gevent import socket
@@ -17,7 +17,7 @@ from fsctl.esl.events import Event, Reply
 from fsctl.esl.sockets import tune
 
 FIRST_DELAY_S = 0.2
-LAST_DELAY_S = 10.0
+LAST_DELAY_S = 3.0
 _log = logging.getLogger(__name__)
 
 
@@ -115,6 +115,10 @@ class SwitchClient:
     def send(self, command: Command, timeout_s: float | None = None) -> Reply:
         """Send one command; see `Connection.send`."""
         return self._require_link().send(command, timeout_s or self._timeout_s)
+
+    def send_all(self, commands: Sequence[Command], timeout_s: float | None = None) -> list[Reply]:
+        """Send several in one write; see `Connection.send_all`."""
+        return self._require_link().send_all(commands, timeout_s or self._timeout_s)
 
     def api(self, command: ApiCommand, timeout_s: float | None = None) -> str:
         """The output of an API command; see `Connection.api`."""

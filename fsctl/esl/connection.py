@@ -263,10 +263,10 @@ class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyp
         self._transmit(commands, sent, deadline)
         return [reply.wait(deadline) for reply in replies]
 
-    def post(self, command: Command) -> None:
-        """Send a command and do not wait; an error in its reply is logged."""
-        sent = Unanswered(_checked(command).label, None)
-        self._transmit((command,), [sent], Deadline(DEFAULT_TIMEOUT_S))
+    def post(self, *commands: Command) -> None:
+        """Send commands and do not wait; an error in a reply is logged."""
+        sent = [Unanswered(_checked(command).label, None) for command in commands]
+        self._transmit(commands, sent, Deadline(DEFAULT_TIMEOUT_S))
 
     def _transmit(
         self, commands: Sequence[Command], sent: list[Unanswered], deadline: Deadline

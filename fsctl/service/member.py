@@ -27,6 +27,8 @@ START_DEADLINE_S = 30.0
 """A worker accepts by then (a scenario may have much to import), or is killed."""
 _EXIT_DEADLINE_S = 5.0
 _ANSWER_DEADLINE_S = 2.0
+_QUIET_S = 2.5
+"""A worker shows a sign of life every second, or more often."""
 
 
 class WorkerFailed(FsctlError):
@@ -52,6 +54,7 @@ class Member:
         self.ready_since: float | None = None
         """Monotonic; None until it accepts."""
         self.status: int | None = None
+        self._heard_at = 0.0
         self._on_end = on_end
         self._hang_timeout_s = settings.server.hang_timeout_s
         self._verdict: AsyncResult[str] = AsyncResult()
@@ -75,6 +78,11 @@ class Member:
 
     def __repr__(self) -> str:
         return f"worker {self.number} (pid {self._process.pid})"
+
+    @property
+    def serves(self) -> bool:
+        """Whether it accepts, as far as we have heard lately."""
+        return self.ready_since is not None and time.monotonic() - self._heard_at < _QUIET_S
 
     def wait_ready(self) -> None:
         """Wait until it accepts. Raises WorkerFailed."""
@@ -122,6 +130,7 @@ class Member:
 
     def _take(self, line: str) -> float:
         """Heed a report; returns how long the next may take."""
+        self._heard_at = time.monotonic()
         word, _, rest = line.partition(" ")
         if word == READY:
             self.ready_since = time.monotonic()

@@ -3,18 +3,13 @@
 Measured on FreeSWITCH 1.10.12, the worker killed by SIGKILL in each state (tests/live/
 test_supervisor.py repeats it). By itself FreeSWITCH goes on with nearly everything: two that talk
 talk on, a callee or target that rings goes on ringing and is joined or refused, an undecided
-transfer goes to the next worker by the dialplan. Two kinds of legs are left:
+transfer goes to the next worker by the dialplan. Left is a transferor in CS_PARK: when the target
+that rang at the death answers, FreeSWITCH reports 200 and does not hang the transferor up; when
+the transferee leaves instead, it is not even told. Here the first is given its time to hang up by
+itself and then hung up, the second is told 487 besides.
 
-* **A transferor in CS_PARK.** When the target that rang at the death answers, FreeSWITCH reports
-  200 and never hangs the transferor up; when the transferee leaves instead, it is not even told.
-  Both end after 600 s only (``park_timeout``, sofia.c). Here the first is given its time to hang up
-  by itself and then hung up, the second is told 487 besides.
-* **A leg whose link was accepted but not yet served**: ``socket`` parks it for ever
-  (mod_event_socket.c, socket_function: the listener has ended before switch_ivr_park). It looks
-  like any leg that a worker holds, so all workers are asked first. It is sent through its own
-  dialplan context once more, with the number it had, and so to another worker. (Not into
-  fsctl_rescue: a link from there looks like a new call to "rescue", and a transferee would be hung
-  up.)
+Without us timers in FreeSWITCH do the same, later (``dialplan/refer.xml.j2``); they also send a leg
+on whose link was accepted and never served (``dialplan/controllers.xml.j2``).
 """
 
 from __future__ import annotations
@@ -27,7 +22,7 @@ from typing import Any
 
 import gevent
 
-from fsctl.errors import ChannelGone, CommandError, LinkError
+from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.client import SwitchClient
 from fsctl.esl.commands import (
     NotifyReferrer,
@@ -35,7 +30,6 @@ from fsctl.esl.commands import (
     ShowChannels,
     UuidExists,
     UuidGetvar,
-    UuidTransfer,
 )
 from fsctl.settings import Settings
 from fsctl.sip.status import SipStatus, sipfrag
@@ -49,28 +43,22 @@ _AT_LEAST = 3
 _GIVE_UP_S = 660.0
 """FreeSWITCH itself ends a parked transferor after 600 s."""
 _CONNECT_S = 5.0
-_NO_NUMBER = "rescue"
 _LEFT = SipStatus(487)
 
 
 class Rescue:
     """Looks after the legs of dead workers until each has ended or is somebody else's.
 
-    ``public`` is the address that FreeSWITCH dials for all workers. ``held`` asks the living
-    workers which channels they hold; None when not every one has answered.
+    ``held`` asks the living workers which channels they hold; None when not every one has answered.
     """
 
-    def __init__(
-        self, settings: Settings, public: str, held: Callable[[], set[str] | None]
-    ) -> None:
+    def __init__(self, settings: Settings, held: Callable[[], set[str] | None]) -> None:
         self.settings = settings
         """Replaced by a reload; without ``[switch]`` nobody can be rescued."""
-        self._public = public
         self._held = held
         self._looks: dict[str, int] = {}
         """By the private address of a dead worker: how often we have looked."""
         self._since: dict[str, float] = {}
-        self._suspects: set[str] = set()
         self._settled: set[str] = set()
         self._runner: gevent.Greenlet[[], None] | None = None
 
@@ -109,7 +97,6 @@ class Rescue:
         finally:
             self._runner = None
             self._settled.clear()
-            self._suspects.clear()
             client.stop()
 
     def _give_up(self) -> None:
@@ -125,7 +112,6 @@ class Rescue:
         output = client.api(ShowChannels())
         rows: list[dict[str, Any]] = json.loads(output).get("rows", [])
         held = self._held()
-        before, self._suspects = self._suspects, set()
         if held is None:
             return
         waiting: set[str] = set()
@@ -133,38 +119,14 @@ class Rescue:
             uuid = str(row.get("uuid"))
             if uuid in held:
                 continue
-            if row.get("application") == "socket" and row.get("state") == "CS_EXECUTE":
-                if self._is_ours(client, row):
-                    self._suspects.add(uuid)
-            elif row.get("state") == "CS_PARK" and uuid not in self._settled:
+            if row.get("state") == "CS_PARK" and uuid not in self._settled:
                 home = _variable(client, uuid, "fsctl_home")
                 if home in self._looks and not self._settle(client, uuid, held):
                     waiting.add(str(home))
-        for row in rows:
-            if row["uuid"] in self._suspects & before:
-                self._start_again(client, str(row["uuid"]), str(row.get("context")))
         for home in list(self._looks):
             self._looks[home] += 1
-            if self._looks[home] >= _AT_LEAST and home not in waiting and not self._suspects:
+            if self._looks[home] >= _AT_LEAST and home not in waiting:
                 self._forget(home)
-
-    def _is_ours(self, client: SwitchClient, row: dict[str, Any]) -> bool:
-        """Whether ``socket`` has dialled us: several controllers may stand in its argument."""
-        addresses = str(row.get("application_data")).partition(" ")[0].split("|")
-        if len(addresses) > 1:
-            host = _variable(client, str(row["uuid"]), "socket_host")
-            addresses = [each for each in addresses if each.rpartition(":")[0] == host]
-        return any(each == self._public or each in self._looks for each in addresses)
-
-    @staticmethod
-    def _start_again(client: SwitchClient, uuid: str, context: str) -> None:
-        """Send a leg that nobody holds through its own context again, and so to a worker."""
-        log.warning("rescue: nobody holds channel %s: once more through %s", uuid, context)
-        number = _variable(client, uuid, "destination_number") or _NO_NUMBER
-        try:
-            client.api(UuidTransfer(uuid, number, context))
-        except CommandError:  # what a phone has dialled cannot be written into a command
-            client.api(UuidTransfer(uuid, _NO_NUMBER, context))
 
     def _settle(self, client: SwitchClient, transferor: str, held: set[str]) -> bool:
         """A transferor that is parked; False when what becomes of it is not decided yet."""

@@ -25,6 +25,7 @@ from fsctl.service import readiness
 from fsctl.service.control import LEAVE, STOP
 from fsctl.service.member import Member
 from fsctl.service.ports import dialled_host, private_port, public_listener, refuse
+from fsctl.service.presence import Presence
 from fsctl.service.rescue import Rescue
 from fsctl.settings import Settings
 
@@ -74,8 +75,9 @@ class Supervisor:
         self._stopping = False
         self._reload_runs: gevent.Greenlet[[], None] | None = None
         self._last_call: gevent.Greenlet[..., None] | None = None
-        public = f"{dialled_host(settings.server)}:{self._port}"
-        self._rescue = Rescue(settings, public, self._held)
+        self._public = f"{dialled_host(settings.server)}:{self._port}"
+        self._rescue = Rescue(settings, self._held)
+        self._presence: Presence | None = None
 
     def run(self) -> int:
         """Serve until SIGTERM or SIGINT; 0 when all workers ended in order.
@@ -105,6 +107,7 @@ class Supervisor:
             if member.ended.is_set():  # while we waited for another
                 self._members[member.number] = None
                 self._replace(member.number)
+        self._show_presence()
         host = self._settings.server.listen.rpartition(":")[0]
         print(f"fsctl: listening on {host}:{self._port}", file=sys.stderr, flush=True)
         readiness.ready()
@@ -124,6 +127,21 @@ class Supervisor:
             member.send(STOP)
         log.info("%r starts, home is %s", member, member.private.home)
         return member
+
+    def _show_presence(self) -> None:
+        """Tell FreeSWITCH, where ``[switch]`` says how, which addresses are served."""
+        if self._presence is not None:
+            self._presence.stop()
+            self._presence = None
+        switch = self._settings.switch
+        if switch.enabled:
+            self._presence = Presence(switch.host, switch.port, switch.password, self._served)
+            self._presence.start()
+
+    def _served(self) -> set[str]:
+        served = {member.private.home for member in self._alive if member.serves}
+        accepting = any(member is not None and member.serves for member in self._members.values())
+        return served | ({self._public} if accepting and not self._stopping else set())
 
     # -- deaths -----------------------------------------------------------------------------
 
@@ -175,7 +193,7 @@ class Supervisor:
         """Replace the workers one by one; the first that cannot be replaced ends it."""
         log.info("reloading")
         readiness.reloading()
-        before = self._settings
+        was = before = self._settings
         try:
             loaded = self._load()
             if loaded.server.listen != before.server.listen:
@@ -192,6 +210,8 @@ class Supervisor:
             log.error("not reloaded, the running workers go on: %s", error)
         else:
             logs.set_up(loaded.server.log_level, loaded.server.log_format)
+            if loaded.switch != was.switch:
+                self._show_presence()
             log.info("reloaded")
         finally:
             if not self._stopping:
@@ -238,6 +258,8 @@ class Supervisor:
     def _end(self) -> None:
         self._stopping = True
         self._rescue.stop()
+        if self._presence is not None:
+            self._presence.stop()
         if self._last_call is not None:
             self._last_call.kill()
         self._listener.close()

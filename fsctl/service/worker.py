@@ -18,6 +18,7 @@ from fsctl.esl.commands import Status
 from fsctl.esl.server import EslServer
 from fsctl.service import readiness
 from fsctl.service.ports import PrivatePort, split
+from fsctl.service.presence import Presence
 from fsctl.session.clock import Clock
 from fsctl.session.scenarios import Scenarios
 from fsctl.session.switchboard import Switchboard
@@ -57,7 +58,15 @@ class Worker:
         """Where it really listens (host, port)."""
         self._switch = _switch_client(settings)
         home = private.home if private else settings.server.home or "{}:{}".format(*self.address)
+        self._presence = self._own_presence(home) if private is None else None
         self.switchboard = Switchboard(settings, home, scenarios, clock)
+
+    def _own_presence(self, home: str) -> Presence | None:
+        """Signs of life; those of several workers are their supervisor's matter."""
+        switch = self._settings.switch
+        if not switch.enabled:
+            return None
+        return Presence(switch.host, switch.port, switch.password, lambda: (home,))
 
     def _serving(self, listen: tuple[str, int] | socket.socket) -> EslServer:
         return EslServer(
@@ -120,6 +129,8 @@ class Worker:
             self._switch.start()
         for server in (self._server, *self._homes):
             server.start()
+        if self._presence is not None:
+            self._presence.start()
 
     def legs(self) -> set[str]:
         """The channels of running sessions and of open links."""
@@ -138,6 +149,8 @@ class Worker:
         if self._homes:
             self._server.stop_accepting(others_accept)
         self.switchboard.drain(self._settings.server.drain_timeout_s)
+        if self._presence is not None:
+            self._presence.stop()
         for server in (self._server, *self._homes):
             server.stop()
         if self._switch is not None:

@@ -15,6 +15,7 @@ from fsctl.session.dialstring import DialStringError
 from fsctl.session.events import BlindTransferRequested, CallAlerting, Resumed, Started
 from fsctl.session.outcome import bridge_status
 from fsctl.session.request import BadRequest, read_request, refer_event
+from fsctl.session.rescue import disarm, send_on
 from fsctl.session.routing import NoRoute
 from fsctl.session.session import Session
 from fsctl.session.transfers import BlindTransfer, abandon
@@ -212,7 +213,9 @@ def _offer(
     if not session.handled(event):
         _connect_by_routes(session, call, dialled)
         return
-    seconds = session.settings.transfer.decision_timeout_s
+    section = session.settings.transfer
+    seconds = section.decision_timeout_s
+    session.link.post(*send_on(call.channel_uuid, seconds + section.rescue_after_s))
     session.after(seconds, lambda: _connect_undecided(session, call, dialled))
     session.emit(
         event, failed=lambda error: _alerting_handler_failed(session, call, dialled, error)
@@ -242,6 +245,8 @@ def _is_undecided(session: Session, call: Call) -> bool:
 
 def _connect_undecided(session: Session, call: Call, dialled: str | Uri) -> None:
     """The scenario has done nothing with the call: it is not left without an answer."""
+    if call.alive and not session.transfers.party(call):
+        session.link.post(*disarm(call.channel_uuid))  # we are there, whatever it has decided
     if _is_undecided(session, call) and not call.uses and not session.waits:
         log.warning("%s: the scenario has not decided on the call", session.id)
         _connect_by_routes(session, call, dialled)

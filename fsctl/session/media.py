@@ -22,6 +22,7 @@ from fsctl.session import safety
 from fsctl.session.events import PlaybackFinished, TransferComplete, TransferFailed
 from fsctl.session.outcome import returned_by_itself
 from fsctl.session.request import value_of
+from fsctl.session.rescue import disarm
 from fsctl.sip.status import SipStatus, parse_sipfrag
 from fsctl.sip.uri import Uri, UriError, parse_address
 
@@ -33,7 +34,6 @@ log = logging.getLogger(__name__)
 
 _REFER_ANSWERED_S = 2.0
 _RELEASE_S = 3.0
-_TONE_ROUNDS = 2
 _MUSIC_S = 30
 """How long music plays at a time, and so how long it may outlive us."""
 
@@ -63,7 +63,7 @@ def entertain(transfer: BlindTransfer) -> None:
 
 
 def _ringback(transfer: BlindTransfer) -> None:
-    """A while of it, and again: ``playback`` does not see the end of our link, so what has no end
+    """A round of it, and again: ``playback`` does not see the end of our link, so what has no end
     would keep the transferee from its dialplan when we die (switch_ivr_play_say.c)."""
     call, sound = transfer.transferee, transfer.transferee.session.settings.transfer.ringback
     event_uuid = str(uuid4())
@@ -74,7 +74,7 @@ def _ringback(transfer: BlindTransfer) -> None:
 
     call.session.executions[event_uuid] = over
     if sound.startswith("%"):
-        sound = f"tone_stream://{sound};loops={_TONE_ROUNDS}"
+        sound = f"tone_stream://{sound}"  # once
     else:
         limit = UuidSetvar(call.channel_uuid, "playback_timeout_sec", str(_MUSIC_S))
         call.session.link.send(limit)
@@ -132,6 +132,7 @@ def execute(call: Call, application: str, argument: str) -> None:
     commands: list[Command] = [
         UuidBreak(call.channel_uuid, everything=True),
         UuidSetvar(call.channel_uuid, "fsctl_stage", "held"),
+        *disarm(call.channel_uuid),
     ]
     session.link.send_all(commands)
     run(call, application, argument, event_uuid)

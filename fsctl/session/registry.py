@@ -35,6 +35,10 @@ class Transfers:
                 return transfer
         raise ValueError(f"{transferor} has asked for no transfer")
 
+    def party(self, call: Call) -> bool:
+        """Whether ``call`` is transferor or transferee in an open one."""
+        return any(call in (each.transferor, each.transferee) for each in self.open)
+
     def moving(self, call: Call) -> BlindTransfer | None:
         """The open one in which ``call`` is the transferee."""
         return next((each for each in self.open if each.transferee is call), None)

@@ -13,6 +13,7 @@ from fsctl.errors import ChannelGone, FsctlError
 from fsctl.esl.commands import UuidGetvar
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
+from fsctl.session.rescue import RESCUE_CONTEXT
 from fsctl.sip.refer import ReferTo, parse_refer_to
 from fsctl.sip.status import SipStatus
 from fsctl.sip.uri import UriError
@@ -86,8 +87,18 @@ def read_request(link: Connection, snapshot: Event) -> RawRequest:
         refer_to=values[0],
         referred_by=values[1],
         event=values[2] if transferor else None,
-        destination=snapshot.get("Caller-Destination-Number") or "",
+        destination=snapshot.get(_destination_header(snapshot)) or "",
     )
+
+
+def _destination_header(snapshot: Event) -> str:
+    """Where FreeSWITCH keeps the number that the REFER named.
+
+    A leg that the worker of its session did not claim has been sent on by a timer, which has moved
+    its number there (switch_ivr.c, ``switch_ivr_session_transfer``).
+    """
+    sent_on = snapshot.get("Caller-Context") == RESCUE_CONTEXT
+    return "Caller-RDNIS" if sent_on else "Caller-Destination-Number"
 
 
 def refer_event(link: Connection, transferor_uuid: str) -> str | None:

@@ -98,6 +98,20 @@ def forsaken(session: Session, call: Call, uses: int) -> None:
     session.post(lambda: session.post(hang_up))
 
 
+def transferee_alone(session: Session, call: Call) -> None:
+    """A transfer has failed and its transferor has left: its handlers have their turn.
+
+    Then the dialplan goes on with the transferee, unless they have used it.
+    """
+    uses = call.uses
+
+    def leave() -> None:
+        if call.alive and call.uses == uses and call.partner is None:
+            session.hand_over()
+
+    session.post(lambda: session.post(leave))
+
+
 def ringing_for_nobody(session: Session) -> None:
     """The last party that was there has left: nobody rings for it any more."""
     if any(call.alive and (call.connected or not call.outgoing) for call in session.calls.values()):

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from gevent.event import Event as Flag
 
+from fsctl.esl.commands import Execute
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.esl.farewell import let_go
@@ -17,6 +18,7 @@ from fsctl.session.attended.transfer import ATTENDED_CONTEXT, AttendedTransfer
 from fsctl.session.clock import Clock, RealClock
 from fsctl.session.dial import LEGACY_CONTEXT, REFER_CONTEXT
 from fsctl.session.joining import RETURN_CONTEXT
+from fsctl.session.rescue import RESCUE_CONTEXT, claim
 from fsctl.session.routing import Router
 from fsctl.session.scenarios import Scenarios
 from fsctl.session.session import Session
@@ -54,16 +56,18 @@ class Switchboard:
 
     def handle(self, link: Connection, snapshot: Event) -> None:
         """Serve one link until it is closed; called in a greenlet of its own."""
+        claim(link, snapshot)
         context = snapshot.get("Caller-Context")
         if context == RETURN_CONTEXT:
             self._come_back(link, snapshot)
         elif context == ATTENDED_CONTEXT:
             arrival.arrive(self, link, snapshot)
-        elif context == REFER_CONTEXT:
+        elif context in (REFER_CONTEXT, RESCUE_CONTEXT):
             self._come_home(link, snapshot)
-        elif self.draining or len(self.sessions) >= self.settings.server.max_calls:
-            log.warning("a call is left to the switch: %d sessions run", len(self.sessions))
+        elif self.draining:
             let_go(link)
+        elif len(self.sessions) >= self.settings.server.max_calls:
+            self._turn_away(link, snapshot)
         elif context == LEGACY_CONTEXT:
             self.run(Session(self, _new_id(), link), entry.legacy_transfer, link, snapshot)
         else:
@@ -81,6 +85,15 @@ class Switchboard:
         for session in list(self.sessions.values()):
             session.post(session.hand_over)
         self.idle.wait(5.0)
+
+    def _turn_away(self, link: Connection, snapshot: Event) -> None:
+        """There are calls enough: FreeSWITCH connects this one, or it is refused at once."""
+        refused = self.settings.server.overload == "refuse"
+        what = "refused" if refused else "left to the switch"
+        log.warning("a call is %s: %d sessions run", what, len(self.sessions))
+        if refused and snapshot.get("Caller-Context") != LEGACY_CONTEXT:
+            link.execute(Execute("respond", "503 Service Unavailable"))
+        let_go(link)
 
     def _come_home(self, link: Connection, snapshot: Event) -> None:
         session_id = snapshot.variable("fsctl_session") or ""

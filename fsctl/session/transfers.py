@@ -21,7 +21,9 @@ from fsctl.esl.commands import (
     UuidGetvar,
     UuidKill,
     UuidSetvar,
+    UuidSetvarMulti,
 )
+from fsctl.session import rescue, safety
 from fsctl.session.call import Call, CallState
 from fsctl.session.events import TransferComplete, TransferFailed
 from fsctl.session.joining import joining
@@ -71,6 +73,7 @@ class BlindTransfer:
         self._switch_reports = True
         """FreeSWITCH will send the NOTIFY 200 itself: ``blind_transfer_uuid`` is still set."""
         self._set_deadline()
+        self._set_rescue()
 
     @property
     def is_open(self) -> bool:
@@ -203,6 +206,7 @@ class BlindTransfer:
     def ring_anew(self) -> None:
         """Another target, or the same at another address: it has its whole time to ring."""
         self._set_deadline()
+        self._set_rescue()
 
     def hand_over(self) -> None:
         """FreeSWITCH goes on alone: do before what it would not, if the link still serves.
@@ -244,6 +248,8 @@ class BlindTransfer:
         )
         if self.snapshot.state is not before.state:
             self._set_deadline()
+            if stimulus is not Stimulus.SWITCH_LOST:
+                self._set_rescue()
         following = self._perform(stimulus, actions)
         if before.is_open and not self.is_open:
             self._tell_scenario()
@@ -281,6 +287,24 @@ class BlindTransfer:
             seconds = self._seconds(setting)
             self._timer = self._session.after(seconds, lambda: self.feed(Stimulus.DEADLINE))
 
+    def _set_rescue(self) -> None:
+        """Move the timers in FreeSWITCH with the deadline, or delete them: see session.rescue."""
+        setting, state = DEADLINES.get(self.snapshot.state), self.snapshot.state
+        commands: list[Command] = []
+        for call, move in (
+            (self.transferee, rescue.send_on),
+            (self.transferor, rescue.hang_up),
+        ):
+            if not call.alive:
+                continue
+            if setting is None or state is State.RELEASING:
+                commands += rescue.disarm(call.channel_uuid)
+            else:
+                after_s = self._seconds(setting) + self._session.settings.transfer.rescue_after_s
+                commands += move(call.channel_uuid, after_s)
+        if commands:
+            self._session.link.post(*commands)
+
     def _seconds(self, setting: str) -> float:
         section = self._session.settings.transfer
         return {
@@ -305,7 +329,7 @@ class BlindTransfer:
         return Stimulus.REJOIN_FAILED if failed else None
 
     def _commands(self, action: Action, stimulus: Stimulus) -> list[Command]:
-        transferee, transferor = self.transferee.channel_uuid, self.transferor.channel_uuid
+        transferor = self.transferor.channel_uuid
         match action:
             case Action.NOTIFY_SUCCESS if stimulus is Stimulus.LEGS_JOINED:
                 return [] if self._switch_reports else self._notify()
@@ -325,8 +349,22 @@ class BlindTransfer:
                 return [SchedDel(transferor)]
             case Action.HANG_UP_TRANSFEROR:
                 return [UuidKill(transferor, "BLIND_TRANSFER")]
-            case Action.HANG_UP_TRANSFEREE:
-                return [UuidKill(transferee, "NORMAL_CLEARING")]
+            case Action.RECALL:
+                return self._leave_transferee()
+
+    def _leave_transferee(self) -> list[Command]:
+        """Its dialplan calls the transferor again, or does what is configured (rescue context).
+
+        FreeSWITCH does so alone, as it would without us: unless the scenario has used the leg by
+        the time that its handlers have heard of the failure.
+        """
+        uuid = self.transferee.channel_uuid
+        safety.transferee_alone(self._session, self.transferee)
+        left = {"fsctl_stage": "forsaken", "originate_disposition": "", "blind_transfer_uuid": ""}
+        commands: list[Command] = [UuidSetvarMulti(uuid, tuple(left.items()))]
+        if self.entertained:
+            commands.append(UuidBreak(uuid, everything=True))
+        return commands
 
     def _notify(self) -> list[Command]:
         """Take the report away from FreeSWITCH and send it ourselves (mod_sofia, NOTIFY event)."""

@@ -1,4 +1,4 @@
-"""API commands on global variables (mod_commands, ``switch_core_set_variable``)."""
+"""API commands on variables and values (mod_commands, ``switch_core_set_variable``)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from fsctl.simulator.switch import SimulatedSwitch
 
 _REFERENCE = re.compile(r"\$(?=\\*\{)")
+_HEADER = re.compile(r"\$\{variable_(\w+)\}")
 
 
 def _global_setvar(switch: SimulatedSwitch, arguments: str) -> str:
@@ -38,8 +39,23 @@ def _global_getvar(switch: SimulatedSwitch, arguments: str) -> str:
     return switch.global_variables.get(arguments, "")
 
 
+def _expand(switch: SimulatedSwitch, arguments: str) -> str:
+    """``[uuid:UUID ]COMMAND``: the headers of that channel's event are filled in, here and now."""
+    first, _, rest = arguments.partition(" ")
+    uuid, command = (first[5:], rest) if first.startswith("uuid:") else ("", arguments)
+    channel = switch.channels.get(uuid)
+
+    def value(match: re.Match[str]) -> str:
+        return (channel.get_variable(match[1]) or "") if channel is not None else ""
+
+    word, _, rest = command.partition(" ")
+    output = switch.call_api(word, _HEADER.sub(value, rest))
+    return "-ERR Cannot execute command\n" if output is None else output
+
+
 GLOBAL_APIS: dict[str, Callable[[SimulatedSwitch, str], str]] = {
     "global_setvar": _global_setvar,
     "global_getvar": _global_getvar,
+    "expand": _expand,
 }
 """By name."""

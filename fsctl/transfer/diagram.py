@@ -9,7 +9,7 @@ _HEAD = """\
 
 Made from the table in `fsctl/transfer/transfer.py` by `python -m fsctl.transfer.diagram`; a test
 keeps the two in step. Three rules stand above the table: a transferor is told once; one that has
-gone is neither told nor released, and a row that would reconnect it hangs up the transferee; the
+gone is neither told nor released, and a row that would reconnect it has it called again; the
 loss of the switch ends every open state as *abandoned*.
 """
 

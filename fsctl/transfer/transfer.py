@@ -8,7 +8,7 @@ Three rules stand above the table, so that no row has to repeat them:
 
 1. One final report a REFER: a ``NOTIFY_*`` action is dropped once the transferor has been told.
 2. A transferor that has gone is neither told nor released, and nobody can be joined with it again:
-   a row that would reconnect ends in ``FAILED`` with ``HANG_UP_TRANSFEREE`` instead.
+   a row that would reconnect ends in ``FAILED`` with ``RECALL`` instead.
 3. In every open state the switch's loss ends the transfer as ``ABANDONED``.
 
 Deadlines run from the entry of a state; :data:`DEADLINES` names the setting that bounds each.
@@ -76,13 +76,13 @@ class Action(Enum):
     RELEASE_TRANSFEROR = "release the transferor after its grace time"
     KEEP_TRANSFEROR = "do not release the transferor after all"
     HANG_UP_TRANSFEROR = "hang up the transferor"
-    HANG_UP_TRANSFEREE = "hang up the transferee"
+    RECALL = "have the transferor called again"
 
 
 _S, _E, _A = State, Stimulus, Action
 _STOP_AND_REJOIN = (_A.HANG_UP_TARGET, _A.REJOIN)
 _STOP_TELL_AND_RELEASE = (_A.HANG_UP_TARGET, _A.NOTIFY_FAILURE, _A.RELEASE_TRANSFEROR)
-_TELL_AND_END = (_A.NOTIFY_FAILURE, _A.HANG_UP_TRANSFEREE, _A.RELEASE_TRANSFEROR)
+_TELL_AND_RECALL = (_A.NOTIFY_FAILURE, _A.RECALL, _A.RELEASE_TRANSFEROR)
 _TELL_AND_RELEASE = (_A.NOTIFY_SUCCESS, _A.RELEASE_TRANSFEROR)
 
 TABLE: dict[tuple[State, Stimulus], tuple[State, tuple[Action, ...]]] = {
@@ -130,9 +130,9 @@ TABLE: dict[tuple[State, Stimulus], tuple[State, tuple[Action, ...]]] = {
     # Told only now: a phone may send its next REFER at once, and FreeSWITCH takes it from legs that
     # are bridged only.
     (_S.RECONNECTING, _E.LEGS_REJOINED): (_S.FAILED, (_A.NOTIFY_FAILURE,)),
-    (_S.RECONNECTING, _E.REJOIN_FAILED): (_S.FAILED, _TELL_AND_END),
-    (_S.RECONNECTING, _E.DEADLINE): (_S.FAILED, _TELL_AND_END),
-    (_S.RECONNECTING, _E.TRANSFEROR_HANGUP): (_S.FAILED, (_A.HANG_UP_TRANSFEREE,)),
+    (_S.RECONNECTING, _E.REJOIN_FAILED): (_S.FAILED, _TELL_AND_RECALL),
+    (_S.RECONNECTING, _E.DEADLINE): (_S.FAILED, _TELL_AND_RECALL),
+    (_S.RECONNECTING, _E.TRANSFEROR_HANGUP): (_S.FAILED, (_A.RECALL,)),
     (_S.RECONNECTING, _E.TRANSFEREE_HANGUP): (
         _S.ABANDONED,
         (_A.NOTIFY_FAILURE, _A.RELEASE_TRANSFEROR),
@@ -240,7 +240,7 @@ def _with_rules(
         elif following is State.RELEASING:
             following = State.SUCCEEDED
         actions = tuple(
-            Action.HANG_UP_TRANSFEREE if action is Action.REJOIN else action
+            Action.RECALL if action is Action.REJOIN else action
             for action in actions
             if action not in _FOR_TRANSFEROR
         )

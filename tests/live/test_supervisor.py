@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 from contextlib import suppress
 from urllib.parse import quote
@@ -47,8 +46,7 @@ class Workers:
 
     def homes(self):
         """Process id by private address, of all that were ever started."""
-        pattern = r"worker \d+ \(pid (\d+)\) starts, home is (\S+)"
-        return {home: int(pid) for pid, home in re.findall(pattern, self.served.log_text())}
+        return self.served.workers()
 
     def home(self):
         """Where the (only) call comes home to: it is on the channels."""

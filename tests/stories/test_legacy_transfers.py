@@ -97,7 +97,7 @@ def test_reported_at_once(world: World, by: str) -> None:
 
 @BOTH
 def test_reported_at_once_and_then_the_target_is_busy(world: World, by: str) -> None:
-    world.serve(transfer=AT_ONCE)
+    world.serve(transfer={**AT_ONCE, "recall": False})
     transferor, transferee = talking(world, by)
     world.party("1002").refuses(486, "Gone fishing")
     transferor.refers(world.refer_to("1002"))

@@ -9,9 +9,9 @@ from tests.stories.world import Party, World, hear_each_other, talking
 BOTH = pytest.mark.parametrize("by", ["callee", "caller"])
 
 
-def ringing(world: World, by: str) -> tuple[Party, Party, Party]:
+def ringing(world: World, by: str, **transfer: object) -> tuple[Party, Party, Party]:
     """Transferor, transferee and the target that rings."""
-    world.serve()
+    world.serve(transfer=transfer)
     transferor, transferee = talking(world, by)
     target = world.party("1002").rings()
     transferor.refers(world.refer_to("1002"))
@@ -44,12 +44,23 @@ def test_transferor_leaves_and_the_target_answers(world: World, by: str) -> None
 
 @BOTH
 def test_transferor_leaves_and_the_target_is_busy(world: World, by: str) -> None:
-    transferor, transferee, target = ringing(world, by)
+    transferor, transferee, target = ringing(world, by, recall=False)
     transferor.hangs_up()
     target.refuse_now(486, "Busy Here")
     transferee.wait_received("BYE")
     transferee.wait_over()
     assert not transferor.notifies
+
+
+def test_transferor_leaves_and_is_called_again(world: World) -> None:
+    transferor, transferee, target = ringing(world, "callee")
+    transferor.hangs_up()
+    transferor.wait_over()
+    target.refuse_now(486, "Busy Here")
+    world.wait(lambda: len(transferor.received("INVITE")) == 2)
+    assert hear_each_other(transferee, transferor)
+    transferee.hangs_up()
+    transferor.wait_over()
 
 
 @BOTH

@@ -12,7 +12,7 @@ import pytest
 
 from fsctl import dialplan
 from fsctl.errors import SettingsError
-from fsctl.settings import Dialplan, Route, Server, Settings, Switch, Transfer, load
+from fsctl.settings import SAFE_NUMBER, Dialplan, Route, Server, Settings, Switch, Transfer, load
 
 ALL_KINDS = (
     Route(name="a", match=r"1\d{3}", kind="user"),
@@ -34,7 +34,8 @@ def contexts(output: Path, settings: Settings | None = None) -> dict[str, Elemen
 
 
 def actions(node: ElementTree.Element) -> list[tuple[str, str]]:
-    return [(each.attrib["application"], each.attrib["data"]) for each in node.iter("action")]
+    found = node.iter("action")
+    return [(each.attrib["application"], each.attrib.get("data", "")) for each in found]
 
 
 def extension(context: ElementTree.Element, name: str) -> ElementTree.Element:
@@ -141,7 +142,7 @@ def test_only_a_safe_number_is_copied(tmp_path: Path) -> None:
     assert not [data for _, data in actions(other) if "$" in data]
     handover = [
         ("set", "fsctl_stage=new"),
-        ("socket", "127.0.0.1:8084 async full"),
+        ("execute_extension", "any XML fsctl_controllers"),
         ("execute_extension", "rescue XML fsctl_rescue"),
     ]
     assert actions(safe)[1:] == handover
@@ -152,10 +153,66 @@ def test_inbound_settings_are_used(tmp_path: Path) -> None:
     wanted = Dialplan(
         inbound_context="public", inbound_match='1[^<>&"]{3}', controllers=("a:1", "b:2")
     )
-    root = render(tmp_path, Settings(dialplan=wanted))["dialplan/public/00_fsctl.xml"]
-    for each in root:
+    files = render(tmp_path, Settings(dialplan=wanted))
+    for each in files["dialplan/public/00_fsctl.xml"]:
         assert each[0].attrib["expression"] == '^(?:1[^<>&"]{3})$'
-        assert ("socket", "a:1|b:2 async full") in actions(each)
+    assert ("socket", "a:1|b:2 async full") in actions(files["dialplan/fsctl.xml"][0])
+
+
+def test_a_leg_that_is_not_claimed_goes_on(tmp_path: Path) -> None:
+    settings = Settings(dialplan=Dialplan(claim_timeout_s=3))
+    for name in ("fsctl_controllers", "fsctl_refer", "fsctl_legacy", "fsctl_return"):
+        steps = actions(contexts(tmp_path, settings)[name])
+        at = next(i for i, (application, _) in enumerate(steps) if application == "socket")
+        assert steps[at - 1] == ("sched_transfer", "+3 unclaimed XML fsctl_rescue")
+        assert steps[at + 1] == ("eval", "${sched_del(${uuid})}"), "not when nobody was there"
+
+
+def test_only_living_controllers_are_dialled(tmp_path: Path) -> None:
+    settings = Settings(dialplan=Dialplan(controllers=("a:1", "b:2"), only_living=True))
+    made = contexts(tmp_path, settings)
+    any_of = made["fsctl_controllers"]
+    for number, address in enumerate(("a:1", "b:2"), 1):
+        living = extension(any_of, f"fsctl_living_{number}")
+        assert conditions(living) == {f"${{global_getvar(fsctl_living_{address})}}": "^yes$"}
+        assert actions(living) == [("set", f"fsctl_controllers=${{fsctl_controllers}}{address}|")]
+    assert ("socket", "${fsctl_controllers} async full") in actions(any_of)
+    living_home = "${fsctl_home}${global_getvar(fsctl_living_${fsctl_home})}"
+    expression = conditions(made["fsctl_refer"])[living_home]
+    assert re.search(expression, "10.0.0.1:8084yes")
+    assert not re.search(expression, "10.0.0.1:8084")
+
+
+@pytest.mark.parametrize(
+    ("settings", "steps"),
+    [
+        ({}, []),
+        (
+            {"fallback": "number", "fallback_number": "9"},
+            [("unset", "fsctl_goes_on"), ("transfer", "9 XML default")],
+        ),
+        (
+            {"fallback": "voicemail"},
+            [("answer", ""), ("voicemail", "default ${fsctl_domain} ${fsctl_dialled_number}")],
+        ),
+        (
+            {"fallback": "announcement", "fallback_sound": "/a.wav"},
+            [("answer", ""), ("playback", "/a.wav")],
+        ),
+    ],
+)
+def test_the_fallback(tmp_path: Path, settings: dict[str, str], steps: list[object]) -> None:
+    made = contexts(tmp_path, Settings(transfer=Transfer(**settings)))  # type: ignore[arg-type]
+    fallback = extension(made["fsctl_rescue"], "fsctl_fallback")
+    assert actions(fallback) == [*steps, ("hangup", "NORMAL_CLEARING")]
+
+
+@pytest.mark.parametrize("recall", [True, False])
+def test_the_transferor_is_called_again_where_that_is_wanted(tmp_path: Path, recall: bool) -> None:
+    made = contexts(tmp_path, Settings(transfer=Transfer(recall=recall)))
+    steps = actions(extension(made["fsctl_rescue"], "fsctl_forsaken"))
+    assert (("execute_extension", "recall XML fsctl_rescue") in steps) is recall
+    assert steps[-1] == ("execute_extension", "fallback XML fsctl_rescue")
 
 
 def test_controllers_must_be_known(tmp_path: Path) -> None:
@@ -172,20 +229,34 @@ def test_the_refer_context_uses_nothing_that_the_network_chose(tmp_path: Path) -
     refer = contexts(tmp_path)["fsctl_refer"]
     for node in refer.iter():
         for value in node.attrib.values():
-            assert set(re.findall(r"\$\{([^}]*)\}", value)) <= {"fsctl_home"}
-            assert not re.search(r"\$\{?[0-9]|destination_number|sip_", value)
-        assert "(" not in node.attrib.get("expression", "")
+            assert not re.search(r"destination_number|sip_", value)
+        expression = node.attrib.get("expression", "")
+        if "(" in expression:  # what is captured there is a uuid, or a number that is safe
+            assert expression in ("^([0-9a-fA-F-]{36})$", f"^({SAFE_NUMBER})$")
 
 
 def test_the_refer_context_goes_home_first_and_then_to_the_rescue(tmp_path: Path) -> None:
-    assert actions(contexts(tmp_path)["fsctl_refer"]) == [
-        ("unset", "originate_disposition"),
-        ("unset", "fsctl_dialled_number"),
-        ("unset", "fsctl_dialled_host"),
-        ("set", "fsctl_stage=transfer"),
+    steps = actions(contexts(tmp_path)["fsctl_refer"])
+    assert ("unset", "originate_disposition") in steps
+    assert [step for step in steps if step[0] in ("socket", "execute_extension")] == [
         ("socket", "${fsctl_home} async full"),
         ("execute_extension", "rescue XML fsctl_rescue"),
+        ("execute_extension", "forsaken XML fsctl_rescue"),
     ]
+    assert steps[-1] == ("eval", "${sched_del(${blind_transfer_uuid})}"), "he talks again"
+
+
+def test_the_longest_park_is_that_of_the_longest_ringing(tmp_path: Path) -> None:
+    settings = Settings(
+        transfer=Transfer(ring_timeout_s=20, rescue_after_s=5),
+        routes=(Route(ring_timeout_s=90), Route(ring_timeout_s=10)),
+    )
+    (timer,) = (
+        step
+        for _, step in actions(contexts(tmp_path, settings)["fsctl_refer"])
+        if "sched_api" in step
+    )
+    assert timer.startswith("${sched_api(+95 $1 expand uuid:$1 uuid_kill $1")
 
 
 @pytest.mark.parametrize("home", ["", "evil", "h:1|x:2", "${x}:1", "h:1 async"])
@@ -198,7 +269,10 @@ def test_a_home_that_is_no_address_is_not_dialled(tmp_path: Path, home: str) -> 
 def test_the_rescue_of_a_transfer_tries_every_controller_unless_it_is_over(tmp_path: Path) -> None:
     settings = Settings(dialplan=Dialplan(controllers=("a:1", "b:2")))
     node = extension(contexts(tmp_path, settings)["fsctl_rescue"], "fsctl_transfer")
-    assert actions(node)[0] == ("socket", "a:1|b:2 async full")
+    assert actions(node)[:2] == [
+        ("set", "fsctl_asked=all"),
+        ("execute_extension", "any XML fsctl_controllers"),
+    ]
     expression = conditions(node)["${originate_disposition}"]
     assert [
         bool(re.search(expression, d)) for d in ("", "USER_BUSY", "SUCCESS", "call accepted")
@@ -251,8 +325,12 @@ def test_an_unknown_dialog_is_refused(tmp_path: Path) -> None:
     others, settle = (
         ("execute_extension", f"{word} XML fsctl_attended") for word in ("others", "settle")
     )
-    assert actions(main) == [("socket", "${fsctl_home} async full"), others, settle, settle]
-    assert [a.attrib["data"] for a in main.iter("anti-action")] == ["127.0.0.1:8084 async full"]
+    assert [step for step in actions(main) if step[0] in ("socket", "execute_extension")] == [
+        ("socket", "${fsctl_home} async full"),
+        others,
+        settle,
+        settle,
+    ]
     refuse = next(e for e in attended if e.attrib["name"] == "fsctl_attended_refuse")
     assert actions(refuse) == [("hangup", "CALL_REJECTED")]
 
@@ -289,11 +367,9 @@ def test_an_override_replaces_one_block_of_a_shipped_template(tmp_path: Path) ->
         "{% endblock %}",
     )
     refer = contexts(tmp_path / "out", settings)["fsctl_refer"]
-    assert actions(refer) == [
-        ("log", "INFO hi"),
-        ("socket", "${fsctl_home} async full"),
-        ("execute_extension", "rescue XML fsctl_rescue"),
-    ]
+    assert actions(refer)[0] == ("log", "INFO hi")
+    assert ("unset", "originate_disposition") not in actions(refer)
+    assert ("socket", "${fsctl_home} async full") in actions(refer)
 
 
 def test_an_override_can_replace_a_whole_template(tmp_path: Path) -> None:
@@ -357,4 +433,4 @@ def test_values_are_escaped_in_a_template_of_the_operators(tmp_path: Path) -> No
 
 def test_every_template_is_cut_into_blocks() -> None:
     for name, text in dialplan.shipped_templates().items():
-        assert "{% block " in text, name
+        assert "{% block " in text or name == "steps.xml.j2", name

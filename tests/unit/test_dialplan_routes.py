@@ -72,8 +72,8 @@ def test_routes_are_rendered_in_order_for_the_stages_in_which_nobody_has_dialled
     assert names.index("fsctl_route_e") < names.index("fsctl_no_route")
     node = extension(context_node, "fsctl_route_a")
     assert conditions(node) == {
-        "destination_number": "^rescue$",
-        "${fsctl_stage}": "^(?:new|legacy|dialling)$",
+        "destination_number": "^(?:rescue|recall)$",
+        "${fsctl_stage}": "^(?:new|legacy|dialling|recall)$",
         "${fsctl_dialled_number}": r"^(?:1\d{3})$",
     }
     assert actions(node)[-2][0] == "bridge"

@@ -30,6 +30,7 @@ Section = Mapping[str, Scalar]
 Sections = Mapping[str, Section | list[Section]]
 
 _RELOADED = re.compile("scenarios reloaded|scenarios stay as they are")
+_WORKER = re.compile(r"worker \d+ \(pid (\d+)\) starts, home is (\S+)")
 _STATE = re.compile(r"state: (\d+) sessions, (\d+) links, (\d+) greenlets")
 _LISTENING = re.compile(r"fsctl: listening on ([\d.]+):(\d+)")
 
@@ -217,6 +218,10 @@ class Controller:
         if self._process is None:
             return []
         return [pid for pid in _all_pids() if _group_of(pid) == self._process.pid]
+
+    def workers(self) -> dict[str, int]:
+        """Process id by private address, of all workers that a supervisor has ever started."""
+        return {home: int(pid) for pid, home in _WORKER.findall(self.log_text())}
 
     def open_fds(self) -> int:
         """Open file descriptors, over all processes of its group."""

@@ -154,6 +154,11 @@ class Switch:
             raise KeyError(channel_uuid)
         return None if reply == "_undef_" else reply
 
+    def living(self) -> list[str]:
+        """The addresses of controllers that it takes for living."""
+        names = [line.partition("=")[0] for line in self.esl("global_getvar").splitlines()]
+        return [name for name in names if name.startswith("fsctl_living_")]
+
     def wait(
         self, predicate: Callable[[], Any], timeout_s: float = 5.0, what: str = "condition"
     ) -> Any:

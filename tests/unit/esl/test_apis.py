@@ -36,8 +36,18 @@ EXACT = [
     (a.SchedHangup(30, "u-1"), b"api sched_hangup +30 u-1 ALLOTTED_TIMEOUT\n\n"),
     (a.SchedHangup(1, "u-1", "NO_ANSWER"), b"api sched_hangup +1 u-1 NO_ANSWER\n\n"),
     (
-        a.SchedTransfer(30, "u-1", "rescue", "fsctl_rescue"),
-        b"api sched_transfer +30 u-1 rescue XML fsctl_rescue\n\n",
+        a.SchedHangupUnlessTalking(30, "u-1", "BLIND_TRANSFER"),
+        b"api sched_api +30 u-1 expand uuid:u-1 "
+        b"uuid_kill u-1${variable_bridge_to} BLIND_TRANSFER\n\n",
+    ),
+    (
+        a.SchedTransferUnlessTalking(9, "u-1", "unclaimed", "fsctl_rescue"),
+        b"api sched_api +9 u-1 expand uuid:u-1 "
+        b"uuid_transfer u-1${variable_bridge_to} unclaimed XML fsctl_rescue\n\n",
+    ),
+    (
+        a.SchedApi(4, "living", a.GlobalSetvar("v", "")),
+        b"api sched_api +4 living global_setvar v=\n\n",
     ),
     (a.SchedDel("u-1"), b"api sched_del u-1\n\n"),
     (a.UuidDump("u-1"), b"api uuid_dump u-1 json\n\n"),
@@ -96,8 +106,10 @@ def test_every_api_has_an_exact_test() -> None:
         (lambda: a.UuidBridge("u", ""), "no uuid"),
         (lambda: a.UuidBroadcast("u", "x", "cleg"), "leg"),
         (lambda: a.SchedHangup(0, "u"), "seconds"),
-        (lambda: a.SchedTransfer(1, "u", "", "c"), "no extension"),
-        (lambda: a.SchedTransfer(1, "u", "x", "c d"), "no name"),
+        (lambda: a.SchedTransferUnlessTalking(1, "u", "", "c"), "no name"),
+        (lambda: a.SchedTransferUnlessTalking(0, "u", "x", "c"), "seconds"),
+        (lambda: a.SchedHangupUnlessTalking(1, "u", "a b"), "no hangup cause"),
+        (lambda: a.SchedApi(0, "g", a.Status()), "seconds"),
         (lambda: a.SchedDel("x y"), "no uuid"),
         (lambda: a.UuidDump("u", "yaml"), "format"),
         (lambda: a.UuidTransfer("u", "-both", "c"), "no extension"),

@@ -12,7 +12,7 @@ from fsctl.service.rescue import Rescue
 from fsctl.settings import Settings, Switch
 from tests.unit.service.fake_switch import FakeSwitch
 
-PUBLIC, DEAD = "127.0.0.1:8084", "127.0.0.1:9001"
+DEAD = "127.0.0.1:9001"
 A, B = "aaaaaaaa-0000", "bbbbbbbb-0000"
 
 
@@ -35,7 +35,7 @@ def look(switch):
         settings = Settings(
             switch=Switch(host="127.0.0.1", port=switch.port, password="x", enabled=True)
         )
-        made = Rescue(settings, PUBLIC, held)
+        made = Rescue(settings, held)
         made.look_after(DEAD)
         with gevent.Timeout(5):
             while made.busy and not until():
@@ -44,12 +44,6 @@ def look(switch):
         return switch.told
 
     return look
-
-
-def in_socket(address: str, **more: str) -> dict[str, str]:
-    columns = {"state": "CS_EXECUTE", "application": "socket", "context": "public"}
-    columns["application_data"] = f"{address} async full"
-    return {f"row.{name}": text for name, text in columns.items()} | more
 
 
 def transferor() -> dict[str, str]:
@@ -66,22 +60,10 @@ def test_nothing_to_do_ends_soon(switch, look) -> None:
     assert switch.looks == 3
 
 
-@pytest.mark.parametrize("address", [PUBLIC, DEAD, f"10.0.0.1:8084|{PUBLIC}"])
-def test_a_leg_that_nobody_holds_starts_again(switch, look, address) -> None:
-    switch.channels[A] = in_socket(address, destination_number="1001 x", socket_host="127.0.0.1")
-    assert look(lambda: switch.told)[0] == f"uuid_transfer {A} '1001 x' XML public"
-    assert switch.looks == 2, "once may be a moment"
-
-
 @pytest.mark.parametrize(
     ("channel", "held"),
     [
-        (in_socket(PUBLIC), {A}),
-        (in_socket(PUBLIC), None),
-        (in_socket("127.0.0.1:9002"), set()),
-        (in_socket(f"10.0.0.1:8084|{PUBLIC}", socket_host="10.0.0.1"), set()),
-        (in_socket(PUBLIC) | {"row.state": "CS_HANGUP"}, set()),
-        (in_socket(PUBLIC) | {"row.application": "bridge"}, set()),
+        (transferor() | {"row.state": "CS_EXECUTE"}, set()),
         (transferor() | {"fsctl_home": "127.0.0.1:9002"}, set()),
         (transferor(), {B}),
         (transferor(), {A}),
@@ -89,7 +71,7 @@ def test_a_leg_that_nobody_holds_starts_again(switch, look, address) -> None:
     ],
 )
 def test_what_is_held_unknown_or_somebody_elses_is_left_alone(switch, look, channel, held) -> None:
-    switch.channels[B if "fsctl_home" in channel else A] = channel
+    switch.channels[B] = channel
     looks = iter(range(6))
     assert look(lambda: next(looks, None) is None, lambda: held) == []
 
@@ -114,6 +96,6 @@ def test_a_transferor_whose_transferee_left_is_told_and_released(switch, look) -
 
 
 def test_without_a_password_there_is_no_rescue(switch) -> None:
-    made = Rescue(Settings(), PUBLIC, set)
+    made = Rescue(Settings(), set)
     made.look_after(DEAD)
     assert not made.busy

@@ -95,7 +95,7 @@ def reachable() -> dict[Transfer, list[Action]]:
         pytest.param(
             (E.TRANSFEROR_HANGUP, E.TARGET_CALLED, E.TARGET_FAILED),
             S.FAILED,
-            [A.HANG_UP_TRANSFEREE],
+            [A.RECALL],
             503,
             id="transferor leaves, target fails",
         ),
@@ -116,7 +116,7 @@ def reachable() -> dict[Transfer, list[Action]]:
         pytest.param(
             (E.TARGET_CALLED, E.TARGET_FAILED, E.REJOIN_FAILED),
             S.FAILED,
-            [A.REJOIN, A.NOTIFY_FAILURE, A.HANG_UP_TRANSFEREE, A.RELEASE_TRANSFEROR],
+            [A.REJOIN, A.NOTIFY_FAILURE, A.RECALL, A.RELEASE_TRANSFEROR],
             503,
             id="cannot be joined again",
         ),

@@ -1,0 +1,56 @@
+"""Timers in FreeSWITCH: what becomes of a leg if we die, hang, or our host vanishes.
+
+Each is armed before we wait for something that FreeSWITCH would not end by itself, moved as things
+go on, and deleted when our part is done. A leg that talks when its timer fires is left alone. All
+timers of a leg have its uuid as their group, and the dialplan arms the first ones
+(``dialplan/steps.xml.j2``, ``dialplan/refer.xml.j2``).
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+
+from fsctl.errors import ChannelGone, LinkError
+from fsctl.esl.commands import (
+    Command,
+    SchedDel,
+    SchedHangupUnlessTalking,
+    SchedTransferUnlessTalking,
+)
+from fsctl.esl.connection import Connection
+from fsctl.esl.events import Event
+
+log = logging.getLogger(__name__)
+
+RESCUE_CONTEXT = "fsctl_rescue"
+
+
+def claim(link: Connection, snapshot: Event) -> None:
+    """The leg that opened ``link`` is ours: the dialplan's timer is not to send it on."""
+    try:
+        link.post(SchedDel(snapshot.channel_uuid or ""))
+    except (LinkError, ChannelGone) as error:
+        log.info("[%s] not claimed: %s", link.log_id, error)
+
+
+def send_on(channel_uuid: str, after_s: float) -> list[Command]:
+    """Return what moves the timer of a leg that waits for us to ``after_s`` seconds from now.
+
+    It goes on as if no controller had ever claimed it.
+    """
+    timer = SchedTransferUnlessTalking(
+        math.ceil(after_s), channel_uuid, "unclaimed", RESCUE_CONTEXT
+    )
+    return [SchedDel(channel_uuid), timer]
+
+
+def hang_up(channel_uuid: str, after_s: float) -> list[Command]:
+    """Return what moves the timer of a parked transferor to ``after_s`` seconds from now."""
+    timer = SchedHangupUnlessTalking(math.ceil(after_s), channel_uuid, "BLIND_TRANSFER")
+    return [SchedDel(channel_uuid), timer]
+
+
+def disarm(channel_uuid: str) -> list[Command]:
+    """Return what deletes the timers of a leg."""
+    return [SchedDel(channel_uuid)]

@@ -1,0 +1,269 @@
+"""Every controller is killed in each state of a transfer: timers in FreeSWITCH do the rest.
+
+``pytest -s`` shows how long it took in each case until people talked again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.live.lab import Ring, wait_for
+from tests.live.lab.party import hear_each_other, sections, talking
+
+RING_S, RESCUE_S = 3, 5
+BOUND_S = RING_S + RESCUE_S + 5.0
+"""FreeSWITCH's timers are good to a second, our own ringing has three of grace."""
+BOTH = pytest.mark.parametrize("by", ["callee", "caller"])
+
+UNDECIDED = """
+from fsctl.scenario import BlindTransferRequested, CallAlerting, Scenario
+scenario = Scenario()
+
+@scenario.on(CallAlerting)
+def alerting(event):
+    if event.destination != "1009":
+        event.session.connect(event.call, event.destination)
+
+@scenario.on(BlindTransferRequested)
+def requested(event):
+    print("asked", flush=True)
+"""
+HELD = """
+from fsctl.scenario import BlindTransferRequested, Scenario
+scenario = Scenario()
+
+@scenario.on(BlindTransferRequested)
+def requested(event):
+    target = event.session.call_user(event.transfer_to)
+    target.wait_connected()
+    print("holds", flush=True)
+    event.session.sleep(30)
+"""
+
+
+@contextmanager
+def timed(what: str) -> Iterator[None]:
+    """Show how long it took."""
+    began = time.monotonic()
+    yield
+    print(f"\n{what}: {time.monotonic() - began:.2f} s")
+
+
+@pytest.fixture
+def begin(controller, phones, switch):
+    """Start a controller and a call; returns it, the transferor and the transferee."""
+
+    def begin(by="callee", scenario="", **transfer):
+        own = {"ring_timeout_s": RING_S, "rescue_after_s": RESCUE_S, **transfer}
+        call = {"ring_timeout_s": RING_S}
+        tables = sections(switch, ring_timeout_s=RING_S, transfer=own, call=call)
+        served = controller(tables, scenario=scenario)
+        alice, bob = talking(phones)
+        return (served, bob, alice) if by == "callee" else (served, alice, bob)
+
+    return begin
+
+
+@pytest.fixture
+def target_rings(begin, phones, switch):
+    """All are dead; returns transferor, transferee and the target that rings."""
+
+    def target_rings(by, **transfer):
+        served, transferor, transferee = begin(by, **transfer)
+        target = phones.callee("1002", [Ring()])
+        transferor.refer(f"<{switch.uri('1002')}>")
+        target.wait_sent(180)
+        served.kill9()
+        return transferor, transferee, target
+
+    return target_rings
+
+
+def no_timer_is_left(switch):
+    """Nothing will fire at people who talk; FreeSWITCH's own tasks have other groups."""
+    groups = [line for line in switch.esl("show tasks").splitlines() if "sched_api" in line]
+    return not [line for line in groups if "fsctl-living" not in line]
+
+
+@BOTH
+def test_the_target_answers(target_rings, by):
+    transferor, transferee, target = target_rings(by)
+    target.answer()
+    assert transferor.wait_notify() == "SIP/2.0 200 OK"
+    assert hear_each_other(transferee, target)
+    with timed("the parked transferor is released"):
+        transferor.wait_received("BYE", timeout_s=BOUND_S)
+    assert hear_each_other(transferee, target)
+    target.bye()
+    transferee.wait_over()
+
+
+@BOTH
+def test_the_target_does_not_answer(target_rings, by, switch):
+    transferor, transferee, _ = target_rings(by)
+    with timed("talking again after the ring timeout has passed"):
+        status = transferor.wait_notify(timeout_s=BOUND_S)
+        assert hear_each_other(transferee, transferor)
+    assert not status.startswith("SIP/2.0 2")
+    switch.wait(lambda: no_timer_is_left(switch), what="the timers are gone")
+    assert len(transferor.notifies()) == 1
+
+
+@BOTH
+def test_the_target_is_busy(target_rings, by, switch):
+    transferor, transferee, target = target_rings(by)
+    with timed("talking again after a refusal"):
+        target.refuse(486, "Busy Here")
+        assert transferor.wait_notify() == "SIP/2.0 486 486"
+        assert hear_each_other(transferee, transferor)
+    switch.wait(lambda: no_timer_is_left(switch), what="the timers are gone")
+
+
+@BOTH
+def test_the_transferee_leaves(target_rings, by):
+    transferor, transferee, target = target_rings(by)
+    transferee.bye()
+    target.wait_received("CANCEL")
+    with timed("the parked transferor is released, its transferee has left"):
+        transferor.wait_received("BYE", timeout_s=BOUND_S)
+
+
+@BOTH
+def test_the_transferor_leaves_and_the_target_answers(target_rings, by):
+    transferor, transferee, target = target_rings(by)
+    transferor.bye()
+    target.answer()
+    assert hear_each_other(transferee, target)
+
+
+@BOTH
+def test_all_leave(target_rings, by):
+    transferor, transferee, target = target_rings(by)
+    transferor.bye()
+    transferee.bye()
+    target.wait_received("CANCEL")
+
+
+@BOTH
+def test_nobody_has_decided(begin, phones, switch, by):
+    served, transferor, transferee = begin(by, UNDECIDED)
+    transferor.refer(f"<{switch.uri('1002')}>")
+    served.wait_log("asked")
+    served.kill9()
+    with timed("talking again, undecided"):
+        assert transferor.wait_notify() == "SIP/2.0 403 Forbidden"
+        assert hear_each_other(transferee, transferor)
+    switch.wait(lambda: no_timer_is_left(switch), what="the timers are gone")
+
+
+@BOTH
+def test_the_target_is_held_by_a_scenario(begin, phones, switch, by):
+    served, transferor, transferee = begin(by, HELD)
+    target = phones.callee("1002")
+    transferor.refer(f"<{switch.uri('1002')}>")
+    served.wait_log("holds")
+    served.kill9()
+    target.wait_received("BYE")
+    with timed("talking again, target held"):
+        # what we play to the transferee ends by itself, after a round
+        assert not transferor.wait_notify(timeout_s=BOUND_S).startswith("SIP/2.0 2")
+        assert hear_each_other(transferee, transferor)
+
+
+@BOTH
+def test_the_transfer_has_just_succeeded(begin, phones, switch, by):
+    served, transferor, transferee = begin(by)
+    target = phones.callee("1002")
+    transferor.refer(f"<{switch.uri('1002')}>")
+    assert transferor.wait_notify() == "SIP/2.0 200 OK"
+    served.kill9()
+    transferor.wait_received("BYE", timeout_s=BOUND_S)
+    assert hear_each_other(transferee, target)
+    target.bye()
+    transferee.wait_over()
+
+
+@BOTH
+@pytest.mark.parametrize("after_ms", [0, 5, 15, 30, 60])
+def test_at_any_moment_after_the_answer(begin, phones, switch, by, after_ms):
+    """While they are being joined: nobody is lost, and the transferor is told the truth."""
+    served, transferor, transferee = begin(by)
+    target = phones.callee("1002", [Ring()])
+    transferor.refer(f"<{switch.uri('1002')}>")
+    target.wait_sent(180)
+    target.answer()
+    time.sleep(after_ms / 1000)  # the moment is what is tested
+    served.kill9()
+    status = transferor.wait_notify(timeout_s=BOUND_S)
+    partner = target if status == "SIP/2.0 200 OK" else transferor
+    assert hear_each_other(transferee, partner)
+    if partner is target:
+        transferor.wait_received("BYE", timeout_s=BOUND_S)
+    assert len(transferor.notifies()) == 1
+
+
+@BOTH
+@pytest.mark.parametrize("after_ms", [0, 5, 15, 30, 60])
+def test_at_any_moment_after_a_refusal(begin, phones, switch, by, after_ms):
+    """The first two talk; the report may be lost with us when we die right before it."""
+    served, transferor, transferee = begin(by)
+    target = phones.callee("1002", [Ring()])
+    transferor.refer(f"<{switch.uri('1002')}>")
+    target.wait_sent(180)
+    target.refuse(486, "Busy Here")
+    time.sleep(after_ms / 1000)  # the moment is what is tested
+    served.kill9()
+    assert hear_each_other(transferee, transferor)
+    assert len(transferor.notifies()) <= 1
+
+
+def test_a_new_call_is_not_decided(controller, phones, switch):
+    served = controller(sections(switch), scenario=UNDECIDED)
+    bob = phones.callee("1009")
+    alice = phones.caller("2000", "1009")
+    switch.wait(lambda: [row for row in switch.channels() if row["application"] == "socket"])
+    served.kill9()
+    alice.wait_talking()
+    assert hear_each_other(alice, bob)
+
+
+@BOTH
+def test_a_legacy_transfer_and_the_target_answers(target_rings, by):
+    transferor, transferee, target = target_rings(by, mode="legacy")
+    target.answer()
+    assert transferor.wait_notify() == "SIP/2.0 200 OK"
+    assert hear_each_other(transferee, target)
+    transferor.wait_received("BYE", timeout_s=BOUND_S)
+    assert hear_each_other(transferee, target)
+
+
+@BOTH
+def test_a_legacy_transfer_and_the_target_is_busy(target_rings, by, switch):
+    transferor, transferee, target = target_rings(by, mode="legacy")
+    target.refuse(486, "Busy Here")
+    assert transferor.wait_notify() == "SIP/2.0 486 486"
+    assert hear_each_other(transferee, transferor)
+    switch.wait(lambda: no_timer_is_left(switch), what="the timers are gone")
+
+
+def test_a_timer_does_not_touch_a_leg_that_talks(controller, phones, switch):
+    """What the timers rest on, for each way in which two legs are joined."""
+    controller(sections(switch))
+    alice, bob = talking(phones)  # by `bridge`
+    for joined_by in ("bridge", "uuid_bridge", "intercept"):
+        uuids = [row["uuid"] for row in switch.channels()]
+        if joined_by == "uuid_bridge":
+            switch.esl(f"uuid_bridge {uuids[0]} {uuids[1]}")
+        elif joined_by == "intercept":
+            switch.esl(f"uuid_setvar {uuids[1]} park_after_bridge true")
+            switch.esl(f"uuid_transfer {uuids[0]} intercept:{uuids[1]} inline")
+        assert hear_each_other(alice, bob), joined_by
+        for uuid in uuids:
+            kill = f"expand uuid:{uuid} uuid_kill {uuid}${{variable_bridge_to}} BLIND_TRANSFER"
+            switch.esl(f"sched_api +1 {uuid} {kill}")
+        wait_for(lambda: no_timer_is_left(switch), 5.0, "the timers have fired")
+        assert hear_each_other(alice, bob), joined_by

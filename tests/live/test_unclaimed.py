@@ -1,0 +1,174 @@
+"""A controller that hangs, vanishes or dies at once: no caller and no transferor waits for it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+import time
+from contextlib import suppress
+
+import pytest
+
+from tests.live.lab import Refuse
+from tests.live.lab.party import hear_each_other, sections, talking
+from tests.live.lab.ports import free_port
+
+CLAIM_S = 4.0
+"""FreeSWITCH's timer is good to a second, and the phones need a moment."""
+SOON_S = 1.5
+
+
+class Peer:
+    """At a port, and no controller: it ``closes``, is ``silent``, or a ``black hole``."""
+
+    def __init__(self, behaviour: str) -> None:
+        self._listener = socket.socket()
+        self._listener.bind(("127.0.0.1", 0))
+        self.address = "{}:{}".format(*self._listener.getsockname())
+        self._kept: list[socket.socket] = []
+        self._closes = behaviour == "closes"
+        if behaviour == "black hole":
+            # A full queue: further SYNs are dropped.
+            self._listener.listen(0)
+            for _ in range(2):
+                self._kept.append(socket.socket())
+                self._kept[-1].setblocking(False)
+                with suppress(BlockingIOError):
+                    self._kept[-1].connect(self._listener.getsockname())
+        else:
+            self._listener.listen(8)
+            threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                accepted, _ = self._listener.accept()
+                if self._closes:
+                    accepted.close()
+                else:
+                    self._kept.append(accepted)
+
+    def close(self) -> None:
+        """Gone."""
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        for each in (self._listener, *self._kept):
+            each.close()
+
+
+@pytest.fixture
+def peer():
+    made: list[Peer] = []
+
+    def make(behaviour: str) -> Peer:
+        made.append(Peer(behaviour))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+@pytest.fixture
+def stopped(controller, switch):
+    """A single process without a supervisor, that is stopped by SIGSTOP when it is called."""
+    served = controller(sections(switch))
+    yield lambda: os.kill(served.pid, signal.SIGSTOP)
+    os.kill(served.pid, signal.SIGCONT)
+
+
+@pytest.mark.parametrize("behaviour", ["closes", "silent"])
+def test_a_call_that_nobody_claims_is_connected_by_the_switch(
+    controller, switch, phones, peer, behaviour
+):
+    wrong = peer(behaviour)
+    controller(sections(switch, dialplan={"controllers": [wrong.address], "only_living": False}))
+    bob = phones.callee("1001")
+    alice = phones.caller("2000", "1001")
+    alice.wait_talking(timeout_s=CLAIM_S)
+    assert hear_each_other(alice, bob)
+    bob.refer(f"<{switch.uri('1002')}>")
+    assert bob.wait_notify(timeout_s=2 * CLAIM_S) == "SIP/2.0 403 Forbidden"
+    assert hear_each_other(alice, bob)
+
+
+def test_a_host_that_has_vanished_is_not_dialled(controller, switch, phones, peer):
+    wrong = peer("black hole")
+    port = free_port()
+    own = {"controllers": [wrong.address, f"127.0.0.1:{port}"]}
+    controller(sections(switch, dialplan=own), port=port)
+    began = time.monotonic()
+    _, bob = talking(phones)
+    assert time.monotonic() - began < SOON_S
+    phones.callee("1002", [Refuse(486, "Gone fishing")])
+    bob.refer(f"<{switch.uri('1002')}>")
+    assert bob.wait_notify() == "SIP/2.0 486 Gone fishing", "our own words: it was asked"
+
+
+def test_a_black_hole_is_one(peer):
+    """The test above would show nothing otherwise."""
+    with socket.socket() as caller, pytest.raises(TimeoutError):
+        caller.settimeout(0.5)
+        host, _, number = peer("black hole").address.partition(":")
+        caller.connect((host, int(number)))
+
+
+def test_a_call_that_arrives_when_the_controller_has_just_stopped(stopped, phones):
+    stopped()
+    bob = phones.callee("1001")
+    alice = phones.caller("2000", "1001")
+    alice.wait_talking(timeout_s=CLAIM_S)
+    assert hear_each_other(alice, bob)
+    alice.bye()
+    bob.wait_over()
+
+
+def test_a_controller_that_hangs_is_soon_not_dialled_any_more(stopped, phones, switch):
+    stopped()
+    switch.wait(lambda: not switch.living(), what="FreeSWITCH forgets it", timeout_s=6)
+    bob = phones.callee("1001")
+    alice = phones.caller("2000", "1001")
+    alice.wait_talking(timeout_s=SOON_S)
+    assert hear_each_other(alice, bob)
+    bob.refer(f"<{switch.uri('1002')}>")
+    assert bob.wait_notify(timeout_s=SOON_S) == "SIP/2.0 403 Forbidden"
+    assert hear_each_other(alice, bob)
+
+
+def test_a_transfer_that_the_controller_does_not_claim(stopped, phones, switch):
+    alice, bob = talking(phones)
+    stopped()
+    phones.callee("1002")
+    bob.refer(f"<{switch.uri('1002')}>")
+    assert bob.wait_notify(timeout_s=2 * CLAIM_S) == "SIP/2.0 403 Forbidden"
+    assert hear_each_other(alice, bob)
+    assert len(bob.notifies()) == 1
+
+
+def test_a_transfer_that_its_worker_does_not_claim_goes_to_another(controller, phones, switch):
+    own = {"log_level": "debug", "workers": 2, "hang_timeout_s": 60}
+    served = controller({**sections(switch), "server": own})
+    alice, bob = talking(phones)
+    carol = phones.callee("1002")
+    (home,) = {switch.variable(row["uuid"], "fsctl_home") for row in switch.channels()}
+    pid = served.workers()[home]
+    os.kill(pid, signal.SIGSTOP)
+    bob.refer(f"<{switch.uri('1002')}>")
+    assert bob.wait_notify(timeout_s=CLAIM_S) == "SIP/2.0 200 OK"
+    assert hear_each_other(alice, carol)
+    bob.wait_over()
+    os.kill(pid, signal.SIGCONT)
+
+
+def test_a_controller_that_comes_back_is_dialled_again(controller, phones, switch):
+    served = controller(sections(switch))
+    served.kill9()
+    switch.wait(lambda: not switch.living(), what="FreeSWITCH forgets it", timeout_s=6)
+    controller(sections(switch), install=False, port=served.port)
+    alice, bob = talking(phones)
+    phones.callee("1002", [Refuse(486, "Gone fishing")])
+    bob.refer(f"<{switch.uri('1002')}>")
+    assert bob.wait_notify() == "SIP/2.0 486 Gone fishing"
+    assert hear_each_other(alice, bob)
