@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from gevent.event import Event as Flag
 
+from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.commands import Execute
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
@@ -92,7 +93,7 @@ class Switchboard:
         what = "refused" if refused else "left to the switch"
         log.warning("a call is %s: %d sessions run", what, len(self.sessions))
         if refused and snapshot.get("Caller-Context") != LEGACY_CONTEXT:
-            link.execute(Execute("respond", "503 Service Unavailable"))
+            _refuse(link)
         let_go(link)
 
     def _come_home(self, link: Connection, snapshot: Event) -> None:
@@ -133,6 +134,13 @@ class Switchboard:
                 del self.sessions[session.id]
             if not self.sessions:
                 self.idle.set()
+
+
+def _refuse(link: Connection) -> None:
+    try:
+        link.send(Execute("respond", "503 Service Unavailable"))
+    except (LinkError, ChannelGone) as error:
+        log.info("[%s] not refused: %s", link.log_id, error)
 
 
 def _new_id() -> str:
