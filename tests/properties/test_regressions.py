@@ -125,6 +125,26 @@ def test_refers_of_both_parties_cross() -> None:
     assert not wrong_in(Story("connect", "unreachable", "busy", moves))
 
 
+@pytest.mark.parametrize(
+    "moves",
+    [
+        (
+            Move("refers", "bob", "carol"),
+            Move("delays", "", "event CHANNEL_BRIDGE"),
+            Move("refers", "carol", "dave", seconds=0.3),
+        ),
+        (
+            Move("delays", "", "event CHANNEL_BRIDGE"),
+            Move("refers", "bob", "nobody"),
+            Move("refers", "bob", "dave"),
+        ),
+    ],
+)
+def test_the_next_refer_comes_before_the_news_of_the_bridge(moves: tuple[Move, ...]) -> None:
+    """The news was dropped, and the transfer that waited for it took the legs of the next one."""
+    assert not wrong_in(Story("connect", "answers", "answers", moves))
+
+
 @pytest.mark.xfail(
     strict=True,
     reason="the transferee leaves on its way to a controller that is new: its link was the only "
