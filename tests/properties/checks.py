@@ -26,7 +26,7 @@ def _reports(record: Record) -> Iterator[str]:
         got = len(refer.notifies)
         if got > 1:
             yield f"{refer}: {got} NOTIFYs"
-        elif not got and not _excused(record, refer):
+        elif not got and refer not in record.cut_short and not _excused(record, refer):
             yield f"{refer}: no NOTIFY"
         for notify in refer.notifies:
             yield from _truth(record, refer, notify)
@@ -88,7 +88,7 @@ def _partners(record: Record) -> Iterator[str]:
 
 def _dropped(record: Record) -> Iterator[str]:
     """As long as nobody has hung up, only they are let go who were told of success."""
-    if record.left() or (record.story.mode == "sample" and record.absences):
+    if record.left() or record.again or (record.story.mode == "sample" and record.absences):
         return  # a call of the scenario's own that comes home to nobody is hung up
     released = {
         id(dialog)
