@@ -42,6 +42,8 @@ def _excused(record: Record, refer: Refer) -> bool:
     ended_s = refer.ended_s
     if ended_s is None:
         return record.is_alone(refer) and record.left()
+    if any(other.succeeded and other.dialog is refer.dialog for other in record.refers):
+        return True  # let go, for another REFER of the same phone has succeeded
     return any(0 <= ended_s - left_s < CROSSING_S for left_s in record.byes_s())
 
 
