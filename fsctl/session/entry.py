@@ -96,6 +96,9 @@ def transfer_request(
         abandon(session, transferor, transferee)
         return
     session.settle_link()
+    for earlier in session.transfers.open:
+        # FreeSWITCH takes a REFER from legs that are bridged: the news of it may be late.
+        earlier.bridged({transferee, transferor})
     if request.event is None:
         transferor.advance(CallState.DISCONNECTED)
     transfer = BlindTransfer(session, transferor, transferee, request)

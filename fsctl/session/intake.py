@@ -280,10 +280,12 @@ class Intake:
             self._notify_refer(event)
         if event.subclass != "sofia::transferor" or transferor is None:
             return
+        if event.get("att_xfer_original_call_id"):
+            return  # attended; transfer_to may still be that of a blind one before it (sofia.c)
         kind, _, transferee_uuid = (event.variable("transfer_to") or "").partition(":")
         transferee = session.calls.get(transferee_uuid)
         if kind != "blind" or transferee is None:
-            return  # attended, or the transferee is another session's
+            return  # the transferee is another session's
         if session.transfers.knows(transferor, event.variable("sip_blind_transfer_event")):
             return  # told again, or late: its transferee has come home already
         session.board.give_way_to_blind(session)

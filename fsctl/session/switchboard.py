@@ -100,6 +100,10 @@ class Switchboard:
         session_id = snapshot.variable("fsctl_session") or ""
         session = self.sessions.get(session_id)
         if session is None or session.over:
+            if self.draining:
+                # What begins now would not be handed over any more, and be cut in the middle.
+                let_go(link)
+                return
             log.info("%s: taking over a transfer request", session_id)
             made = Session(self, session_id or _new_id(), link)
             made.scenario = self.scenarios.named(snapshot.variable("fsctl_scenario") or "")

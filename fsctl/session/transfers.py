@@ -367,13 +367,16 @@ class BlindTransfer:
         return commands
 
     def _notify(self) -> list[Command]:
-        """Take the report away from FreeSWITCH and send it ourselves (mod_sofia, NOTIFY event)."""
-        self._switch_reports = False
+        """Take the report away from FreeSWITCH and send it ourselves (mod_sofia, NOTIFY event).
+
+        Once it is ours it stays so: the variable may belong to the next REFER by then.
+        """
         reported, event = self.snapshot.reported, self.request.event
         assert reported is not None  # set by the very step that asks for the report
-        commands: list[Command] = [
-            UuidSetvar(self.transferee.channel_uuid, "blind_transfer_uuid", None)
-        ]
+        commands: list[Command] = []
+        if self._switch_reports:
+            commands.append(UuidSetvar(self.transferee.channel_uuid, "blind_transfer_uuid", None))
+        self._switch_reports = False
         if event is not None:
             commands.append(NotifyReferrer(self.transferor.channel_uuid, event, sipfrag(reported)))
         return commands

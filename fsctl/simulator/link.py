@@ -148,7 +148,8 @@ class Link:
     def _pump(self) -> None:
         try:
             while True:
-                while self._inbox and self.running:
+                # Of a leg that has gone, not even what waits to be read is obeyed (read_packet).
+                while self._inbox and self.running and self._keep_after_hangup():
                     self._obey(self._inbox.popleft())
                 self._send_events()
                 if not self.running or not self._keep_after_hangup():

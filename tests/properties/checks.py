@@ -26,7 +26,7 @@ def _reports(record: Record) -> Iterator[str]:
         got = len(refer.notifies)
         if got > 1:
             yield f"{refer}: {got} NOTIFYs"
-        elif not got and not _excused(record, refer):
+        elif not got and refer not in record.cut_short and not _excused(record, refer):
             yield f"{refer}: no NOTIFY"
         for notify in refer.notifies:
             yield from _truth(record, refer, notify)
@@ -42,6 +42,8 @@ def _excused(record: Record, refer: Refer) -> bool:
     ended_s = refer.ended_s
     if ended_s is None:
         return record.is_alone(refer) and record.left()
+    if any(other.succeeded and other.dialog is refer.dialog for other in record.refers):
+        return True  # let go, for another REFER of the same phone has succeeded
     return any(0 <= ended_s - left_s < CROSSING_S for left_s in record.byes_s())
 
 
@@ -88,7 +90,7 @@ def _partners(record: Record) -> Iterator[str]:
 
 def _dropped(record: Record) -> Iterator[str]:
     """As long as nobody has hung up, only they are let go who were told of success."""
-    if record.left() or (record.story.mode == "sample" and record.absences):
+    if record.left() or record.again or (record.story.mode == "sample" and record.absences):
         return  # a call of the scenario's own that comes home to nobody is hung up
     released = {
         id(dialog)

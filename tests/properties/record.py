@@ -72,6 +72,10 @@ class Record:
     controller: bool = False
     absences: list[tuple[float, float]] = field(default_factory=list)
     """From when until when there was no controller."""
+    again: bool = False
+    """The sample, which joins every target with the first caller, is asked for another transfer."""
+    cut_short: list[Refer] = field(default_factory=list)
+    """Those that a controller may have been about to report when it died."""
     stranded: bool = False
     """Something has happened that is known to leave somebody alone: see test_regressions."""
     violations: list[str] = field(default_factory=list)
