@@ -11,7 +11,8 @@ second. Should the second be gone when they are to meet, FreeSWITCH hangs up the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from fsctl.errors import ChannelGone
@@ -23,6 +24,7 @@ from fsctl.esl.commands import (
     UuidSetvarMulti,
     UuidTransfer,
 )
+from fsctl.session import safety
 from fsctl.session.call import Call
 from fsctl.session.dial import arming
 from fsctl.session.request import STALE
@@ -67,19 +69,21 @@ def joined(first_uuid: str) -> Command:
 
 def send_media_between(session: Session, one: Call, other: Call) -> None:
     """See ``Session.send_media_between``."""
-    _make_talkable(one, other)
-    if other is not one.partner:
-        join(session, one, other)
+    with _whoever_is_left(session, one, other):
+        _make_talkable(one, other)
+        if other is not one.partner:
+            join(session, one, other)
     _mute(one, False)
     _mute(other, False)
 
 
 def send_media_to(session: Session, one: Call, other: Call) -> None:
     """``other`` hears ``one``; what ``other`` says is muted until it is sent, too."""
-    _make_talkable(one, other)
-    if other is not one.partner:
-        join(session, one, other)
-        _mute(other, True)
+    with _whoever_is_left(session, one, other):
+        _make_talkable(one, other)
+        if other is not one.partner:
+            join(session, one, other)
+            _mute(other, True)
     _mute(one, False)
 
 
@@ -131,6 +135,18 @@ def part(session: Session, one: Call, other: Call) -> None:
         call.sent_for = True
     command = UuidTransfer(one.channel_uuid, RETURNING, RETURN_CONTEXT, leg="both")
     session.link.send(command).raise_for_error()
+
+
+@contextmanager
+def _whoever_is_left(session: Session, one: Call, other: Call) -> Iterator[None]:
+    """Who was to talk with somebody that has gone is not left in silence, nor a transferee ours."""
+    try:
+        yield
+    except ChannelGone:
+        for call in (one, other):
+            if call.alive and call.partner is None and session.transfers.moving(call) is None:
+                safety.forsaken(session, call, call.uses)
+        raise
 
 
 def _make_talkable(one: Call, other: Call) -> None:

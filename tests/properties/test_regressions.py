@@ -177,11 +177,7 @@ def test_the_transferee_leaves_on_its_way_to_another_controller(turns: int) -> N
     assert not wrong_in(Story("sample", "busy", "early media, then answers", moves))
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a party that a scenario has called leaves while the handler of its answer answers the "
-    "caller: the join fails, and nothing is done for a caller that the scenario has used",
-)
 def test_a_called_party_leaves_before_the_scenario_joins_it() -> None:
+    """While the handler of its answer answered the caller, who was left in silence."""
     moves = (Move("delays", "", "event CHANNEL_ANSWER"), Move("consults", "bob", "carol"))
     assert not wrong_in(Story("sample", "answers and leaves", "answers", moves))
