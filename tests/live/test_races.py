@@ -483,6 +483,23 @@ def test_limit_of_calls_is_reached(controller, phones, switch):
     bob.wait_over()
 
 
+@pytest.mark.parametrize("overload", ["switch", "refuse"])
+def test_a_call_above_the_limit_is_answered_at_once(controller, phones, switch, overload):
+    settings = sections(switch)
+    settings["server"] |= {"max_calls": 1, "overload": overload}
+    served = controller(settings)
+    talking(phones)
+    carol = phones.callee("1005")
+    dave = phones.caller("2005", "1005")
+    if overload == "switch":
+        dave.wait_talking()
+        assert hear_each_other(carol, dave)
+    else:
+        assert dave.wait_received(503).start_line == "SIP/2.0 503 Service Unavailable"
+        assert not carol.received("INVITE")
+    served.wait_log("1 sessions run")
+
+
 def test_eight_calls_each_with_a_transfer(served, phones, switch):
     pairs = []
     for n in range(8):
