@@ -47,6 +47,8 @@ _AWAITING_TARGET = (
     State.VOUCHED,
 )
 _JOINED = (State.JOINING, State.RELEASING, State.SUCCEEDED)
+_SHORT = (State.VOUCHED, State.JOINING, State.RECONNECTING)
+"""Of milliseconds: the timers in FreeSWITCH stay as they are."""
 _GIVE_UP = (Stimulus.DEADLINE, Stimulus.FAILURE_REPORTED)
 _GRACE_S = 3.0
 """FreeSWITCH's own timers end a wait first; ours follows this much later."""
@@ -290,6 +292,8 @@ class BlindTransfer:
     def _set_rescue(self) -> None:
         """Move the timers in FreeSWITCH with the deadline, or delete them: see session.rescue."""
         setting, state = DEADLINES.get(self.snapshot.state), self.snapshot.state
+        if state in _SHORT:
+            return
         commands: list[Command] = []
         for call, move in (
             (self.transferee, rescue.send_on),
