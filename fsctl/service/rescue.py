@@ -8,7 +8,8 @@ transfer goes to the next worker by the dialplan. Two kinds of legs are left:
 * **A transferor in CS_PARK.** When the target that rang at the death answers, FreeSWITCH reports
   200 and never hangs the transferor up; when the transferee leaves instead, it is not even told.
   Both end after 600 s only (``park_timeout``, sofia.c). Here the first is given its time to hang up
-  by itself and then hung up, the second is told 487 besides.
+  by itself and then hung up, the second is told 487 besides, unless its worker had told it and
+  died before it was released.
 * **A leg whose link was accepted but not yet served**: ``socket`` parks it for ever
   (mod_event_socket.c, socket_function: the listener has ended before switch_ivr_park). It looks
   like any leg that a worker holds, so all workers are asked first. It is sent through its own
@@ -30,15 +31,15 @@ import gevent
 from fsctl.errors import ChannelGone, CommandError, LinkError
 from fsctl.esl.client import SwitchClient
 from fsctl.esl.commands import (
-    NotifyReferrer,
     SchedHangup,
     ShowChannels,
     UuidExists,
     UuidGetvar,
     UuidTransfer,
 )
+from fsctl.session.report import TOLD, report
 from fsctl.settings import Settings
-from fsctl.sip.status import SipStatus, sipfrag
+from fsctl.sip.status import SipStatus
 
 log = logging.getLogger(__name__)
 
@@ -174,8 +175,9 @@ class Rescue:
         if client.api(UuidExists(transferee)).strip() != "true":
             log.warning("rescue: the transferee of %s has left", transferor)
             event = _variable(client, transferor, "sip_blind_transfer_event")
-            if event is not None:
-                client.send(NotifyReferrer(transferor, event, sipfrag(_LEFT)))
+            if event is not None and event != _variable(client, transferor, TOLD):
+                for command in report(transferor, event, _LEFT):
+                    client.send(command)
         elif _variable(client, transferee, "bridge_to") in (None, transferor):
             return False
         else:

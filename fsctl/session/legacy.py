@@ -10,11 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fsctl.errors import LinkError
-from fsctl.esl.commands import NotifyReferrer, SchedHangup, UuidGetvar
+from fsctl.esl.commands import SchedHangup, UuidGetvar
 from fsctl.session.call import Call
 from fsctl.session.events import TransferComplete, TransferFailed
+from fsctl.session.report import report
 from fsctl.session.request import refer_event, value_of
-from fsctl.sip.status import SipStatus, sipfrag, status_of_cause
+from fsctl.sip.status import SipStatus, status_of_cause
 
 if TYPE_CHECKING:
     from fsctl.session.session import Session
@@ -34,7 +35,7 @@ def forsaken(session: Session, transferor_uuid: str) -> None:
         seconds = session.settings.transfer.release_transferor_after_s
         session.link.send_all(
             [
-                NotifyReferrer(transferor_uuid, event, sipfrag(_LEFT)),
+                *report(transferor_uuid, event, _LEFT),
                 SchedHangup(seconds, transferor_uuid, "BLIND_TRANSFER"),
             ]
         )

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.commands import (
     Command,
-    NotifyReferrer,
     SchedDel,
     SchedHangup,
     UuidBreak,
@@ -25,8 +24,9 @@ from fsctl.esl.commands import (
 from fsctl.session.call import Call, CallState
 from fsctl.session.events import TransferComplete, TransferFailed
 from fsctl.session.joining import joining
+from fsctl.session.report import report
 from fsctl.session.request import RawRequest, refer_event, value_of
-from fsctl.sip.status import SipStatus, sipfrag
+from fsctl.sip.status import SipStatus
 from fsctl.transfer.transfer import DEADLINES, Action, State, Stimulus, Transfer, step
 
 if TYPE_CHECKING:
@@ -337,7 +337,7 @@ class BlindTransfer:
             UuidSetvar(self.transferee.channel_uuid, "blind_transfer_uuid", None)
         ]
         if event is not None:
-            commands.append(NotifyReferrer(self.transferor.channel_uuid, event, sipfrag(reported)))
+            commands += report(self.transferor.channel_uuid, event, reported)
         return commands
 
     def _tell_scenario(self) -> None:

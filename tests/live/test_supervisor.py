@@ -208,6 +208,21 @@ def test_killed_after_the_success(workers, phones, switch):
     assert bob.notifies() == ["SIP/2.0 200 OK"]
 
 
+def test_killed_after_the_transferor_was_told_that_the_transferee_left(workers, phones, switch):
+    """Between the report and the release: the rescue releases, and does not tell again."""
+    alice, bob = talking(phones)
+    carol = phones.callee("1002", [Ring()])
+    bob.refer(f"<{switch.uri('1002')}>")
+    carol.wait_sent(180)
+    alice.bye()
+    bob.wait_notify()
+    workers.kill()
+    bob.wait_over(timeout_s=8)
+    workers.served.wait_log("the transferee of")
+    switch.wait_no_channels(5)
+    assert bob.notifies() == ["SIP/2.0 487 Request Terminated"]
+
+
 # -- hanging
 
 
