@@ -18,6 +18,7 @@ from fsctl.esl.commands import Status
 from fsctl.esl.server import EslServer
 from fsctl.service import readiness
 from fsctl.service.ports import PrivatePort, split
+from fsctl.service.rescue import Rescue
 from fsctl.session.clock import Clock
 from fsctl.session.scenarios import Scenarios
 from fsctl.session.switchboard import Switchboard
@@ -27,6 +28,9 @@ log = logging.getLogger(__name__)
 
 LINKS_PER_CALL = 8
 """Every leg that comes home opens one more; the calls themselves are limited by the switchboard."""
+
+_SWITCH_GONE_S = 1.0
+"""When FreeSWITCH itself has gone, the kept link to it ends in that time, too."""
 
 
 class Worker:
@@ -58,6 +62,8 @@ class Worker:
         self._switch = _switch_client(settings)
         home = private.home if private else settings.server.home or "{}:{}".format(*self.address)
         self.switchboard = Switchboard(settings, home, scenarios, clock)
+        self.switchboard.on_link_lost = self._link_lost
+        self._rescue = Rescue(settings, home, self.legs)
 
     def _serving(self, listen: tuple[str, int] | socket.socket) -> EslServer:
         return EslServer(
@@ -128,6 +134,14 @@ class Worker:
             held.update(uuid for uuid, call in session.calls.items() if call.alive)
         return held
 
+    def _link_lost(self) -> None:
+        """FreeSWITCH goes on alone; what it would leave standing is settled as after a death."""
+        gevent.spawn_later(_SWITCH_GONE_S, self._look_after_legs)
+
+    def _look_after_legs(self) -> None:
+        if self._switch is not None and self._switch.connected.is_set():
+            self._rescue.look_after(self.switchboard.home)
+
     def stop(self, others_accept: bool = False) -> None:
         """Drain and stop. Legs of running calls can still come home meanwhile.
 
@@ -140,6 +154,7 @@ class Worker:
         self.switchboard.drain(self._settings.server.drain_timeout_s)
         for server in (self._server, *self._homes):
             server.stop()
+        self._rescue.stop()
         if self._switch is not None:
             self._switch.stop()
 

@@ -51,6 +51,8 @@ class Switchboard:
         self.scenarios = scenarios or Scenarios()
         """Those of new sessions; a session that runs keeps its own."""
         self.draining = False
+        self.on_link_lost: Callable[[], None] = lambda: None
+        """Called when a session has ended because its link broke, while its calls live."""
 
     def handle(self, link: Connection, snapshot: Event) -> None:
         """Serve one link until it is closed; called in a greenlet of its own."""
