@@ -63,13 +63,21 @@ class Switchboard:
             arrival.arrive(self, link, snapshot)
         elif context == REFER_CONTEXT:
             self._come_home(link, snapshot)
-        elif self.draining or len(self.sessions) >= self.settings.server.max_calls:
+        elif self._has_room(is_ours=context == LEGACY_CONTEXT):
+            begin = entry.legacy_transfer if context == LEGACY_CONTEXT else entry.new_call
+            self.run(Session(self, _new_id(), link), begin, link, snapshot)
+        else:
             log.warning("a call is left to the switch: %d sessions run", len(self.sessions))
             let_go(link)
-        elif context == LEGACY_CONTEXT:
-            self.run(Session(self, _new_id(), link), entry.legacy_transfer, link, snapshot)
-        else:
-            self.run(Session(self, _new_id(), link), entry.new_call, link, snapshot)
+
+    def _has_room(self, is_ours: bool) -> bool:
+        """Whether another session can run. Who drains goes on with the legs of its own calls.
+
+        A legacy transfer's transferee is one: FreeSWITCH alone would join it with its target, and
+        leave the transferor parked for ten minutes.
+        """
+        room = len(self.sessions) < self.settings.server.max_calls
+        return room and (is_ours or not self.draining)
 
     def give_way_to_blind(self, session: Session) -> None:
         """A blind REFER has moved a party of ``session``: attended requests of it are over."""

@@ -321,6 +321,25 @@ def test_reload_under_a_running_call(start, phones, switch):
     served.wait_log(f"(pid {mine}) ended with status 0")
 
 
+LEGACY = """
+from fsctl.scenario import CallAlerting, Scenario
+scenario = Scenario()
+
+@scenario.on(CallAlerting)
+def alerting(event):
+    event.session.connect(event.call, event.destination).handle_blind_transfer(False)
+"""
+
+
+def test_reload_under_a_call_that_is_transferred_in_legacy_mode(start, phones, switch):
+    """The leg that comes back is one of the old worker's calls: it serves it, and releases Bob."""
+    served = start(LEGACY, drain_timeout_s=20)
+    alice, bob = talking(phones)
+    os.kill(served.pid, signal.SIGHUP)
+    served.wait_log("reloaded")
+    transfers(bob, alice, phones.callee("1002"), switch)
+
+
 def test_reload_does_not_cut_calls_at_its_deadline(start, phones, switch):
     served = start(drain_timeout_s=0.2)
     workers = Workers(served, switch)
