@@ -44,7 +44,7 @@ class Judge:
         deaths = self._faults.deaths_between(start_s, time.monotonic())
         verdict, wrong = GOOD, _reports(talk, exact=not deaths)
         if went and deaths:
-            verdict = f"after a death: {went.splitlines()[0][:60]}"
+            verdict = "after a death: ended otherwise"
             wrong += [f"{phone.name} hears nothing" for phone in settle(talk, SETTLE_S)]
         elif went:
             wrong.append(went)

@@ -133,6 +133,35 @@ def test_stands_still_while_a_target_rings(served, phones, switch, number):
     assert len(bob.notifies()) == 1
 
 
+STOPS = """
+import os, signal
+from fsctl.scenario import BlindTransferRequested, Scenario
+scenario = Scenario()
+
+@scenario.on(BlindTransferRequested)
+def requested(event):
+    os.kill({pid}, signal.SIGSTOP)
+    event.session.connect(event.transferee, event.transfer_to)
+"""
+
+
+def test_stands_still_for_longer_than_a_command_may_take(controller, phones, switch):
+    """The transfer has failed, exactly once, and the first two talk on."""
+    served = controller(sections(switch), scenario=STOPS.format(pid=switch.pid))
+    served.expected_error = "CommandTimeout"
+    alice, bob = talking(phones)
+    carol = phones.callee("1002")
+    bob.command("refer", lines=[f"Refer-To: <{switch.uri('1002')}>"])
+    try:
+        served.wait_log("CommandTimeout", timeout_s=10)
+    finally:
+        os.kill(switch.pid, signal.SIGCONT)
+    assert bob.wait_notify() == "SIP/2.0 500 Server Internal Error"
+    assert hear_each_other(alice, bob)
+    assert len(bob.notifies()) == 1
+    assert not carol.received("INVITE")
+
+
 def test_a_link_breaks_while_a_target_rings(served, phones, switch):
     alice, bob = talking(phones)
     carol = phones.callee("1008", [Ring()])
