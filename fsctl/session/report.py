@@ -13,5 +13,10 @@ def report(transferor_uuid: str, event: str, status: SipStatus) -> list[Command]
     """Tell the transferor, and note that on its channel."""
     return [
         NotifyReferrer(transferor_uuid, event, sipfrag(status)),
-        UuidSetvar(transferor_uuid, TOLD, event),
+        note(transferor_uuid, event),
     ]
+
+
+def note(transferor_uuid: str, event: str) -> Command:
+    """Note that this REFER has been reported."""
+    return UuidSetvar(transferor_uuid, TOLD, event)

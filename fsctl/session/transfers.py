@@ -24,7 +24,7 @@ from fsctl.esl.commands import (
 from fsctl.session.call import Call, CallState
 from fsctl.session.events import TransferComplete, TransferFailed
 from fsctl.session.joining import joining
-from fsctl.session.report import report
+from fsctl.session.report import note, report
 from fsctl.session.request import RawRequest, refer_event, value_of
 from fsctl.sip.status import SipStatus
 from fsctl.transfer.transfer import DEADLINES, Action, State, Stimulus, Transfer, step
@@ -308,7 +308,7 @@ class BlindTransfer:
         transferee, transferor = self.transferee.channel_uuid, self.transferor.channel_uuid
         match action:
             case Action.NOTIFY_SUCCESS if stimulus is Stimulus.LEGS_JOINED:
-                return [] if self._switch_reports else self._notify()
+                return self._note_told() if self._switch_reports else self._notify()
             case Action.NOTIFY_SUCCESS | Action.NOTIFY_FAILURE:
                 return self._notify()
             case Action.HANG_UP_TARGET:
@@ -339,6 +339,11 @@ class BlindTransfer:
         if event is not None:
             commands += report(self.transferor.channel_uuid, event, reported)
         return commands
+
+    def _note_told(self) -> list[Command]:
+        """FreeSWITCH has reported success by itself: who takes over must not report again."""
+        event = self.request.event
+        return [] if event is None else [note(self.transferor.channel_uuid, event)]
 
     def _tell_scenario(self) -> None:
         session, call = self._session, self.transferor

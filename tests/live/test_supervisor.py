@@ -38,6 +38,15 @@ class Asked:
 ASKED = Asked()
 """
 
+LEGACY = """
+from fsctl.scenario import CallAlerting, Scenario
+scenario = Scenario()
+
+@scenario.on(CallAlerting)
+def alerting(event):
+    event.session.connect(event.call, event.destination).handle_blind_transfer(False)
+"""
+
 
 class Workers:
     """The workers of a running controller."""
@@ -223,6 +232,24 @@ def test_killed_after_the_transferor_was_told_that_the_transferee_left(workers, 
     assert bob.notifies() == ["SIP/2.0 487 Request Terminated"]
 
 
+@pytest.mark.parametrize("legacy", [False, True], ids=["in-session", "legacy"])
+def test_killed_after_the_success_and_the_talk_that_followed_is_over(start, phones, switch, legacy):
+    """The transferor, still to be released, is not told that its transferee has left."""
+    workers = Workers(start(LEGACY if legacy else ""), switch)
+    alice, bob = talking(phones)
+    carol = phones.callee("1002")
+    bob.refer(f"<{switch.uri('1002')}>")
+    bob.wait_notify()
+    assert hear_each_other(alice, carol)
+    carol.bye()
+    alice.wait_over()
+    workers.kill()
+    bob.wait_over(timeout_s=8)
+    workers.served.wait_log("the transferee of")
+    switch.wait_no_channels(5)
+    assert bob.notifies() == ["SIP/2.0 200 OK"]
+
+
 # -- hanging
 
 
@@ -319,16 +346,6 @@ def test_reload_under_a_running_call(start, phones, switch):
     carol.bye()
     alice.wait_received("BYE")
     served.wait_log(f"(pid {mine}) ended with status 0")
-
-
-LEGACY = """
-from fsctl.scenario import CallAlerting, Scenario
-scenario = Scenario()
-
-@scenario.on(CallAlerting)
-def alerting(event):
-    event.session.connect(event.call, event.destination).handle_blind_transfer(False)
-"""
 
 
 def test_reload_under_a_call_that_is_transferred_in_legacy_mode(start, phones, switch):
