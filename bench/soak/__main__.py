@@ -16,7 +16,7 @@ from bench.soak.conversations import MODES, RING_TIMEOUT_S
 from bench.soak.faults import HANG_TIMEOUT_S, WORKERS, Faults
 from bench.soak.judge import Judge
 from tests.live.lab import Controllers, NotInTime, Switch, wait_for
-from tests.live.lab.fsctl_process import REPOSITORY, Sections
+from tests.live.lab.fsctl_process import REPOSITORY, Section, Sections
 
 WARM_ROUNDS = 2
 GRACE_S = 60.0
@@ -25,17 +25,17 @@ SAMPLE = REPOSITORY / "examples" / "call_user_transfer.py"
 
 def settings(switch: Switch) -> Sections:
     """The first digit of a number says who transfers: the settings, FreeSWITCH, a scenario."""
-    route = {"kind": "user", "domain": switch.domain, "ring_timeout_s": RING_TIMEOUT_S}
-    own = {
+    route: Section = {"kind": "user", "domain": switch.domain, "ring_timeout_s": RING_TIMEOUT_S}
+    own: dict[str, Section] = {
         "in-session": {},
         "legacy": {"transfer_mode": "legacy"},
         "call_user": {"scenario": str(SAMPLE)},
     }
-    routes = [
+    routes: list[Section] = [
         {"name": mode, "match": f"{MODES[mode]}[0-9]{{3}}", **route, **keys}
         for mode, keys in own.items()
     ]
-    server = {"workers": WORKERS, "hang_timeout_s": HANG_TIMEOUT_S, "log_level": "debug"}
+    server: Section = {"workers": WORKERS, "hang_timeout_s": HANG_TIMEOUT_S, "log_level": "debug"}
     return {"server": server, "route": routes}
 
 

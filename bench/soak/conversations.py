@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from tests.live.lab import NotInTime, Phone, Phones, Refuse, Ring, Switch, free_port, wait_for
+from tests.live.lab import Phone, Phones, Refuse, Ring, Switch, free_port, wait_for
 from tests.live.lab.steps import RING_AND_ANSWER, Step
 
 PATIENCE_S = 10.0
@@ -91,19 +90,30 @@ class Conversation:
         self.leave(self.chance.choice((one, other)))
         self.over(one, other)
 
-    def channels(self) -> list[str]:
-        """The legs of ours that the switch still has."""
-        own = tuple(f"/{phone.number}@" for phone in self.made)
-        return [row["name"] for row in self.switch.channels() if any(n in row["name"] for n in own)]
-
     def wait_released(self, timeout_s: float) -> None:
-        """No leg of ours is left."""
-        wait_for(
-            lambda: not self.channels(),
-            timeout_s,
-            lambda: f"legs are left: {self.channels()}\n{self.switch.describe_channels()}",
-            0.2,
-        )
+        """No leg of ours is left. Raises NotInTime."""
+        own = [f"/{phone.number}@" for phone in self.made]
+
+        def released() -> bool:
+            names = [row["name"] for row in self.switch.channels()]
+            return not any(number in name for number in own for name in names)
+
+        wait_for(released, timeout_s, self.switch.describe_channels, 0.2)
+
+    def silent(self) -> list[str]:
+        """Who has a call and hears nothing, in an observation of some moments.
+
+        Not a transferor that waits for its report, or that was told success and is to be released.
+        """
+        found = []
+        for phone in self.made:
+            lines, talks = phone.notifies(), phone.received("ACK") or phone.sent("ACK")
+            waits = len(lines) < self.accepted.get(phone, 0) or "SIP/2.0 200 OK" in lines
+            if phone.open_calls() and talks and not waits:
+                heard = phone.media.observe(0.4)
+                if all(packet.kind == "silence" for packet in heard):
+                    found.append(f"{phone.name} hears nothing")
+        return found
 
 
 # -- the plots
@@ -181,30 +191,3 @@ PLOTS: tuple[Plot, ...] = (
     *(plain, answered, answered, fails, fails),
     *(answers_and_leaves, transferor_leaves, transferee_leaves),
 )
-
-
-# -- what holds whatever dies
-
-
-def settle(talk: Conversation, timeout_s: float) -> list[Phone]:
-    """Wait until whoever has a call hears something; those that do not in time.
-
-    Not a transferor that waits for its report, or that was told success and waits to be released.
-    """
-
-    def hears_nothing(phone: Phone) -> bool:
-        lines = phone.notifies()
-        waits = len(lines) < talk.accepted.get(phone, 0) or "SIP/2.0 200 OK" in lines
-        if not phone.open_calls() or not (phone.received("ACK") or phone.sent("ACK")) or waits:
-            return False
-        return not any(heard.kind != "silence" for heard in phone.media.observe(0.4))
-
-    silent: list[Phone] = []
-
-    def settled() -> bool:
-        silent[:] = filter(hears_nothing, talk.made)
-        return not silent
-
-    with contextlib.suppress(NotInTime):
-        wait_for(settled, timeout_s)
-    return silent

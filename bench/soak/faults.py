@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import signal
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from tests.live.lab import Controller, wait_for
 
 WORKERS = 2
+KILL_ALL = "kill all"
 HANG_TIMEOUT_S = 3.0
 DEADLINE_S = 20.0
 AFTERMATH_S = 2.0
 """A death is one of a conversation that begins so soon after it, too: a worker may be missing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Death:
-    """What it was, from when to when."""
-
-    what: str
-    start_s: float
-    end_s: float
 
 
 class Faults:
@@ -34,7 +26,8 @@ class Faults:
     def __init__(self, controller: Controller, start_again: Callable[[], Controller]) -> None:
         self.controller, self._start_again = controller, start_again
         self.done: Counter[str] = Counter()
-        self._deaths: list[Death] = []
+        self._deaths: list[tuple[str, float, float]] = []
+        """What it was, from when to when."""
         self._kinds = (
             *(self._kill, self._kill, self._kill, self._kill, self._hang, self._hang),
             *(self._reload, self._reload, self._reload, self._kill_all),
@@ -46,17 +39,17 @@ class Faults:
         name, start_s = fault.__name__.strip("_").replace("_", " "), time.monotonic()
         deadly = fault != self._reload
         if deadly:  # known while it lasts
-            self._deaths.append(Death(name, start_s, start_s + 3600))
+            self._deaths.append((name, start_s, math.inf))
         fault(chance)
         wait_for(self._all_serve, DEADLINE_S, lambda: f"{name}: all workers serve", 0.1)
         if deadly:
-            self._deaths[-1] = Death(name, start_s, time.monotonic() + AFTERMATH_S)
+            self._deaths[-1] = (name, start_s, time.monotonic() + AFTERMATH_S)
         self.done[name] += 1
         return name
 
     def deaths_between(self, start_s: float, end_s: float) -> list[str]:
         """The deaths that a conversation may have felt."""
-        return [each.what for each in self._deaths if each.start_s < end_s and each.end_s > start_s]
+        return [what for what, begin, end in self._deaths if begin < end_s and end > start_s]
 
     def log_mark(self) -> tuple[object, int]:
         """Where fsctl's log is now, for `log_since`."""

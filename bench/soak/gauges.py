@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tests.live.lab import Controller, Switch, processes
+from tests.live.lab import Controller, Switch
 from tests.live.lab.fsctl_process import State
+from tests.live.lab.processes import open_fds, resident_kb
 
 FSCTL_GROWTH_KB = 6 * 1024
 SWITCH_GROWTH_KB = 24 * 1024
@@ -31,12 +32,10 @@ class Reading:
 
     def row(self) -> str:
         """A line of the table."""
-        figures = f"{self.at_s:6.0f} {self.name:10} {self.pid:7} {self.fds:4}"
-        memory = f"{self.resident_kb / 1024:6.1f}"
-        if self.name != "worker":
-            return f"{figures} {memory}"
-        told = self.state
-        return f"{figures} {memory}  {told.sessions:8} {told.links:5} {told.greenlets:9}"
+        memory, told = self.resident_kb / 1024, self.state
+        figures = f"{self.at_s:6.0f} {self.name:10} {self.pid:7} {self.fds:4} {memory:6.1f}"
+        state = f"  {told.sessions:8} {told.links:5} {told.greenlets:9}"
+        return figures + (state if self.name == "worker" else "")
 
 
 def read(at_s: float, switch: Switch, controller: Controller) -> list[Reading]:
@@ -45,14 +44,7 @@ def read(at_s: float, switch: Switch, controller: Controller) -> list[Reading]:
     named = [("freeswitch", switch.pid), ("supervisor", controller.pid)]
     named += [("worker", pid) for pid in workers]
     return [
-        Reading(
-            at_s,
-            name,
-            pid,
-            processes.open_fds(pid),
-            processes.resident_kb(pid),
-            workers.get(pid, State()),
-        )
+        Reading(at_s, name, pid, open_fds(pid), resident_kb(pid), workers.get(pid, State()))
         for name, pid in named
     ]
 
@@ -80,11 +72,11 @@ def grown(readings: Sequence[Reading], last: Sequence[Reading], third_s: float) 
     found = []
     for each in last:
         early = [r for r in readings if r.pid == each.pid and third_s <= r.at_s < each.at_s]
+        if not early:
+            continue
         allowed = SWITCH_GROWTH_KB if each.name == "freeswitch" else FSCTL_GROWTH_KB
-        more = each.resident_kb - early[0].resident_kb if early else 0
-        who = f"{each.name} {each.pid}"
-        if early:
-            print(f"{who}: {more:+} KiB since {early[0].at_s:.0f} s (allowed {allowed})")
-        if more > allowed:
-            found.append(f"{who}: {more} KiB more than at {early[0].at_s:.0f} s")
+        more = each.resident_kb - early[0].resident_kb
+        text = f"{each.name} {each.pid}: {more:+} KiB since {early[0].at_s:.0f} s"
+        print(f"{text} (allowed {allowed})")
+        found += [text] if more > allowed else []
     return found

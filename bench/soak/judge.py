@@ -9,9 +9,9 @@ import traceback
 from collections import Counter
 from pathlib import Path
 
-from bench.soak.conversations import MODES, PLOTS, Conversation, Plot, settle
-from bench.soak.faults import Faults
-from tests.live.lab import NotInTime, Switch
+from bench.soak.conversations import MODES, PLOTS, Conversation, Plot
+from bench.soak.faults import KILL_ALL, Faults
+from tests.live.lab import NotInTime, Switch, wait_for
 
 RELEASE_S = 10.0
 RELEASE_AFTER_DEATH_S = 60.0
@@ -44,8 +44,11 @@ class Judge:
         deaths = self._faults.deaths_between(start_s, time.monotonic())
         verdict, wrong = GOOD, _reports(talk, exact=not deaths)
         if went and deaths:
-            verdict = "after a death: ended otherwise"
-            wrong += [f"{phone.name} hears nothing" for phone in settle(talk, SETTLE_S)]
+            silent, verdict = _silent(talk), "after a death: ended otherwise"
+            if silent and KILL_ALL in deaths:
+                verdict = "after the death of all: a leg was left standing"
+            else:
+                wrong += silent
         elif went:
             wrong.append(went)
         elif deaths:
@@ -56,8 +59,8 @@ class Judge:
         except NotInTime as error:
             wrong.append(str(error))
         missing = _reports(talk, exact=True)
-        if deaths and missing:
-            verdict = "after a death: a report is missing"
+        if went and deaths and missing:
+            verdict += ", a report is missing"
         ladder, problems = talk.phones.ladder(), talk.phones.finish()
         if problems and not deaths:
             wrong.append(f"a phone met something unexpected: {problems}")
@@ -82,6 +85,15 @@ def _play(talk: Conversation, plot: Plot) -> str:
     except (AssertionError, KeyError) as error:
         return f"{error}\n{''.join(traceback.format_tb(error.__traceback__)[-3:])}"
     return ""
+
+
+def _silent(talk: Conversation) -> list[str]:
+    """Whom a death has left in silence, beyond the time that everybody may need."""
+    try:
+        wait_for(lambda: not talk.silent(), SETTLE_S)
+    except NotInTime:
+        return talk.silent()
+    return []
 
 
 def _reports(talk: Conversation, exact: bool) -> list[str]:
