@@ -23,6 +23,8 @@ STOP = "stop"
 """Nobody accepts any more: the same, and refuse whoever still dials."""
 LEGS = "legs"
 """Name the channels that you hold; the report begins with the same word."""
+STATE = "state"
+"""Log how much is going on with you."""
 
 # Reports.
 ALIVE = "alive"

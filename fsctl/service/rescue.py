@@ -6,7 +6,8 @@ talk on, a callee or target that rings goes on ringing and is joined or refused,
 transfer goes to the next worker by the dialplan. Left is a transferor in CS_PARK: when the target
 that rang at the death answers, FreeSWITCH reports 200 and does not hang the transferor up; when
 the transferee leaves instead, it is not even told. Here the first is given its time to hang up by
-itself and then hung up, the second is told 487 besides.
+itself and then hung up, the second is told 487 besides, unless its worker had told it and died
+before it was released.
 
 Without us timers in FreeSWITCH do the same, later (``dialplan/refer.xml.j2``); they also send a leg
 on whose link was accepted and never served (``dialplan/controllers.xml.j2``).
@@ -25,14 +26,14 @@ import gevent
 from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.client import SwitchClient
 from fsctl.esl.commands import (
-    NotifyReferrer,
     SchedHangup,
     ShowChannels,
     UuidExists,
     UuidGetvar,
 )
+from fsctl.session.report import TOLD, report
 from fsctl.settings import Settings
-from fsctl.sip.status import SipStatus, sipfrag
+from fsctl.sip.status import SipStatus
 
 log = logging.getLogger(__name__)
 
@@ -136,8 +137,9 @@ class Rescue:
         if client.api(UuidExists(transferee)).strip() != "true":
             log.warning("rescue: the transferee of %s has left", transferor)
             event = _variable(client, transferor, "sip_blind_transfer_event")
-            if event is not None:
-                client.send(NotifyReferrer(transferor, event, sipfrag(_LEFT)))
+            if event is not None and event != _variable(client, transferor, TOLD):
+                for command in report(transferor, event, _LEFT):
+                    client.send(command)
         elif _variable(client, transferee, "bridge_to") in (None, transferor):
             return False
         else:

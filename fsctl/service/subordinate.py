@@ -19,7 +19,7 @@ from gevent.event import AsyncResult
 from fsctl import log as logs
 from fsctl import scenario
 from fsctl.errors import FsctlError
-from fsctl.service.control import ALIVE, FAILED, LEAVE, LEGS, READY, STOP, Channel, Job
+from fsctl.service.control import ALIVE, FAILED, LEAVE, LEGS, READY, STATE, STOP, Channel, Job
 from fsctl.service.ports import PrivatePort
 from fsctl.service.worker import Worker
 
@@ -30,6 +30,7 @@ def run(control: int) -> int:
     """Do the job that comes by the descriptor ``control``; 0 when it was ended in order."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's is for the supervisor
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # until there is a state to tell
     channel = Channel(_inherited(control))
     try:
         job = channel.receive_job()
@@ -44,6 +45,7 @@ def run(control: int) -> int:
         return 2
     order: AsyncResult[str] = AsyncResult()
     gevent.signal_handler(signal.SIGTERM, order.set, LEAVE)  # the others go on
+    gevent.signal_handler(signal.SIGUSR1, worker.tell_state)
     worker.start()
     channel.send(READY)
     greenlets = [
@@ -81,6 +83,8 @@ def _obey(channel: Channel, worker: Worker, order: AsyncResult[str]) -> None:
         if line == LEGS:
             with suppress(OSError):
                 channel.send(LEGS, *sorted(worker.legs()))
+        elif line == STATE:
+            worker.tell_state()
         elif not order.ready():
             order.set(line)
     if not order.ready():

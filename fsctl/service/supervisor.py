@@ -22,7 +22,7 @@ from fsctl import log as logs
 from fsctl.errors import FsctlError
 from fsctl.esl.sockets import address_of
 from fsctl.service import readiness
-from fsctl.service.control import LEAVE, STOP
+from fsctl.service.control import LEAVE, STATE, STOP
 from fsctl.service.member import Member
 from fsctl.service.ports import dialled_host, private_port, public_listener, refuse
 from fsctl.service.presence import Presence
@@ -87,6 +87,7 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             gevent.signal_handler(number, self._orders.put, _TERMINATE)
         gevent.signal_handler(signal.SIGHUP, self._orders.put, _RELOAD)
+        gevent.signal_handler(signal.SIGUSR1, self._ask_states)
         try:
             self._begin()
             while (order := self._orders.get()) != _TERMINATE:
@@ -173,6 +174,11 @@ class Supervisor:
         except (FsctlError, OSError) as error:
             log.error("worker %d: %s", number, error)
             gevent.spawn_later(_LAST_DELAY_S, self._replace, number)
+
+    def _ask_states(self) -> None:
+        """Have every worker log its state."""
+        for member in list(self._alive):
+            member.send(STATE)
 
     def _held(self) -> set[str] | None:
         """The channels of all workers that serve; None when one does not answer, or none does."""

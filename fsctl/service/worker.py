@@ -19,6 +19,7 @@ from fsctl.esl.server import EslServer
 from fsctl.service import readiness
 from fsctl.service.ports import PrivatePort, split
 from fsctl.service.presence import Presence
+from fsctl.service.rescue import Rescue
 from fsctl.session.clock import Clock
 from fsctl.session.scenarios import Scenarios
 from fsctl.session.switchboard import Switchboard
@@ -28,6 +29,9 @@ log = logging.getLogger(__name__)
 
 LINKS_PER_CALL = 8
 """Every leg that comes home opens one more; the calls themselves are limited by the switchboard."""
+
+_SWITCH_GONE_S = 1.0
+"""When FreeSWITCH itself has gone, the kept link to it ends in that time, too."""
 
 
 class Worker:
@@ -60,6 +64,8 @@ class Worker:
         home = private.home if private else settings.server.home or "{}:{}".format(*self.address)
         self._presence = self._own_presence(home) if private is None else None
         self.switchboard = Switchboard(settings, home, scenarios, clock)
+        self.switchboard.on_link_lost = self._link_lost
+        self._rescue = Rescue(settings, self.legs)
 
     def _own_presence(self, home: str) -> Presence | None:
         """Signs of life; those of several workers are their supervisor's matter."""
@@ -139,6 +145,14 @@ class Worker:
             held.update(uuid for uuid, call in session.calls.items() if call.alive)
         return held
 
+    def _link_lost(self) -> None:
+        """FreeSWITCH goes on alone; what it would leave standing is settled as after a death."""
+        gevent.spawn_later(_SWITCH_GONE_S, self._look_after_legs)
+
+    def _look_after_legs(self) -> None:
+        if self._switch is not None and self._switch.connected.is_set():
+            self._rescue.look_after(self.switchboard.home)
+
     def stop(self, others_accept: bool = False) -> None:
         """Drain and stop. Legs of running calls can still come home meanwhile.
 
@@ -153,6 +167,7 @@ class Worker:
             self._presence.stop()
         for server in (self._server, *self._homes):
             server.stop()
+        self._rescue.stop()
         if self._switch is not None:
             self._switch.stop()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from fsctl.errors import CallFailed, ChannelGone, LinkError
-from fsctl.esl.commands import Command, NotifyReferrer, UuidKill, UuidSetvar
+from fsctl.esl.commands import Command, UuidKill, UuidSetvar
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.esl.farewell import let_go
@@ -14,13 +14,14 @@ from fsctl.session.dial import CALLING
 from fsctl.session.dialstring import DialStringError
 from fsctl.session.events import BlindTransferRequested, CallAlerting, Resumed, Started
 from fsctl.session.outcome import bridge_status
+from fsctl.session.report import report
 from fsctl.session.request import BadRequest, read_request, refer_event
 from fsctl.session.rescue import disarm, send_on
 from fsctl.session.routing import NoRoute
 from fsctl.session.session import Session
 from fsctl.session.transfers import BlindTransfer, abandon
 from fsctl.sip.refer import ReferTo, allowed_headers
-from fsctl.sip.status import SipStatus, sipfrag
+from fsctl.sip.status import SipStatus
 from fsctl.sip.uri import Uri
 from fsctl.transfer.transfer import Stimulus
 
@@ -144,7 +145,7 @@ def _refuse_crossing(session: Session, running: BlindTransfer, snapshot: Event) 
     event = refer_event(session.link, transferee)
     commands: list[Command] = [UuidSetvar(target, "blind_transfer_uuid"), UuidKill(target)]
     if event is not None:
-        commands.append(NotifyReferrer(transferee, event, sipfrag(_PENDING)))
+        commands += report(transferee, event, _PENDING)
     session.link.send_all(commands)
     running.feed(Stimulus.TARGET_FAILED, _PENDING)
 

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from fsctl.esl.commands import SchedHangup, UuidExists
+from fsctl.esl.commands import UuidExists
 from fsctl.esl.events import Event
 from fsctl.session import calling, media, modes, safety
 from fsctl.session.call import Call, CallState
@@ -26,7 +26,7 @@ from fsctl.session.events import (
     ToneReceived,
 )
 from fsctl.session.joining import joined
-from fsctl.session.legacy import LegacyTransfer, forsaken
+from fsctl.session.legacy import LegacyTransfer, forsaken, succeeded
 from fsctl.session.outcome import hangup_status, returned_by_itself
 from fsctl.session.transfers import BlindTransfer, abandon
 from fsctl.sip.status import SipStatus
@@ -126,9 +126,7 @@ class Intake:
         for transfer in self._open_transfers():
             transfer.bridged({one, other})
         if session.native_transferor and session.link_leg in (first, second):
-            # Confirm mode parks the transferor for ten minutes; nobody else lets it go.
-            seconds = session.settings.transfer.release_transferor_after_s
-            session.link.send(SchedHangup(seconds, session.native_transferor, "BLIND_TRANSFER"))
+            succeeded(session, session.native_transferor)
             session.native_transferor = ""
 
     def _hangup(self, event: Event) -> None:

@@ -10,11 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fsctl.errors import LinkError
-from fsctl.esl.commands import NotifyReferrer, SchedHangup, UuidGetvar
+from fsctl.esl.commands import SchedHangup, UuidGetvar
 from fsctl.session.call import Call
 from fsctl.session.events import TransferComplete, TransferFailed
+from fsctl.session.report import note, report
 from fsctl.session.request import refer_event, value_of
-from fsctl.sip.status import SipStatus, sipfrag, status_of_cause
+from fsctl.sip.status import SipStatus, status_of_cause
 
 if TYPE_CHECKING:
     from fsctl.session.session import Session
@@ -34,10 +35,21 @@ def forsaken(session: Session, transferor_uuid: str) -> None:
         seconds = session.settings.transfer.release_transferor_after_s
         session.link.send_all(
             [
-                NotifyReferrer(transferor_uuid, event, sipfrag(_LEFT)),
+                *report(transferor_uuid, event, _LEFT),
                 SchedHangup(seconds, transferor_uuid, "BLIND_TRANSFER"),
             ]
         )
+
+
+def succeeded(session: Session, transferor_uuid: str) -> None:
+    """FreeSWITCH has joined the transferee with its target and reported that: note and release.
+
+    Confirm mode parks the transferor for ten minutes; nobody else lets it go.
+    """
+    event = refer_event(session.link, transferor_uuid)
+    noted = [] if event is None else [note(transferor_uuid, event)]
+    seconds = session.settings.transfer.release_transferor_after_s
+    session.link.send_all([*noted, SchedHangup(seconds, transferor_uuid, "BLIND_TRANSFER")])
 
 
 class LegacyTransfer:

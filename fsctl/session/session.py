@@ -134,6 +134,7 @@ class Session:
 
     def _end(self) -> None:
         self.over = True
+        lost = self.link.closed
         for transfer in self.transfers.open:
             transfer.hand_over()
             transfer.feed(Stimulus.SWITCH_LOST)
@@ -148,6 +149,8 @@ class Session:
         if self._given_away:
             self._links.give_up_current()
         self._links.end()
+        if lost and any(call.alive for call in self.calls.values()):
+            self.board.on_link_lost()
 
     def _say_terminating(self) -> None:
         if not self._terminating:

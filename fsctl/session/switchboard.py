@@ -54,6 +54,8 @@ class Switchboard:
         self.scenarios = scenarios or Scenarios()
         """Those of new sessions; a session that runs keeps its own."""
         self.draining = False
+        self.on_link_lost: Callable[[], None] = lambda: None
+        """Called when a session has ended because its link broke, while its calls live."""
 
     def handle(self, link: Connection, snapshot: Event) -> None:
         """Serve one link until it is closed; called in a greenlet of its own."""
@@ -65,11 +67,12 @@ class Switchboard:
             arrival.arrive(self, link, snapshot)
         elif context in (REFER_CONTEXT, RESCUE_CONTEXT):
             self._come_home(link, snapshot)
-        elif self.draining:
+        elif self.draining and context != LEGACY_CONTEXT:
             let_go(link)
         elif len(self.sessions) >= self.settings.server.max_calls:
             self._turn_away(link, snapshot)
         elif context == LEGACY_CONTEXT:
+            # Also who drains: FreeSWITCH alone would join them, and leave the transferor parked.
             self.run(Session(self, _new_id(), link), entry.legacy_transfer, link, snapshot)
         else:
             self.run(Session(self, _new_id(), link), entry.new_call, link, snapshot)

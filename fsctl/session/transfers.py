@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.commands import (
     Command,
-    NotifyReferrer,
     SchedDel,
     SchedHangup,
     UuidBreak,
@@ -27,8 +26,9 @@ from fsctl.session import rescue, safety
 from fsctl.session.call import Call, CallState
 from fsctl.session.events import TransferComplete, TransferFailed
 from fsctl.session.joining import joining
+from fsctl.session.report import note, report
 from fsctl.session.request import RawRequest, refer_event, value_of
-from fsctl.sip.status import SipStatus, sipfrag
+from fsctl.sip.status import SipStatus
 from fsctl.transfer.transfer import DEADLINES, Action, State, Stimulus, Transfer, step
 
 if TYPE_CHECKING:
@@ -336,7 +336,7 @@ class BlindTransfer:
         transferor = self.transferor.channel_uuid
         match action:
             case Action.NOTIFY_SUCCESS if stimulus is Stimulus.LEGS_JOINED:
-                return [] if self._switch_reports else self._notify()
+                return self._note_told() if self._switch_reports else self._notify()
             case Action.NOTIFY_SUCCESS | Action.NOTIFY_FAILURE:
                 return self._notify()
             case Action.HANG_UP_TARGET:
@@ -382,8 +382,13 @@ class BlindTransfer:
             commands.append(UuidSetvar(self.transferee.channel_uuid, "blind_transfer_uuid", None))
         self._switch_reports = False
         if event is not None:
-            commands.append(NotifyReferrer(self.transferor.channel_uuid, event, sipfrag(reported)))
+            commands += report(self.transferor.channel_uuid, event, reported)
         return commands
+
+    def _note_told(self) -> list[Command]:
+        """FreeSWITCH has reported success by itself: who takes over must not report again."""
+        event = self.request.event
+        return [] if event is None else [note(self.transferor.channel_uuid, event)]
 
     def _tell_scenario(self) -> None:
         session, call = self._session, self.transferor

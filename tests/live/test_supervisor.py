@@ -37,6 +37,15 @@ class Asked:
 ASKED = Asked()
 """
 
+LEGACY = """
+from fsctl.scenario import CallAlerting, Scenario
+scenario = Scenario()
+
+@scenario.on(CallAlerting)
+def alerting(event):
+    event.session.connect(event.call, event.destination).handle_blind_transfer(False)
+"""
+
 
 class Workers:
     """The workers of a running controller."""
@@ -46,7 +55,7 @@ class Workers:
 
     def homes(self):
         """Process id by private address, of all that were ever started."""
-        return self.served.workers()
+        return self.served.homes()
 
     def home(self):
         """Where the (only) call comes home to: it is on the channels."""
@@ -206,6 +215,39 @@ def test_killed_after_the_success(workers, phones, switch):
     assert bob.notifies() == ["SIP/2.0 200 OK"]
 
 
+def test_killed_after_the_transferor_was_told_that_the_transferee_left(workers, phones, switch):
+    """Between the report and the release: the rescue releases, and does not tell again."""
+    alice, bob = talking(phones)
+    carol = phones.callee("1002", [Ring()])
+    bob.refer(f"<{switch.uri('1002')}>")
+    carol.wait_sent(180)
+    alice.bye()
+    bob.wait_notify()
+    workers.kill()
+    bob.wait_over(timeout_s=8)
+    workers.served.wait_log("the transferee of")
+    switch.wait_no_channels(5)
+    assert bob.notifies() == ["SIP/2.0 487 Request Terminated"]
+
+
+@pytest.mark.parametrize("legacy", [False, True], ids=["in-session", "legacy"])
+def test_killed_after_the_success_and_the_talk_that_followed_is_over(start, phones, switch, legacy):
+    """The transferor, still to be released, is not told that its transferee has left."""
+    workers = Workers(start(LEGACY if legacy else ""), switch)
+    alice, bob = talking(phones)
+    carol = phones.callee("1002")
+    bob.refer(f"<{switch.uri('1002')}>")
+    bob.wait_notify()
+    assert hear_each_other(alice, carol)
+    carol.bye()
+    alice.wait_over()
+    workers.kill()
+    bob.wait_over(timeout_s=8)
+    workers.served.wait_log("the transferee of")
+    switch.wait_no_channels(5)
+    assert bob.notifies() == ["SIP/2.0 200 OK"]
+
+
 # -- hanging
 
 
@@ -302,6 +344,15 @@ def test_reload_under_a_running_call(start, phones, switch):
     carol.bye()
     alice.wait_received("BYE")
     served.wait_log(f"(pid {mine}) ended with status 0")
+
+
+def test_reload_under_a_call_that_is_transferred_in_legacy_mode(start, phones, switch):
+    """The leg that comes back is one of the old worker's calls: it serves it, and releases Bob."""
+    served = start(LEGACY, drain_timeout_s=20)
+    alice, bob = talking(phones)
+    os.kill(served.pid, signal.SIGHUP)
+    served.wait_log("reloaded")
+    transfers(bob, alice, phones.callee("1002"), switch)
 
 
 def test_reload_does_not_cut_calls_at_its_deadline(start, phones, switch):

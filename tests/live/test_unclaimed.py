@@ -153,7 +153,7 @@ def test_a_transfer_that_its_worker_does_not_claim_goes_to_another(controller, p
     alice, bob = talking(phones)
     carol = phones.callee("1002")
     (home,) = {switch.variable(row["uuid"], "fsctl_home") for row in switch.channels()}
-    pid = served.workers()[home]
+    pid = served.homes()[home]
     os.kill(pid, signal.SIGSTOP)
     bob.refer(f"<{switch.uri('1002')}>")
     assert bob.wait_notify(timeout_s=CLAIM_S) == "SIP/2.0 200 OK"

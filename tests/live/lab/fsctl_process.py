@@ -11,8 +11,10 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
+from tests.live.lab import processes
 from tests.live.lab.mortal import mortal
 from tests.live.lab.ports import LOCALHOST, free_port
 from tests.live.lab.waiting import wait_for
@@ -60,6 +62,15 @@ def _toml_value(value: Scalar) -> str:
         )
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What goes on in a worker, as it says itself."""
+
+    sessions: int = 0
+    links: int = 0
+    greenlets: int = 0
 
 
 class Controller:
@@ -134,7 +145,7 @@ class Controller:
             )
         wait_for(self._is_listening, START_DEADLINE_S, lambda: f"fsctl listens\n{self.log_text()}")
         self._first_descriptors = self.open_fds()
-        self._first_greenlets = self._state()[2]
+        self._first_greenlets = self._greenlets()
         return self
 
     def reload(self, scenario: str) -> None:
@@ -203,9 +214,18 @@ class Controller:
         """Whether the process lives."""
         return self._process is not None and self._process.poll() is None
 
-    def log_text(self) -> str:
-        """Everything it has printed."""
-        return self._log.read_text(errors="replace") if self._log.exists() else ""
+    def log_text(self, start: int = 0) -> str:
+        """Everything it has printed, or what came after the first ``start`` bytes."""
+        if not self._log.exists():
+            return ""
+        with self._log.open("rb") as log:
+            log.seek(start)
+            return log.read().decode(errors="replace")
+
+    @property
+    def log_size(self) -> int:
+        """How many bytes it has printed."""
+        return self._log.stat().st_size if self._log.exists() else 0
 
     def wait_log(self, text: str, timeout_s: float = 5.0) -> None:
         """Wait until it has printed ``text``."""
@@ -217,38 +237,46 @@ class Controller:
         """Process ids of its group that are alive (not zombies)."""
         if self._process is None:
             return []
-        return [pid for pid in _all_pids() if _group_of(pid) == self._process.pid]
+        return processes.group(self._process.pid)
 
-    def workers(self) -> dict[str, int]:
+    def homes(self) -> dict[str, int]:
         """Process id by private address, of all workers that a supervisor has ever started."""
         return {home: int(pid) for pid, home in _WORKER.findall(self.log_text())}
 
     def open_fds(self) -> int:
         """Open file descriptors, over all processes of its group."""
-        total = 0
-        for pid in self.processes():
-            with contextlib.suppress(OSError):
-                total += len(os.listdir(f"/proc/{pid}/fd"))
-        return total
+        return sum(map(processes.open_fds, self.processes()))
 
-    def _state(self) -> tuple[int, int, int]:
-        """Sessions, links and greenlets of the process; none of a supervisor with its workers."""
-        if not self.is_running or "supervisor" in self.log_text():
-            return 0, 0, 0
-        before = len(_STATE.findall(self.log_text()))
-        os.kill(self.pid, signal.SIGUSR1)
-        wait_for(
-            lambda: not self.is_running or len(_STATE.findall(self.log_text())) > before,
+    def workers(self) -> list[int]:
+        """Process ids that serve calls: the only process, or those that its supervisor watches."""
+        serving = [pid for pid in self.processes() if processes.catches(pid, signal.SIGUSR1)]
+        return [pid for pid in serving if pid != self.pid or len(serving) == 1]
+
+    def state(self, pid: int) -> State:
+        """Ask one worker how much is going on there; nothing when it is gone."""
+        start = self.log_size
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGUSR1)
+        told = wait_for(
+            lambda: _STATE.search(self.log_text(start)) or not processes.resident_kb(pid),
             START_DEADLINE_S,
             lambda: f"it tells its state\n{self.log_text()}",
         )
-        told = _STATE.findall(self.log_text())
-        sessions, links, greenlets = told[-1] if len(told) > before else (0, 0, 0)
-        return int(sessions), int(links), int(greenlets)
+        return State(*map(int, told.groups())) if isinstance(told, re.Match) else State()
+
+    def states(self) -> dict[int, State]:
+        """The state of every worker."""
+        return {pid: self.state(pid) for pid in self.workers()}
+
+    def _greenlets(self) -> int:
+        return self.state(self.pid).greenlets if self.workers() == [self.pid] else 0
 
     def _is_idle(self) -> bool:
-        sessions, links, greenlets = self._state()
-        return not sessions and not links and greenlets <= self._first_greenlets + LAZY_GREENLETS
+        """Without workers of its own that come and go, it has no more greenlets than before."""
+        told = self.states()
+        alone = told.get(self.pid, State())
+        busy = any(state.sessions or state.links for state in told.values())
+        return not busy and alone.greenlets <= self._first_greenlets + LAZY_GREENLETS
 
     def wait_no_growth(self, timeout_s: float = 5.0) -> None:
         """Wait until it has no more descriptors open than soon after its start."""
@@ -266,18 +294,3 @@ class Controller:
             lambda: f"no greenlet is left of {self._first_greenlets}\n{self.log_text()}",
             0.1,
         )
-
-
-def _all_pids() -> list[int]:
-    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
-
-
-def _group_of(pid: int) -> int:
-    """Process group of a live process; 0 for a zombie or one that is gone."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return 0
-    # the command's name stands in parentheses and may hold anything
-    state, _, group = stat.rpartition(")")[2].split()[:3]
-    return 0 if state in "ZX" else int(group)

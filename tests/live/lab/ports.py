@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import random
 import socket
+import threading
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -39,6 +40,7 @@ class PortBlock:
     first: int
     guard: socket.socket
     _next: int = field(default=1)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def take(self) -> int:
         """One port, free for UDP and TCP, and its odd neighbour too (RTP and RTCP share a pair).
@@ -47,8 +49,9 @@ class PortBlock:
         """
         last = _BLOCK_SIZE - _RTP_PORTS
         for _ in range(last // 2):
-            self._next = self._next + 2 if self._next + 3 < last else 2
-            port = self.first + self._next - self._next % 2
+            with self._lock:
+                self._next = self._next + 2 if self._next + 3 < last else 2
+                port = self.first + self._next - self._next % 2
             if _is_free(port) and _is_free(port + 1):
                 return port
         raise RuntimeError(f"no free port in {self.first}..{self.first + last}")

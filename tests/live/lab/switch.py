@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import tempfile
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,7 @@ class Switch:
 
     Attributes: ``sip_port`` and ``esl_port``, ``password``, ``profile`` (the sofia profile),
     ``context`` (where calls enter), ``domain`` (of the directory and of every phone's address),
-    ``root`` (all its files).
+    ``root`` (all its files). Several threads may use it at once.
     """
 
     def __init__(self, profile: str = "lab", context: str = "public") -> None:
@@ -71,6 +72,7 @@ class Switch:
         self.sip_port, self.esl_port = self._plan.sip_port, self._plan.esl_port
         self._process: subprocess.Popen[bytes] | None = None
         self._client: EslClient | None = None
+        self._lock = threading.RLock()
         self._users: dict[str, int] = {}
         self._installed: dict[str, str] = {}
 
@@ -82,6 +84,21 @@ class Switch:
         Raises AssertionError with the end of the log when that takes longer than 20 s.
         """
         self._write(switch_conf.files(self._plan))
+        return self._run()
+
+    def kill9(self) -> None:
+        """SIGKILL, as in a crash; its files stay, for `start_again`."""
+        assert self._process, "the switch is not running"
+        self._disconnect()
+        self._process.kill()
+        self._process.wait()
+        self._process = None
+
+    def start_again(self) -> Switch:
+        """Start it after `kill9`: on the same ports, with all that was installed."""
+        return self._run()
+
+    def _run(self) -> Switch:
         self._process = launch(self._binary, self.root, self.conf)
         try:
             wait_for(self._is_ready, START_DEADLINE_S, "FreeSWITCH is ready", poll_s=0.05)
@@ -93,15 +110,18 @@ class Switch:
 
     def stop(self) -> None:
         """Kill the process and remove its files."""
-        if self._client:
-            self._client.close()
-            self._client = None
+        self._disconnect()
         if self._process:
             # an orderly shutdown takes seconds and there is nothing to save
             self._process.kill()
             self._process.wait()
             self._process = None
         shutil.rmtree(self.root, ignore_errors=True)
+
+    def _disconnect(self) -> None:
+        if self._client:
+            self._client.close()
+            self._client = None
 
     @property
     def pid(self) -> int:
@@ -129,14 +149,14 @@ class Switch:
 
     def esl(self, command: str) -> str:
         """The reply to ``api COMMAND``. Raises OSError when the switch cannot be reached."""
-        if self._client is None:
-            self._client = EslClient("127.0.0.1", self.esl_port, PASSWORD, timeout_s=10.0)
-        try:
-            return self._client.api(command)
-        except OSError:
-            self._client.close()
-            self._client = None
-            raise
+        with self._lock:
+            if self._client is None:
+                self._client = EslClient("127.0.0.1", self.esl_port, PASSWORD, timeout_s=10.0)
+            try:
+                return self._client.api(command)
+            except OSError:
+                self._disconnect()
+                raise
 
     def uri(self, number: str) -> str:
         """The SIP URI at which this switch takes a call for ``number``."""
@@ -190,15 +210,18 @@ class Switch:
 
     def add_user(self, number: str, port: int) -> None:
         """``user/NUMBER@DOMAIN`` (and a plain call to NUMBER) rings the phone on ``port``."""
-        if self._users.get(number) == port:
-            return
-        self._users[number] = port
-        self._write({"directory/lab.xml": switch_conf.directory(self._plan, self._users)})
-        self._reload()
+        with self._lock:
+            if self._users.get(number) == port:
+                return
+            self._users[number] = port
+            self._write({"directory/lab.xml": switch_conf.directory(self._plan, self._users)})
+            self._reload()
 
     def remove_user(self, number: str) -> None:
         """Forget a number; calls to it fail from now on."""
-        if self._users.pop(number, None) is not None:
+        with self._lock:
+            if self._users.pop(number, None) is None:
+                return
             self._write({"directory/lab.xml": switch_conf.directory(self._plan, self._users)})
             self._reload()
 

@@ -89,9 +89,19 @@ def test_a_transferor_is_released_when_its_target_has_answered(switch, look) -> 
 
 def test_a_transferor_whose_transferee_left_is_told_and_released(switch, look) -> None:
     switch.channels[B] = transferor()
-    notify, release = look()
+    notify, mark, release = look()
     assert notify.startswith("sendevent NOTIFY / ") and "refer;id=7" in notify
     assert "SIP/2.0 487 Request Terminated" in notify
+    assert mark == f"uuid_setvar {B} fsctl_told refer;id=7"
+    assert release == f"sched_hangup +2 {B} BLIND_TRANSFER"
+
+
+@pytest.mark.parametrize(("told", "again"), [("refer;id=7", False), ("refer;id=5", True)])
+def test_a_transferor_is_not_told_twice(switch, look, told, again) -> None:
+    """Its worker died between the report and the release; an older REFER does not count."""
+    switch.channels[B] = transferor() | {"fsctl_told": told}
+    *notify, release = look()
+    assert bool(notify) == again
     assert release == f"sched_hangup +2 {B} BLIND_TRANSFER"
 
 

@@ -159,6 +159,19 @@ def test_a_second_order_ends_it_at_once(tmp_path) -> None:
         assert all(map(gone, pids))
 
 
+def test_a_worker_tells_its_state_and_nobody_dies_of_it(tmp_path) -> None:
+    with supervised(tmp_path) as served:
+        served.port  # noqa: B018
+        pids = [served.started(number)[0] for number in (1, 2)]
+        served.signal(signal.SIGUSR1)
+        for number in (1, 2):
+            served.wait_log(rf"\[worker {number}\] .*state: 0 sessions, 0 links, \d+ greenlets")
+        os.kill(pids[0], signal.SIGUSR1)
+        served.wait_log(r"\[worker 1\] .*state: ", 2)
+        served.signal(signal.SIGTERM)
+        assert served.wait() == 0
+
+
 def test_a_reload_replaces_all_and_refuses_nobody(tmp_path) -> None:
     with supervised(tmp_path, server="drain_timeout_s = 0.1") as served:
         port = served.port

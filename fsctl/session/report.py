@@ -1,0 +1,22 @@
+"""The one report of a REFER, and the mark on the transferor's channel that it has been sent."""
+
+from __future__ import annotations
+
+from fsctl.esl.commands import Command, NotifyReferrer, UuidSetvar
+from fsctl.sip.status import SipStatus, sipfrag
+
+TOLD = "fsctl_told"
+"""The ``Event`` of the REFER that was reported last: who takes over must not report it again."""
+
+
+def report(transferor_uuid: str, event: str, status: SipStatus) -> list[Command]:
+    """Tell the transferor, and note that on its channel."""
+    return [
+        NotifyReferrer(transferor_uuid, event, sipfrag(status)),
+        note(transferor_uuid, event),
+    ]
+
+
+def note(transferor_uuid: str, event: str) -> Command:
+    """Note that this REFER has been reported."""
+    return UuidSetvar(transferor_uuid, TOLD, event)

@@ -1,0 +1,176 @@
+"""FreeSWITCH dies or stands still, or only a link breaks: fsctl lets go, and serves what comes."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from tests.live.lab import Controller, Phones, Ring, Switch, wait_for
+from tests.live.lab.party import hear_each_other, sections, talking
+
+TELLS = """
+from fsctl.scenario import BlindTransferRequested, Scenario, Terminated, Terminating, TransferFailed
+scenario = Scenario()
+
+def tell(event):
+    print("TOLD", type(event).__name__, flush=True)
+
+for kind in (Terminating, Terminated, TransferFailed):
+    scenario.on(kind)(tell)
+
+def cut(session):
+    session.link.sock.shutdown(2)
+
+@scenario.on(BlindTransferRequested)
+def requested(event):
+    if event.transfer_to == "1009":
+        target = event.session.call_user("1009")
+        target.wait_connected()
+        event.session.send_media_between(event.transferee, target)
+        return
+    event.session.connect(event.transferee, event.transfer_to)
+    if event.transfer_to == "1008":
+        event.session.set_timeout(0.5, lambda: cut(event.session))
+"""
+
+
+@pytest.fixture(scope="module")
+def running_switch() -> Iterator[Switch]:
+    """A FreeSWITCH of this file's own: it does not survive the tests."""
+    switch = Switch()
+    try:
+        yield switch.start()
+    finally:
+        switch.stop()
+
+
+@pytest.fixture(params=[1, 2], ids=["alone", "two workers"])
+def served(request, controller, switch) -> Controller:
+    server = {"workers": request.param, "log_level": "info", "drain_timeout_s": 1.0}
+    return controller(sections(switch, ring_timeout_s=20, server=server), scenario=TELLS)
+
+
+def told(served: Controller) -> list[str]:
+    """What the scenario has heard."""
+    lines = served.log_text().splitlines()
+    return [line.split()[1] for line in lines if line.startswith("TOLD")]
+
+
+def wait_let_go(served: Controller) -> None:
+    """No worker has a session or a link any more."""
+
+    def let_go() -> bool:
+        return all(not state.sessions and not state.links for state in served.states().values())
+
+    wait_for(let_go, 5.0, lambda: f"fsctl lets go\n{served.log_text()}", 0.1)
+
+
+def serves_again(served: Controller, phones: Phones, switch: Switch) -> None:
+    """The switch comes back, and the next call and transfer work as if nothing had been."""
+    switch.start_again()
+    phones.hang_up()
+    alice, bob = talking(phones, number="1021")
+    carol = phones.callee("1022", [Ring()])
+    bob.refer(f"<{switch.uri('1022')}>")
+    carol.answer()
+    assert bob.wait_notify() == "SIP/2.0 200 OK"
+    assert hear_each_other(alice, carol)
+    bob.wait_over()
+    carol.bye()
+    alice.wait_over()
+
+
+def test_killed_while_two_talk(served, phones, switch):
+    talking(phones)
+    switch.kill9()
+    wait_let_go(served)
+    assert "link lost" in served.log_text()
+    assert told(served) == ["Terminating", "Terminated"]
+    serves_again(served, phones, switch)
+
+
+@pytest.mark.parametrize("number", ["1002", "1009"], ids=["connect", "call_user"])
+def test_killed_while_a_target_rings(served, phones, switch, number):
+    _, bob = talking(phones)
+    carol = phones.callee(number, [Ring()])
+    bob.refer(f"<{switch.uri(number)}>")
+    carol.wait_sent(180)
+    switch.kill9()
+    wait_let_go(served)
+    assert "link lost" in served.log_text()
+    assert sorted(told(served)) == ["Terminated", "Terminating", "TransferFailed"]
+    serves_again(served, phones, switch)
+
+
+def test_killed_again_and_again(served, phones, switch):
+    for number in ("1001", "1011"):
+        talking(phones, number=number)
+        switch.kill9()
+        wait_let_go(served)
+        switch.start_again()
+        phones.hang_up()
+    switch.kill9()
+    serves_again(served, phones, switch)
+
+
+@pytest.mark.parametrize("number", ["1002", "1009"], ids=["connect", "call_user"])
+def test_stands_still_while_a_target_rings(served, phones, switch, number):
+    """Nothing is lost: what the phones have said meanwhile is heard afterwards."""
+    alice, bob = talking(phones)
+    carol = phones.callee(number, [Ring()])
+    bob.refer(f"<{switch.uri(number)}>")
+    carol.wait_sent(180)
+    os.kill(switch.pid, signal.SIGSTOP)
+    carol.command("answer")
+    carol.wait_sent(200)
+    os.kill(switch.pid, signal.SIGCONT)
+    assert bob.wait_notify() == "SIP/2.0 200 OK"
+    assert hear_each_other(alice, carol)
+    bob.wait_over()
+    assert len(bob.notifies()) == 1
+
+
+STOPS = """
+import os, signal
+from fsctl.scenario import BlindTransferRequested, Scenario
+scenario = Scenario()
+
+@scenario.on(BlindTransferRequested)
+def requested(event):
+    os.kill({pid}, signal.SIGSTOP)
+    event.session.connect(event.transferee, event.transfer_to)
+"""
+
+
+def test_stands_still_for_longer_than_a_command_may_take(controller, phones, switch):
+    """The transfer has failed, exactly once, and the first two talk on."""
+    served = controller(sections(switch), scenario=STOPS.format(pid=switch.pid))
+    served.expected_error = "CommandTimeout"
+    alice, bob = talking(phones)
+    carol = phones.callee("1002")
+    bob.command("refer", lines=[f"Refer-To: <{switch.uri('1002')}>"])
+    try:
+        served.wait_log("CommandTimeout", timeout_s=10)
+    finally:
+        os.kill(switch.pid, signal.SIGCONT)
+    assert bob.wait_notify() == "SIP/2.0 500 Server Internal Error"
+    assert hear_each_other(alice, bob)
+    assert len(bob.notifies()) == 1
+    assert not carol.received("INVITE")
+
+
+def test_a_link_breaks_while_a_target_rings(served, phones, switch):
+    alice, bob = talking(phones)
+    carol = phones.callee("1008", [Ring()])
+    bob.refer(f"<{switch.uri('1008')}>")
+    carol.wait_sent(180)
+    served.wait_log("link lost")
+    wait_let_go(served)
+    carol.answer()
+    assert bob.wait_notify() == "SIP/2.0 200 OK"
+    assert hear_each_other(alice, carol)
+    bob.wait_over(8)
+    assert len(bob.notifies()) == 1
