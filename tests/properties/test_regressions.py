@@ -145,6 +145,17 @@ def test_the_next_refer_comes_before_the_news_of_the_bridge(moves: tuple[Move, .
     assert not wrong_in(Story("connect", "answers", "answers", moves))
 
 
+def test_a_transferee_transfers_the_loopback_with_which_it_is_joined_for_a_moment() -> None:
+    """The loopback stayed with whom it had called, who heard silence."""
+    moves = (
+        Move("delays", "", "event CHANNEL_HANGUP"),
+        Move("consults", "bob", "carol"),
+        Move("transfers to the one consulted", "bob"),
+        Move("refers", "alice", "carol", seconds=0.2),
+    )
+    assert not wrong_in(Story("connect", "answers", "answers", moves))
+
+
 @pytest.mark.xfail(
     strict=True,
     reason="by its bridge with the loopback, which the attended REFER has been granted, FreeSWITCH "

@@ -362,7 +362,9 @@ class AttendedTransfer:
         self._end(State.SUCCEEDED)
         session, seconds = self.session, self.session.settings.transfer.release_transferor_after_s
         released: list[Command] = [
-            SchedHangup(seconds, self.transferor.channel_uuid, "ATTENDED_TRANSFER")
+            SchedHangup(seconds, self.transferor.channel_uuid, "ATTENDED_TRANSFER"),
+            # It has gone with the join, unless a REFER of the transferee's has moved it before.
+            UuidKill(self._link.channel_uuid or ""),
         ]
         if self.replaced is not None:
             released.append(UuidKill(self.replaced.channel_uuid, "ATTENDED_TRANSFER"))
