@@ -153,7 +153,7 @@ def test_a_transferee_transfers_the_loopback_with_which_it_is_joined_for_a_momen
         Move("transfers to the one consulted", "bob"),
         Move("refers", "alice", "carol", seconds=0.2),
     )
-    assert not wrong_in(Story("connect", "answers", "answers", moves))
+    play(Story("connect", "answers", "answers", moves))
 
 
 @pytest.mark.xfail(
