@@ -131,11 +131,11 @@ class Player:
     def _note_known(self, move: Move, attended: bool) -> None:
         """After these a story may end badly: see test_regressions."""
         refers = self.record.refers
-        overtaking = not attended and any(r.line and not r.notifies for r in refers)
-        at_once = move.turns is not None
-        self.record.stranded = self.record.stranded or (overtaking and at_once)
-        if overtaking:
-            self.record.again = True  # whom the loopback calls is let go with it
+        blind_at_once = move.turns is not None and not attended
+        overtaking = blind_at_once and any(r.line and not r.notifies for r in refers)
+        self.record.stranded = self.record.stranded or overtaking
+        if not attended and any(r.line and r.line.state != "ended" for r in refers):
+            self.record.again = True  # whom the loopback of that one calls is let go with it
         once = self.story.mode == "sample" and any(refer.succeeded for refer in refers)
         if once and not self.strict:
             self.record.again = True
