@@ -28,6 +28,8 @@ from fsctl.session.events import (
 from fsctl.session.joining import joined
 from fsctl.session.legacy import LegacyTransfer, forsaken, succeeded
 from fsctl.session.outcome import hangup_status, returned_by_itself
+from fsctl.session.request import bridge_began
+from fsctl.session.rescue import disarm
 from fsctl.session.transfers import BlindTransfer, abandon
 from fsctl.sip.status import SipStatus
 from fsctl.transfer.transfer import Stimulus
@@ -127,7 +129,7 @@ class Intake:
             transfer.bridged({one, other})
         if session.native_transferor and session.link_leg in (first, second):
             succeeded(session, session.native_transferor)
-            session.native_transferor = ""
+            session.native_bridged, session.native_transferor = session.native_transferor, ""
 
     def _hangup(self, event: Event) -> None:
         session, call = self._session, self._call(event)
@@ -235,12 +237,19 @@ class Intake:
         for transfer in self._open_transfers():
             if transfer.target is dial.outgoing and transfer.target_left():
                 return
-        if session.native_transferor and dial.waiting.alive:
-            session.leave_to_switch(dial.waiting, SipStatus(487))  # gone before the join, too
+        if dial.native and dial.waiting.alive and self._given_up(dial):
+            if session.native_bridged:
+                session.link.send_all(disarm(session.native_bridged))
+            session.leave_to_switch(dial.waiting, SipStatus(487))
         elif dial.then is not None and dial.waiting.alive:
             dial.then()
         elif dial.waiting.alive and not session.is_waiting(dial.waiting):
             media.run(dial.waiting, "hangup", "NORMAL_CLEARING")
+
+    def _given_up(self, dial: Dial) -> bool:
+        """It left before FreeSWITCH had reported the join that was told of."""
+        waiting, called = dial.waiting.channel_uuid, dial.outgoing.channel_uuid
+        return not bridge_began(self._session.link, waiting, called)
 
     def _not_reached(self, dial: Dial, event: Event) -> None:
         status = dial.status(event)

@@ -109,6 +109,19 @@ def refer_event(link: Connection, transferor_uuid: str) -> str | None:
     return value_of(link.send(UuidGetvar(transferor_uuid, "sip_blind_transfer_event")).text)
 
 
+def bridge_began(link: Connection, channel_uuid: str, peer_uuid: str) -> bool:
+    """Whether the bridge of these two, which is over, had begun its work: FreeSWITCH reported it.
+
+    CHANNEL_BRIDGE comes before that. Source: ``bridge_to``, which a bridge that began unsets at its
+    end (switch_ivr_bridge.c, audio_bridge_thread), and one that was given up before does not.
+    Raises :class:`fsctl.errors.LinkError`.
+    """
+    names = ("last_bridge_to", "bridge_to")
+    replies = link.send_all([UuidGetvar(channel_uuid, name) for name in names])
+    begun, given_up = (value_of(reply.text) == peer_uuid for reply in replies)
+    return begun and not given_up
+
+
 def value_of(text: str) -> str | None:
     """Return the value in a reply to ``uuid_getvar``; None when unset or the channel is gone."""
     text = text.strip("\r\n")

@@ -79,6 +79,8 @@ class Session:
         """Transferor and transferee of a REFER whose transferee is on its way home to us."""
         self.native_transferor = ""
         """In the session of a legacy transfer's transferee: the transferor's channel."""
+        self.native_bridged = ""
+        """The same, when the transferee has been bridged."""
         self.parent_id = ""
         """In such a session: the one that the call had before, if its worker still runs it."""
         self.over = False

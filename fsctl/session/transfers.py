@@ -27,7 +27,7 @@ from fsctl.session.call import Call, CallState
 from fsctl.session.events import TransferComplete, TransferFailed
 from fsctl.session.joining import joining
 from fsctl.session.report import note, report
-from fsctl.session.request import RawRequest, refer_event, value_of
+from fsctl.session.request import RawRequest, bridge_began, refer_event, value_of
 from fsctl.sip.status import SipStatus
 from fsctl.transfer.transfer import DEADLINES, Action, State, Stimulus, Transfer, step
 
@@ -187,19 +187,15 @@ class BlindTransfer:
         """The target has hung up, and its transferee is back in our hands.
 
         True when it left before FreeSWITCH had reported the join: then the transfer goes on from
-        there. Source: ``bridge_to``, which a bridge that began its work unsets at its end
-        (switch_ivr_bridge.c, audio_bridge_thread), and one that was given up before does not.
+        there.
         """
         state, told_by_us = self.snapshot.state, not self._switch_reports
         if self.target is None or state not in (State.JOINING, State.RELEASING):
             return False
         if state is State.RELEASING and told_by_us:
             return False
-        names = ("last_bridge_to", "bridge_to")
         uuid, target = self.transferee.channel_uuid, self.target.channel_uuid
-        replies = self._session.link.send_all([UuidGetvar(uuid, name) for name in names])
-        begun, given_up = (value_of(reply.text) == target for reply in replies)
-        if begun and not given_up:
+        if bridge_began(self._session.link, uuid, target):
             self.feed(Stimulus.LEGS_JOINED)
             return False
         self.feed(Stimulus.JOIN_GIVEN_UP)
@@ -231,7 +227,7 @@ class BlindTransfer:
     def feed(self, stimulus: Stimulus, status: SipStatus | None = None) -> None:
         """Step the table and perform its actions. Link errors end the transfer as abandoned."""
         before = self.snapshot
-        if stimulus in _GIVE_UP and self._is_joined():
+        if stimulus in _GIVE_UP and before.state is not State.RELEASING and self._is_joined():
             log.info("%s transfer: %s, but the legs are joined", self._session.id, stimulus.value)
             rejoining = before.state is State.RECONNECTING
             stimulus = Stimulus.LEGS_REJOINED if rejoining else Stimulus.LEGS_JOINED
@@ -250,8 +246,8 @@ class BlindTransfer:
         )
         if self.snapshot.state is not before.state:
             self._set_deadline()
-            if stimulus is not Stimulus.SWITCH_LOST:
-                self._set_rescue()
+            if stimulus is not Stimulus.SWITCH_LOST and before.state is not State.RELEASING:
+                self._set_rescue()  # since then the timers may be another transfer's
         following = self._perform(stimulus, actions)
         if before.is_open and not self.is_open:
             self._tell_scenario()

@@ -145,6 +145,12 @@ def test_the_next_refer_comes_before_the_news_of_the_bridge(moves: tuple[Move, .
     assert not wrong_in(Story("connect", "answers", "answers", moves))
 
 
+def test_a_transferee_transfers_its_target_at_once() -> None:
+    """The end of its own transfer took the timer away that was to release it after the next one."""
+    moves = (Move("refers", "alice", "carol"), Move("refers", "bob", "carol", seconds=0.2))
+    assert not wrong_in(Story("connect", "answers", "answers", moves))
+
+
 def test_a_transferee_transfers_the_loopback_with_which_it_is_joined_for_a_moment() -> None:
     """The loopback stayed with whom it had called, who heard silence."""
     moves = (
