@@ -64,7 +64,7 @@ class Worker:
         home = private.home if private else settings.server.home or "{}:{}".format(*self.address)
         self._presence = self._own_presence(home) if private is None else None
         self.switchboard = Switchboard(settings, home, scenarios, clock)
-        self.switchboard.on_link_lost = self._link_lost
+        self.switchboard.on_stranded = self._stranded
         self._rescue = Rescue(settings, self.legs)
 
     def _own_presence(self, home: str) -> Presence | None:
@@ -145,13 +145,13 @@ class Worker:
             held.update(uuid for uuid, call in session.calls.items() if call.alive)
         return held
 
-    def _link_lost(self) -> None:
+    def _stranded(self, home: str) -> None:
         """FreeSWITCH goes on alone; what it would leave standing is settled as after a death."""
-        gevent.spawn_later(_SWITCH_GONE_S, self._look_after_legs)
+        gevent.spawn_later(_SWITCH_GONE_S, self._look_after_legs, home)
 
-    def _look_after_legs(self) -> None:
+    def _look_after_legs(self, home: str) -> None:
         if self._switch is not None and self._switch.connected.is_set():
-            self._rescue.look_after(self.switchboard.home)
+            self._rescue.look_after(home)
 
     def stop(self, others_accept: bool = False) -> None:
         """Drain and stop. Legs of running calls can still come home meanwhile.

@@ -94,6 +94,10 @@ def transfer_request(
         log.info("%s: the transferee left on its way to us: %s", session.id, error)
         session.return_link()
         session.gone(transferee, SipStatus(487))
+        if session.link is link:  # there is no other, and FreeSWITCH obeys nothing on this one
+            session.board.on_stranded(snapshot.variable("fsctl_home") or session.board.home)
+            transferor.advance(CallState.DISCONNECTED)  # as far as we are concerned
+            return
         abandon(session, transferor, transferee)
         return
     session.settle_link()

@@ -152,7 +152,7 @@ class Session:
             self._links.give_up_current()
         self._links.end()
         if lost and any(call.alive for call in self.calls.values()):
-            self.board.on_link_lost()
+            self.board.on_stranded(self.board.home)
 
     def _say_terminating(self) -> None:
         if not self._terminating:

@@ -54,8 +54,8 @@ class Switchboard:
         self.scenarios = scenarios or Scenarios()
         """Those of new sessions; a session that runs keeps its own."""
         self.draining = False
-        self.on_link_lost: Callable[[], None] = lambda: None
-        """Called when a session has ended because its link broke, while its calls live."""
+        self.on_stranded: Callable[[str], None] = lambda home: None
+        """Called when legs that came home to this address live on, and no link leads to them."""
 
     def handle(self, link: Connection, snapshot: Event) -> None:
         """Serve one link until it is closed; called in a greenlet of its own."""

@@ -179,9 +179,9 @@ def test_a_blind_refer_overtakes_an_attended_one_that_is_granted() -> None:
 @pytest.mark.xfail(
     strict=True,
     reason="the transferee leaves on its way to a controller that is new, and its link, the only "
-    "one by which the transferor could be told, with it: FreeSWITCH obeys nothing on the link of a "
-    "leg that has hung up before `linger` (mod_event_socket.c, read_packet), and keeps the "
-    "transferor parked for ten minutes",
+    "one by which the transferor could be told, with it: FreeSWITCH obeys nothing on the link of "
+    "a leg that has gone before `linger` (mod_event_socket.c, read_packet). The transferor is told "
+    "by FreeSWITCH's own event socket where there is one, and else only released, by a timer",
 )
 @pytest.mark.parametrize("turns", [0, 3, 6])
 def test_the_transferee_leaves_on_its_way_to_another_controller(turns: int) -> None:
