@@ -7,19 +7,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from fsctl.esl.commands import Originate, UuidGetvar
+from fsctl.esl.commands import Command, Originate, UuidGetvar
 from fsctl.esl.connection import Connection
 from fsctl.session.attended.elsewhere import find_elsewhere
 from fsctl.session.call import Call
 from fsctl.session.dial import arming, called_variables
 from fsctl.session.dialstring import DialString
 from fsctl.session.identity import presented
-from fsctl.session.request import value_of
+from fsctl.session.report import report
+from fsctl.session.request import refer_event, value_of
 from fsctl.sip.refer import ReferTo, Replaces, parse_refer_to, parse_replaces
+from fsctl.sip.status import SipStatus
 
 if TYPE_CHECKING:
     from fsctl.session.switchboard import Switchboard
 
+_PENDING = SipStatus(491)
 _PARK_TIMEOUT_S = 10
 """A target that has answered waits so long to be joined; it hangs up then, should we have died."""
 
@@ -92,6 +95,19 @@ def calling_anew(transferor: Call, transferee: Call, refer_to: ReferTo) -> tuple
     variables |= {"ignore_early_media": "true", "park_timeout": str(_PARK_TIMEOUT_S)}
     dial_string = DialString(routed.endpoint, variables)
     return target, Originate(dial_string.format_for_originate())
+
+
+def refuse_moved(link: Connection, transferee_uuid: str, loopback_uuid: str) -> list[Command]:
+    """Return what refuses a REFER of the transferee's that has moved the loopback, not its target.
+
+    The two were bridged for a moment. FreeSWITCH reports nothing once the loopback is gone; it has
+    reported success if the loopback has been bridged with somebody else by then.
+    """
+    asked = ((transferee_uuid, "blind_transfer_uuid"), (loopback_uuid, "bridge_to"))
+    replies = link.send_all([UuidGetvar(uuid, name) for uuid, name in asked])
+    moved, partner = (value_of(reply.text) for reply in replies)
+    event = refer_event(link, transferee_uuid) if moved == loopback_uuid else None
+    return [] if event is None or partner is not None else report(transferee_uuid, event, _PENDING)
 
 
 def _find(board: Switchboard, link: Connection, named: Replaces) -> Call | None:

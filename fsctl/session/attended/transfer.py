@@ -33,7 +33,7 @@ from fsctl.esl.commands import (
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.esl.farewell import let_go
-from fsctl.session.attended.request import calling_anew, read_attended
+from fsctl.session.attended.request import calling_anew, read_attended, refuse_moved
 from fsctl.session.call import Call
 from fsctl.session.dial import Dial, arming
 from fsctl.session.dialstring import DialStringError
@@ -363,7 +363,7 @@ class AttendedTransfer:
         session, seconds = self.session, self.session.settings.transfer.release_transferor_after_s
         released: list[Command] = [
             SchedHangup(seconds, self.transferor.channel_uuid, "ATTENDED_TRANSFER"),
-            # It has gone with the join, unless a REFER of the transferee's has moved it before.
+            *refuse_moved(session.link, self.transferee.channel_uuid, self._other_half),
             UuidKill(self._link.channel_uuid or ""),
         ]
         if self.replaced is not None:
