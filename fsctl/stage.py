@@ -45,7 +45,7 @@ class Stage:
         self.worker = Worker(listening, scenarios, clock)
         home = "{}:{}".format(*self.worker.address)
         self._rendered = Path(tempfile.mkdtemp(prefix="fsctl-stage-"))
-        plan = replace(chosen.dialplan, controllers=(home,), event_socket=False)
+        plan = replace(chosen.dialplan, controllers=(home,), event_socket=False, only_living=False)
         dialplan.render(replace(chosen, dialplan=plan), self._rendered)
         self.worker.start()
         self.switch = SimulatedSwitch(

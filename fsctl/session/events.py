@@ -202,7 +202,8 @@ class TransferComplete(CallEvent):
 class TransferFailed(CallEvent):
     """A transfer has failed with the target's code and phrase; ``role`` as in TransferComplete.
 
-    The first two talk on, or the party that would not go elsewhere stays with us.
+    The first two talk on, or the party that would not go elsewhere stays with us. Has the
+    transferor left, then FreeSWITCH calls it again, unless a handler uses the transferee.
     """
 
     code: int

@@ -22,7 +22,6 @@ from fsctl.esl.commands import (
     Originate,
     SchedDel,
     SchedHangup,
-    SchedTransfer,
     UuidExists,
     UuidGetvar,
     UuidKill,
@@ -144,7 +143,6 @@ def test_a_transfer_takes_an_extension_with_spaces(client: SwitchClient, channel
 
 def test_timers_are_deleted_by_the_channels_uuid(client: SwitchClient, channel: str) -> None:
     assert client.api(SchedHangup(600, channel)) == "+OK\n"
-    assert client.api(SchedTransfer(600, channel, "it's a b", "public")) == "+OK\n"
     assert client.api(SchedDel(channel)) == "+OK Deleted: 2\n"
 
 

@@ -152,15 +152,16 @@ def test_a_transferee_transfers_its_target_at_once() -> None:
 
 
 @pytest.mark.parametrize("seconds", [0.2, 0.3])
+@pytest.mark.parametrize("to", ["carol", "nobody"])
 def test_a_transferee_transfers_the_loopback_with_which_it_is_joined_for_a_moment(
-    seconds: float,
+    to: str, seconds: float
 ) -> None:
     """The loopback stayed with whom it had called, who heard silence."""
     moves = (
         Move("delays", "", "event CHANNEL_HANGUP"),
         Move("consults", "bob", "carol"),
         Move("transfers to the one consulted", "bob"),
-        Move("refers", "alice", "carol", seconds=seconds),
+        Move("refers", "alice", to, seconds=seconds),
     )
     play(Story("connect", "answers", "answers", moves))
 

@@ -389,8 +389,13 @@ class AttendedTransfer:
         self._tell_failure(_FORBIDDEN if refused else _BROKEN)
 
     def _loopback_gone(self) -> None:
-        """FreeSWITCH has ended it: it waited long enough, or the transferor hung up."""
-        if self.state in (*_OPEN, State.ANSWERED):
+        """FreeSWITCH has ended it: it waited long enough, or the transferor hung up.
+
+        Or a REFER of the transferee's has moved it, after their bridge and before we heard of that.
+        """
+        if self.state is State.ANSWERED:
+            self._unbridged()
+        elif self.state in _OPEN:
             self._fail()
 
     def _fail(self) -> None:
@@ -455,8 +460,9 @@ class AttendedTransfer:
 
     def _command(self, *commands: Command) -> None:
         """Send by the loopback's link; when that is lost, `_loopback_gone` follows by itself."""
+        link = self.session.link if self._link.closed else self._link
         try:
-            self._link.send_all(commands)
+            link.send_all(commands)
         except (LinkError, ChannelGone) as error:
             log.info("%s: attended transfer: %s", self.session.id, error)
 
