@@ -81,8 +81,10 @@ class Member:
 
     @property
     def serves(self) -> bool:
-        """Whether it accepts, as far as we have heard lately."""
-        return self.ready_since is not None and time.monotonic() - self._heard_at < _QUIET_S
+        """Whether somebody answers at its port, now or in a moment: it starts, or was heard of."""
+        if self.ready_since is None:
+            return not self.ended.is_set()
+        return time.monotonic() - self._heard_at < _QUIET_S
 
     def wait_ready(self) -> None:
         """Wait until it accepts. Raises WorkerFailed."""

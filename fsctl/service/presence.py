@@ -39,7 +39,7 @@ class Presence:
     ) -> None:
         self._addresses = addresses
         self._shown: set[str] = set()
-        self._client = SwitchClient(host, port, password, on_connected=self._show)
+        self._client = SwitchClient(host, port, password, on_connected=self.show)
         self._runner: gevent.Greenlet[[], None] | None = None
 
     def start(self) -> None:
@@ -47,7 +47,7 @@ class Presence:
         self._client.start()
         try:
             self._client.wait_connected(_FIRST_S)
-            self._show()
+            self.show()
         except LinkError as error:
             log.warning("FreeSWITCH does not know of us yet, and will not dial us: %s", error)
         self._runner = gevent.spawn(self._run)
@@ -64,9 +64,10 @@ class Presence:
     def _run(self) -> None:
         while True:
             gevent.sleep(PERIOD_S)
-            self._show()
+            self.show()
 
-    def _show(self) -> None:
+    def show(self) -> None:
+        """Give the signs of those that serve now, and take back those of the others."""
         wanted = set(self._addresses())
         commands = [command for address in sorted(wanted) for command in _renewed(address)]
         for address in sorted(self._shown - wanted):

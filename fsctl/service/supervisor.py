@@ -127,6 +127,8 @@ class Supervisor:
         if self._stopping:
             member.send(STOP)
         log.info("%r starts, home is %s", member, member.private.home)
+        if self._presence is not None:
+            self._presence.show()  # before it can have a call that comes home
         return member
 
     def _show_presence(self) -> None:
@@ -141,7 +143,8 @@ class Supervisor:
 
     def _served(self) -> set[str]:
         served = {member.private.home for member in self._alive if member.serves}
-        accepting = any(member is not None and member.serves for member in self._members.values())
+        members = (each for each in self._members.values() if each is not None)
+        accepting = any(each.ready_since is not None and each.serves for each in members)
         return served | ({self._public} if accepting and not self._stopping else set())
 
     # -- deaths -----------------------------------------------------------------------------

@@ -185,9 +185,6 @@ class Player:
 
     def _note_death(self, move: Move) -> None:
         """What a death in the middle of something leaves behind: nobody else knows of it."""
-        # A leg whose link is accepted and cut before `connect` parks for ever (mod_event_socket.c).
-        unserved = any(not link.connected for link in self.world.switch.links)
-        self.record.stranded = self.record.stranded or unserved
         if move.turns is not None or any(each.what == "delays" for each in self.story.moves):
             # The first two may have been joined again, and the report was to follow that.
             self.record.cut_short += [r for r in self.record.refers if not r.notifies]
@@ -200,8 +197,11 @@ class Player:
         return move.turns is None and not self.record.pending_refers()
 
     def _pairs(self) -> set[frozenset[str]]:
-        channels = self.world.switch.channels.values()
-        return {frozenset((c.uuid, c.bridged_to.uuid)) for c in channels if c.bridged_to}
+        bridged = [c for c in self.world.switch.channels.values() if c.bridged_to]
+        pairs = (frozenset((c.uuid, c.bridged_to.uuid)) for c in bridged if c.bridged_to)
+        # A loopback is joined for a moment only, to be replaced.
+        loopbacks = {c.uuid for c in bridged if c.name.startswith("loopback/")}
+        return {pair for pair in pairs if not pair & loopbacks}
 
     def _check_pairs(self, before: set[frozenset[str]]) -> None:
         if before:
