@@ -93,11 +93,16 @@ def test_transferor_leaves_after_the_202(parties, phones, switch, delay_ms):
 
 @pytest.mark.parametrize("delay_ms", [0, 280])
 def test_transferor_leaves_and_the_target_is_busy(parties, phones, switch, delay_ms):
-    """Nobody is left to be joined with: the transferee's call ends, and no leg stays."""
+    """It is called again; where it cannot be, the transferee's call ends, and no leg stays."""
     transferor, transferee = parties
     phones.callee("1002", [Ring(), Pause(delay_ms or 1), Refuse(486, "Busy")])
     transferor.refer(f"<{switch.uri('1002')}>")
     transferor.bye()
+    if transferor.number == "1001":  # the other one has no telephone that could be called
+        transferor.wait_received("INVITE", times=2)
+        assert hear_each_other(transferee, transferor)
+        transferee.bye()
+        transferor.wait_over()
     transferee.wait_over()
     no_leg_is_left(switch)
 
@@ -240,13 +245,28 @@ def test_stalled_beyond_the_ring_timeout(controller, phones, switch):
     assert len(bob.notifies()) == 1
 
 
-def test_stalled_for_three_seconds(parties, phones, switch, frozen):
+def test_stalled_for_a_moment(parties, phones, switch, frozen):
     transferor, transferee = parties
     target = phones.callee("1002")
     with frozen:
         transferor.refer(f"<{switch.uri('1002')}>")
-        later(3000)
+        later(700)
     assert transferor.wait_notify() == "SIP/2.0 200 OK"
+    assert hear_each_other(transferee, target)
+    transferor.wait_over()
+
+
+def test_stalled_for_longer_than_anybody_waits(parties, phones, switch, frozen):
+    """FreeSWITCH ends the transfer by itself, and the next one works again."""
+    transferor, transferee = parties
+    target = phones.callee("1002")
+    with frozen:
+        transferor.refer(f"<{switch.uri('1002')}>")
+        assert transferor.wait_notify() == "SIP/2.0 403 Forbidden"
+    assert hear_each_other(transferee, transferor)
+    switch.wait(switch.living, what="FreeSWITCH knows it again")
+    transferor.refer(f"<{switch.uri('1002')}>")
+    assert transferor.wait_notify(2) == "SIP/2.0 200 OK"
     assert hear_each_other(transferee, target)
     transferor.wait_over()
 

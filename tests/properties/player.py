@@ -134,7 +134,7 @@ class Player:
         blind_at_once = move.turns is not None and not attended
         overtaking = blind_at_once and any(r.line and not r.notifies for r in refers)
         self.record.stranded = self.record.stranded or overtaking
-        if not attended and any(r.line and r.line.state != "ended" for r in refers):
+        if not attended and self._is_replacing():
             self.record.again = True  # whom the loopback of that one calls is let go with it
         once = self.story.mode == "sample" and any(refer.succeeded for refer in refers)
         if once and not self.strict:
@@ -194,14 +194,16 @@ class Player:
         self.record.absences.append((self.world.switch.clock.now_s, math.inf))
 
     def _is_at_rest(self, move: Move) -> bool:
-        return move.turns is None and not self.record.pending_refers()
+        under_way = self.record.pending_refers() or self._is_replacing()
+        return move.turns is None and not under_way
+
+    def _is_replacing(self) -> bool:
+        """An attended transfer has not ended: its transferor has still got its second line."""
+        return any(r.line and r.line.state != "ended" for r in self.record.refers)
 
     def _pairs(self) -> set[frozenset[str]]:
-        bridged = [c for c in self.world.switch.channels.values() if c.bridged_to]
-        pairs = (frozenset((c.uuid, c.bridged_to.uuid)) for c in bridged if c.bridged_to)
-        # A loopback is joined for a moment only, to be replaced.
-        loopbacks = {c.uuid for c in bridged if c.name.startswith("loopback/")}
-        return {pair for pair in pairs if not pair & loopbacks}
+        channels = self.world.switch.channels.values()
+        return {frozenset((c.uuid, c.bridged_to.uuid)) for c in channels if c.bridged_to}
 
     def _check_pairs(self, before: set[frozenset[str]]) -> None:
         if before:
