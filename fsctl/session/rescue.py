@@ -24,14 +24,20 @@ from fsctl.esl.events import Event
 log = logging.getLogger(__name__)
 
 RESCUE_CONTEXT = "fsctl_rescue"
+_NONE_DELETED = "+OK Deleted: 0"
 
 
-def claim(link: Connection, snapshot: Event) -> None:
-    """The leg that opened ``link`` is ours: the dialplan's timer is not to send it on."""
+def claim(link: Connection, snapshot: Event) -> bool:
+    """Delete the dialplan's timer: the leg that opened ``link`` is ours.
+
+    False: too late. The timer has sent the leg on, and it is somebody else's by now.
+    """
     try:
-        link.post(SchedDel(snapshot.channel_uuid or ""))
+        reply = link.send(SchedDel(snapshot.channel_uuid or ""))
     except (LinkError, ChannelGone) as error:
         log.info("[%s] not claimed: %s", link.log_id, error)
+        return True  # whoever serves it will see
+    return snapshot.variable("fsctl_claimable") is None or reply.text.strip() != _NONE_DELETED
 
 
 def send_on(channel_uuid: str, after_s: float) -> list[Command]:

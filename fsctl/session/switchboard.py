@@ -59,7 +59,11 @@ class Switchboard:
 
     def handle(self, link: Connection, snapshot: Event) -> None:
         """Serve one link until it is closed; called in a greenlet of its own."""
-        claim(link, snapshot)
+        if not claim(link, snapshot):
+            log.warning("%s has been sent on before we claimed it", snapshot.channel_uuid)
+            link.retire()  # its end would end what holds the leg now
+            link.wait_closed()
+            return
         context = snapshot.get("Caller-Context")
         if context == RETURN_CONTEXT:
             self._come_back(link, snapshot)
