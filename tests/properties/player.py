@@ -131,11 +131,8 @@ class Player:
     def _note_known(self, move: Move, attended: bool) -> None:
         """After these a story may end badly: see test_regressions."""
         refers = self.record.refers
-        blind_at_once = move.turns is not None and not attended
-        overtaking = blind_at_once and any(r.line and not r.notifies for r in refers)
+        overtaking = not attended and self._is_replacing()
         self.record.stranded = self.record.stranded or overtaking
-        if not attended and self._is_replacing():
-            self.record.again = True  # whom the loopback of that one calls is let go with it
         once = self.story.mode == "sample" and any(refer.succeeded for refer in refers)
         if once and not self.strict:
             self.record.again = True

@@ -73,8 +73,7 @@ class Record:
     absences: list[tuple[float, float]] = field(default_factory=list)
     """From when until when there was no controller."""
     again: bool = False
-    """Somebody may be let go: the sample joins every target with the first caller, and is asked for
-    another transfer, or an attended transfer's loopback has been transferred itself."""
+    """The sample, which joins every target with the first caller, is asked for another transfer."""
     cut_short: list[Refer] = field(default_factory=list)
     """Those that a controller may have been about to report when it died."""
     stranded: bool = False
