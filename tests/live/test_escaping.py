@@ -143,7 +143,7 @@ def test_a_transfer_takes_an_extension_with_spaces(client: SwitchClient, channel
 
 def test_timers_are_deleted_by_the_channels_uuid(client: SwitchClient, channel: str) -> None:
     assert client.api(SchedHangup(600, channel)) == "+OK\n"
-    assert client.api(SchedDel(channel)) == "+OK Deleted: 2\n"
+    assert client.api(SchedDel(channel)) == "+OK Deleted: 1\n"
 
 
 # -- outbound links -----------------------------------------------------------------------------

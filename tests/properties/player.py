@@ -182,6 +182,8 @@ class Player:
 
     def _note_death(self, move: Move) -> None:
         """What a death in the middle of something leaves behind: nobody else knows of it."""
+        # FreeSWITCH joins the two by way of the loopback, which a REFER would move in the next 2 s.
+        self.record.stranded = self.record.stranded or self._is_replacing()
         if move.turns is not None or any(each.what == "delays" for each in self.story.moves):
             # The first two may have been joined again, and the report was to follow that.
             self.record.cut_short += [r for r in self.record.refers if not r.notifies]
