@@ -194,9 +194,13 @@ class Session:
             link,
             leg,
             filters,
-            lambda event: self.post(lambda: self._intake.take(event)),
+            self.hear,
             lambda: self.post(lambda: self._lost(link)),
         )
+
+    def hear(self, event: Event) -> None:
+        """Take an event in our greenlet, after what is there already."""
+        self.post(lambda: self._intake.take(event))
 
     def hold_link(self, link: Connection, leg: str) -> None:
         """Keep the link by which a leg is in our hands; it becomes the one link when ours ends."""

@@ -199,6 +199,13 @@ def test_transferor_leaves_as_it_gets_its_call_back(parties, phones, switch):
     target.wait_sent(180)
     target.refuse(486, "Busy")
     transferor.command("bye")
+    transferor.wait_sent("BYE")
+    # it has left its call, or the transfer: then it is called again, where it can be
+    transferor.wait(lambda _: not transferor.open_calls() or not transferee.open_calls(), 5, "it")
+    wait_for(lambda: not transferee.open_calls() or len(transferor.received("INVITE")) == 2, 5)
+    if transferee.open_calls():
+        assert hear_each_other(transferee, transferor)
+        transferee.bye()
     transferor.wait_over()
     transferee.wait_over()
     no_leg_is_left(switch)

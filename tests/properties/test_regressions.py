@@ -145,6 +145,18 @@ def test_the_next_refer_comes_before_the_news_of_the_bridge(moves: tuple[Move, .
     assert not wrong_in(Story("connect", "answers", "answers", moves))
 
 
+def test_the_transferee_of_an_attended_transfer_leaves_as_it_is_granted() -> None:
+    """The end of its bridge was not heard, and the transferor was left in silence."""
+    moves = (
+        Move("refers", "alice", "carol"),
+        Move("consults", "bob", "carol"),
+        Move("transfers to the one consulted", "bob", seconds=0.2),
+        Move("delays", "", "event CHANNEL_BRIDGE", turns=0),
+        Move("hangs up", "carol"),
+    )
+    play(Story("connect", "answers", "answers", moves))
+
+
 def test_a_transferee_transfers_its_target_at_once() -> None:
     """The end of its own transfer took the timer away that was to release it after the next one."""
     moves = (Move("refers", "alice", "carol"), Move("refers", "bob", "carol", seconds=0.2))

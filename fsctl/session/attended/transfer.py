@@ -113,6 +113,8 @@ class AttendedTransfer:
         self._refer_to: ReferTo | None = None
         self._board = self.session.board
         self._set_aside: dict[str, Dial] = {}
+        self._put_off: list[Event] = []
+        """The ends of those, which count only if nobody is moved after all."""
         """What calls joined transferor and transferee: their end is not the end of a call now."""
         self._guests: tuple[Call, ...] = ()
         self.when_refused: Callable[[], None] = lambda: None
@@ -205,6 +207,8 @@ class AttendedTransfer:
             self.session.post(lambda: self._bridged(pair))
         elif self._is_cancel(event):
             self.session.post(self._call_anew)
+        elif event.get("Application-UUID") in self._set_aside:
+            self._put_off.append(event)
         self.session.post(self._look)
 
     def _is_cancel(self, event: Event) -> bool:
@@ -407,6 +411,8 @@ class AttendedTransfer:
         if calling and self.target is not None and self.target.alive:
             session.link.send(UuidKill(self.target.channel_uuid, "ORIGINATOR_CANCEL"))
         session.dials.update(self._set_aside)
+        for event in self._put_off:
+            session.hear(event)
         if self._set_aside and self.transferee.alive and not self.transferor.alive:
             session.link.send(UuidKill(self.transferee.channel_uuid))  # their call is over
         self._tell_failure(_FORBIDDEN)
