@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
+import math
 import os
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -156,10 +157,11 @@ def _context(settings: Settings) -> dict[str, Any]:
 
 
 def _longest_park_s(settings: Settings) -> int:
-    """How long a transferor may be parked by FreeSWITCH: while any target may ring, and a bit."""
+    """How long FreeSWITCH may park a transferor: to claim, to decide, while any target may ring."""
     ringing = [route.ring_timeout_s or 0 for route in settings.routes]
     ringing += [settings.call.ring_timeout_s, settings.transfer.ring_timeout_s]
-    return max(ringing) + settings.transfer.rescue_after_s
+    before = 2 * settings.dialplan.claim_timeout_s + math.ceil(settings.transfer.decision_timeout_s)
+    return before + max(ringing) + settings.transfer.rescue_after_s
 
 
 class _Unknown(jinja2.StrictUndefined):

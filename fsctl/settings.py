@@ -299,7 +299,9 @@ def _complete(origin: str, values: dict[str, dict[str, Any]]) -> None:
     _complete_password(origin, values["switch"])
     if values["switch"].get("port"):
         values["dialplan"].setdefault("event_socket_port", values["switch"]["port"])
-    values["dialplan"].setdefault("only_living", values["switch"]["enabled"])
+    enabled = values["switch"]["enabled"]
+    if values["dialplan"].setdefault("only_living", enabled) and not enabled:
+        raise SettingsError(f"{origin}: [dialplan] only_living: needs [switch]")
     transfer = values["transfer"]
     for fallback in ("number", "sound"):
         kind = "announcement" if fallback == "sound" else fallback

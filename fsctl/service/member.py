@@ -54,6 +54,8 @@ class Member:
         self.ready_since: float | None = None
         """Monotonic; None until it accepts."""
         self.status: int | None = None
+        self.leaves = False
+        """It has been told to take no new call."""
         self._heard_at = 0.0
         self._on_end = on_end
         self._hang_timeout_s = settings.server.hang_timeout_s

@@ -75,7 +75,7 @@ class Supervisor:
         self._stopping = False
         self._reload_runs: gevent.Greenlet[[], None] | None = None
         self._last_call: gevent.Greenlet[..., None] | None = None
-        self._public = f"{dialled_host(settings.server)}:{self._port}"
+        self._public = settings.server.home or f"{dialled_host(settings.server)}:{self._port}"
         self._rescue = Rescue(settings, self._held)
         self._presence: Presence | None = None
 
@@ -143,8 +143,8 @@ class Supervisor:
 
     def _served(self) -> set[str]:
         served = {member.private.home for member in self._alive if member.serves}
-        members = (each for each in self._members.values() if each is not None)
-        accepting = any(each.ready_since is not None and each.serves for each in members)
+        # A leg may wait in the shared socket for one that starts, until it must be claimed.
+        accepting = any(member.serves for member in self._alive if not member.leaves)
         return served | ({self._public} if accepting and not self._stopping else set())
 
     # -- deaths -----------------------------------------------------------------------------
@@ -240,6 +240,7 @@ class Supervisor:
     @staticmethod
     def _dismiss(member: Member | None) -> None:
         if member is not None:
+            member.leaves = True
             member.send(LEAVE)
 
     # -- ending -----------------------------------------------------------------------------

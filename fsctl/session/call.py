@@ -72,6 +72,8 @@ class Call:
         """Nobody hears what this party says."""
         self.failure: SipStatus | None = None
         """Why the called party did not answer."""
+        self.guarded = False
+        """A timer in FreeSWITCH sends the leg on, should we die before the scenario uses it."""
         self.custom_data: object = None
         """Whatever the scenario wants to keep with the call."""
         self.uses = 0

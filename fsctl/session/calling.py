@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from fsctl.errors import ChannelGone, LinkError
-from fsctl.esl.commands import UuidGetvar, UuidKill
-from fsctl.session import media
+from fsctl.esl.commands import Command, UuidGetvar, UuidKill
+from fsctl.session import media, rescue
 from fsctl.session.call import Call, CallState
 from fsctl.session.dial import Dial
 from fsctl.session.identity import presented
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+NOBODY = "none"
+"""Stands for the channel of a transferor that FreeSWITCH has let go already."""
 _GRACE_S = 2.0
 """How long after its ring timeout FreeSWITCH may take to say so."""
 
@@ -151,7 +153,10 @@ def start(session: Session, dial: Dial, routed: Routed) -> None:
     """
     session.calls.pop(dial.outgoing.channel_uuid, None)
     dial.outgoing.channel_uuid = str(uuid4())
-    commands = dial.commands(routed, session.board.home, session.settings)
+    commands = [
+        *_timers(session, dial),
+        *dial.commands(routed, session.board.home, session.settings),
+    ]
     session.calls[dial.outgoing.channel_uuid] = dial.outgoing
     session.dials[dial.execution] = dial
     try:
@@ -164,6 +169,18 @@ def start(session: Session, dial: Dial, routed: Routed) -> None:
         transfer.ring_anew()
     execution = dial.execution
     session.after(dial.ring_timeout_s + _GRACE_S, lambda: _ring_deadline(session, dial, execution))
+
+
+def _timers(session: Session, dial: Dial) -> list[Command]:
+    """What the timers in FreeSWITCH must know of an attempt: its own one bounds that."""
+    commands: list[Command] = []
+    if dial.waiting.guarded:
+        dial.waiting.guarded = False
+        commands += rescue.disarm(dial.waiting.channel_uuid)
+    if dial.native and session.native_transferor != NOBODY:
+        after_s = dial.ring_timeout_s + _GRACE_S + session.settings.transfer.rescue_after_s
+        commands += rescue.hang_up(session.native_transferor, after_s)
+    return commands
 
 
 def forget(session: Session, dial: Dial) -> None:

@@ -10,6 +10,7 @@ from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.esl.farewell import let_go
 from fsctl.session.call import Call, CallState
+from fsctl.session.calling import NOBODY
 from fsctl.session.dial import CALLING
 from fsctl.session.dialstring import DialStringError
 from fsctl.session.events import BlindTransferRequested, CallAlerting, Resumed, Started
@@ -28,8 +29,6 @@ from fsctl.transfer.transfer import Stimulus
 log = logging.getLogger(__name__)
 
 _PENDING = SipStatus(491)
-_NOBODY = "none"
-"""Stands for the channel of a transferor that FreeSWITCH has let go already."""
 
 
 def new_call(session: Session, link: Connection, snapshot: Event) -> None:
@@ -50,7 +49,7 @@ def legacy_transfer(session: Session, link: Connection, snapshot: Event) -> None
     call = _known_leg(session, snapshot)
     call.caller_id = snapshot.variable("fsctl_transferor_number") or call.number
     call.caller_name = snapshot.variable("fsctl_transferor_name") or call.caller_id
-    session.native_transferor = snapshot.variable("blind_transfer_uuid") or _NOBODY
+    session.native_transferor = snapshot.variable("blind_transfer_uuid") or NOBODY
     session.parent_id = snapshot.variable("fsctl_session") or ""
     session.take_link(link, call.channel_uuid)
     request = read_request(link, snapshot)
@@ -221,9 +220,8 @@ def _offer(
     if not session.handled(event):
         _connect_by_routes(session, call, dialled)
         return
-    section = session.settings.transfer
-    seconds = section.decision_timeout_s
-    session.link.post(*send_on(call.channel_uuid, seconds + section.rescue_after_s))
+    seconds = session.settings.transfer.decision_timeout_s
+    _guard(session, call)
     session.after(seconds, lambda: _connect_undecided(session, call, dialled))
     session.emit(
         event, failed=lambda error: _alerting_handler_failed(session, call, dialled, error)
@@ -253,11 +251,23 @@ def _is_undecided(session: Session, call: Call) -> bool:
 
 def _connect_undecided(session: Session, call: Call, dialled: str | Uri) -> None:
     """The scenario has done nothing with the call: it is not left without an answer."""
-    if call.alive and not session.transfers.party(call):
-        session.link.post(*disarm(call.channel_uuid))  # we are there, whatever it has decided
+    _guard(session, call)
     if _is_undecided(session, call) and not call.uses and not session.waits:
         log.warning("%s: the scenario has not decided on the call", session.id)
         _connect_by_routes(session, call, dialled)
+
+
+def _guard(session: Session, call: Call) -> None:
+    """While the scenario may still be about to do something: should we die, the leg goes on."""
+    before, section = call.guarded, session.settings.transfer
+    seconds = section.decision_timeout_s + section.rescue_after_s
+    waits = session.waits or bool(session.outgoing) or not call.uses
+    call.guarded = waits and call.unanswered and not session.is_waiting(call)
+    if call.guarded:
+        session.link.post(*send_on(call.channel_uuid, seconds))
+        session.after(section.decision_timeout_s, lambda: _guard(session, call))
+    elif before and call.alive and not session.transfers.party(call):
+        session.link.post(*disarm(call.channel_uuid))
 
 
 def _connect_by_routes(session: Session, call: Call, dialled: str | Uri) -> None:
@@ -302,7 +312,7 @@ def _transferor(session: Session, snapshot: Event, transferee: Call) -> Call:
     if known is None:
         number = snapshot.variable("fsctl_transferor_number") or ""
         name = snapshot.variable("fsctl_transferor_name") or ""
-        known = _add(session, uuid or _NOBODY, number, name, connected=True)
+        known = _add(session, uuid or NOBODY, number, name, connected=True)
         if not uuid:
             known.advance(CallState.DISCONNECTED)
     known.held = False

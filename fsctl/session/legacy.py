@@ -13,7 +13,7 @@ from fsctl.errors import LinkError
 from fsctl.esl.commands import SchedHangup, UuidGetvar
 from fsctl.session.call import Call
 from fsctl.session.events import TransferComplete, TransferFailed
-from fsctl.session.report import note, report
+from fsctl.session.report import note, report, told
 from fsctl.session.request import refer_event, value_of
 from fsctl.sip.status import SipStatus, status_of_cause
 
@@ -31,7 +31,7 @@ def forsaken(session: Session, transferor_uuid: str) -> None:
     told at once, or has gone, has no ``sip_blind_transfer_event``, and nothing is done.
     """
     event = refer_event(session.link, transferor_uuid)
-    if event is not None:
+    if event is not None and event != told(session.link, transferor_uuid):
         seconds = session.settings.transfer.release_transferor_after_s
         session.link.send_all(
             [

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fsctl.esl.commands import Command, NotifyReferrer, UuidSetvar
+from fsctl.esl.commands import Command, NotifyReferrer, UuidGetvar, UuidSetvar
+from fsctl.esl.connection import Connection
+from fsctl.session.request import value_of
 from fsctl.sip.status import SipStatus, sipfrag
 
 TOLD = "fsctl_told"
@@ -15,6 +17,11 @@ def report(transferor_uuid: str, event: str, status: SipStatus) -> list[Command]
         NotifyReferrer(transferor_uuid, event, sipfrag(status)),
         note(transferor_uuid, event),
     ]
+
+
+def told(link: Connection, transferor_uuid: str) -> str | None:
+    """Return the ``Event`` of the REFER that was reported last. Raises LinkError."""
+    return value_of(link.send(UuidGetvar(transferor_uuid, TOLD)).text)
 
 
 def note(transferor_uuid: str, event: str) -> Command:

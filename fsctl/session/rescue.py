@@ -1,9 +1,9 @@
 """Timers in FreeSWITCH: what becomes of a leg if we die, hang, or our host vanishes.
 
 Each is armed before we wait for something that FreeSWITCH would not end by itself, moved as things
-go on, and deleted when our part is done. A leg that talks when its timer fires is left alone. All
-timers of a leg have its uuid as their group, and the dialplan arms the first ones
-(``dialplan/steps.xml.j2``, ``dialplan/refer.xml.j2``).
+go on, and deleted when our part is done. A leg that talks when its timer fires is left alone. The
+timers of a leg have its uuid as their group; that by which it must be claimed has one of its own.
+The dialplan arms the first ones (``dialplan/steps.xml.j2``).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def claim(link: Connection, snapshot: Event) -> bool:
     False: too late. The timer has sent the leg on, and it is somebody else's by now.
     """
     try:
-        reply = link.send(SchedDel(snapshot.channel_uuid or ""))
+        reply = link.send(SchedDel(f"claim-{snapshot.channel_uuid}"))
     except (LinkError, ChannelGone) as error:
         log.info("[%s] not claimed: %s", link.log_id, error)
         return True  # whoever serves it will see

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fsctl.esl.commands import UuidKill
+from fsctl.esl.commands import UuidKill, UuidTransfer
+from fsctl.session.rescue import RESCUE_CONTEXT
 from fsctl.sip.status import SipStatus
 from fsctl.transfer.transfer import Stimulus
 
@@ -92,7 +93,9 @@ def forsaken(session: Session, call: Call, uses: int) -> None:
 
     def hang_up() -> None:
         unused = call.forsaken_at == call.uses and call.partner is None
-        if call.alive and call.held and unused and not session.outgoing:
+        transfer = session.transfers.moving(call)  # its transferor may have left meanwhile
+        moves = transfer is not None and not transfer.has_joined
+        if call.alive and call.held and unused and not moves and not session.outgoing:
             session.hang_up(call)
 
     session.post(lambda: session.post(hang_up))
@@ -101,12 +104,20 @@ def forsaken(session: Session, call: Call, uses: int) -> None:
 def transferee_alone(session: Session, call: Call) -> None:
     """A transfer has failed and its transferor has left: its handlers have their turn.
 
-    Then the dialplan goes on with the transferee, unless they have used it.
+    Then the dialplan goes on with the transferee, unless they have used it. Other calls of the
+    session stay with us.
     """
     uses = call.uses
 
     def leave() -> None:
-        if call.alive and call.uses == uses and call.partner is None:
+        if session.waits or session.outgoing:
+            session.after(_THINKING_S, leave)
+        elif not call.alive or call.uses != uses or call.partner is not None:
+            return
+        elif any(other.alive for other in session.calls.values() if other is not call):
+            session.link.send(UuidTransfer(call.channel_uuid, "forsaken", RESCUE_CONTEXT))
+            session.give_away(call)
+        else:
             session.hand_over()
 
     session.post(lambda: session.post(leave))

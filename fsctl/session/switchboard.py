@@ -61,6 +61,7 @@ class Switchboard:
         """Serve one link until it is closed; called in a greenlet of its own."""
         if not claim(link, snapshot):
             log.warning("%s has been sent on before we claimed it", snapshot.channel_uuid)
+            self._lose_request(snapshot)
             link.retire()  # its end would end what holds the leg now
             link.wait_closed()
             return
@@ -94,13 +95,19 @@ class Switchboard:
             session.post(session.hand_over)
         self.idle.wait(5.0)
 
+    def _lose_request(self, snapshot: Event) -> None:
+        """A transferee is somebody else's: the session that it came home to waits no more."""
+        session = self.sessions.get(snapshot.variable("fsctl_session") or "")
+        if session is not None and session.referred is not None:
+            session.referred = None
+
     def _turn_away(self, link: Connection, snapshot: Event) -> None:
         """There are calls enough: FreeSWITCH connects this one, or it is refused at once."""
         refused = self.settings.server.overload == "refuse"
         what = "refused" if refused else "left to the switch"
         log.warning("a call is %s: %d sessions run", what, len(self.sessions))
         if refused and snapshot.get("Caller-Context") != LEGACY_CONTEXT:
-            _refuse(link)
+            _refuse(link, answered=snapshot.get("Answer-State") == "answered")
         let_go(link)
 
     def _come_home(self, link: Connection, snapshot: Event) -> None:
@@ -147,9 +154,10 @@ class Switchboard:
                 self.idle.set()
 
 
-def _refuse(link: Connection) -> None:
+def _refuse(link: Connection, *, answered: bool) -> None:
+    refusal = Execute("respond", "503 Service Unavailable")
     try:
-        link.send(Execute("respond", "503 Service Unavailable"))
+        link.send(Execute("hangup", "NORMAL_TEMPORARY_FAILURE") if answered else refusal)
     except (LinkError, ChannelGone) as error:
         log.info("[%s] not refused: %s", link.log_id, error)
 

@@ -26,7 +26,7 @@ from fsctl.session import rescue, safety
 from fsctl.session.call import Call, CallState
 from fsctl.session.events import TransferComplete, TransferFailed
 from fsctl.session.joining import joining
-from fsctl.session.report import note, report
+from fsctl.session.report import note, report, told
 from fsctl.session.request import RawRequest, bridge_began, refer_event, value_of
 from fsctl.sip.status import SipStatus
 from fsctl.transfer.transfer import DEADLINES, Action, State, Stimulus, Transfer, step
@@ -302,8 +302,10 @@ class BlindTransfer:
             else:
                 after_s = self._seconds(setting) + self._session.settings.transfer.rescue_after_s
                 commands += move(call.channel_uuid, after_s)
-        if commands:
+        try:
             self._session.link.post(*commands)
+        except (LinkError, ChannelGone) as error:
+            log.info("%s transfer: its timers stay: %s", self._session.id, error)
 
     def _seconds(self, setting: str) -> float:
         section = self._session.settings.transfer
@@ -400,6 +402,8 @@ def abandon(session: Session, transferor: Call, transferee: Call) -> None:
     event = refer_event(session.link, transferor.channel_uuid)
     if event is not None and session.transfers.knows(transferor, event):
         return
+    if event is not None and told(session.link, transferor.channel_uuid) == event:
+        return  # another worker had the transfer, and has reported it
     request = RawRequest(transferee.channel_uuid, transferor.channel_uuid, None, None, event, "")
     transfer = BlindTransfer(session, transferor, transferee, request)
     session.transfers.add(transfer)

@@ -91,6 +91,21 @@ def test_transferor_leaves_after_the_202(parties, phones, switch, delay_ms):
     no_leg_is_left(switch)
 
 
+@pytest.mark.parametrize("delay_ms", [0, 5, 10, 15, 20, 30])
+def test_transferor_leaves_as_a_scenario_is_asked(controller, phones, switch, direction, delay_ms):
+    """Its leaving was taken for the end of the call that it had had with the transferee."""
+    sample = REPOSITORY / "examples" / "call_user_transfer.py"
+    controller(sections(switch), scenario=sample.read_text(encoding="utf-8"))
+    alice, bob = talking(phones)
+    transferor, transferee = (bob, alice) if direction == "callee" else (alice, bob)
+    target = phones.callee("1002")
+    transferor.refer(f"<{switch.uri('1002')}>")
+    later(delay_ms)
+    transferor.bye()
+    target.wait_talking()
+    assert not transferee.received("BYE")
+
+
 @pytest.mark.parametrize("delay_ms", [0, 280])
 def test_transferor_leaves_and_the_target_is_busy(parties, phones, switch, delay_ms):
     """It is called again; where it cannot be, the transferee's call ends, and no leg stays."""

@@ -68,9 +68,15 @@ def wait_let_go(served: Controller) -> None:
     wait_for(let_go, 5.0, lambda: f"fsctl lets go\n{served.log_text()}", 0.1)
 
 
+def comes_back(switch: Switch) -> None:
+    """FreeSWITCH starts anew, and learns who serves."""
+    switch.start_again()
+    switch.wait(switch.living, what="FreeSWITCH knows a controller")
+
+
 def serves_again(served: Controller, phones: Phones, switch: Switch) -> None:
     """The switch comes back, and the next call and transfer work as if nothing had been."""
-    switch.start_again()
+    comes_back(switch)
     phones.hang_up()
     alice, bob = talking(phones, number="1021")
     carol = phones.callee("1022", [Ring()])
@@ -110,7 +116,7 @@ def test_killed_again_and_again(served, phones, switch):
         talking(phones, number=number)
         switch.kill9()
         wait_let_go(served)
-        switch.start_again()
+        comes_back(switch)
         phones.hang_up()
     switch.kill9()
     serves_again(served, phones, switch)

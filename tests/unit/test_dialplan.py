@@ -156,7 +156,10 @@ def test_inbound_settings_are_used(tmp_path: Path) -> None:
     files = render(tmp_path, Settings(dialplan=wanted))
     for each in files["dialplan/public/00_fsctl.xml"]:
         assert each[0].attrib["expression"] == '^(?:1[^<>&"]{3})$'
-    assert ("socket", "a:1|b:2 async full") in actions(files["dialplan/fsctl.xml"][0])
+    steps = actions(files["dialplan/fsctl.xml"][0])
+    listed = [f"fsctl_controllers=${{fsctl_controllers}}{address}|" for address in ("a:1", "b:2")]
+    assert [data for _, data in steps if data.startswith("fsctl_controllers=")] == listed
+    assert ("socket", "${fsctl_controllers} async full") in steps
 
 
 def test_a_leg_that_is_not_claimed_goes_on(tmp_path: Path) -> None:
@@ -164,8 +167,9 @@ def test_a_leg_that_is_not_claimed_goes_on(tmp_path: Path) -> None:
     for name in ("fsctl_controllers", "fsctl_refer", "fsctl_legacy", "fsctl_return"):
         steps = actions(contexts(tmp_path, settings)[name])
         at = next(i for i, (application, _) in enumerate(steps) if application == "socket")
-        assert steps[at - 1] == ("sched_transfer", "+3 unclaimed XML fsctl_rescue")
-        assert steps[at + 1] == ("eval", "${sched_del(${uuid})}"), "not when nobody was there"
+        timer = "claim-${uuid} uuid_transfer ${uuid} unclaimed XML fsctl_rescue"
+        assert steps[at - 1] == ("eval", f"${{sched_api(+3 {timer})}}")
+        assert steps[at + 1] == ("eval", "${sched_del(claim-${uuid})}"), "if nobody was there"
 
 
 def test_only_living_controllers_are_dialled(tmp_path: Path) -> None:
@@ -173,8 +177,11 @@ def test_only_living_controllers_are_dialled(tmp_path: Path) -> None:
     made = contexts(tmp_path, settings)
     any_of = made["fsctl_controllers"]
     for number, address in enumerate(("a:1", "b:2"), 1):
-        living = extension(any_of, f"fsctl_living_{number}")
-        assert conditions(living) == {f"${{global_getvar(fsctl_living_{address})}}": "^yes$"}
+        living = extension(any_of, f"fsctl_controller_{number}")
+        asked = conditions(living)
+        assert asked[f"${{global_getvar(fsctl_living_{address})}}"] == "^yes$"
+        assert not re.search(asked["${fsctl_unclaimed}"], address), "it has had its time"
+        assert re.search(asked["${fsctl_unclaimed}"], "")
         assert actions(living) == [("set", f"fsctl_controllers=${{fsctl_controllers}}{address}|")]
     assert ("socket", "${fsctl_controllers} async full") in actions(any_of)
     living_home = "${fsctl_home}${global_getvar(fsctl_living_${fsctl_home})}"
@@ -191,13 +198,14 @@ def test_only_living_controllers_are_dialled(tmp_path: Path) -> None:
             {"fallback": "number", "fallback_number": "9"},
             [("unset", "fsctl_goes_on"), ("transfer", "9 XML default")],
         ),
-        (
-            {"fallback": "voicemail"},
-            [("answer", ""), ("voicemail", "default ${fsctl_domain} ${fsctl_dialled_number}")],
-        ),
+        ({"fallback": "voicemail"}, []),
         (
             {"fallback": "announcement", "fallback_sound": "/a.wav"},
             [("answer", ""), ("playback", "/a.wav")],
+        ),
+        (
+            {"fallback": "announcement", "fallback_sound": "%(9,0,440)"},
+            [("answer", ""), ("playback", "tone_stream://%(9,0,440)")],
         ),
     ],
 )
@@ -251,12 +259,10 @@ def test_the_longest_park_is_that_of_the_longest_ringing(tmp_path: Path) -> None
         transfer=Transfer(ring_timeout_s=20, rescue_after_s=5),
         routes=(Route(ring_timeout_s=90), Route(ring_timeout_s=10)),
     )
-    (timer,) = (
-        step
-        for _, step in actions(contexts(tmp_path, settings)["fsctl_refer"])
-        if "sched_api" in step
-    )
-    assert timer.startswith("${sched_api(+95 $1 expand uuid:$1 uuid_kill $1")
+    steps = [step for _, step in actions(contexts(tmp_path, settings)["fsctl_refer"])]
+    (timer,) = (step for step in steps if "uuid_kill" in step)
+    # to claim twice, to decide, to ring, and a bit
+    assert timer.startswith("${sched_api(+109 $1 expand uuid:$1 uuid_kill $1")
 
 
 @pytest.mark.parametrize("home", ["", "evil", "h:1|x:2", "${x}:1", "h:1 async"])
