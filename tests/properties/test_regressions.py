@@ -145,10 +145,12 @@ def test_the_next_refer_comes_before_the_news_of_the_bridge(moves: tuple[Move, .
     assert not wrong_in(Story("connect", "answers", "answers", moves))
 
 
-def test_the_transferee_of_an_attended_transfer_leaves_as_it_is_granted() -> None:
-    """The end of its bridge was not heard, and the transferor was left in silence."""
+@pytest.mark.parametrize("to", ["carol", "dave"])
+def test_somebody_leaves_as_an_attended_transfer_is_granted(to: str) -> None:
+    """The transferor was left in silence: the end of its bridge was not heard, or it was told of
+    success, and not released."""
     moves = (
-        Move("refers", "alice", "carol"),
+        Move("refers", "alice", to),
         Move("consults", "bob", "carol"),
         Move("transfers to the one consulted", "bob", seconds=0.2),
         Move("delays", "", "event CHANNEL_BRIDGE", turns=0),

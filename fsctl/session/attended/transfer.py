@@ -364,9 +364,9 @@ class AttendedTransfer:
         if self.state not in (State.COMING_HOME, State.JOINING):
             return
         self._end(State.SUCCEEDED)
-        session, seconds = self.session, self.session.settings.transfer.release_transferor_after_s
+        session = self.session
         released: list[Command] = [
-            SchedHangup(seconds, self.transferor.channel_uuid, "ATTENDED_TRANSFER"),
+            self._release(),
             *refuse_moved(session.link, self.transferee.channel_uuid, self._other_half),
             UuidKill(self._link.channel_uuid or ""),
         ]
@@ -374,6 +374,11 @@ class AttendedTransfer:
             released.append(UuidKill(self.replaced.channel_uuid, "ATTENDED_TRANSFER"))
         session.link.send_all(released)
         session.emit(TransferComplete(session, self.transferor))
+
+    def _release(self) -> Command:
+        """The transferor has been told of success: it hangs up by itself, or is hung up."""
+        seconds = self.session.settings.transfer.release_transferor_after_s
+        return SchedHangup(seconds, self.transferor.channel_uuid, "ATTENDED_TRANSFER")
 
     # -- the end ------------------------------------------------------------------------------
 
@@ -434,8 +439,11 @@ class AttendedTransfer:
         calls = (self.transferee, self.replaced, self.target)
         legs = [call.channel_uuid for call in calls if call is not None and call.alive]
         legs.append(self._link.channel_uuid or "")
+        commands: list[Command] = [UuidKill(uuid, "NORMAL_CLEARING") for uuid in legs]
+        if self.transferor.alive:
+            commands.append(self._release())
         try:
-            self.session.link.send_all([UuidKill(uuid, "NORMAL_CLEARING") for uuid in legs])
+            self.session.link.send_all(commands)
         except LinkError as error:
             log.info("%s: attended transfer: %s", self.session.id, error)
 
