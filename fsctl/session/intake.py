@@ -127,9 +127,8 @@ class Intake:
                 modes.rearm(session, call)
         for transfer in self._open_transfers():
             transfer.bridged({one, other})
-        if session.native_transferor and session.link_leg in (first, second):
-            succeeded(session, session.native_transferor)
-            session.native_bridged, session.native_transferor = session.native_transferor, ""
+        if session.link_leg in (first, second):
+            self._native_joined()
 
     def _hangup(self, event: Event) -> None:
         session, call = self._session, self._call(event)
@@ -241,10 +240,20 @@ class Intake:
             if session.native_bridged:
                 session.link.send_all(disarm(session.native_bridged))
             session.leave_to_switch(dial.waiting, SipStatus(487))
-        elif dial.then is not None and dial.waiting.alive:
+            return
+        if dial.native and dial.waiting.alive:
+            self._native_joined()  # the news of their bridge may be late
+        if dial.then is not None and dial.waiting.alive:
             dial.then()
         elif dial.waiting.alive and not session.is_waiting(dial.waiting):
             media.run(dial.waiting, "hangup", "NORMAL_CLEARING")
+
+    def _native_joined(self) -> None:
+        """FreeSWITCH has joined the transferee of its own transfer with the target."""
+        session = self._session
+        if session.native_transferor:
+            succeeded(session, session.native_transferor)
+            session.native_bridged, session.native_transferor = session.native_transferor, ""
 
     def _given_up(self, dial: Dial) -> bool:
         """It left before FreeSWITCH had reported the join that was told of."""

@@ -36,6 +36,10 @@ BEHAVIOURS = {
 }
 
 
+JOINED_S = 3.0
+"""So long after its REFER an attended transfer is joined, whoever joins it."""
+
+
 class Violation(AssertionError):
     """What was not as it must be, with the story and all that was said in it."""
 
@@ -197,8 +201,12 @@ class Player:
         return move.turns is None and not under_way
 
     def _is_replacing(self) -> bool:
-        """An attended transfer has not ended: its transferor has still got its second line."""
-        return any(r.line and r.line.state != "ended" for r in self.record.refers)
+        """An attended transfer has not ended: its loopback may be there for two seconds more."""
+        now_s = self.world.switch.clock.now_s
+        attended = [refer for refer in self.record.refers if refer.line]
+        return any(r.line and r.line.state != "ended" for r in attended) or any(
+            now_s - refer.sent_s < JOINED_S for refer in attended
+        )
 
     def _pairs(self) -> set[frozenset[str]]:
         channels = self.world.switch.channels.values()
