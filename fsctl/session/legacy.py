@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 
 _LEFT = SipStatus(487)
+_SETTLED_S = 0.3
+"""FreeSWITCH tells of a join before it begins, and gives it up if the target leaves in between."""
 
 
 def forsaken(session: Session, transferor_uuid: str) -> None:
@@ -59,6 +61,7 @@ class LegacyTransfer:
         self.transferor = transferor
         self.transferee = transferee
         self._session = session
+        self._bridged = False
         self.finished = False
 
     def bridged(self, first: str, second: str) -> None:
@@ -70,15 +73,23 @@ class LegacyTransfer:
             status = self._failure()
             self._finish(failed=status)
             self._session.rejoined(self.transferor, self.transferee)
-        else:
-            self._finish(failed=None)
-            self._session.handed_over(self.transferee)
+        elif not self._bridged:
+            self._bridged = True
+            self._session.after(_SETTLED_S, self._complete)
 
     def transferee_left(self, status: SipStatus) -> None:
-        """The transferee hung up before it was bridged with anybody."""
-        if not self.finished:
+        """The transferee hung up, before it was bridged with anybody or right after."""
+        if self._bridged:
+            self._complete()
+        elif not self.finished:
             self._finish(failed=status)
             forsaken(self._session, self.transferor.channel_uuid)
+
+    def _complete(self) -> None:
+        """FreeSWITCH has not joined the first two again."""
+        if not self.finished:
+            self._finish(failed=None)
+            self._session.handed_over(self.transferee)
 
     def _finish(self, failed: SipStatus | None) -> None:
         self.finished = True

@@ -159,6 +159,16 @@ def test_somebody_leaves_as_an_attended_transfer_is_granted(to: str) -> None:
     play(Story("connect", "answers", "answers", moves))
 
 
+def test_a_transfer_by_a_party_that_was_called_again() -> None:
+    """Nobody was told of the home of its call, and so nobody released it."""
+    moves = (
+        Move("refers", "alice", "carol"),
+        Move("hangs up", "alice"),
+        Move("refers", "bob", "dave", seconds=0.5),
+    )
+    play(Story("legacy", "busy", "answers", moves))
+
+
 def test_a_transferee_transfers_its_target_at_once() -> None:
     """The end of its own transfer took the timer away that was to release it after the next one."""
     moves = (Move("refers", "alice", "carol"), Move("refers", "bob", "carol", seconds=0.2))
