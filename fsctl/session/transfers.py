@@ -49,6 +49,8 @@ _AWAITING_TARGET = (
 _JOINED = (State.JOINING, State.RELEASING, State.SUCCEEDED)
 _SHORT = (State.VOUCHED, State.JOINING, State.RECONNECTING)
 """Of milliseconds: the timers in FreeSWITCH stay as they are."""
+_HEAD_START_S = 4.0
+"""The transferee goes on first, so that its transferor is still there to be joined with it."""
 _GIVE_UP = (Stimulus.DEADLINE, Stimulus.FAILURE_REPORTED)
 _GRACE_S = 3.0
 """FreeSWITCH's own timers end a wait first; ours follows this much later."""
@@ -290,18 +292,17 @@ class BlindTransfer:
         setting, state = DEADLINES.get(self.snapshot.state), self.snapshot.state
         if state in _SHORT:
             return
+        over = setting is None or state is State.RELEASING
+        after_s = float(self._session.settings.transfer.rescue_after_s)
+        after_s += 0.0 if over else self._seconds(setting or "")
         commands: list[Command] = []
-        for call, move in (
-            (self.transferee, rescue.send_on),
-            (self.transferor, rescue.hang_up),
+        for call, move, at_s in (
+            (self.transferee, rescue.send_on, after_s - _HEAD_START_S),
+            (self.transferor, rescue.hang_up, after_s),
         ):
-            if not call.alive:
-                continue
-            if setting is None or state is State.RELEASING:
-                commands += rescue.disarm(call.channel_uuid)
-            else:
-                after_s = self._seconds(setting) + self._session.settings.transfer.rescue_after_s
-                commands += move(call.channel_uuid, after_s)
+            if call.alive:
+                uuid = call.channel_uuid
+                commands += rescue.disarm(uuid) if over else move(uuid, at_s)
         try:
             self._session.link.post(*commands)
         except (LinkError, ChannelGone) as error:

@@ -172,3 +172,50 @@ def test_a_controller_that_comes_back_is_dialled_again(controller, phones, switc
     bob.refer(f"<{switch.uri('1002')}>")
     assert bob.wait_notify() == "SIP/2.0 486 Gone fishing"
     assert hear_each_other(alice, bob)
+
+
+UNDECIDED = """
+from fsctl.scenario import BlindTransferRequested, CallAlerting, Scenario
+scenario = Scenario()
+
+@scenario.on(CallAlerting)
+def alerting(event):
+    if event.destination != "1009":
+        event.session.connect(event.call, event.destination)
+    else:
+        print("asked", flush=True)
+
+@scenario.on(BlindTransferRequested)
+def requested(event):
+    print("asked", flush=True)
+"""
+
+
+@pytest.fixture
+def asked(controller, switch):
+    """A controller that has a second to decide, and stops as it is asked."""
+    own = {"decision_timeout_s": 1, "rescue_after_s": 5}
+    served = controller(sections(switch, transfer=own), scenario=UNDECIDED)
+
+    def stop():
+        served.wait_log("asked")
+        os.kill(served.pid, signal.SIGSTOP)
+
+    yield stop
+    os.kill(served.pid, signal.SIGCONT)
+
+
+def test_a_controller_hangs_when_it_is_asked_about_a_transfer(asked, phones, switch):
+    alice, bob = talking(phones)
+    bob.refer(f"<{switch.uri('1002')}>")
+    asked()
+    assert bob.wait_notify(timeout_s=12) == "SIP/2.0 403 Forbidden"
+    assert hear_each_other(alice, bob)
+
+
+def test_a_controller_hangs_when_it_is_asked_about_a_call(asked, phones):
+    bob = phones.callee("1009")
+    alice = phones.caller("2000", "1009")
+    asked()
+    alice.wait_talking(timeout_s=12)
+    assert hear_each_other(alice, bob)
