@@ -54,6 +54,8 @@ class Switchboard:
         self.scenarios = scenarios or Scenarios()
         """Those of new sessions; a session that runs keeps its own."""
         self.draining = False
+        self._closing = False
+        """The time to drain is over: whoever comes is FreeSWITCH's."""
         self.on_stranded: Callable[[str], None] = lambda home: None
         """Called when legs that came home to this address live on, and no link leads to them."""
 
@@ -72,7 +74,7 @@ class Switchboard:
             arrival.arrive(self, link, snapshot)
         elif context in (REFER_CONTEXT, RESCUE_CONTEXT):
             self._come_home(link, snapshot)
-        elif self.draining and context != LEGACY_CONTEXT:
+        elif self._closing or (self.draining and context != LEGACY_CONTEXT):
             let_go(link)
         elif len(self.sessions) >= self.settings.server.max_calls:
             self._turn_away(link, snapshot)
@@ -91,6 +93,7 @@ class Switchboard:
         """Take no new call; wait for the running ones; then leave the rest to FreeSWITCH."""
         self.draining = True
         self.idle.wait(timeout_s)
+        self._closing = True
         for session in list(self.sessions.values()):
             session.post(session.hand_over)
         self.idle.wait(5.0)

@@ -99,6 +99,13 @@ def test_an_orderly_end_while_the_transferee_comes_home(turns: int) -> None:
     assert not wrong_in(Story("connect", "early media, then busy", "busy", moves))
 
 
+@pytest.mark.parametrize("turns", range(6))
+def test_an_orderly_end_while_the_transferee_of_a_legacy_transfer_comes_home(turns: int) -> None:
+    """Its session began when the others had been told to end, and was cut in the middle."""
+    moves = (Move("refers", "bob", "carol"), Move("is terminated", turns=turns))
+    assert not wrong_in(Story("legacy", "answers", "answers", moves))
+
+
 def test_an_attended_transfer_after_a_legacy_one_that_failed() -> None:
     """It was taken for another legacy one, for FreeSWITCH tells of it with an old ``transfer_to``.
 
