@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from fsctl.errors import CallFailed, ChannelGone, LinkError
-from fsctl.esl.commands import Command, UuidKill, UuidSetvar
+from fsctl.esl.commands import UuidKill, UuidSetvar
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.esl.farewell import let_go
@@ -15,12 +15,11 @@ from fsctl.session.dial import CALLING
 from fsctl.session.dialstring import DialStringError
 from fsctl.session.events import BlindTransferRequested, CallAlerting, Resumed, Started
 from fsctl.session.outcome import bridge_status
-from fsctl.session.report import report
-from fsctl.session.request import BadRequest, read_request, refer_event
+from fsctl.session.request import BadRequest, read_request
 from fsctl.session.rescue import disarm, send_on
 from fsctl.session.routing import NoRoute
 from fsctl.session.session import Session
-from fsctl.session.transfers import BlindTransfer, abandon
+from fsctl.session.transfers import BlindTransfer, abandon, refuse_crossing
 from fsctl.sip.refer import ReferTo, allowed_headers
 from fsctl.sip.status import SipStatus
 from fsctl.sip.uri import Uri
@@ -28,7 +27,6 @@ from fsctl.transfer.transfer import Stimulus
 
 log = logging.getLogger(__name__)
 
-_PENDING = SipStatus(491)
 
 
 def new_call(session: Session, link: Connection, snapshot: Event) -> None:
@@ -138,19 +136,11 @@ def returned(session: Session, link: Connection, snapshot: Event) -> None:
 
 
 def _refuse_crossing(session: Session, running: BlindTransfer, snapshot: Event) -> None:
-    """A transferee sends a REFER of its own while its target rings.
-
-    FreeSWITCH parks the transferee and sends us the ringing target: neither transfer can go on.
-    Both are refused (491 Request Pending), and the first two talk on.
-    """
-    target, transferee = snapshot.channel_uuid or "", running.transferee.channel_uuid
-    log.info("%s: a transferee sends a REFER of its own: both are refused", session.id)
-    event = refer_event(session.link, transferee)
-    commands: list[Command] = [UuidSetvar(target, "blind_transfer_uuid"), UuidKill(target)]
-    if event is not None:
-        commands += report(transferee, event, _PENDING)
-    session.link.send_all(commands)
-    running.feed(Stimulus.TARGET_FAILED, _PENDING)
+    """A transferee sends a REFER of its own, and FreeSWITCH sends us the target that rings."""
+    target = snapshot.channel_uuid or ""
+    session.link.send_all([UuidSetvar(target, "blind_transfer_uuid"), UuidKill(target)])
+    session.referred = None
+    refuse_crossing(session, running)
 
 
 def _ask(session: Session, transfer: BlindTransfer, refer_to: ReferTo) -> None:

@@ -30,7 +30,7 @@ from fsctl.session.legacy import LegacyTransfer, forsaken, succeeded
 from fsctl.session.outcome import hangup_status, returned_by_itself
 from fsctl.session.request import bridge_began
 from fsctl.session.rescue import disarm
-from fsctl.session.transfers import BlindTransfer, abandon
+from fsctl.session.transfers import BlindTransfer, abandon, refuse_crossing
 from fsctl.sip.status import SipStatus
 from fsctl.transfer.transfer import Stimulus
 
@@ -138,6 +138,7 @@ class Intake:
         dial = self._dial_of(call)
         if dial is not None and not dial.answered and dial.waiting.alive:
             dial.note_hangup(event, status)  # told to the scenario when bridge returns
+            self._crossing_target_gone(call)
             return
         if not call.alive:
             return
@@ -165,6 +166,15 @@ class Intake:
                 transfer.feed(Stimulus.TRANSFEROR_HANGUP)
             else:
                 transfer.target_failed(call, SipStatus(487))
+
+    def _crossing_target_gone(self, call: Call) -> None:
+        """A transferee has sent a REFER of its own, and its target is gone before it came to us."""
+        session = self._session
+        if session.referred is not None and call is session.referred[1]:
+            running = session.transfers.awaiting_target(session.referred[0])
+            if running is not None:
+                session.referred = None
+                refuse_crossing(session, running)
 
     def _tell(self, event: Event, kind: type[OnHold | OffHold]) -> None:
         call = self._call(event)

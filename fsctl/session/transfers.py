@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_PENDING = SipStatus(491)
 JOIN_TIMEOUT_S = 5.0
 VOUCHED_S = 1.0
 """How soon after its report of success an application joins; later the report goes out alone."""
@@ -411,3 +412,17 @@ def abandon(session: Session, transferor: Call, transferee: Call) -> None:
     transfer.feed(Stimulus.TRANSFEREE_HANGUP)
     if event is None:
         transferor.advance(CallState.DISCONNECTED)
+
+
+def refuse_crossing(session: Session, running: BlindTransfer) -> None:
+    """A transferee sends a REFER of its own while its target rings: neither transfer can go on.
+
+    FreeSWITCH parks the transferee. Both are refused (491 Request Pending), and the first two talk
+    on.
+    """
+    transferee = running.transferee.channel_uuid
+    log.info("%s: a transferee sends a REFER of its own: both are refused", session.id)
+    event = refer_event(session.link, transferee)
+    if event is not None:
+        session.link.send_all(report(transferee, event, _PENDING))
+    running.feed(Stimulus.TARGET_FAILED, _PENDING)
