@@ -319,6 +319,9 @@ class Intake:
             session.legacy = LegacyTransfer(session, transferor, transferee)
         elif transferee.alive:
             session.referred = (transferor, transferee)
+            dial = self._dial_of(transferee)
+            if dial is not None and dial.refusal is not None:
+                self._crossing_target_gone(transferee)  # its end was told before
         else:
             abandon(session, transferor, transferee)
 
