@@ -9,8 +9,8 @@ the transferee leaves instead, it is not even told. Here the first is given its 
 itself and then hung up, the second is told 487 besides, unless its worker had told it and died
 before it was released.
 
-Without us timers in FreeSWITCH do the same, later (``dialplan/refer.xml.j2``); they also send a leg
-on whose link was accepted and never served (``dialplan/controllers.xml.j2``).
+Without us timers in FreeSWITCH do the same, later (``dialplan/steps.xml.j2``); they also send a leg
+on whose link was accepted and never served.
 """
 
 from __future__ import annotations

@@ -28,7 +28,6 @@ from fsctl.transfer.transfer import Stimulus
 log = logging.getLogger(__name__)
 
 
-
 def new_call(session: Session, link: Connection, snapshot: Event) -> None:
     """Offer a leg that the inbound extension sent to us."""
     call = _known_leg(session, snapshot)

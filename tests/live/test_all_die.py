@@ -12,26 +12,13 @@ from contextlib import contextmanager
 import pytest
 
 from tests.live.lab import Ring, wait_for
-from tests.live.lab.party import hear_each_other, sections, talking
+from tests.live.lab.party import UNDECIDED, hear_each_other, sections, talking
 
 RING_S, RESCUE_S = 3, 5
 BOUND_S = RING_S + RESCUE_S + 5.0
 """FreeSWITCH's timers are good to a second, our own ringing has three of grace."""
 BOTH = pytest.mark.parametrize("by", ["callee", "caller"])
 
-UNDECIDED = """
-from fsctl.scenario import BlindTransferRequested, CallAlerting, Scenario
-scenario = Scenario()
-
-@scenario.on(CallAlerting)
-def alerting(event):
-    if event.destination != "1009":
-        event.session.connect(event.call, event.destination)
-
-@scenario.on(BlindTransferRequested)
-def requested(event):
-    print("asked", flush=True)
-"""
 HELD = """
 from fsctl.scenario import BlindTransferRequested, Scenario
 scenario = Scenario()

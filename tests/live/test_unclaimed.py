@@ -12,7 +12,7 @@ from contextlib import suppress
 import pytest
 
 from tests.live.lab import Refuse
-from tests.live.lab.party import hear_each_other, sections, talking
+from tests.live.lab.party import UNDECIDED, hear_each_other, sections, talking
 from tests.live.lab.ports import free_port
 
 CLAIM_S = 4.0
@@ -172,23 +172,6 @@ def test_a_controller_that_comes_back_is_dialled_again(controller, phones, switc
     bob.refer(f"<{switch.uri('1002')}>")
     assert bob.wait_notify() == "SIP/2.0 486 Gone fishing"
     assert hear_each_other(alice, bob)
-
-
-UNDECIDED = """
-from fsctl.scenario import BlindTransferRequested, CallAlerting, Scenario
-scenario = Scenario()
-
-@scenario.on(CallAlerting)
-def alerting(event):
-    if event.destination != "1009":
-        event.session.connect(event.call, event.destination)
-    else:
-        print("asked", flush=True)
-
-@scenario.on(BlindTransferRequested)
-def requested(event):
-    print("asked", flush=True)
-"""
 
 
 @pytest.fixture

@@ -10,6 +10,23 @@ from tests.live.lab.phones import Phones
 from tests.live.lab.steps import RING_AND_ANSWER, Step
 from tests.live.lab.switch import Switch
 
+UNDECIDED = """
+from fsctl.scenario import BlindTransferRequested, CallAlerting, Scenario
+scenario = Scenario()
+
+@scenario.on(CallAlerting)
+def alerting(event):
+    if event.destination != "1009":
+        event.session.connect(event.call, event.destination)
+    else:
+        print("asked", flush=True)
+
+@scenario.on(BlindTransferRequested)
+def requested(event):
+    print("asked", flush=True)
+"""
+"""A scenario that decides nothing about 1009 and about any transfer; it prints when it is asked."""
+
 
 def sections(switch: Switch, ring_timeout_s: int = 5, **tables: Any) -> Sections:
     """Settings that route four digits to the directory; ``tables`` are added to them."""
