@@ -50,10 +50,7 @@ def ring(session: Session, waiting: Call, members: Sequence[str]) -> None:
     ]
 
     def answered(event: Connected) -> None:
-        if waiting.partner is not None:  # somebody was quicker by a moment
-            event.call.hangup()
-            return
-        for call in calls:
+        for call in calls:  # who is hung up here is not Connected any more, however quick it was
             if call.alive and call is not event.call:
                 call.hangup()
         session.send_media_between(waiting, event.call)

@@ -70,6 +70,8 @@ class Call:
         """Who it is being joined with at this moment."""
         self.muted = False
         """Nobody hears what this party says."""
+        self.ending = False
+        """The scenario has hung it up: an answer that crosses that is not told."""
         self.failure: SipStatus | None = None
         """Why the called party did not answer."""
         self.guarded = False
@@ -217,7 +219,11 @@ class Call:
         self.session.reject(self._used(), SipStatus(code, reason))
 
     def hangup(self) -> None:
-        """End the call, or stop calling its party (``uuid_kill``). Raises ChannelGone."""
+        """End the call, or stop calling its party (``uuid_kill``). Raises ChannelGone.
+
+        A party that answers at that moment is told as ``Failed``, never as ``Connected``.
+        """
+        self.ending = True
         self.session.hang_up(self._used())
 
     # -- media ------------------------------------------------------------------------------

@@ -104,6 +104,8 @@ class Outgoing:
     def came_home(self) -> None:
         """The party has answered, and its leg is in our hands."""
         session, call = self.session, self.call
+        if call.ending:
+            return  # its hang-up follows
         session.outgoing.pop(call.channel_uuid, None)
         if not call.advance(CallState.CONNECTED):
             return

@@ -9,7 +9,18 @@ from typing import Any
 import gevent
 import pytest
 
-from fsctl.scenario import BlindTransferRequested, CallAlerting, Connected, NoRoute, Scenario
+from fsctl.esl.connection import Connection
+from fsctl.scenario import (
+    BlindTransferRequested,
+    CallAlerting,
+    Connected,
+    Disconnected,
+    Failed,
+    NoRoute,
+    Scenario,
+)
+from fsctl.session.events import CallEvent
+from fsctl.session.session import Session
 from fsctl.simulator import Phone
 from fsctl.sip.status import SipStatus
 from fsctl.stage import Stage
@@ -143,3 +154,48 @@ def test_blocking_work_in_a_pool_of_threads(stage: MakeStage) -> None:
     alice.calls("1001")
     switch.until(lambda: alice.hears == "1002")
     assert threads and threads[0] is not threading.main_thread()
+
+
+def test_who_was_hung_up_as_it_answered_does_not_connect(
+    stage: MakeStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two answer at once, and the handler of the first waits before it joins anybody."""
+    told: list[CallEvent] = []
+
+    adopted: list[Connection] = []
+    adopt = Session.adopt
+
+    def noted(session: Session, link: Connection, begin: Callable[[], None]) -> None:
+        adopt(session, link, begin)
+        adopted.append(link)
+
+    monkeypatch.setattr(Session, "adopt", noted)
+
+    def rings_both(event: CallAlerting) -> None:
+        calls = [event.session.call_user(number) for number in ("1001", "1002")]
+
+        def answered(answer: Connected) -> None:
+            told.append(answer)
+            with gevent.Timeout(10, False):
+                while len(adopted) < 2:
+                    gevent.sleep(0.001)  # busy, and keeps its turn
+            for call in calls:
+                if call is not answer.call and call.alive:
+                    call.hangup()
+            event.session.sleep(1)
+            event.session.send_media_between(event.call, answer.call)
+
+        for call in calls:
+            call.on(Connected, answered)
+            call.on(Failed, told.append)
+            call.on(Disconnected, told.append)
+
+    switch = stage(scenario_of(alerting=rings_both))
+    alice, *members = phones(switch)
+    for member in members:
+        member.answers(after_s=3)
+    alice.calls("8000")
+    switch.until(lambda: alice.hears in ("1001", "1002"))
+    switch.advance(5)
+    assert sum(member.in_call for member in members) == 1 and alice.hears
+    assert sorted(type(event).__name__ for event in told) == ["Connected", "Failed"]
