@@ -209,8 +209,13 @@ class Player:
         )
 
     def _pairs(self) -> set[frozenset[str]]:
-        channels = self.world.switch.channels.values()
-        return {frozenset((c.uuid, c.bridged_to.uuid)) for c in channels if c.bridged_to}
+        # Those who hear early media may be parted by the callee's own refusal at any moment.
+        answered = [c for c in self.world.switch.channels.values() if c.answered]
+        return {
+            frozenset((c.uuid, c.bridged_to.uuid))
+            for c in answered
+            if c.bridged_to and c.bridged_to.answered
+        }
 
     def _check_pairs(self, before: set[frozenset[str]]) -> None:
         if before:
