@@ -82,6 +82,8 @@ class Call:
         """How often the scenario has used a verb: one that is forgotten is hung up."""
         self.forsaken_at: int | None = None
         """`uses` when its peer left, or its application ended."""
+        self.being_told = False
+        """A NOTIFY is on its way to the party, which its BYE must not overtake."""
         self.sip_call_id = ""
         """Of the leg's SIP dialog, by which a Replaces names it (RFC 3891)."""
         self._handlers: dict[type[CallEvent], list[Handler]] = {}

@@ -96,7 +96,10 @@ def forsaken(session: Session, call: Call, uses: int) -> None:
         transfer = session.transfers.moving(call)  # its transferor may have left meanwhile
         moves = transfer is not None and not transfer.has_joined
         if call.alive and call.held and unused and not moves and not session.outgoing:
-            session.hang_up(call)
+            if call.being_told:
+                session.after(session.settings.transfer.release_transferor_after_s, hang_up)
+            else:
+                session.hang_up(call)
 
     session.post(lambda: session.post(hang_up))
 

@@ -476,6 +476,9 @@ class Session:
         if outgoing is not None:
             outgoing.came_home()
             return
+        for asked in self.transfers.open:
+            if asked.transferor is call:
+                asked.transferor_is_back()
         transfer = self.transfers.moving(call)
         if transfer is not None and transfer.target_left():
             return

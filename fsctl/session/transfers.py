@@ -186,6 +186,11 @@ class BlindTransfer:
         elif pair == {self.transferee, self.transferor}:
             self.feed(Stimulus.LEGS_REJOINED)
 
+    def transferor_is_back(self) -> None:
+        """It had been joined with its transferee again, and that is over before we heard of it."""
+        if self.snapshot.state is State.RECONNECTING:
+            self.feed(Stimulus.LEGS_REJOINED)
+
     def target_left(self) -> bool:
         """The target has hung up, and its transferee is back in our hands.
 
@@ -383,7 +388,19 @@ class BlindTransfer:
         self._switch_reports = False
         if event is not None:
             commands += report(self.transferor.channel_uuid, event, reported)
+            self._let_hear()
         return commands
+
+    def _let_hear(self) -> None:
+        """The transferor may be alone by now: it is not hung up before it has its report."""
+        call, session = self.transferor, self._session
+        call.being_told = True
+        seconds = session.settings.transfer.release_transferor_after_s
+
+        def heard() -> None:
+            call.being_told = False
+
+        session.after(seconds, heard)
 
     def _note_told(self) -> list[Command]:
         """FreeSWITCH has reported success by itself: who takes over must not report again."""

@@ -233,3 +233,13 @@ def test_a_called_party_leaves_before_the_scenario_joins_it() -> None:
     """While the handler of its answer answered the caller, who was left in silence."""
     moves = (Move("delays", "", "event CHANNEL_ANSWER"), Move("consults", "bob", "carol"))
     assert not wrong_in(Story("sample", "answers and leaves", "answers", moves))
+
+
+def test_the_report_of_failure_goes_out_before_its_transferor_is_hung_up() -> None:
+    """The first two had been joined again, and the transferee left before we had heard of that."""
+    moves = (
+        Move("refers", "bob", "nobody"),
+        Move("delays", "", "event CHANNEL_BRIDGE", turns=0),
+        Move("hangs up", "alice"),
+    )
+    play(Story("sample", "answers", "answers", moves))
