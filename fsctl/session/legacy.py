@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from fsctl.errors import LinkError
 from fsctl.esl.commands import SchedHangup, UuidGetvar
 from fsctl.session.call import Call
-from fsctl.session.events import TransferComplete, TransferFailed
+from fsctl.session.record import Outcome, conclude
 from fsctl.session.report import note, report, told
 from fsctl.session.request import refer_event, value_of
 from fsctl.sip.status import SipStatus, status_of_cause
@@ -85,19 +85,22 @@ class LegacyTransfer:
             self._finish(failed=status)
             forsaken(self._session, self.transferor.channel_uuid)
 
+    def drop(self) -> None:
+        """The session ends: what becomes of it is FreeSWITCH's matter alone."""
+        if not self.finished:
+            self._finish(SipStatus(503), "abandoned")
+
     def _complete(self) -> None:
         """FreeSWITCH has not joined the first two again."""
         if not self.finished:
             self._finish(failed=None)
             self._session.handed_over(self.transferee)
 
-    def _finish(self, failed: SipStatus | None) -> None:
+    def _finish(self, failed: SipStatus | None, outcome: Outcome = "failed") -> None:
         self.finished = True
-        session, call = self._session, self.transferor
-        if failed is None:
-            session.emit(TransferComplete(session, call))
-        else:
-            session.emit(TransferFailed(session, call, failed.code, failed.reason))
+        outcome = outcome if failed else "succeeded"
+        status = failed or SipStatus(200)
+        conclude("legacy", self.transferor, self.transferee, None, outcome, status)
 
     def _failure(self) -> SipStatus:
         """The target's own code and phrase, which FreeSWITCH leaves on the transferee."""

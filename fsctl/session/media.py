@@ -19,8 +19,9 @@ from fsctl.esl.commands import (
 )
 from fsctl.esl.events import Event
 from fsctl.session import safety
-from fsctl.session.events import PlaybackFinished, TransferComplete, TransferFailed
+from fsctl.session.events import PlaybackFinished
 from fsctl.session.outcome import returned_by_itself
+from fsctl.session.record import conclude
 from fsctl.session.request import value_of
 from fsctl.session.rescue import disarm
 from fsctl.sip.status import SipStatus, parse_sipfrag
@@ -184,9 +185,9 @@ def _deflect_ends(call: Call, status: SipStatus) -> None:
         return
     del session.deflected[call.channel_uuid]
     if not status.is_success:
-        session.emit(TransferFailed(session, call, status.code, status.reason, "transferee"))
+        conclude("deflected", None, call, None, "failed", status)
         return
-    session.emit(TransferComplete(session, call, "transferee"))
+    conclude("deflected", None, call, None, "succeeded", status)
     session.after(_RELEASE_S, lambda: session.hang_up(call))
 
 

@@ -140,6 +140,8 @@ class Session:
         for transfer in self.transfers.open:
             transfer.hand_over()
             transfer.feed(Stimulus.SWITCH_LOST)
+        if self.legacy is not None:
+            self.legacy.drop()
         self._say_terminating()
         self._handlers.turns.end(ChannelGone(f"session {self.id} has ended"))
         self._cancel_outgoing()
@@ -472,6 +474,7 @@ class Session:
     def came_back(self, call: Call) -> None:
         """A leg that was lent to a bridge, or called, is in our hands."""
         call.held = True
+        self.lends = True  # perhaps it was our predecessor that did
         outgoing = self.outgoing.get(call.channel_uuid)
         if outgoing is not None:
             outgoing.came_home()

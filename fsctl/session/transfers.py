@@ -24,8 +24,8 @@ from fsctl.esl.commands import (
 )
 from fsctl.session import rescue, safety
 from fsctl.session.call import Call, CallState
-from fsctl.session.events import TransferComplete, TransferFailed
 from fsctl.session.joining import joining
+from fsctl.session.record import Outcome, conclude
 from fsctl.session.report import note, report, told
 from fsctl.session.request import RawRequest, bridge_began, refer_event, value_of
 from fsctl.sip.status import SipStatus
@@ -52,6 +52,11 @@ _SHORT = (State.VOUCHED, State.JOINING, State.RECONNECTING)
 """Of milliseconds: the timers in FreeSWITCH stay as they are."""
 _HEAD_START_S = 4.0
 """The transferee goes on first, so that its transferor is still there to be joined with it."""
+_OUTCOMES: dict[State, Outcome] = {
+    State.SUCCEEDED: "succeeded",
+    State.FAILED: "failed",
+    State.ABANDONED: "abandoned",
+}
 _GIVE_UP = (Stimulus.DEADLINE, Stimulus.FAILURE_REPORTED)
 _GRACE_S = 3.0
 """FreeSWITCH's own timers end a wait first; ours follows this much later."""
@@ -408,12 +413,15 @@ class BlindTransfer:
         return [] if event is None else [note(self.transferor.channel_uuid, event)]
 
     def _tell_scenario(self) -> None:
-        session, call = self._session, self.transferor
-        if self.snapshot.state is State.SUCCEEDED:
-            session.emit(TransferComplete(session, call))
-            return
-        status = self.snapshot.reported or SipStatus(503)
-        session.emit(TransferFailed(session, call, status.code, status.reason))
+        conclude(
+            "blind",
+            self.transferor,
+            self.transferee,
+            self.target,
+            _OUTCOMES[self.snapshot.state],
+            self.snapshot.result,
+            refer=self.request.event,
+        )
 
 
 def abandon(session: Session, transferor: Call, transferee: Call) -> None:

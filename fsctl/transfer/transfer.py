@@ -9,7 +9,8 @@ Three rules stand above the table, so that no row has to repeat them:
 1. One final report a REFER: a ``NOTIFY_*`` action is dropped once the transferor has been told.
 2. A transferor that has gone is neither told nor released, and nobody can be joined with it again:
    a row that would reconnect ends in ``FAILED`` with ``RECALL`` instead.
-3. In every open state the switch's loss ends the transfer as ``ABANDONED``.
+3. In every open state the switch's loss ends the transfer: as ``SUCCEEDED`` when transferee and
+   target talk already, else as ``ABANDONED``.
 
 Deadlines run from the entry of a state; :data:`DEADLINES` names the setting that bounds each.
 """
@@ -187,6 +188,14 @@ class Transfer:
     def is_open(self) -> bool:
         return self.state in OPEN
 
+    @property
+    def result(self) -> SipStatus:
+        """How it ended, as a SIP status; not always what an application has reported early."""
+        if self.state is State.SUCCEEDED:
+            return _SUCCESS
+        told = self.reported if self.reported and not self.reported.is_success else None
+        return self.owed or told or SipStatus(503)
+
 
 def step(
     transfer: Transfer, stimulus: Stimulus, status: SipStatus | None = None
@@ -197,7 +206,8 @@ def step(
     transferor is told.
     """
     if stimulus is Stimulus.SWITCH_LOST and transfer.is_open:
-        return replace(transfer, state=State.ABANDONED), ()
+        talk = transfer.state is State.RELEASING
+        return replace(transfer, state=State.SUCCEEDED if talk else State.ABANDONED), ()
     gone = replace(transfer, transferor_present=False)
     row = TABLE.get((transfer.state, stimulus))
     if row is None:

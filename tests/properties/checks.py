@@ -16,7 +16,7 @@ def at_rest(record: Record) -> list[str]:
     """Every violation, in words."""
     if record.stranded:
         return []
-    return [*_reports(record), *_partners(record), *_dropped(record)]
+    return [*_reports(record), *_partners(record), *_dropped(record), *_concluded(record)]
 
 
 def _reports(record: Record) -> Iterator[str]:
@@ -103,3 +103,25 @@ def _dropped(record: Record) -> Iterator[str]:
             got = [m for m in party.phone.received("BYE") if m.call_id == dialog.call_id]
             if got and id(dialog) not in released:
                 yield f"{name} was dropped, and nobody has hung up"
+
+
+def _concluded(record: Record) -> Iterator[str]:
+    """One transfer, one record; of what became of it without a controller there need not be one.
+
+    A REFER that finds its phone in a transfer already is refused, and none.
+    """
+    alone = len(record.refers) == 1
+    for refer in record.refers:
+        channel = refer.dialog.channel
+        if channel is None or refer.line or record.story.mode == "legacy":
+            continue
+        wanted = (channel.uuid, f"refer;id={refer.cseq}")
+        got = [r for r in record.concluded if (r["transferor"], r["refer"]) == wanted]
+        if len(got) > 1 and not record.absences:
+            yield f"{refer}: {len(got)} records"
+        elif not got and refer.notifies and alone and not record.absences:
+            yield f"{refer}: no record"
+        elif got and refer.notifies and not record.absences:
+            told = refer.notifies[0].body.strip()
+            if told != f"SIP/2.0 {got[0]['code']} {got[0]['reason']}":
+                yield f"{refer}: told {told!r}, and the record says {got[0]}"

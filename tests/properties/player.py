@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import tempfile
 from collections.abc import Callable
@@ -83,6 +84,8 @@ class Player:
             _ACTIONS[move.what](self, move)
         self.world.let_pass(REST_S)
         self.record.stranded = self.record.stranded and not self.strict
+        lines = self.world.log().splitlines()
+        self.record.concluded = [json.loads(line) for line in lines if line.startswith("{")]
         self.record.violations += checks.at_rest(self.record)
 
     def _begin(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from fsctl.simulator import Dialog
 from fsctl.simulator.sip import SipMessage
@@ -79,6 +80,8 @@ class Record:
     stranded: bool = False
     """Something has happened that is known to leave somebody alone: see test_regressions."""
     violations: list[str] = field(default_factory=list)
+    concluded: list[dict[str, Any]] = field(default_factory=list)
+    """The records of transfers that the controllers have written."""
 
     def pending_refers(self) -> bool:
         """Some transfer is under way, or was until a moment ago."""

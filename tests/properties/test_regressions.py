@@ -243,3 +243,15 @@ def test_the_report_of_failure_goes_out_before_its_transferor_is_hung_up() -> No
         Move("hangs up", "alice"),
     )
     play(Story("sample", "answers", "answers", moves))
+
+
+def test_a_leg_that_a_dead_controller_had_lent_comes_back_to_another() -> None:
+    """It came back before the news that its peer had left, and stayed in silence for ever."""
+    moves = (
+        Move("dies"),
+        Move("is replaced"),
+        Move("refers", "alice", "nobody"),
+        Move("delays", "", "event CHANNEL_BRIDGE", turns=0),
+        Move("hangs up", "alice"),
+    )
+    play(Story("sample", "answers", "answers", moves))

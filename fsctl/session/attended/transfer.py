@@ -37,8 +37,9 @@ from fsctl.session.attended.request import calling_anew, read_attended, refuse_m
 from fsctl.session.call import Call
 from fsctl.session.dial import Dial, arming
 from fsctl.session.dialstring import DialStringError
-from fsctl.session.events import AttendedTransferRequested, TransferComplete, TransferFailed
+from fsctl.session.events import AttendedTransferRequested
 from fsctl.session.joining import joining
+from fsctl.session.record import Outcome, conclude
 from fsctl.session.request import value_of
 from fsctl.session.routing import NoRoute
 from fsctl.sip.refer import ReferTo
@@ -373,7 +374,7 @@ class AttendedTransfer:
         if self.replaced is not None:
             released.append(UuidKill(self.replaced.channel_uuid, "ATTENDED_TRANSFER"))
         session.link.send_all(released)
-        session.emit(TransferComplete(session, self.transferor))
+        self._conclude("succeeded", SipStatus(200))
 
     def _release(self) -> Command:
         """The transferor has been told of success: it hangs up by itself, or is hung up."""
@@ -395,7 +396,7 @@ class AttendedTransfer:
             let_go(self._link)
         else:
             self._hang_up_all()
-        self._tell_failure(_FORBIDDEN if refused else _BROKEN)
+        self._conclude("failed" if refused else "abandoned", _FORBIDDEN if refused else _BROKEN)
 
     def _loopback_gone(self) -> None:
         """FreeSWITCH has ended it: it waited long enough, or the transferor hung up.
@@ -420,7 +421,7 @@ class AttendedTransfer:
             session.hear(event)
         if self._set_aside and self.transferee.alive and not self.transferor.alive:
             session.link.send(UuidKill(self.transferee.channel_uuid))  # their call is over
-        self._tell_failure(_FORBIDDEN)
+        self._conclude("failed", _FORBIDDEN)
         self.when_refused()
 
     def _broken(self) -> None:
@@ -432,7 +433,7 @@ class AttendedTransfer:
             return
         self._end(State.FAILED)
         self._hang_up_all()
-        self._tell_failure(_BROKEN)
+        self._conclude("failed", _BROKEN)
 
     def _hang_up_all(self) -> None:
         """The transferor has been told of success: whoever is left has nobody to talk with."""
@@ -447,9 +448,8 @@ class AttendedTransfer:
         except LinkError as error:
             log.info("%s: attended transfer: %s", self.session.id, error)
 
-    def _tell_failure(self, status: SipStatus) -> None:
-        session, call = self.session, self.transferor
-        session.emit(TransferFailed(session, call, status.code, status.reason))
+    def _conclude(self, outcome: Outcome, status: SipStatus) -> None:
+        conclude("attended", self.transferor, self.transferee, self.target, outcome, status)
 
     def _end(self, state: State) -> None:
         self._move(state)

@@ -174,10 +174,20 @@ def test_closed_states_stay():
         assert step(transfer, stimulus) == (transfer, ())
 
 
-def test_switch_lost_abandons_every_open_state():
+def test_switch_lost_abandons_every_open_state_but_that_of_success():
     for state in OPEN:
         following, actions = step(Transfer(state=state), E.SWITCH_LOST)
-        assert following.state is S.ABANDONED and actions == ()
+        assert following.state is (S.SUCCEEDED if state is S.RELEASING else S.ABANDONED)
+        assert actions == ()
+
+
+def test_the_result_is_no_success_that_was_reported_too_early():
+    early, _ = step(Transfer(state=S.CALLING_TARGET), E.SUCCESS_REPORTED)
+    failing, _ = step(early, E.TARGET_FAILED, SipStatus(486))
+    failed, _ = step(failing, E.LEGS_REJOINED)
+    assert failed.reported == SipStatus(200) and failed.result == SipStatus(486)
+    lost, _ = step(early, E.SWITCH_LOST)
+    assert lost.result == SipStatus(503)
 
 
 def test_at_most_one_report_on_every_path():

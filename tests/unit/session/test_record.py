@@ -1,0 +1,181 @@
+"""One transfer, one record, whatever the ending."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any, Literal
+
+import pytest
+
+from fsctl.scenario import (
+    AttendedTransferRequested,
+    BlindTransferRequested,
+    CallAlerting,
+    Scenario,
+)
+from fsctl.settings import Settings, Transfer
+from fsctl.simulator import Phone
+from fsctl.stage import Stage
+from fsctl.testing import MakeStage
+
+TARGET = "<sip:1002@example.org>"
+
+
+class Records(logging.Handler):
+    """As a collector of logs reads them."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.all: list[dict[str, Any]] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.all.append(json.loads(record.getMessage()))
+
+    def results(self) -> list[tuple[str, str, int]]:
+        return [(each["kind"], each["outcome"], each["code"]) for each in self.all]
+
+
+@pytest.fixture
+def records() -> Iterator[Records]:
+    logger, handler = logging.getLogger("fsctl.session.record"), Records()
+    before = logger.level
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    yield handler
+    logger.removeHandler(handler)
+    logger.setLevel(before)
+
+
+@pytest.fixture
+def talk(stage: MakeStage) -> Callable[..., tuple[Stage, Phone, Phone, Phone]]:
+    """Alice has called Bob, and they talk; Carol is the target."""
+
+    def start(
+        mode: Literal["in-session", "legacy"] = "in-session", scenario: Scenario | None = None
+    ) -> tuple[Stage, Phone, Phone, Phone]:
+        switch = stage(scenario, replace(Settings(), transfer=Transfer(mode=mode)))
+        alice, bob, carol = (switch.phone(number) for number in ("1000", "1001", "1002"))
+        alice.calls("1001")
+        switch.until(lambda: alice.hears == "1001" and bob.hears == "1000")
+        return switch, alice, bob, carol
+
+    return start
+
+
+MODES = pytest.mark.parametrize(("mode", "kind"), [("in-session", "blind"), ("legacy", "legacy")])
+
+
+@MODES
+def test_a_success(talk, records, mode, kind):
+    switch, alice, bob, _ = talk(mode)
+    bob.refers(TARGET)
+    switch.until(lambda: alice.hears == "1002")
+    switch.advance(10)
+    assert records.results() == [(kind, "succeeded", 200)]
+
+
+@MODES
+def test_a_failure(talk, records, mode, kind):
+    switch, alice, bob, carol = talk(mode)
+    carol.busy()
+    bob.refers(TARGET)
+    switch.until(lambda: bob.notifies and alice.hears == "1001")
+    assert records.results() == [(kind, "failed", 486)]
+
+
+@MODES
+def test_the_transferee_leaves(talk, records, mode, kind):
+    switch, alice, bob, carol = talk(mode)
+    carol.no_answer()
+    bob.refers(TARGET)
+    switch.until(lambda: carol.received("INVITE"))
+    alice.hangs_up()
+    switch.until(lambda: bob.notifies and not bob.in_call)
+    outcome = "abandoned" if kind == "blind" else "failed"
+    assert [(each["kind"], each["outcome"]) for each in records.all] == [(kind, outcome)]
+
+
+@MODES
+def test_the_controller_is_stopped(talk, records, mode, kind):
+    switch, _, bob, carol = talk(mode)
+    carol.no_answer()
+    bob.refers(TARGET)
+    switch.until(lambda: carol.received("INVITE"))
+    switch.worker.stop()
+    assert records.results() == [(kind, "abandoned", 503)]
+
+
+def test_the_controller_is_stopped_when_transferee_and_target_talk(talk, records):
+    switch, alice, bob, _ = talk()
+    bob.refers(TARGET)
+    switch.until(lambda: alice.hears == "1002")
+    switch.worker.stop()
+    assert records.results() == [("blind", "succeeded", 200)]
+
+
+def test_an_application_that_reports_too_early_is_not_believed(talk, records):
+    scenario = Scenario()
+
+    @scenario.on(BlindTransferRequested)
+    def requested(event: BlindTransferRequested) -> None:
+        event.session.connect(event.transferee, event.transfer_to)
+        event.call.notify_blind_transfer_success()
+
+    switch, _, bob, carol = talk(scenario=scenario)
+    carol.busy()
+    bob.refers(TARGET)
+    switch.until(lambda: bob.notifies and records.all)
+    assert bob.notifies[0][1] == "SIP/2.0 200 OK"
+    assert records.results() == [("blind", "failed", 486)]
+
+
+@pytest.mark.parametrize("granted", [True, False])
+def test_an_attended_transfer(talk, records, granted):
+    scenario = Scenario()
+
+    @scenario.on(AttendedTransferRequested)
+    def requested(event: AttendedTransferRequested) -> None:
+        if granted:
+            event.accept()
+        else:
+            event.refuse()
+
+    switch, alice, bob, carol = talk(scenario=scenario)
+    first = bob.dialog
+    line = bob.calls("1002")
+    switch.until(lambda: carol.hears == "1001")
+    bob.refers(f"<sip:1002@example.org?Replaces={line.replaces}>", dialog=first)
+    switch.until(lambda: records.all)
+    switch.advance(10)
+    assert (alice.hears == "1002") is granted
+    result = ("succeeded", 200) if granted else ("failed", 403)
+    assert records.results() == [("attended", *result)]
+
+
+@pytest.mark.parametrize(("result", "outcome"), [(200, "succeeded"), (486, "failed")])
+def test_a_party_that_is_asked_to_go_elsewhere(stage, records, result, outcome):
+    scenario = Scenario()
+
+    @scenario.on(CallAlerting)
+    def alerting(event: CallAlerting) -> None:
+        event.call.answer()
+        event.call.transfer_to("1002")
+
+    switch = stage(scenario)
+    alice = switch.phone("1000").follows_refers(result)
+    alice.calls("1001")
+    switch.until(lambda: records.all)
+    assert records.results() == [("deflected", outcome, result)]
+
+
+def test_what_it_says(talk, records):
+    switch, alice, bob, carol = talk()
+    bob.refers(TARGET)
+    switch.until(lambda: alice.hears == "1002" and records.all)
+    (record,) = records.all
+    legs = [phone.dialog.channel.uuid for phone in (alice, carol)]
+    assert [record["transferee"], record["target"]] == legs
+    assert record["refer"] == "refer;id=2" and record["reason"] == "OK" and record["session"]
