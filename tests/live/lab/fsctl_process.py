@@ -103,6 +103,8 @@ class Controller:
         merged: Sections = {**sections, "server": {"listen": self.address, "workers": 1, **server}}
         self.config.write_text(to_toml(merged), encoding="utf-8")
         own = {name: text for name, text in os.environ.items() if not name.startswith("FSCTL_")}
+        # What a scenario prints is to be one write, or another worker's log line gets into it.
+        own.pop("PYTHONUNBUFFERED", None)
         self._environment = {**own, **(environment or {})}
         self._arguments = ["--config", str(self.config)]
         if scenario:
