@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Iterator
 
@@ -108,6 +109,9 @@ def test_killed_while_a_target_rings(served, phones, switch, number):
     wait_let_go(served)
     assert "link lost" in served.log_text()
     assert sorted(told(served)) == ["Terminated", "Terminating", "TransferFailed"]
+    assert re.findall(r'"outcome": "(\w+)", "code": (\d+)', served.log_text()) == [
+        ("abandoned", "503")
+    ]
     serves_again(served, phones, switch)
 
 
