@@ -108,9 +108,10 @@ def _dropped(record: Record) -> Iterator[str]:
 def _concluded(record: Record) -> Iterator[str]:
     """One transfer, one record; of what became of it without a controller there need not be one.
 
-    A REFER that finds its phone in a transfer already is refused, and none.
+    FreeSWITCH refuses a REFER by itself whose phone has asked for a transfer already, or whose
+    transferee has just left.
     """
-    alone = len(record.refers) == 1
+    undisturbed = len(record.refers) == 1 and not record.left()
     for refer in record.refers:
         channel = refer.dialog.channel
         if channel is None or refer.line or record.story.mode == "legacy":
@@ -119,7 +120,7 @@ def _concluded(record: Record) -> Iterator[str]:
         got = [r for r in record.concluded if (r["transferor"], r["refer"]) == wanted]
         if len(got) > 1 and not record.absences:
             yield f"{refer}: {len(got)} records"
-        elif not got and refer.notifies and alone and not record.absences:
+        elif not got and refer.notifies and undisturbed and not record.absences:
             yield f"{refer}: no record"
         elif got and refer.notifies and not record.absences:
             told = refer.notifies[0].body.strip()
