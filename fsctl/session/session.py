@@ -113,6 +113,8 @@ class Session:
 
     def lose(self) -> None:
         """The link is lost: nothing can be done any more."""
+        if not self.over:
+            log.info("%s: link lost", self.id)
         self.over = True
 
     def _do(self, work: Callable[[], None]) -> None:
@@ -243,8 +245,7 @@ class Session:
 
     def _lost(self, link: Connection) -> None:
         if link is self.link:
-            log.info("%s: link lost", self.id)
-            self.over = True
+            self.lose()
 
     # -- the scenario -----------------------------------------------------------------------
 
