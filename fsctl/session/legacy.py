@@ -86,9 +86,10 @@ class LegacyTransfer:
             forsaken(self._session, self.transferor.channel_uuid)
 
     def drop(self) -> None:
-        """The session ends: what becomes of it is FreeSWITCH's matter alone."""
+        """The session ends before it: the transferee is FreeSWITCH's, or its new session's."""
         if not self.finished:
             self._finish(SipStatus(503), "abandoned")
+            self._session.handed_over(self.transferee)
 
     def _complete(self) -> None:
         """FreeSWITCH has not joined the first two again."""

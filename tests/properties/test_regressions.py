@@ -255,3 +255,15 @@ def test_a_leg_that_a_dead_controller_had_lent_comes_back_to_another() -> None:
         Move("hangs up", "alice"),
     )
     play(Story("sample", "answers", "answers", moves))
+
+
+def test_an_orderly_end_as_a_legacy_transferee_comes_to_its_new_session() -> None:
+    """The old session let it go, and so out of the new one's hands: two calls were made for it."""
+    moves = (
+        Move("refers", "bob", "nobody"),
+        Move("refers", "bob", "carol", turns=0),
+        Move("refers", "bob", "carol"),
+        Move("delays", "", "reply", turns=5),
+        Move("is terminated"),
+    )
+    play(Story("legacy", "answers", "answers", moves))
