@@ -35,13 +35,13 @@ def _reports(record: Record) -> Iterator[str]:
 def _excused(record: Record, refer: Refer) -> bool:
     """Its dialog has ended first, or its transferee has left when no controller was there.
 
-    FreeSWITCH alone says nothing then and keeps the transferor parked for ten minutes (sofia.c).
+    FreeSWITCH alone says nothing then (sofia.c), and its timer releases the transferor.
     """
-    if refer.hung_up:
+    if refer.hung_up or (record.is_alone(refer) and record.left()):
         return True
     ended_s = refer.ended_s
     if ended_s is None:
-        return record.is_alone(refer) and record.left()
+        return False
     if any(other.succeeded and other.dialog is refer.dialog for other in record.refers):
         return True  # let go, for another REFER of the same phone has succeeded
     return any(0 <= ended_s - left_s < CROSSING_S for left_s in record.byes_s())
