@@ -267,3 +267,15 @@ def test_an_orderly_end_as_a_legacy_transferee_comes_to_its_new_session() -> Non
         Move("is terminated"),
     )
     play(Story("legacy", "answers", "answers", moves))
+
+
+def test_the_same_attended_transfer_is_asked_for_twice_at_once() -> None:
+    """Both were granted, and each took the transferee from the other: nobody was left."""
+    moves = (
+        Move("refers", "bob", "carol"),
+        Move("refers", "bob", "carol"),
+        Move("consults", "alice", "carol"),
+        Move("transfers to the one consulted", "alice", seconds=0.2),
+        Move("transfers to the one consulted", "alice", turns=0),
+    )
+    play(Story("connect", "answers", "answers", moves))

@@ -104,6 +104,19 @@ def test_both_dialogs_are_ours(world: World, by: str) -> None:
 
 
 @BY
+def test_asked_for_twice_at_once(world: World, by: str) -> None:
+    """FreeSWITCH asks for each, and would have the one grant take the transferee from the other."""
+    world.serve()
+    transferor, transferee, line, carol = consulting(world, by)
+    for _ in range(2):
+        refer(world, transferor, line)
+    transferor.wait_over()  # with its dialog the other report may go
+    reports = sorted(transferor.notifies)
+    assert reports in (["SIP/2.0 200 OK"], ["SIP/2.0 200 OK", "SIP/2.0 403 Forbidden"])
+    assert hear_each_other(transferee, carol)
+
+
+@BY
 def test_accepted_by_the_scenario(world: World, by: str) -> None:
     world.serve(scenario=ACCEPTS)
     people = consulting(world, by)

@@ -34,7 +34,12 @@ def arrive(board: Switchboard, link: Connection, snapshot: Event) -> None:
         let_go(link)  # a transferee whose worker died on the way: the dialplan joins it
         return
     found = _parties(board, snapshot)
-    if found is not None:
+    if found is not None and any(
+        t.transferor in found or t.transferee in found for t in board.attended
+    ):
+        log.info("%s: these two are in an attended transfer already: refused", found[0].session.id)
+        reject(link)
+    elif found is not None:
         found[0].session.post(_transfer(board, *found, link, snapshot).begin)
         link.wait_closed()
     elif board.draining:
