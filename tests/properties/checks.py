@@ -68,12 +68,15 @@ def _truth(record: Record, refer: Refer, notify: SipMessage) -> Iterator[str]:
 def _partners(record: Record) -> Iterator[str]:
     """Who is in a call talks with somebody.
 
-    A phone hangs up by itself when it is told of success; only a controller does it in its place.
+    A phone hangs up by itself when it is told of success; only a controller does it in its place,
+    or much later a timer. The legacy transfer of a call that FreeSWITCH has dialled when no
+    controller was there is FreeSWITCH's alone.
     """
+    native = record.story.mode == "legacy" and bool(record.absences)
     parked = {
         id(refer.dialog)
         for refer in record.refers
-        if record.is_alone(refer) and (refer.succeeded or _excused(record, refer))
+        if (record.is_alone(refer) or native) and (refer.succeeded or _excused(record, refer))
     }
     for name, party in record.parties.items():
         for dialog in party.phone.dialogs:
