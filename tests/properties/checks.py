@@ -93,7 +93,12 @@ def _partners(record: Record) -> Iterator[str]:
 
 def _dropped(record: Record) -> Iterator[str]:
     """As long as nobody has hung up, only they are let go who were told of success."""
-    if record.left() or record.again or (record.story.mode == "sample" and record.absences):
+    if (
+        record.left()
+        or record.again
+        or record.held_back
+        or (record.story.mode == "sample" and record.absences)
+    ):
         return  # a call of the scenario's own that comes home to nobody is hung up
     released = {
         id(dialog)

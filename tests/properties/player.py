@@ -191,7 +191,9 @@ class Player:
         """What a death in the middle of something leaves behind: nobody else knows of it."""
         # FreeSWITCH joins the two by way of the loopback, which a REFER would move in the next 2 s.
         self.record.stranded = self.record.stranded or self._is_replacing()
-        if move.turns is not None or any(each.what == "delays" for each in self.story.moves):
+        delays = any(each.what == "delays" for each in self.story.moves)
+        self.record.held_back = self.record.held_back or (delays and self.record.pending_refers())
+        if move.turns is not None or delays:
             # The first two may have been joined again, and the report was to follow that.
             self.record.cut_short += [r for r in self.record.refers if not r.notifies]
 

@@ -77,6 +77,9 @@ class Record:
     """The sample, which joins every target with the first caller, is asked for another transfer."""
     cut_short: list[Refer] = field(default_factory=list)
     """Those that a controller may have been about to report when it died."""
+    held_back: bool = False
+    """A controller died while the simulated link held an answer back, and so the commands behind it
+    that FreeSWITCH would have read already."""
     stranded: bool = False
     """Something has happened that is known to leave somebody alone: see test_regressions."""
     violations: list[str] = field(default_factory=list)
