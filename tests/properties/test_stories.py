@@ -1,4 +1,8 @@
-"""Whatever happens in a story, the invariants hold (``FSCTL_STORIES=10000`` plays that many)."""
+"""Whatever happens in a story, the invariants hold (``FSCTL_STORIES=10000`` plays that many).
+
+So many want ``-p no:logging``: pytest keeps every line that is logged until the test has ended, and
+after some 6,000 stories the process has been seen to stand still for 5 s.
+"""
 
 from __future__ import annotations
 
