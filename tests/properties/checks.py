@@ -119,18 +119,20 @@ def _concluded(record: Record) -> Iterator[str]:
     FreeSWITCH refuses a REFER by itself whose phone has asked for a transfer already, or whose
     transferee has just left.
     """
+    if record.story.mode == "legacy" or record.absences:
+        return
     undisturbed = len(record.refers) == 1 and not record.left()
     for refer in record.refers:
         channel = refer.dialog.channel
-        if channel is None or refer.line or record.story.mode == "legacy":
+        if channel is None or refer.line:
             continue
         wanted = (channel.uuid, f"refer;id={refer.cseq}")
         got = [r for r in record.concluded if (r["transferor"], r["refer"]) == wanted]
-        if len(got) > 1 and not record.absences:
+        if len(got) > 1:
             yield f"{refer}: {len(got)} records"
-        elif not got and refer.notifies and undisturbed and not record.absences:
+        elif not got and refer.notifies and undisturbed:
             yield f"{refer}: no record"
-        elif got and refer.notifies and not record.absences:
+        elif got and refer.notifies:
             told = refer.notifies[0].body.strip()
             if told != f"SIP/2.0 {got[0]['code']} {got[0]['reason']}":
                 yield f"{refer}: told {told!r}, and the record says {got[0]}"
