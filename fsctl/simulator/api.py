@@ -84,6 +84,21 @@ def _uuid_kill(switch: SimulatedSwitch, arguments: str) -> str:
     return _OK
 
 
+def _hupall(switch: SimulatedSwitch, arguments: str) -> str:
+    """``CAUSE [VAR VALUE ...]``: hang up whoever has these variables, or everybody."""
+    words = arguments.split()
+    cause = cause_name(words[0] if words else "", "MANAGER_REQUEST")
+    wanted = list(zip(words[1::2], words[2::2], strict=False))
+    for channel in list(switch.channels.values()):
+        if all(channel.get_variable(name) == value for name, value in wanted):
+            hang_up(channel, cause)
+    if not wanted:
+        return f"+OK hangup all channels with cause {cause}\n"
+    more = "..." if len(wanted) > 1 else ""
+    matching = f"[{wanted[0][0]}]=[{wanted[0][1]}]{more}"
+    return f"+OK hangup all channels matching {matching} with cause: {cause}\n"
+
+
 def _uuid_bridge(switch: SimulatedSwitch, arguments: str) -> str:
     words = arguments.split()
     if len(words) != 2:
@@ -204,6 +219,7 @@ APIS: dict[str, Api] = {
     "uuid_setvar_multi": _uuid_setvar_multi,
     "uuid_exists": _uuid_exists,
     "uuid_kill": _uuid_kill,
+    "hupall": _hupall,
     "uuid_bridge": _uuid_bridge,
     "uuid_break": _uuid_break,
     "uuid_transfer": _uuid_transfer,

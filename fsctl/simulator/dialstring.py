@@ -18,6 +18,8 @@ class DialledLeg:
     kind: str
     rest: str
     variables: tuple[tuple[str, str], ...] = ()
+    contact: int = 0
+    """Which of the user's phones, where it has several."""
 
     @property
     def number(self) -> str:

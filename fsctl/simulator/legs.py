@@ -52,7 +52,7 @@ def make_leg(
     if leg.kind == "loopback":
         attach_loopback(channel, leg.rest)
     elif leg.kind != "null":
-        phone = switch.phone_at(leg)
+        phone = switch.directory.phone_at(leg)
         channel.on_routing = lambda: _dial(channel, phone, leg.number)
     else:
         channel.on_routing = lambda: channel.set_state("CS_CONSUME_MEDIA")
@@ -64,7 +64,7 @@ def make_leg(
 def _check(switch: SimulatedSwitch, leg: DialledLeg) -> None:
     if leg.kind == "user" and leg.number not in switch.phones:
         raise LegRefused("SUBSCRIBER_ABSENT")
-    if leg.kind == "user" and not switch.phones[leg.number].registered:
+    if leg.kind == "user" and not switch.directory.contacts(leg.number):
         raise LegRefused("USER_NOT_REGISTERED")
     if leg.kind != "sofia":
         return

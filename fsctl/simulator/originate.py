@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from fsctl.simulator.causes import cause_name, dialstatus
@@ -24,6 +24,8 @@ class Originated:
 
     channel: Channel | None
     hangup_cause: str
+    timed_out: bool = False
+    """``originate_timeout`` has ended it: the endpoints after it are not tried."""
 
 
 @dataclass(slots=True)
@@ -37,6 +39,8 @@ class _Attempt:
     accept_ringing: bool
     legs: list[Channel] = field(default_factory=list)
     cause: str = "NORMAL_CLEARING"
+    forced: bool = False
+    """``cause`` is that of the whole attempt, whatever its legs say."""
 
     def winner(self) -> Channel | None:
         """A leg that is answered, or sends media or rings where that is enough."""
@@ -70,13 +74,32 @@ def originate(
         # What FreeSWITCH writes before it has tried anything; a crash leaves it there.
         caller.set_variable("originate_disposition", "failure")
         caller.set_variable("DIALSTATUS", "INVALIDARGS")
-    for group in plan.groups:
+    for group in _contacts(switch, plan.groups):
         result = _try_group(switch, plan, group, caller, timeout_s, extra or {})
-        if result.channel is not None or (caller is not None and not caller.ready):
+        if result.channel is not None or result.timed_out:
+            break
+        if caller is not None and not caller.ready:
             break
     if caller is not None:
         _settle(caller, result)
     return result
+
+
+def _contacts(
+    switch: SimulatedSwitch, groups: tuple[tuple[DialledLeg, ...], ...]
+) -> list[tuple[DialledLeg, ...]]:
+    """The endpoint ``user`` dials the user's own dial string, with all of its contacts.
+
+    Only the first of them where it is itself one of several endpoints (mod_dptools.c: SOF_NOBLOCK).
+    """
+    forked = len(groups) > 1 or any(len(group) > 1 for group in groups)
+    if forked or not groups or groups[0][0].kind != "user":
+        return list(groups)
+    leg = groups[0][0]
+    return [
+        tuple(replace(leg, contact=contact) for contact in together)
+        for together in switch.directory.contacts(leg.number)
+    ] or list(groups)
 
 
 def _try_group(
@@ -158,7 +181,7 @@ def _wait(attempt: _Attempt, timeout_s: float) -> None:
         if to_pass_on() and caller is not None:
             send_ringing(caller)
         elif clock.now_s >= deadline_s:
-            attempt.cause = "NO_ANSWER"
+            attempt.cause, attempt.forced = "NO_ANSWER", True
             for leg in attempt.legs:
                 hang_up(leg, "NO_ANSWER")
 
@@ -167,7 +190,7 @@ def _conclude(attempt: _Attempt) -> Originated:
     caller, winner = attempt.caller, attempt.winner()
     if caller is not None and not caller.ready:
         winner = None
-        attempt.cause = "ORIGINATOR_CANCEL"
+        attempt.cause, attempt.forced = "ORIGINATOR_CANCEL", True
         for leg in attempt.legs:
             hang_up(leg, "ORIGINATOR_CANCEL")
     for leg in attempt.legs:
@@ -183,11 +206,11 @@ def _conclude(attempt: _Attempt) -> Originated:
             winner.fire("CHANNEL_OUTGOING")
         return Originated(winner, "SUCCESS")
     lost = [leg.hangup_cause for leg in attempt.legs if leg.hangup_cause]
-    cause = attempt.cause if not lost else lost[-1]
+    cause = attempt.cause if attempt.forced or not lost else lost[0]
     if caller is not None:
         for leg in attempt.legs:
             caller.add_to_variable("originate_causes", f"{leg.uuid};{leg.hangup_cause}")
-    return Originated(None, cause_name(cause))
+    return Originated(None, cause_name(cause), attempt.forced)
 
 
 def _settle(caller: Channel, result: Originated) -> None:

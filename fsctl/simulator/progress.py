@@ -36,6 +36,7 @@ def mark_ringing(channel: Channel) -> None:
     if channel.ringing or channel.early or channel.answered or not channel.up:
         return
     channel.ringing = True
+    _nobody_has_refused(channel)
     channel.stamp("Channel-Progress")
     if channel.profile.other is not None:
         channel.profile.other.times_us.setdefault("Channel-Progress", channel.switch.now_us)
@@ -49,6 +50,7 @@ def mark_early(channel: Channel) -> None:
     if channel.early or channel.answered or not channel.up:
         return
     channel.early = True
+    _nobody_has_refused(channel)
     channel.stamp("Channel-Progress-Media")
     channel.fire("CHANNEL_PROGRESS_MEDIA")
     channel.set_call_state("EARLY")
@@ -60,11 +62,23 @@ def mark_answered(channel: Channel) -> None:
     if channel.answered or not channel.up:
         return
     channel.answered = True
+    _nobody_has_refused(channel)
     channel.stamp("Channel-Answered")
     channel.fire("CHANNEL_ANSWER")
     channel.set_call_state("ACTIVE")
     channel.set_variable("endpoint_disposition", "ANSWER")
     channel.wake()
+
+
+def _nobody_has_refused(channel: Channel) -> None:
+    """A response below 400 takes an earlier refusal, perhaps another phone's, off the caller.
+
+    Source: sofia.c, ``sofia_handle_sip_i_state``.
+    """
+    partner = partner_of(channel) if channel.direction == "outbound" else None
+    if partner is not None:
+        partner.set_variable("sip_invite_failure_status", None)
+        partner.set_variable("sip_invite_failure_phrase", None)
 
 
 def send_ringing(channel: Channel) -> None:
@@ -128,6 +142,7 @@ def redirected(channel: Channel, status: int, contacts: tuple[str, ...]) -> None
     channel.set_variable("sip_redirected_to", contacts[0])
     channel.set_variable("sip_hangup_disposition", "recv_refuse")
     channel.set_variable("proto_specific_hangup_cause", f"sip:{status}")
+    _nobody_has_refused(channel)
     hang_up(channel, "REQUESTED_CHAN_UNAVAIL")
 
 

@@ -23,6 +23,7 @@ from fsctl.simulator.clock import Clock, VirtualClock
 from fsctl.simulator.dialog import Dialog
 from fsctl.simulator.dialplan import Dialplan
 from fsctl.simulator.dialplan_xml import load_dialplan
+from fsctl.simulator.directory import Directory
 from fsctl.simulator.events import SimEvent, Value
 from fsctl.simulator.faults import Fault
 from fsctl.simulator.inbound import make_inbound_channel
@@ -30,7 +31,6 @@ from fsctl.simulator.link import Link
 from fsctl.simulator.machine import run
 from fsctl.simulator.media_applications import MEDIA_APPLICATIONS
 from fsctl.simulator.moves import transfer
-from fsctl.simulator.phone import Phone
 from fsctl.simulator.profile_params import load_profile_params
 from fsctl.simulator.progress import refused
 from fsctl.simulator.room_applications import ROOM_APPLICATIONS
@@ -38,7 +38,7 @@ from fsctl.simulator.scheduler import Scheduler
 from fsctl.simulator.uuid_bridge import uuid_bridge
 
 if TYPE_CHECKING:
-    from fsctl.simulator.dialstring import DialledLeg
+    from fsctl.simulator.phone import Phone
 
 _LEAP_S = 1.0
 _GLOBALS = {"domain": "localhost", "hold_music": "local_stream://moh"}
@@ -94,7 +94,8 @@ class SimulatedSwitch:
         self.nightmare_dial_string = ""
         self.notify_delay_s = notify_delay_s
         self.quiet_s = quiet_s
-        self.phones: dict[str, Phone] = {}
+        self.directory = Directory(self)
+        self.phones = self.directory.phones
         self.channels: dict[str, Channel] = {}
         self.links: list[Link] = []
         self.links_made: list[Link] = []
@@ -130,9 +131,16 @@ class SimulatedSwitch:
 
     def phone(self, number: str, display_name: str = "") -> Phone:
         """The phone with this number, made when it is named first."""
-        if number not in self.phones:
-            self.phones[number] = Phone(self, number, display_name)
-        return self.phones[number]
+        return self.directory.phone(number, display_name)
+
+    def further_phone(self, number: str, display_name: str = "", joined_by: str = ",") -> Phone:
+        """Another phone of the user with this number, beside :meth:`phone`.
+
+        ``user/NUMBER`` dials all of them: ``joined_by`` is what stands before it in the user's dial
+        string, ``,`` or ``:_:`` (they ring together) or ``|`` (it rings when those before it have
+        failed).
+        """
+        return self.directory.further_phone(number, display_name, joined_by)
 
     def attended_transfers_ask(self, context: str = "fsctl_attended") -> None:
         """Configure as fsctl's templates do: every REFER with Replaces comes to ``context``."""
@@ -215,7 +223,9 @@ class SimulatedSwitch:
 
     def ladder(self) -> str:
         """Every phone's messages in order of time, and the channels that live."""
-        lines = [line for phone in self.phones.values() for line in phone.ladder().split("\n")]
+        lines = [
+            line for phone in self.directory.every_phone for line in phone.ladder().split("\n")
+        ]
         alive = [
             f"{channel.uuid} {channel.name} {channel.state} bridged to "
             f"{channel.bridged_to.name if channel.bridged_to else 'nobody'}"
@@ -273,10 +283,6 @@ class SimulatedSwitch:
 
     # -- SIP -----------------------------------------------------------------------------------
 
-    def phone_at(self, leg: DialledLeg) -> Phone:
-        """The phone that a leg dials; an unknown number is a closed port."""
-        return self.phones.get(leg.number) or self.phone(leg.number).unreachable()
-
     def invite_arrived(self, dialog: Dialog, headers: Sequence[tuple[str, str]]) -> None:
         """A phone calls."""
         self.start(make_inbound_channel(self, dialog, headers))
@@ -294,8 +300,7 @@ class SimulatedSwitch:
         if contact.startswith("tel:"):
             refused(channel, 900, "Internal Redirect Error", "NORMAL_UNSPECIFIED")
             return
-        phone = self.phones.get(number) or self.phone(number).unreachable()
-        channel.endpoint = phone.invited(channel, ())
+        channel.endpoint = self.directory.phone_of(number).invited(channel, ())
 
     def send_notify(self, message: dict[str, str]) -> None:
         """``sendevent NOTIFY`` with a channel's uuid; nothing happens when it has gone."""

@@ -19,9 +19,10 @@ EARLY_MS = 200
 class RealParty(Party):
     """A SIPp phone; its process starts when it is said how it takes a call, or when it calls."""
 
-    def __init__(self, world: RealWorld, number: str, name: str) -> None:
+    def __init__(self, world: RealWorld, number: str, name: str, joined_by: str = "") -> None:
         super().__init__(world, number, name)
         self._real = world
+        self._joined_by = joined_by
         self._phone: Phone | None = None
 
     @property
@@ -32,7 +33,7 @@ class RealParty(Party):
 
     def _takes(self, steps: Sequence[Step]) -> Party:
         assert self._phone is None, f"{self.name} has a phone already"
-        self._phone = self._real.phones.callee(self.number, steps, self.name)
+        self._phone = self._real.phones.callee(self.number, steps, self.name, self._joined_by)
         return self
 
     def rings(self) -> Party:
@@ -55,7 +56,7 @@ class RealParty(Party):
         return self._takes([Refuse(302, "Moved Temporarily", contact)])
 
     def unreachable(self) -> Party:
-        self._real.unreachable(self.number)
+        self._real.unreachable(self.number, self._joined_by)
         return self
 
     def calls(self, number: str) -> None:
@@ -174,9 +175,12 @@ class RealWorld(World):
     def line(self, party: Party) -> Party:
         return RealParty(self, party.number, f"{party.name}-again")
 
-    def unreachable(self, number: str) -> None:
+    def device(self, party: Party, joined_by: str = ",") -> Party:
+        return RealParty(self, party.number, f"{party.name}-too", joined_by)
+
+    def unreachable(self, number: str, joined_by: str = "") -> None:
         """Give a number an address at which nobody listens."""
-        self._switch.add_user(number, free_port())
+        self._switch.add_user(number, free_port(), joined_by)
         self._unreachable.append(number)
 
     def legs(self) -> int:

@@ -272,6 +272,12 @@ class SimulatedWorld(World):
         self._parties[f"{party.number} {len(self._parties)}"] = line
         return line
 
+    def device(self, party: Party, joined_by: str = ",") -> Party:
+        phone = self.switch.further_phone(party.number, f"{party.name}-too", joined_by)
+        device = SimulatedParty(self, phone)
+        self._parties[f"{party.number} {len(self._parties)}"] = device
+        return device
+
     def legs(self) -> int:
         return len(self.switch.channels)
 

@@ -286,6 +286,15 @@ class World(ABC):
         """Another line of that party's phone: same number and name, for a call of its own."""
 
     @abstractmethod
+    def device(self, party: Party, joined_by: str = ",") -> Party:
+        """Another phone of the same user: a call to its number reaches both.
+
+        ``joined_by`` stands before it in the user's dial string: ``,`` or ``:_:`` have it ring
+        together with those before, ``|`` when they have failed. Both must be told how they take a
+        call before anybody calls.
+        """
+
+    @abstractmethod
     def legs(self) -> int:
         """How many channels the switch has."""
 

@@ -18,11 +18,20 @@ class Phones:
         self._switch = switch
         self._phones: list[Phone] = []
 
-    def callee(self, number: str, steps: Sequence[Step] = RING_AND_ANSWER, name: str = "") -> Phone:
-        """A running phone that the switch rings for ``number``."""
+    def callee(
+        self,
+        number: str,
+        steps: Sequence[Step] = RING_AND_ANSWER,
+        name: str = "",
+        joined_by: str = "",
+    ) -> Phone:
+        """A running phone that the switch rings for ``number``.
+
+        With ``joined_by`` it is one more of that user's: see ``Switch.add_user``.
+        """
         phone = Phone.callee(number, steps, name)
         self._phones.append(phone)
-        self._switch.add_user(number, phone.port)
+        self._switch.add_user(number, phone.port, joined_by)
         return phone.start()
 
     def caller(self, number: str, to: str, headers: Headers = (), name: str = "") -> Phone:

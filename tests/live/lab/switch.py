@@ -73,7 +73,7 @@ class Switch:
         self._process: subprocess.Popen[bytes] | None = None
         self._client: EslClient | None = None
         self._lock = threading.RLock()
-        self._users: dict[str, int] = {}
+        self._users: dict[str, str] = {}
         self._installed: dict[str, str] = {}
 
     # -- life
@@ -208,12 +208,18 @@ class Switch:
 
     # -- configuring it
 
-    def add_user(self, number: str, port: int) -> None:
-        """``user/NUMBER@DOMAIN`` (and a plain call to NUMBER) rings the phone on ``port``."""
+    def add_user(self, number: str, port: int, joined_by: str = "") -> None:
+        """``user/NUMBER@DOMAIN`` (and a plain call to NUMBER) rings the phone on ``port``.
+
+        With ``joined_by`` (``,`` ``|`` ``:_:``) it is dialled beside the user's other phones.
+        """
+        contact = f"sofia/{self.profile}/sip:{number}@127.0.0.1:{port}"
         with self._lock:
-            if self._users.get(number) == port:
+            before = self._users.get(number) if joined_by else None
+            dial_string = f"{before}{joined_by}{contact}" if before else contact
+            if self._users.get(number) == dial_string:
                 return
-            self._users[number] = port
+            self._users[number] = dial_string
             self._write({"directory/lab.xml": switch_conf.directory(self._plan, self._users)})
             self._reload()
 

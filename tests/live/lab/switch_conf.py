@@ -196,14 +196,14 @@ def _context(name: str) -> str:
 """
 
 
-def directory(plan: SwitchPlan, users: Mapping[str, int]) -> str:
-    """The directory: each user is dialled at its phone's port, no registration needed."""
+def directory(plan: SwitchPlan, users: Mapping[str, str]) -> str:
+    """The directory: each user with its dial string, no registration needed."""
     rows = "\n".join(
         f'  <user id="{number}"><params>'
-        f'<param name="dial-string" value="sofia/{plan.profile}/sip:{number}@127.0.0.1:{port}"/>'
+        f'<param name="dial-string" value={quoteattr(dial_string)}/>'
         f'</params><variables><variable name="user_context" value="{plan.context}"/>'
         "</variables></user>"
-        for number, port in sorted(users.items())
+        for number, dial_string in sorted(users.items())
     )
     return f"""<include>
 <domain name="{plan.domain}"><groups><group name="lab"><users>

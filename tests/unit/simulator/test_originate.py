@@ -128,3 +128,55 @@ def test_leg_timeout(lab: Lab) -> None:
     link = call(lab, "[leg_timeout=3]user/1001@x")
     lab.switch.run_until(lambda: link.completed("b1") is not None or lab.bob.received("CANCEL"))
     assert lab.bob.received("CANCEL")[0].header("Reason").endswith('text="ALLOTTED_TIMEOUT"')
+
+
+@pytest.mark.parametrize(
+    ("joined_by", "variables", "rung"),
+    [
+        (",", "", 2),
+        (":_:", "", 2),
+        ("|", "", 2),
+        (",", "{origination_uuid=one}", 1),
+        ("|", "{origination_uuid=one}", 2),
+    ],
+)
+def test_all_phones_of_a_user_are_dialled(
+    lab: Lab, joined_by: str, variables: str, rung: int
+) -> None:
+    """A uuid that is given to all of them is refused to the second while the first has it."""
+    desk, mobile = lab.bob.busy(after_s=1), lab.switch.further_phone("1001", "", joined_by)
+    mobile.refuses(480, "Not now", after_s=2)
+    link = call(lab, f"{variables}user/1001@x")
+    link.ask("event plain CHANNEL_EXECUTE_COMPLETE")
+    lab.switch.run_until(lambda: link.completed("b1"))
+    phones = (desk, mobile)
+    assert sum(len(phone.received("INVITE")) for phone in phones) == rung
+    ended = link.completed("b1")
+    last = "NO_USER_RESPONSE" if joined_by == "|" else "USER_BUSY"
+    assert ended["variable_originate_disposition"] == last
+    assert ended["variable_originate_causes"].count("USER_BUSY") == 1
+
+
+def test_the_phones_of_a_user_that_lose_are_cancelled(lab: Lab) -> None:
+    desk, mobile = lab.bob.no_answer(), lab.switch.further_phone("1001").answers(after_s=1)
+    call(lab, "user/1001@x")
+    lab.switch.run_until(lambda: mobile.in_call and desk.received("CANCEL"))
+    assert lab.alice.hears == "1001"
+
+
+def test_only_the_first_phone_of_a_user_among_several_endpoints_is_dialled(lab: Lab) -> None:
+    mobile = lab.switch.further_phone("1001")
+    call(lab, "user/1001@x,user/1002@x")
+    lab.switch.run_until(lambda: lab.bob.received("INVITE") and lab.carol.received("INVITE"))
+    assert not mobile.received("INVITE")
+
+
+def test_hupall_ends_those_who_have_the_variable(lab: Lab) -> None:
+    lab.bob.no_answer()
+    mobile = lab.switch.further_phone("1001").no_answer()
+    link = call(lab, "{mine=yes}user/1001@x")
+    lab.switch.run_until(lambda: mobile.dialog and mobile.dialog.state == "ringing")
+    answer = link.ask("api hupall NO_ANSWER mine yes")
+    assert answer == "+OK hangup all channels matching [mine]=[yes] with cause: NO_ANSWER\n"
+    lab.switch.run_until(lambda: lab.bob.received("CANCEL") and mobile.received("CANCEL"))
+    assert len(lab.switch.channels) == 1
