@@ -17,13 +17,14 @@ modules for where FreeSWITCH's source defines what they imitate.
 
 from __future__ import annotations
 
+from fsctl.simulator.behaviour import Behaviour, ReferBehaviour
 from fsctl.simulator.channel import Channel
 from fsctl.simulator.clock import RealClock, VirtualClock
 from fsctl.simulator.dialog import Dialog
 from fsctl.simulator.dialplan import Action, Condition, Dialplan, Extension, actions, context
 from fsctl.simulator.dialplan_xml import load_dialplan, parse_dialplan
 from fsctl.simulator.link import Link
-from fsctl.simulator.phone import Behaviour, Phone, ReferBehaviour
+from fsctl.simulator.phone import Phone
 from fsctl.simulator.sip import SipMessage
 from fsctl.simulator.switch import SimulatedSwitch, StoryTimeout
 

@@ -11,7 +11,7 @@ from fsctl.simulator.bridge import bridge_channels, handle_cause
 from fsctl.simulator.link import Link
 from fsctl.simulator.originate import originate
 from fsctl.simulator.parking import has_message, park, run_next_message
-from fsctl.simulator.progress import hang_up, send_answer
+from fsctl.simulator.progress import hang_up, partner_of, send_answer
 from fsctl.simulator.uuid_bridge import uuid_bridge
 from fsctl.simulator.words import separate
 
@@ -109,14 +109,29 @@ def _execute_extension(channel: Channel, argument: str) -> None:
 
 
 def _intercept(channel: Channel, argument: str) -> None:
-    """Take a leg over, from whomever it talks with (``switch_ivr_intercept_session``)."""
-    wanted = argument.split()[-1] if argument.split() else ""
-    target = channel.switch.locate(wanted)
+    """``[-bleg] UUID``: take a leg over (``switch_ivr_intercept_session``).
+
+    Whoever it talks with, or is being called for it, is hung up.
+    """
+    words = argument.split()
+    target = channel.switch.locate(words[-1]) if words else None
+    if target is not None and words[0].lower() == "-bleg":
+        target = target.bridged_to
     if target is None:
         return
+    unbridged, unanswered = "intercept_unbridged_only", "intercept_unanswered_only"
+    if channel.is_true(unbridged) and target.bridged_to is not None:
+        return
+    if channel.is_true(unanswered) and target.answered:
+        return
+    partner = partner_of(target)
     send_answer(channel)
-    partner = channel.switch.locate(target.get_variable("signal_bond") or "")
-    uuid_bridge(channel.switch, channel.uuid, wanted)
+    send_answer(target)
+    target.next_flags.add("transfer")
+    target.set_state("CS_PARK")
+    if partner is not None and partner is not channel:
+        partner.set_variable("park_after_bridge", "true")
+    uuid_bridge(channel.switch, channel.uuid, target.uuid)
     if partner is not None and partner is not channel:
         hang_up(partner, "PICKED_OFF")
 

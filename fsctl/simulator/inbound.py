@@ -17,14 +17,21 @@ _HOST = "127.0.0.1"
 
 
 def make_inbound_channel(
-    switch: SimulatedSwitch, dialog: Dialog, headers: Sequence[tuple[str, str]]
+    switch: SimulatedSwitch,
+    dialog: Dialog,
+    headers: Sequence[tuple[str, str]],
+    inline: str = "",
 ) -> Channel:
-    """The channel of a phone's INVITE, in the context where calls enter."""
+    """The channel of a phone's INVITE, in the context where calls enter.
+
+    ``inline``: the applications that it executes instead of what the dialplan has for its number.
+    """
     phone = dialog.phone
     profile = CallerProfile(
         unique_id=str(uuid.uuid4()),
         channel_name=f"sofia/{switch.default_profile}/{phone.number}@{_HOST}",
-        destination_number=dialog.number,
+        destination_number=inline or dialog.number,
+        dialplan="inline" if inline else "XML",
         context=switch.context,
         direction="inbound",
         logical_direction="inbound",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
+from fsctl.simulator.behaviour import Behaviour, ReferBehaviour
 from fsctl.simulator.causes import phrase_of
 from fsctl.simulator.deflect import notify_arrived
 from fsctl.simulator.dialog import Dialog
@@ -13,6 +14,7 @@ from fsctl.simulator.dtmf import parse_digits, queue_digits
 from fsctl.simulator.hearing import heard_on
 from fsctl.simulator.holding import phone_holds, phone_resumes
 from fsctl.simulator.progress import mark_answered, mark_early, mark_ringing, redirected, refused
+from fsctl.simulator.replaces import taking_the_place
 from fsctl.simulator.sip import SipMessage
 
 if TYPE_CHECKING:
@@ -21,39 +23,6 @@ if TYPE_CHECKING:
 
 TIMER_B_S = 32.0
 """How long an INVITE without any answer is repeated (RFC 3261 17.1.1.2)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Behaviour:
-    """What a phone does with one incoming call; seconds count from the INVITE.
-
-    ``ring_after_s`` None: no provisional answer but 100. ``early`` sends 183 with SDP instead of
-    180. ``final_after_s`` None: it never answers. ``talk_s``: it hangs up so long after its 200.
-    ``heard`` False: no SIP at all (a dead network); ``listening`` False: a closed port.
-    """
-
-    ring_after_s: float | None = 0.05
-    early: bool = False
-    final_after_s: float | None = 0.2
-    status: int = 200
-    reason: str = ""
-    contact: str = ""
-    talk_s: float | None = None
-    heard: bool = True
-    listening: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class ReferBehaviour:
-    """What a phone does with a REFER: its status, then a NOTIFY with each of ``results``.
-
-    A result is a status or a whole sipfrag; the first NOTIFY comes ``after_s`` seconds after the
-    REFER, the next ones as long after each other. Without results it never says how it went.
-    """
-
-    status: int = 202
-    results: tuple[int | str, ...] = (100, 200)
-    after_s: float = 0.1
 
 
 class Phone:
@@ -151,6 +120,33 @@ class Phone:
         dialog.sent("INVITE", tuple(headers))
         dialog.response_in("INVITE", 100)
         self.switch.invite_arrived(dialog, headers)
+        return dialog
+
+    def picks_up(self, leg: Dialog) -> Dialog:
+        """Call the switch's own pickup feature (``intercept``) for another phone's call.
+
+        Whoever talks in it, or rings for it, is hung up, and this phone talks in their place.
+        """
+        channel = leg.channel
+        assert channel is not None, "the call has no leg yet"
+        return self._takes_over(f"intercept:{channel.uuid}", ())
+
+    def replaces(self, leg: Dialog, *, early_only: bool = False) -> Dialog:
+        """INVITE with Replaces (RFC 3891) that names another phone's dialog with the switch.
+
+        This phone talks in its place, or answers for it where it rings.
+        """
+        named = unquote(leg.replaces) + (";early-only" if early_only else "")
+        assert leg.channel is not None, "the dialog has no leg yet"
+        inline = taking_the_place(leg.channel, early_only=early_only)
+        return self._takes_over(inline, (("Replaces", named),))
+
+    def _takes_over(self, inline: str, headers: Sequence[tuple[str, str]]) -> Dialog:
+        dialog = Dialog(self, "pickup", phone_calls=True)
+        self.dialogs.append(dialog)
+        dialog.sent("INVITE", tuple(headers))
+        dialog.response_in("INVITE", 100)
+        self.switch.invite_arrived(dialog, (), inline)
         return dialog
 
     def refers(

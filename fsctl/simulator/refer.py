@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 from fsctl.simulator.events import SimEvent
 from fsctl.simulator.originate import originate
-from fsctl.simulator.progress import hang_up
+from fsctl.simulator.progress import hang_up, partner_of
 from fsctl.simulator.sip import ReferTarget, parse_refer_to
 from fsctl.simulator.transfer_report import CONFIRM_FLAG, SIPFRAG
 from fsctl.simulator.uuid_bridge import uuid_bridge
@@ -46,10 +46,11 @@ def _blind(
     channel: Channel, target: ReferTarget, event: str, refer_to: str, referred_by: str | None
 ) -> None:
     number = target.user or ""
-    bond = channel.get_variable("signal_bond") or ""
+    # Also a leg that only rings for this one, or for which it rings.
+    transferee = partner_of(channel)
+    bond = transferee.uuid if transferee is not None else ""
     channel.set_variable("transfer_to", f"blind:{bond or number}")
     channel.set_variable("transfer_destination", f"blind:{number}")
-    transferee = channel.switch.locate(bond) if bond else None
     if transferee is None:
         _refuse_one_legged(channel, number, event, refer_to)
         return

@@ -283,9 +283,11 @@ class SimulatedSwitch:
 
     # -- SIP -----------------------------------------------------------------------------------
 
-    def invite_arrived(self, dialog: Dialog, headers: Sequence[tuple[str, str]]) -> None:
-        """A phone calls."""
-        self.start(make_inbound_channel(self, dialog, headers))
+    def invite_arrived(
+        self, dialog: Dialog, headers: Sequence[tuple[str, str]], inline: str = ""
+    ) -> None:
+        """A phone calls; ``inline`` says what its channel executes, past the dialplan."""
+        self.start(make_inbound_channel(self, dialog, headers, inline))
 
     def refer_arrived(
         self, dialog: Dialog, cseq: int, refer_to: str, referred_by: str | None

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from tests.live.lab import Controller, Controllers, Phone, Phones, Switch, free_port, wait_for
 from tests.live.lab.messages import SipMessage
 from tests.live.lab.steps import RING_AND_ANSWER, Early, Pause, Refuse, Ring, Step
+from tests.live.lab.switch_conf import PICKUP
 from tests.stories.world import DOMAIN, LIMIT_S, Message, Party, World
 
 DRAIN_S = 1.0
@@ -71,6 +72,17 @@ class RealParty(Party):
 
     def refers(self, refer_to: str, referred_by: str | None = None) -> None:
         assert self.phone.refer(refer_to, referred_by).status == 202
+
+    def refers_early(self, refer_to: str) -> None:
+        assert self.phone.refer(refer_to, early=True).status == 202
+
+    def picks_up(self, other: Party) -> None:
+        self.calls(f"{PICKUP}{self.world.leg(other)}")
+
+    def replaces_call(self, other: Party) -> None:
+        assert self._phone is None, f"{self.name} has a phone already"
+        headers = (("Replaces", unquote(other.replaces)),)
+        self._phone = self._real.phones.caller(self.number, "pickup", headers, self.name)
 
     def hangs_up(self) -> None:
         self.phone.bye()
@@ -185,6 +197,23 @@ class RealWorld(World):
 
     def legs(self) -> int:
         return len(self._switch.channels())
+
+    def leg(self, party: Party) -> str:
+        assert isinstance(party, RealParty)
+        call_id = party.phone.call_id()
+        found: list[str] = []
+
+        def is_found() -> bool:  # `show channels` lags
+            found[:] = self._switch.leg_of(call_id)
+            return bool(found)
+
+        self.wait(is_found, f"{party.name} has a leg")
+        return found[0]
+
+    def api(self, command: str) -> str:
+        reply = self._switch.esl(command)
+        assert not reply.startswith("-"), f"{command}: {reply}"
+        return reply
 
     def uri(self, number: str) -> str:
         return self._switch.uri(number)

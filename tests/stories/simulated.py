@@ -92,6 +92,21 @@ class SimulatedParty(Party):
         self.phone.refers(refer_to, referred_by)
         self.wait_received(202, before + 1)
 
+    def refers_early(self, refer_to: str) -> None:
+        self.world.wait(self._is_early, f"{self.name} has an early dialog")
+        self.refers(refer_to)
+
+    def _is_early(self) -> bool:
+        """180 has been sent or received, and nothing final."""
+        dialog = self.phone.dialog
+        return dialog is not None and dialog.state in {"ringing", "early"}
+
+    def picks_up(self, other: Party) -> None:
+        self.phone.picks_up(_dialog_of(other))
+
+    def replaces_call(self, other: Party) -> None:
+        self.phone.replaces(_dialog_of(other))
+
     def hangs_up(self) -> None:
         self.phone.hangs_up()
 
@@ -138,6 +153,13 @@ class SimulatedParty(Party):
         """End every call that is left, as a user would."""
         for dialog in self._live():
             self.phone.hangs_up(dialog=dialog)
+
+
+def _dialog_of(party: Party) -> Dialog:
+    assert isinstance(party, SimulatedParty)
+    dialog = party.phone.dialog
+    assert dialog is not None, f"{party.name} has had no call"
+    return dialog
 
 
 class _Log(logging.Handler):
@@ -280,6 +302,17 @@ class SimulatedWorld(World):
 
     def legs(self) -> int:
         return len(self.switch.channels)
+
+    def leg(self, party: Party) -> str:
+        channel = _dialog_of(party).channel
+        assert channel is not None, f"{party.name} has no leg"
+        return channel.uuid
+
+    def api(self, command: str) -> str:
+        name, _, arguments = command.partition(" ")
+        reply = self.switch.run_api(name, arguments)
+        assert not reply.startswith("-"), f"{command}: {reply}"
+        return reply
 
     def uri(self, number: str) -> str:
         return f"sip:{number}@{DOMAIN}"

@@ -109,6 +109,18 @@ class Party(ABC):
         """REFER in its call, with this very Refer-To; returns when it has been responded to."""
 
     @abstractmethod
+    def refers_early(self, refer_to: str) -> None:
+        """REFER in the dialog of a call that still rings; returns when it has been responded to."""
+
+    @abstractmethod
+    def picks_up(self, other: Party) -> None:
+        """Call the switch's pickup (``intercept``) for the leg of ``other``, and talk with it."""
+
+    @abstractmethod
+    def replaces_call(self, other: Party) -> None:
+        """INVITE with Replaces (RFC 3891) that names the call of ``other``: take its place."""
+
+    @abstractmethod
     def hangs_up(self) -> None:
         """BYE."""
 
@@ -297,6 +309,29 @@ class World(ABC):
     @abstractmethod
     def legs(self) -> int:
         """How many channels the switch has."""
+
+    @abstractmethod
+    def leg(self, party: Party) -> str:
+        """The uuid of the channel of that party's last call."""
+
+    @abstractmethod
+    def api(self, command: str) -> str:
+        """What the switch answers to this API command, as an operator or another program says it.
+
+        Raises AssertionError when it does not obey.
+        """
+
+    def moves(self, party: Party, number: str, context: str = "", which: str = "") -> None:
+        """Somebody moves that party's leg with ``uuid_transfer``; ``which``: -bleg or -both.
+
+        Without a context FreeSWITCH takes ``force_transfer_context`` of the leg that is moved.
+        """
+        where = f"{number} XML {context}" if context else number
+        self.api(f"uuid_transfer {self.leg(party)} {which + ' ' if which else ''}{where}")
+
+    def joins(self, one: Party, other: Party) -> None:
+        """Somebody joins the legs of these two with ``uuid_bridge``."""
+        self.api(f"uuid_bridge {self.leg(one)} {self.leg(other)}")
 
     @abstractmethod
     def uri(self, number: str) -> str:

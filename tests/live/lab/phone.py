@@ -253,12 +253,18 @@ class Phone:
         referred_by: str | None = None,
         headers: Headers = (),
         timeout_s: float = TIMEOUT_S,
+        *,
+        early: bool = False,
     ) -> SipMessage:
         """Send a REFER in the dialog of the last call; returns the response to it.
 
         ``refer_to`` is the header's whole value, sent as it is (None: no Refer-To at all).
+        ``early``: in the dialog that a 180 has made.
         """
-        self.wait_talking()
+        if early:
+            (self.wait_received if self._is_caller else self.wait_sent)(180)
+        else:
+            self.wait_talking()
         lines = [("Refer-To", refer_to), ("Referred-By", referred_by), *headers]
         texts = [f"{name}: {value}" for name, value in lines if value is not None]
         return self._transaction("refer", "REFER", texts or ["X-Lab: no Refer-To"], timeout_s)

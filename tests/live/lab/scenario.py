@@ -73,12 +73,21 @@ def _ringing_hub(script: Script, name: str, pause: Pause | None = None, then: st
     script.receive("LAB-ring", f"{name}_ring")
     script.receive("LAB-early", f"{name}_early")
     script.receive("LAB-answer", "answer")
+    script.receive("LAB-refer", f"{name}_refer", [_body("lines")])
+    for method in ("NOTIFY", "ACK"):
+        script.receive(method, f"{name}_ok" if method == "NOTIFY" else "")
+    for status in ("100", "202", "403", "481", "500", "603"):
+        script.receive(status)
     for status in REFUSALS:
         script.receive(f"LAB-{status}", f"refuse_{status}", [_body("lines")])
     script.close_hub()
     for command in ("ring", "early"):
         script.label(f"{name}_{command}")
         _provisional(script, command == "early", name)
+    script.label(f"{name}_refer")
+    script.request("REFER", name, ("[$lines]",))
+    script.label(f"{name}_ok")
+    script.response("200 OK", name)
     script.label(f"{name}_cancel")
     script.response("200 OK")
     script.invite_response("487 Request Terminated", "ended")
@@ -243,9 +252,16 @@ def caller(phone: PhoneIdentity) -> str:
     script.request("CANCEL", "calling", branch="invite")
     script.label("refused")
     _ack_failure(script, "ended")
+    script.label("early_refer")
+    script.request("REFER", "calling", ("[$lines]",))
+    script.label("early_ok")
+    script.response("200 OK", "calling")
     script.label("calling")
-    for status in ("100", "180", "181", "182", "183"):
+    for status in ("100", "181", "182", "183", "202"):
         script.receive(status)
+    script.receive("180", actions=[_match("To:", "remote"), _CONTACT])
+    script.receive("NOTIFY", "early_ok")
+    script.receive("LAB-refer", "early_refer", [_body("lines")])
     # a 200 to our CANCEL is no answer to the INVITE
     answered = [*_OF_INVITE, _match("To:", "remote"), _CONTACT]
     script.receive("200", "ack", answered, test="of_invite")

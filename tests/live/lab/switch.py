@@ -174,6 +174,11 @@ class Switch:
             raise KeyError(channel_uuid)
         return None if reply == "_undef_" else reply
 
+    def leg_of(self, call_id: str) -> list[str]:
+        """The channels whose SIP Call-ID this is (``show channels`` may lag behind)."""
+        uuids = [str(row["uuid"]) for row in self.channels()]
+        return [uuid for uuid in uuids if self.esl(f"uuid_getvar {uuid} sip_call_id") == call_id]
+
     def living(self) -> list[str]:
         """The addresses of controllers that it takes for living."""
         names = [line.partition("=")[0] for line in self.esl("global_getvar").splitlines()]

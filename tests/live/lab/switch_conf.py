@@ -32,6 +32,8 @@ MODULES = (
     "mod_voicemail",
 )
 CONTEXTS = ("public", "default")
+PICKUP = "pickup-"
+"""Before a channel's uuid: the number by which a phone takes that leg over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +186,11 @@ def _context(name: str) -> str:
     # the preprocessor drops the whole line on which <include> or </include> stands
     return f"""<include>
 <context name="{name}">
+  <extension name="lab_pickup">
+    <condition field="destination_number" expression="^{PICKUP}([0-9a-f-]{{36}})$">
+      <action application="intercept" data="$1"/>
+    </condition>
+  </extension>
   <X-PRE-PROCESS cmd="include" data="{name}/*.xml"/>
   <extension name="lab_native">
     <condition field="destination_number" expression="^([0-9A-Za-z+._-]{{1,64}})$">

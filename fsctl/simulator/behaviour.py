@@ -1,0 +1,38 @@
+"""What a scripted phone does with a call, and with a REFER."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """What a phone does with one incoming call; seconds count from the INVITE.
+
+    ``ring_after_s`` None: no provisional answer but 100. ``early`` sends 183 with SDP instead of
+    180. ``final_after_s`` None: it never answers. ``talk_s``: it hangs up so long after its 200.
+    ``heard`` False: no SIP at all (a dead network); ``listening`` False: a closed port.
+    """
+
+    ring_after_s: float | None = 0.05
+    early: bool = False
+    final_after_s: float | None = 0.2
+    status: int = 200
+    reason: str = ""
+    contact: str = ""
+    talk_s: float | None = None
+    heard: bool = True
+    listening: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ReferBehaviour:
+    """What a phone does with a REFER: its status, then a NOTIFY with each of ``results``.
+
+    A result is a status or a whole sipfrag; the first NOTIFY comes ``after_s`` seconds after the
+    REFER, the next ones as long after each other. Without results it never says how it went.
+    """
+
+    status: int = 202
+    results: tuple[int | str, ...] = (100, 200)
+    after_s: float = 0.1
