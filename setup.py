@@ -21,7 +21,7 @@ setup(
     extras_require={
         "test": ["pytest>=8", "pytest-xdist>=3.5", "pytest-randomly>=3.15", "hypothesis>=6.100"],
         "docs": ["sphinx>=8.1", "myst-parser>=4.0", "furo>=2024.8.6"],
-        "dev": ["mypy>=1.10", "ruff>=0.6"],
+        "dev": ["mypy==2.4.1", "ruff==0.17.6"],
     },
     entry_points={
         "console_scripts": ["fsctl = fsctl.cli:main"],
