@@ -55,6 +55,26 @@ def test_killed_while_two_talk_and_the_next_target_is_busy(world: World) -> None
     assert hear_each_other(alice, bob)
 
 
+@pytest.mark.parametrize("by", ["callee", "caller"])
+def test_killed_after_a_failed_transfer_and_the_next_one_knows_the_parties(
+    world: World, by: str
+) -> None:
+    """The join after the failure makes one leg show the other's number (``uuid_bridge``)."""
+    world.serve()
+    transferor, transferee = talking(world, by)
+    world.party("1002").refuses(486, "Gone fishing")
+    transferor.refers(world.refer_to("1002"))
+    transferor.wait_notify()
+    assert hear_each_other(transferor, transferee)
+    world.kill()
+    world.restart()
+    dave = world.party("1003").answers()
+    transferor.refers(world.refer_to("1003"))
+    assert f"<sip:{transferee.number}@" in dave.wait_received("INVITE").header("From")
+    assert transferor.wait_notify(2) == "SIP/2.0 200 OK"
+    assert hear_each_other(transferee, dave)
+
+
 def test_killed_while_two_talk_and_they_hang_up(world: World) -> None:
     world.serve()
     bob, alice = talking(world)
@@ -114,6 +134,7 @@ def test_killed_while_the_target_rings_and_another_takes_over(world: World) -> N
     bob.wait_received("NOTIFY")
     assert hear_each_other(alice, bob)
     assert len(bob.notifies) == 1
+    assert len(carol.received("INVITE")) == 1, "who takes over does not call her again"
 
 
 def test_killed_while_the_callee_rings_and_it_answers(world: World) -> None:

@@ -119,3 +119,26 @@ def test_second_refer_is_refused_with_its_own_id_and_disturbs_nothing(
     assert transferor.notify_events == [second, first]
     assert not other.received("INVITE")
     assert hear_each_other(transferee, target)
+
+
+@BOTH
+@pytest.mark.parametrize("early", [False, True], ids=["rings", "early media"])
+def test_a_transferee_sends_a_refer_of_its_own_while_its_target_rings(
+    world: World, by: str, early: bool
+) -> None:
+    """Neither can go on: both are refused, the target is cancelled, and the first two talk on."""
+    world.serve()
+    transferor, transferee = talking(world, by)
+    target = world.party("1002")
+    target = target.sends_early_media() if early else target.rings()
+    other = world.party("1003").answers()
+    transferor.refers(world.refer_to("1002"))
+    world.wait(lambda: target.sent(183 if early else 180), "the target rings")
+    assert transferee.hears_ringback()
+    transferee.refers(world.refer_to("1003"))
+    assert transferee.wait_notify() == "SIP/2.0 491 Request Pending"
+    assert transferor.wait_notify() == "SIP/2.0 491 Request Pending"
+    assert hear_each_other(transferor, transferee)
+    target.wait_over()
+    assert not other.received("INVITE")
+    assert len(transferor.notifies) == len(transferee.notifies) == 1
