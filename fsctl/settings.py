@@ -11,6 +11,7 @@ tables are ``Name=value`` pairs. Routes come from the file only.
 from __future__ import annotations
 
 import difflib
+import re
 import stat
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -251,6 +252,19 @@ def _refuse_unknown(where: str, what: str, names: Iterable[str], known: list[str
             near = difflib.get_close_matches(name, known, 1)
             hint = f"; did you mean {near[0]}?" if near else f"; known are {', '.join(known)}"
             raise SettingsError(f"{where}: unknown {what} {name}{hint}")
+
+
+def log_form(path: Path | None, environ: Mapping[str, str]) -> Literal["text", "json"]:
+    """The form of the log that settings ask for which are wrong somewhere, or cannot be read."""
+    chosen = environ.get(f"{_ENVIRONMENT}SERVER_LOG_FORMAT")
+    if chosen is None and path is not None:
+        try:
+            text = path.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            text = ""
+        found = re.search(r"""^\s*log_format\s*=\s*["'](\w+)["']""", text, re.MULTILINE)
+        chosen = found[1] if found else None
+    return "json" if chosen == "json" else "text"
 
 
 def _kinds_of(schema: type[Any]) -> dict[str, kinds.Kind]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
+import os
 from collections.abc import Sequence
 
-from fsctl import __version__
+from fsctl import __version__, log, settings
 from fsctl.cli import demo, dialplan, scenario, serve
 from fsctl.errors import FsctlError
 
@@ -24,5 +24,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(arguments.run(arguments))
     except (FsctlError, OSError) as error:
-        print(f"fsctl: {error}", file=sys.stderr)
+        form = settings.log_form(getattr(arguments, "config", None), os.environ)
+        log.last_words(str(error), form if arguments.run is serve.run else "text")
         return 2

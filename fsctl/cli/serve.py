@@ -8,6 +8,8 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+import gevent
+
 from fsctl import log, scenario, settings
 from fsctl.session.scenarios import Scenarios
 
@@ -27,6 +29,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until SIGTERM; SIGHUP reloads. Raises FsctlError, OSError."""
+    _own_output()
     if arguments.worker is not None:
         from fsctl.service import subordinate
 
@@ -45,6 +48,14 @@ def run(arguments: argparse.Namespace) -> int:
 
     Worker(loaded, load_scenarios(), load_scenarios=load_scenarios).run()
     return 0
+
+
+def _own_output() -> None:
+    """Nothing that is printed here waits for a reader: also what gevent tells of its greenlets."""
+    log.take_over()
+    gevent.get_hub().print_exception = lambda context, kind, error, trace: log.uncaught(
+        context, error if isinstance(error, BaseException) else kind(error)
+    )
 
 
 def _load(arguments: argparse.Namespace) -> settings.Settings:

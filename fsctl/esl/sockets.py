@@ -29,12 +29,19 @@ def tune(sock: socket.socket) -> None:
 
 
 def listen_on(address: tuple[str, int], *, backlog: int, reuse_port: bool = False) -> socket.socket:
-    """A listening socket at (host, port); IPv6 literals may stand in brackets. Raises OSError."""
+    """A listening socket at (host, port); IPv6 literals may stand in brackets.
+
+    Raises OSError, which names the address.
+    """
     host, port = address
     flags = system_socket.AI_PASSIVE
-    found = system_socket.getaddrinfo(
-        host.strip("[]") or None, port, type=system_socket.SOCK_STREAM, flags=flags
-    )
+    try:
+        found = system_socket.getaddrinfo(
+            host.strip("[]") or None, port, type=system_socket.SOCK_STREAM, flags=flags
+        )
+    except OSError as error:
+        error.filename = f"{host}:{port}"
+        raise
     family, kind, protocol, _, where = found[0]
     sock = socket.socket(family, kind, protocol)
     try:
@@ -43,8 +50,9 @@ def listen_on(address: tuple[str, int], *, backlog: int, reuse_port: bool = Fals
             sock.setsockopt(system_socket.SOL_SOCKET, system_socket.SO_REUSEPORT, 1)
         sock.bind(where)
         sock.listen(backlog)
-    except OSError:
+    except OSError as error:
         sock.close()
+        error.filename = f"{host}:{port}"
         raise
     return sock
 

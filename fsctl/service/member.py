@@ -122,9 +122,9 @@ class Member:
             try:
                 line = self._channel.receive(deadline_s)
             except TimeoutError:
+                self.kill()
                 log.error("%r has been silent for %g s: killing it", self, deadline_s)
                 self._verdict.set(f"silent for {deadline_s} s")
-                self.kill()
                 deadline_s = None
                 continue
             if line is None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -110,7 +109,7 @@ class Supervisor:
                 self._replace(member.number)
         self._show_presence()
         host = self._settings.server.listen.rpartition(":")[0]
-        print(f"fsctl: listening on {host}:{self._port}", file=sys.stderr, flush=True)
+        logs.say(f"listening on {host}:{self._port}")
         readiness.ready()
         self._watchdog = readiness.keep_watchdog()
 

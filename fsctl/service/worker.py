@@ -5,13 +5,13 @@ from __future__ import annotations
 import gc
 import logging
 import signal
-import sys
 from collections.abc import Callable
 
 import gevent
 from gevent import socket
 from gevent.event import Event as Flag
 
+from fsctl import log as logs
 from fsctl.errors import SettingsError
 from fsctl.esl.client import SwitchClient
 from fsctl.esl.commands import Status
@@ -92,7 +92,7 @@ class Worker:
         reloading = gevent.spawn(self._reload_when_asked)
         gevent.signal_handler(signal.SIGUSR1, self.tell_state)
         self.start()
-        print("fsctl: listening on {}:{}".format(*self.address), file=sys.stderr, flush=True)
+        logs.say("listening on {}:{}".format(*self.address))
         readiness.ready()
         watchdog = readiness.keep_watchdog()  # noqa: F841 - it runs for as long as we do
         self._stop.wait()

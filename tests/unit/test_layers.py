@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2] / "fsctl"
 LAYERS = [
-    {"errors", "__init__"},
+    {"errors", "log_writer", "__init__"},
     {"sip", "log"},
     {"transfer", "setting_kinds"},
     {"settings", "simulator"},
