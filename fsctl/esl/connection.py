@@ -8,8 +8,10 @@ whoever sends waits for its own reply with a deadline.
 from __future__ import annotations
 
 import logging
+import re
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 import gevent
@@ -42,13 +44,17 @@ from fsctl.esl.commands import (
 )
 from fsctl.esl.events import Event, Reply, event_of
 from fsctl.esl.frames import DEFAULT_LIMITS, Frame, FrameReader, Limits
+from fsctl.esl.sockets import address_of
 from fsctl.esl.subscriptions import Subscriptions
 from fsctl.esl.waiting import Awaited, Deadline, Unanswered, Waiters
+from fsctl.log import Field
 
 DEFAULT_TIMEOUT_S = 5.0
 MAX_UNANSWERED = 4096
 _READ_BYTES = 65536
 _READS_BEFORE_YIELD = 8
+_CHANNEL_UUID = re.compile("[!-~]{1,256}")
+"""An operator may choose it (``origination_uuid``); in a command it is one word."""
 _log = logging.getLogger(__name__)
 
 
@@ -97,6 +103,14 @@ class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyp
         """greenswitch starts its greenlets in the constructor; ours begin with `start`."""
 
     @property
+    def local_port(self) -> int:
+        """The port at which the peer has dialled us; 0 when that is no longer known."""
+        try:
+            return address_of(self.sock)[1]
+        except (OSError, IndexError, ValueError):
+            return 0
+
+    @property
     def closed(self) -> bool:
         """Whether the link is gone, by our doing or by the peer's."""
         return bool(self._gone.is_set())
@@ -127,18 +141,19 @@ class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyp
         return bool(self._gone.wait(timeout_s))
 
     def retire(self) -> None:
-        """Hear no more, and end as soon as the link's channel has hung up.
+        """Hear no more, and end as soon as the link's channel has hung up; never raises.
 
-        Raises LinkLost. A channel that lives must keep its links (see `fsctl.session.links`); one
-        that has hung up is kept by a link that lingers, as a zombie that ``show channels`` lists.
+        A channel that lives must keep its links (see `fsctl.session.links`); one that has hung up
+        is kept by a link that lingers, as a zombie that ``show channels`` lists.
         """
         self.on_event = _ignore_event
         self._retired = True
         if self._lingering:
             self.close()
         elif not self.closed:
-            self.post(NoEvents())
-            self.post(NoLinger())
+            with suppress(LinkError):  # it has ended by itself, or does so now
+                self.post(NoEvents())
+                self.post(NoLinger())
 
     def close(self) -> None:
         """End the link at once; everybody who waits gets LinkLost. May be repeated."""
@@ -184,7 +199,9 @@ class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyp
         try:
             loss = self._read_until_eof()
         except ProtocolError as error:
-            _log.warning("[%s] %s", self.log_id, error)
+            # Of a stranger it is told by whoever waits for the handshake.
+            level = logging.DEBUG if self.channel_uuid is None else logging.WARNING
+            _log.log(level, "[%s] %s", self.log_id, error)
             loss = LinkLost(f"the peer broke the protocol: {error}")
         except OSError as error:
             loss = LinkLost(f"read failed: {error}")
@@ -314,13 +331,16 @@ class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyp
     def connect(self, timeout_s: float = DEFAULT_TIMEOUT_S) -> Event:
         """An outbound link's handshake; returns the channel's snapshot, once and for all.
 
-        Raises LinkLost, CommandTimeout, CommandFailed.
+        Raises LinkLost, CommandTimeout, CommandFailed, ProtocolError (it names no channel).
         """
         if self.session_data is None:
             reply = self.send(Connect(), timeout_s).raise_for_error()
+            uuid_ = reply.headers.channel_uuid
+            if uuid_ is None or not _CHANNEL_UUID.fullmatch(uuid_):
+                raise ProtocolError("the reply to connect names no channel")
             self.session_data = reply.headers
-            self.channel_uuid = reply.headers.channel_uuid
-            self.log_id = self.channel_uuid or self.log_id
+            self.channel_uuid = uuid_
+            self.log_id = Field("channel", uuid_)
             self._outbound_connected = True
         return self.session_data
 

@@ -8,6 +8,7 @@ import uuid
 from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.commands import Events, Execute, Exit, Filter
 from fsctl.esl.connection import DEFAULT_TIMEOUT_S, Connection
+from fsctl.log import seldom
 
 _PARKED_WITHIN_S = 0.5
 """A leg that has not executed anything by then is busy, and was parked before."""
@@ -30,7 +31,8 @@ def let_go(link: Connection, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
             _wait_until_parked(link, timeout_s)
         link.send(Exit(), timeout_s)
     except (LinkError, ChannelGone) as error:
-        _log.info("[%s] not let go properly: %s", link.log_id, error)
+        extra = seldom("links that could not be let go properly")
+        _log.info("[%s] not let go properly: %s", link.log_id, error, extra=extra)
     finally:
         link.close()
 

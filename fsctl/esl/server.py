@@ -22,6 +22,7 @@ from fsctl.esl.connection import DEFAULT_TIMEOUT_S, Connection
 from fsctl.esl.events import Event
 from fsctl.esl.farewell import let_go
 from fsctl.esl.sockets import address_of, listen_on, tune
+from fsctl.log import Field, seldom
 
 _log = logging.getLogger(__name__)
 _MAX_REFUSALS = 256
@@ -126,7 +127,12 @@ class EslServer:
 
     def _serve(self, sock: socket.socket, peer: tuple[str, int]) -> None:
         if len(self._links) >= self._max_links:
-            _log.warning("%d links are open: letting %s go", len(self._links), peer)
+            _log.warning(
+                "%d links are open: letting %s go",
+                len(self._links),
+                peer,
+                extra=seldom("links that were too many"),
+            )
             self._refuse(sock, peer)
             return
         link = self._open(sock, peer)
@@ -140,7 +146,7 @@ class EslServer:
 
     def _open(self, sock: socket.socket, peer: tuple[str, int]) -> Connection:
         tune(sock)
-        link = Connection(sock, peer, log_id=f"{peer[0]}:{peer[1]}" if peer else "?")
+        link = Connection(sock, peer, log_id=Field("peer", f"{peer[0]}:{peer[1]}" if peer else "?"))
         link.start()
         return link
 
@@ -148,13 +154,15 @@ class EslServer:
         try:
             snapshot = link.connect(self._handshake_timeout_s)
         except LinkError as error:
-            _log.warning("[%s] no handshake: %s", link.log_id, error)
+            extra = seldom("links without a handshake, that no switch has opened")
+            _log.warning("[%s] no handshake: %s", link.log_id, error, extra=extra)
             link.close()
             return
         try:
             self._handle(link, snapshot)
         except Exception:
-            _log.exception("[%s] the call's handler failed", link.log_id)
+            extra = seldom("handlers of calls that have failed")
+            _log.exception("[%s] the call's handler failed", link.log_id, extra=extra)
             let_go(link, _FAREWELL_S)
 
     def _refuse(self, sock: socket.socket, peer: tuple[str, int]) -> None:

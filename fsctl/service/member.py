@@ -16,6 +16,7 @@ from gevent import socket
 from gevent.event import AsyncResult
 from gevent.event import Event as Flag
 
+import fsctl
 from fsctl.errors import FsctlError
 from fsctl.service.control import FAILED, LEGS, READY, Channel, Job
 from fsctl.service.ports import PrivatePort
@@ -31,8 +32,24 @@ _QUIET_S = 2.5
 """A worker shows a sign of life every second, or more often."""
 
 
+_PLACE = str(Path(fsctl.__file__).parents[1])
+_BEGIN = f"import sys; sys.path.append({_PLACE!r}); from fsctl.cli import main; sys.exit(main())"
+_OURSELVES = [sys.executable, "-P", "-c", _BEGIN]
+"""This very program, wherever it is. The working directory is never searched for modules; where we
+run from a checkout, that is searched last."""
+
+
 class WorkerFailed(FsctlError):
     """A worker could not start; says why."""
+
+
+def _environment() -> dict[str, str]:
+    """Ours, without systemd's socket; an empty entry of PYTHONPATH means the working directory."""
+    environment = {name: text for name, text in os.environ.items() if name != "NOTIFY_SOCKET"}
+    if path := environment.get("PYTHONPATH"):
+        places = [place for place in path.split(os.pathsep) if os.path.isabs(place)]
+        environment["PYTHONPATH"] = os.pathsep.join(places)
+    return environment
 
 
 class Member:
@@ -65,10 +82,10 @@ class Member:
         numbers = (theirs.fileno(), listener.fileno(), private.listener.fileno())
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "fsctl", "serve", "--worker", str(numbers[0])],
+                [*_OURSELVES, "serve", "--worker", str(numbers[0])],
                 pass_fds=numbers,
                 stdin=subprocess.DEVNULL,
-                env={name: text for name, text in os.environ.items() if name != "NOTIFY_SOCKET"},
+                env=_environment(),
             )
         self._channel = Channel(ours)
         beat_s = min(1.0, self._hang_timeout_s / 4)

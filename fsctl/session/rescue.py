@@ -27,17 +27,41 @@ RESCUE_CONTEXT = "fsctl_rescue"
 _NONE_DELETED = "+OK Deleted: 0"
 
 
-def claim(link: Connection, snapshot: Event) -> bool:
-    """Delete the dialplan's timer: the leg that opened ``link`` is ours.
+_CLAIM_TIMEOUT_S = 30.0
+"""Who is late already does not give up early: the reply decides whose the leg is."""
+_OUR_WORDS = ("unclaimed", "rescue", "any")
+"""Numbers under which the dialplan itself goes on with a leg: as the last one, no REFER's."""
+
+
+def claim(link: Connection, snapshot: Event, home: str) -> bool:
+    """Delete the dialplan's timer: the leg that opened ``link`` is ours, whose address is ``home``.
 
     False: too late. The timer has sent the leg on, and it is somebody else's by now.
     """
+    if _has_been_sent_on(link, snapshot, home):
+        return False
     try:
-        reply = link.send(SchedDel(f"claim-{snapshot.channel_uuid}"))
+        reply = link.send(SchedDel(f"claim-{snapshot.channel_uuid}"), _CLAIM_TIMEOUT_S)
     except (LinkError, ChannelGone) as error:
         log.info("[%s] not claimed: %s", link.log_id, error)
         return True  # whoever serves it will see
     return snapshot.variable("fsctl_claimable") is None or reply.text.strip() != _NONE_DELETED
+
+
+def _has_been_sent_on(link: Connection, snapshot: Event, home: str) -> bool:
+    """Whether the leg waits at somebody else's link, or nowhere: its timer is not ours to delete.
+
+    The snapshot is the channel's as it is when we ask, and not as it was when it dialled us. The
+    dialplan notes whose time was up (``fsctl_unclaimed``) before it asks others; and a leg that was
+    sent on from there, too, has one of our own words as its last number.
+    """
+    if snapshot.get("Caller-Context") != RESCUE_CONTEXT:
+        return False
+    dialled_home = home.rpartition(":")[2] == str(link.local_port)
+    if dialled_home and snapshot.variable("fsctl_unclaimed") == home:
+        return True
+    word = snapshot.get("Caller-RDNIS") or ""
+    return word in _OUR_WORDS and word not in (snapshot.variable("sip_refer_to") or "")
 
 
 def send_on(channel_uuid: str, after_s: float) -> list[Command]:

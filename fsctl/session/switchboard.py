@@ -13,6 +13,7 @@ from fsctl.esl.commands import Execute
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.esl.farewell import let_go
+from fsctl.log import seldom
 from fsctl.session import entry
 from fsctl.session.attended import arrival
 from fsctl.session.attended.transfer import ATTENDED_CONTEXT, AttendedTransfer
@@ -61,7 +62,7 @@ class Switchboard:
 
     def handle(self, link: Connection, snapshot: Event) -> None:
         """Serve one link until it is closed; called in a greenlet of its own."""
-        if not claim(link, snapshot):
+        if not claim(link, snapshot, self.home):
             log.warning("%s has been sent on before we claimed it", snapshot.channel_uuid)
             self._lose_request(snapshot)
             link.retire()  # its end would end what holds the leg now
@@ -108,7 +109,8 @@ class Switchboard:
         """There are calls enough: FreeSWITCH connects this one, or it is refused at once."""
         refused = self.settings.server.overload == "refuse"
         what = "refused" if refused else "left to the switch"
-        log.warning("a call is %s: %d sessions run", what, len(self.sessions))
+        extra = seldom("calls that were too many")
+        log.warning("a call is %s: %d sessions run", what, len(self.sessions), extra=extra)
         if refused and snapshot.get("Caller-Context") != LEGACY_CONTEXT:
             _refuse(link, answered=snapshot.get("Answer-State") == "answered")
         let_go(link)

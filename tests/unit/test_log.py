@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import re
+import time
+from datetime import datetime
 
 import pytest
 
@@ -12,10 +15,11 @@ from fsctl import log
 
 @pytest.fixture
 def logger():
-    root = logging.getLogger("fsctl")
-    before = (root.handlers[:], root.level, root.propagate)
+    loggers = (logging.getLogger("fsctl"), logging.getLogger())
+    before = [(each.handlers[:], each.level, each.propagate) for each in loggers]
     yield logging.getLogger("fsctl.test")
-    root.handlers[:], root.level, root.propagate = before
+    for each, state in zip(loggers, before, strict=True):
+        each.handlers[:], each.level, each.propagate = state
 
 
 def test_control_characters_are_escaped(logger, capsys):
@@ -56,3 +60,52 @@ def test_one_of_several_processes_is_named(logger, capsys):
     text, line = capsys.readouterr().err.splitlines()
     assert " INFO [worker 2] fsctl.test: here" in text
     assert json.loads(line)["process"] == "worker 2"
+
+
+def test_json_has_fields_of_what_a_line_speaks_of_and_a_time_with_its_zone(logger, capsys):
+    class Party:
+        def __init__(self, number):
+            self.log_fields = {"calls": [{"number": number}]}
+
+    log.set_up("info", "json", "worker 1")
+    session = log.Field("session", "s-1")
+    logger.info("%s: %s and %s", session, Party("1000"), Party("1001"))
+    fields = {"record": {"code": 486}}
+    logger.info("%s", '{"code": 486}', extra=log.with_fields(fields, "transfer failed"))
+    log.say("listening on 127.0.0.1:8084")
+    first, second, third = map(json.loads, capsys.readouterr().err.splitlines())
+    assert first["session"] == "s-1" and first["process"] == "worker 1"
+    assert first["calls"] == [{"number": "1000"}, {"number": "1001"}]
+    assert (second["message"], second["record"]) == ("transfer failed", {"code": 486})
+    assert third["message"] == "listening on 127.0.0.1:8084"
+    for entry in (first, second, third):
+        assert datetime.fromisoformat(entry["time"]).utcoffset() is not None
+
+
+def test_a_json_line_is_one_line_for_every_reader(logger, capsysbinary):
+    log.set_up("info", "json")
+    logger.info("a\x85b\u2028c\x9bd\x7f\udc80 %s", "x" * 100_000)
+    (line,) = capsysbinary.readouterr().err.decode().splitlines()
+    assert json.loads(line)["message"].startswith("a\x85b\u2028c\x9bd\x7f")
+    assert len(line) < 10_000 and not re.search("[\x7f-\x9f\u2028]", line)
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_what_strangers_cause_has_one_line_and_then_a_count(logger, capsys, monkeypatch, form):
+    monkeypatch.setattr(log, "SELDOM_S", 0.05)
+    log.set_up("info", form)
+    for number in range(500):
+        logger.warning("[%d] silent", number, extra=log.seldom("silent links"))
+    said = []
+    while len(said) < 2:
+        said += capsys.readouterr().err.splitlines()
+        time.sleep(0.001)
+    logger.warning("[%d] silent", 500, extra=log.seldom("silent links"))
+    logger.warning("[%d] loud", 1, extra=log.seldom("loud links"))
+    logging.getLogger("fsctl").handlers[0].tell_counts()
+    said += capsys.readouterr().err.splitlines()
+    assert len(said) == 4 and "[0] silent" in said[0] and "[1] loud" in said[2]
+    assert "silent links: 499 more, the last: [499] silent" in said[1]
+    assert "silent links: 1 more, the last: [500] silent" in said[3]
+    if form == "json":
+        assert [json.loads(line).get("count") for line in said] == [None, 499, None, 1]

@@ -15,6 +15,7 @@ from fsctl.errors import (
     CommandTimeout,
     LinkError,
     LinkLost,
+    ProtocolError,
 )
 from fsctl.esl.commands import (
     BgApi,
@@ -277,6 +278,22 @@ def test_a_retired_link_ends_with_its_channel() -> None:
         assert not link.closed
         peer.send(LINGER)  # the channel hung up before FreeSWITCH read the last command
         assert link.wait_closed(5)
+
+
+def test_to_retire_a_link_that_breaks_at_that_moment_is_no_failure() -> None:
+    with linked(start=False) as (link, peer):
+        peer.close()  # nobody has read that yet
+        link.retire()
+        assert link.closed
+
+
+@pytest.mark.parametrize("uuid", [None, "", "u1%0Aapi%20shutdown", "u 1", "x" * 300])
+def test_a_reply_to_connect_names_its_channel_or_it_is_no_switch(uuid) -> None:
+    with linked() as (link, peer):
+        waiting = spawn(link.connect)
+        peer.expect("connect", reply() if uuid is None else snapshot(uuid))
+        assert isinstance(waiting.get(timeout=5), ProtocolError)
+        assert link.channel_uuid is None
 
 
 def test_a_link_is_retired_after_its_channel_has_hung_up() -> None:

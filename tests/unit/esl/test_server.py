@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -129,6 +130,24 @@ def test_a_channel_that_is_gone_at_the_handshake() -> None:
         assert peer.eof()
         wait_until(lambda: server.link_count == 0)
         assert not links
+
+
+def test_strangers_are_dropped_and_each_kind_of_them_is_counted(caplog) -> None:
+    links = Links()
+    with serving(links, handshake_timeout_s=0.05) as server:
+        silent, wrong, nameless, hangs_up = (dial(server) for _ in range(4))
+        wrong.send(b"GET / HTTP/1.1\r\n\r\n" * 100)
+        nameless.expect("connect", reply())
+        hangs_up.close()
+        for peer in (silent, wrong, nameless):
+            assert peer.eof()
+        wait_until(lambda: server.link_count == 0)
+    assert not links
+    told = [each for each in caplog.records if each.levelno >= logging.INFO]
+    assert len(told) == 4 and not any(each.exc_info for each in told)
+    assert {each.seldom for each in told} == {
+        "links without a handshake, that no switch has opened"
+    }
 
 
 def test_stop_accepting_refuses_new_links_and_keeps_the_old() -> None:
