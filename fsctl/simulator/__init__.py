@@ -17,7 +17,7 @@ modules for where FreeSWITCH's source defines what they imitate.
 
 from __future__ import annotations
 
-from fsctl.simulator.behaviour import Behaviour, ReferBehaviour
+from fsctl.simulator.behaviour import Behaviour, Departure, ReferBehaviour
 from fsctl.simulator.channel import Channel
 from fsctl.simulator.clock import RealClock, VirtualClock
 from fsctl.simulator.dialog import Dialog
@@ -33,6 +33,7 @@ __all__ = [
     "Behaviour",
     "Channel",
     "Condition",
+    "Departure",
     "Dialog",
     "Dialplan",
     "Extension",

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from fsctl.simulator.dialog import Dialog
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +41,16 @@ class ReferBehaviour:
     status: int = 202
     results: tuple[int | str, ...] = (100, 200)
     after_s: float = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """How a phone that has sent a REFER hangs up by itself, as most do (RFC 5589 section 6).
+
+    ``after`` is what it waits for, the ``202`` or the first ``NOTIFY``; ``delay_s`` seconds later
+    it ends ``dialogs``, which may be another phone's (a line of its own), or all that it has.
+    """
+
+    after: Literal["202", "NOTIFY"] = "NOTIFY"
+    delay_s: float = 0.0
+    dialogs: Sequence[Dialog] = ()

@@ -160,6 +160,7 @@ class Dialog:
         )
         self.received("NOTIFY", headers, body)
         self.response_out("NOTIFY", 200)
+        self.phone.notified(self)
 
     def unhold(self) -> None:
         """Re-INVITE a phone that holds; it is heard again, but hears nothing until it resumes."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from fsctl.simulator.behaviour import Behaviour, ReferBehaviour
+from fsctl.simulator.behaviour import Behaviour, Departure, ReferBehaviour
 from fsctl.simulator.causes import phrase_of
 from fsctl.simulator.deflect import notify_arrived
 from fsctl.simulator.dialog import Dialog
@@ -20,6 +20,9 @@ from fsctl.simulator.sip import SipMessage
 if TYPE_CHECKING:
     from fsctl.simulator.channel import Channel
     from fsctl.simulator.switch import SimulatedSwitch
+
+_SOON_S = 1e-6
+"""In a turn of its own: a phone reacts to a message, it does not act while it is being sent."""
 
 TIMER_B_S = 32.0
 """How long an INVITE without any answer is repeated (RFC 3261 17.1.1.2)."""
@@ -37,6 +40,8 @@ class Phone:
         self._behaviours: list[Behaviour] = [Behaviour()]
         self._of_dialog: dict[str, Behaviour] = {}
         self._refer = ReferBehaviour()
+        self._departure: Departure | None = None
+        self._leaving: set[str] = set()
         self.registered = True
         self.heard_digits = ""
 
@@ -111,6 +116,11 @@ class Phone:
         self._refer = ReferBehaviour(202, ())
         return self
 
+    def leaves_after_refer(self, departure: Departure | None) -> Phone:
+        """Hang up by itself once its REFER has come so far; None: wait to be told."""
+        self._departure = departure
+        return self
+
     # -- what it does --------------------------------------------------------------------------
 
     def calls(self, number: str, headers: Sequence[tuple[str, str]] = ()) -> Dialog:
@@ -161,7 +171,9 @@ class Phone:
         by = (("Referred-By", referred_by),) if referred_by is not None else ()
         cseq = chosen.next_cseq()
         chosen.sent("REFER", (("Refer-To", to), *by, ("CSeq", f"{cseq} REFER"), *headers))
+        self._leaving.add(chosen.call_id)
         self.switch.refer_arrived(chosen, cseq, to, referred_by)
+        self._leave(chosen, "202")
 
     def hangs_up(self, after_s: float = 0.0, dialog: Dialog | None = None) -> None:
         """End its live call: BYE when answered, else CANCEL, or 486 for one it was called with."""
@@ -289,7 +301,21 @@ class Phone:
             self._notify_later(dialog, text + "\r\n", behaviour.after_s * count, count == last)
         return behaviour.status
 
+    def notified(self, dialog: Dialog) -> None:
+        """The switch has sent a NOTIFY, and the phone has answered it."""
+        self._leave(dialog, "NOTIFY")
+
     # -- inside --------------------------------------------------------------------------------
+
+    def _leave(self, dialog: Dialog, event: str) -> None:
+        """BYE after a REFER, once, when the phone is one that does that."""
+        leaves = self._departure
+        if leaves is None or leaves.after != event or dialog.call_id not in self._leaving:
+            return
+        self._leaving.discard(dialog.call_id)
+        for each in leaves.dialogs or tuple(self.dialogs):
+            if each.state != "ended":
+                each.phone.hangs_up(leaves.delay_s or _SOON_S, each)
 
     def _seen(self, direction: str, method: str) -> list[SipMessage]:
         return [m for m in self.messages if m.direction == direction and m.method == method]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
-from fsctl.simulator import Dialplan, actions, context
+from fsctl.simulator import Departure, Dialplan, actions, context
 
 Lab = Any  # the class is in conftest.py, which tests cannot import
 
@@ -276,3 +276,14 @@ def test_two_local_calls_are_joined_without_asking(lab: Lab) -> None:
     lab.switch.run_until(lambda: lab.alice.hears == "1002")
     assert lab.bob.notifies == [("refer;id=2", "SIP/2.0 200 OK")]
     lab.switch.run_until(lambda: lab.bob.dialogs[0].state == "ended" == second.state)
+
+
+@pytest.mark.parametrize("after", ["202", "NOTIFY"])
+def test_a_phone_that_hangs_up_after_its_refer(lab: Lab, after: Literal["202", "NOTIFY"]) -> None:
+    """Once, by itself: 0.03 s after the 202, or after the NOTIFY, which may be too late then."""
+    lab.bob.leaves_after_refer(Departure(after, 0.03))
+    lab.call()
+    lab.bob.refers("<sip:1002@h?Replaces=nobody%3Bto-tag%3Dx%3Bfrom-tag%3Dy>")
+    lab.switch.run_until(lambda: lab.bob.sent("BYE"))
+    began = lab.bob.received("REFER", 202) if after == "202" else lab.bob.received("NOTIFY")
+    assert round(lab.bob.sent("BYE")[0].time_s - began[0].time_s, 3) == 0.03
