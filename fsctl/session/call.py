@@ -89,7 +89,18 @@ class Call:
         self._handlers: dict[type[CallEvent], list[Handler]] = {}
 
     def __repr__(self) -> str:
-        return f"<Call {self.channel_uuid} {self.state.name.lower()}>"
+        return f"<Call {self.channel_uuid} {self.state.name.lower()} {self.number or '-'}>"
+
+    @property
+    def log_fields(self) -> dict[str, list[dict[str, str]]]:
+        """By what the call is known in a log line that speaks of it."""
+        known = {
+            "channel": self.channel_uuid,
+            "number": self.number,
+            "call_id": self.sip_call_id,
+            "state": self.state.name.lower(),
+        }
+        return {"calls": [{name: text for name, text in known.items() if text}]}
 
     @property
     def alive(self) -> bool:

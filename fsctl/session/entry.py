@@ -34,6 +34,7 @@ def new_call(session: Session, link: Connection, snapshot: Event) -> None:
     session.take_link(link, call.channel_uuid)
     destination = snapshot.get("Caller-Destination-Number") or ""
     session.choose_scenario(destination)
+    log.info("%s: %s calls %s, Call-ID %s", session.id, call, destination, call.sip_call_id or "-")
     session.emit(Started(session))
     _offer(session, call, destination, destination, legacy=False, snapshot=snapshot)
 
@@ -148,6 +149,13 @@ def _ask(session: Session, transfer: BlindTransfer, refer_to: ReferTo) -> None:
     headers = {"Refer-To": request.refer_to or "", **dict(refer_to.embedded_headers)}
     if request.referred_by:
         headers["Referred-By"] = request.referred_by
+    log.info(
+        "%s: %s asks to transfer %s to %s",
+        session.id,
+        transfer.transferor,
+        transfer.transferee,
+        refer_to.target.user,
+    )
     event = BlindTransferRequested(
         session,
         transfer.transferor,

@@ -60,25 +60,26 @@ class Handlers:
         self.turns.run(lambda: self._guarded(handler, event, failed))
 
     def _guarded(self, handler: Handler, event: SessionEvent | None, failed: Failed | None) -> None:
-        what = f"{self._session.id}: handler{f' of {type(event).__name__}' if event else ''}"
+        session = self._session
+        what = f"handler of {type(event).__name__}" if event else "handler"
         try:
             try:
                 handler(event)
             except LinkLost:
                 raise
             except (ChannelGone, CallFailed, NoRoute) as error:
-                log.info("%s: %s", what, error)
+                log.info("%s: %s: %s", session.id, what, error)
                 if failed is not None:
                     failed(error)
             except Exception as error:
                 call = f" for {event.call}" if isinstance(event, CallEvent) else ""
-                log.exception("%s failed%s", what, call)
+                log.exception("%s: %s failed%s", session.id, what, call)
                 if failed is not None:
                     failed(error)
         except LinkLost as error:
-            log.info("%s: %s", what, error)
+            log.info("%s: %s: %s", session.id, what, error)
             self._session.lose()
-        except (LinkError, ChannelGone) as error:
-            log.info("%s: the safe answer: %s", what, error)  # its hang-up is on its way to us
+        except (LinkError, ChannelGone) as error:  # its hang-up is on its way to us
+            log.info("%s: %s: the safe answer: %s", session.id, what, error)
         except Exception:
-            log.exception("%s: the safe answer failed", what)
+            log.exception("%s: %s: the safe answer failed", session.id, what)

@@ -1,7 +1,7 @@
 """One transfer, one record, whatever the ending: the scenario is told, and the log has it.
 
 The logger ``fsctl.session.record`` gets one line a transfer, at level INFO: a JSON object with the
-fields of :class:`TransferRecord`.
+fields of :class:`TransferRecord`. In a log of JSON lines it is the field ``record`` of its line.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import logging
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal
 
+from fsctl.log import with_fields
 from fsctl.session.events import Role, TransferComplete, TransferFailed
 from fsctl.sip.status import SipStatus
 
@@ -44,6 +45,10 @@ class TransferRecord:
     code: int
     """The SIP code that the transferor was told, or would have been told had it stayed."""
     reason: str
+    numbers: dict[str, str]
+    """By role, of the legs above: the party's number, where it is known."""
+    call_ids: dict[str, str]
+    """By role, of the legs above: the Call-ID of its SIP dialog, where it is known."""
 
 
 def conclude(
@@ -62,6 +67,8 @@ def conclude(
     """
     call, session = transferor or transferee, (transferor or transferee).session
     role: Role = "transferor" if transferor else "transferee"
+    named = {"transferor": transferor, "transferee": transferee, "target": target}
+    legs = {name: leg for name, leg in named.items() if leg is not None}
     record = TransferRecord(
         session.id,
         kind,
@@ -72,8 +79,18 @@ def conclude(
         outcome,
         status.code,
         status.reason,
+        {role: call.number for role, call in legs.items() if call.number},
+        {role: call.sip_call_id for role, call in legs.items() if call.sip_call_id},
     )
-    log.info("%s", json.dumps(asdict(record)))
+    fields = asdict(record)
+    log.info(
+        "%s",
+        json.dumps(fields),
+        extra=with_fields(
+            {"session": session.id, "record": fields},
+            f"{kind} transfer {outcome}: {status.code} {status.reason}",
+        ),
+    )
     if outcome == "succeeded":
         session.emit(TransferComplete(session, call, role))
     else:

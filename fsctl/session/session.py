@@ -51,11 +51,28 @@ log = logging.getLogger(__name__)
 E = TypeVar("E", bound=SessionEvent)
 
 
+class _SessionId(str):
+    """The session's id; a log line that names it has the session's calls as fields."""
+
+    session: Session
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        """A copy is just the text."""
+        return str, (str(self),)
+
+    @property
+    def log_fields(self) -> dict[str, Any]:
+        """Read by :mod:`fsctl.log` when such a line is written as JSON."""
+        calls = [each.log_fields["calls"][0] for each in self.session.calls.values()]
+        return {"session": str(self)} | ({"calls": calls} if calls else {})
+
+
 class Session:
     """The calls that one scenario controls. Made by the switchboard; ends with its last call."""
 
     def __init__(self, board: Switchboard, session_id: str, link: Connection) -> None:
-        self.id = session_id
+        self.id = _SessionId(session_id)
+        self.id.session = self
         self.board = board
         self.settings: Settings = board.settings
         self.scenario: Scenario = board.scenarios.default

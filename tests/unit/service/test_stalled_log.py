@@ -16,7 +16,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.service.supervised import LIMIT_S, dial, gone, is_served, wait_for
+from tests.unit.service.supervised import (
+    LIMIT_S,
+    dial,
+    gone,
+    is_served,
+    supervised,
+    wait_for,
+)
 
 CHILDREN = "/proc/{0}/task/{0}/children"
 
@@ -171,3 +178,35 @@ def test_what_prevents_its_start_is_said_where_it_can_be(tmp_path, kind, form) -
     for each in (kept, descriptor):
         if each is not None:
             os.close(each)
+
+
+_NOISY = """
+import logging, sys, threading, warnings
+import gevent
+from fsctl.scenario import Scenario
+scenario = Scenario()
+print("printed")
+print("on", "stderr", file=sys.stderr)
+warnings.warn("warned")
+logging.getLogger("mine").info("logged")
+gevent.spawn(lambda: 1 / 0)
+threading.Thread(target=lambda: [][0]).start()
+"""
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_every_line_is_json(tmp_path, workers) -> None:
+    settings = 'log_format = "json"\ndrain_timeout_s = 0.1'
+    with supervised(tmp_path, server=settings, scenario=_NOISY, workers=workers) as served:
+        served.wait_log('"message": "listening on')
+        served.wait_log("ZeroDivisionError", workers)
+        served.signal(signal.SIGTERM)
+        assert served.wait() == 0
+        entries = [json.loads(line) for line in served.log().splitlines()]
+    said = [entry["message"] for entry in entries]
+    for line in ("printed", "on stderr", "logged"):
+        assert said.count(line) == workers
+    assert sum("UserWarning: warned" in line for line in said) == workers
+    for error in ("ZeroDivisionError", "IndexError"):
+        traces = [each["traceback"] for each in entries if error in each.get("traceback", "")]
+        assert len(traces) == workers and all("Traceback" in each for each in traces)

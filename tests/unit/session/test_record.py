@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import pytest
 
+from fsctl import log
 from fsctl.scenario import (
     AttendedTransferRequested,
     BlindTransferRequested,
@@ -179,3 +180,31 @@ def test_what_it_says(talk, records):
     legs = [phone.dialog.channel.uuid for phone in (alice, carol)]
     assert [record["transferee"], record["target"]] == legs
     assert record["refer"] == "refer;id=2" and record["reason"] == "OK" and record["session"]
+    assert record["numbers"] == {"transferor": "1001", "transferee": "1000", "target": "1002"}
+    dialogs = {"transferor": bob, "transferee": alice, "target": carol}
+    assert record["call_ids"] == {role: p.dialogs[-1].call_id for role, p in dialogs.items()}
+
+
+def test_a_log_of_json_lines_names_numbers_and_call_ids_and_nests_the_record(talk, capsys):
+    loggers = (logging.getLogger("fsctl"), logging.getLogger())
+    before = [(each.handlers[:], each.level, each.propagate) for each in loggers]
+    log.set_up("debug", "json")
+    try:
+        switch, alice, bob, _ = talk()
+        bob.refers(TARGET)
+        switch.until(lambda: alice.hears == "1002" and not bob.in_call)
+        call_id = alice.dialogs[0].call_id
+    finally:
+        for logger, state in zip(loggers, before, strict=True):
+            logger.handlers[:], logger.level, logger.propagate = state
+    entries = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    of_session = [each for each in entries if "session" in each and "record" not in each]
+    assert "1000" in of_session[0]["message"] and "1001" in of_session[0]["message"]
+    for entry in of_session:
+        assert (call_id, "1000") in [
+            (each.get("call_id"), each["number"]) for each in entry["calls"]
+        ]
+    (told,) = [each for each in entries if "record" in each]
+    assert told["record"]["numbers"]["target"] == "1002"
+    assert told["record"]["session"] == told["session"] == of_session[0]["session"]
+    assert told["message"] == "blind transfer succeeded: 200 OK"
