@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from fsctl.errors import CallFailed, ChannelGone, WaitExpired
 from fsctl.session import media
 from fsctl.session.events import CallEvent, Disconnected, Failed, ToneReceived
+from fsctl.session.turns import verb
 from fsctl.settings import TransferMode
 from fsctl.sip.status import SipStatus
 
@@ -207,14 +208,17 @@ class Call:
 
     # -- a call that alerts -----------------------------------------------------------------
 
+    @verb
     def ring(self) -> None:
         """Tell the caller that it rings (180). Source: application ``ring_ready``."""
         media.run(self._used(), "ring_ready")
 
+    @verb
     def start_early_media(self) -> None:
         """Open the caller's ears before the answer (183). Source: application ``pre_answer``."""
         media.run(self._used(), "pre_answer")
 
+    @verb
     def answer(self) -> None:
         """Answer the caller (200), and wait until that has happened; an answered call stays so.
 
@@ -224,6 +228,7 @@ class Call:
         self._wait(lambda: self.connected or not self.alive, _ANSWER_TIMEOUT_S, "answer")
         self._living()
 
+    @verb
     def reject(self, code: int = 603, reason: str = "") -> None:
         """Refuse an alerting call with this SIP code and phrase; hang up an answered one.
 
@@ -231,6 +236,7 @@ class Call:
         """
         self.session.reject(self._used(), SipStatus(code, reason))
 
+    @verb
     def hangup(self) -> None:
         """End the call, or stop calling its party (``uuid_kill``). Raises ChannelGone.
 
@@ -241,6 +247,7 @@ class Call:
 
     # -- media ------------------------------------------------------------------------------
 
+    @verb
     def send_media_to(self, other: Call) -> None:
         """Let ``other`` hear this party. Both must be answered.
 
@@ -249,10 +256,12 @@ class Call:
         """
         self.session.send_media_to(self._used(), other._used())
 
+    @verb
     def stop_media_to(self, other: Call) -> None:
         """Let ``other`` no longer hear this party; who hears nobody is back in our hands."""
         self.session.stop_media_to(self._used(), other._used())
 
+    @verb
     def play(self, path: str, *, loop: bool = False) -> None:
         """Play a file or a stream (``tone_stream://…``) to the party, in place of what it hears.
 
@@ -262,18 +271,22 @@ class Call:
         """
         media.play(self._used(), path, loop=loop)
 
+    @verb
     def stop_playback(self) -> None:
         """Stop what is played to the party (``uuid_break``)."""
         media.stop_playback(self._used())
 
+    @verb
     def send_digits(self, digits: str) -> None:
         """Press keys for the party: DTMF, ``w`` waits half a second (``uuid_send_dtmf``)."""
         media.send_digits(self._used(), digits)
 
+    @verb
     def handle_tones(self, enabled: bool) -> None:
         """Whether the party's keys become ``ToneReceived``."""
         media.handle_tones(self._used(), enabled)
 
+    @verb
     def record(self, path: str, *, limit_s: int | None = None) -> None:
         """Record what the party hears and says into a file of the switch (``uuid_record``).
 
@@ -281,10 +294,12 @@ class Call:
         """
         media.record(self._used(), path, limit_s)
 
+    @verb
     def stop_recording(self, path: str) -> None:
         """Stop the recording into ``path``."""
         media.stop_recording(self._used(), path)
 
+    @verb
     def execute(self, application: str, argument: str = "") -> None:
         """Leave the party to an application of FreeSWITCH: ``conference``, ``fifo``, ``voicemail``.
 
@@ -295,6 +310,7 @@ class Call:
 
     # -- transfers --------------------------------------------------------------------------
 
+    @verb
     def transfer_to(self, target: str, *, timeout_s: float = 60.0) -> None:
         """Ask the party's phone to call ``target`` by itself (we send REFER, RFC 3515).
 
@@ -304,6 +320,7 @@ class Call:
         """
         media.transfer_to(self._used(), target, timeout_s)
 
+    @verb
     def handle_blind_transfer(self, in_session: bool) -> None:
         """Choose what a REFER by this party does from now on.
 
@@ -312,6 +329,7 @@ class Call:
         """
         self.session.set_transfer_mode(self._used(), "in-session" if in_session else "legacy")
 
+    @verb
     def notify_blind_transfer_success(self) -> None:
         """Report success to this party, the transferor, before FreeSWITCH would by itself.
 
@@ -322,6 +340,7 @@ class Call:
         """
         self.session.transfers.by(self).report_success()
 
+    @verb
     def notify_blind_transfer_failed(self, code: int, reason: str = "") -> None:
         """Report failure with this SIP code and phrase; the first two talk on.
 

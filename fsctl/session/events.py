@@ -1,7 +1,7 @@
 """What a scenario is told: VoxEngine's events, as frozen values.
 
-Every event names the session it belongs to; events of one call name the call. Handlers run in the
-session's own greenlet, one after the other, so that no two of them ever race.
+Every event names the session it belongs to; events of one call name the call. Handlers of a session
+take turns: :mod:`fsctl.session.turns` has the rule.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from fsctl.session.turns import verb
 from fsctl.sip.refer import ReferTo
 
 if TYPE_CHECKING:
@@ -172,6 +173,7 @@ class AttendedTransferRequested(CallEvent):
     transfer: AttendedTransfer = field(repr=False)
     name: str = "AttendedTransferRequested"
 
+    @verb
     def accept(self) -> None:
         """Join transferee and target; a target that still rings is waited for.
 
@@ -179,6 +181,7 @@ class AttendedTransferRequested(CallEvent):
         """
         self.transfer.accept()
 
+    @verb
     def refuse(self) -> None:
         """Refuse with 403, the only failure that FreeSWITCH can report here; everybody talks on.
 

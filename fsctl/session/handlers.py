@@ -27,7 +27,7 @@ class Handlers:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._own: dict[type[SessionEvent], list[Handler]] = {}
-        self.turns = Turns(session.after)
+        self.turns = Turns(session.after, lambda: session.post(lambda: None))
 
     def on(self, event: type[E], handler: Callable[[E], None] | None = None) -> Any:
         """Call ``handler`` for every ``event``; without a handler, a decorator."""

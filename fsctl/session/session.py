@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from gevent.queue import Queue
@@ -37,6 +38,7 @@ from fsctl.session.outgoing import Outgoing
 from fsctl.session.registry import Transfers
 from fsctl.session.request import value_of
 from fsctl.session.routing import NoRoute
+from fsctl.session.turns import verb
 from fsctl.settings import Settings, TransferMode
 from fsctl.sip.status import SipStatus, cause_of_status
 from fsctl.sip.uri import Uri
@@ -295,10 +297,15 @@ class Session:
     def wait(self, met: Callable[[], bool], timeout_s: float | None = None) -> bool:
         """In a handler: wait until ``met()``; False when ``timeout_s`` have passed before.
 
-        ``met`` is asked whenever something has happened in the session. Raises ChannelGone when
-        the session ends, RuntimeError outside of a handler.
+        ``met`` is asked whenever something has happened in the session: it only looks, and uses no
+        verb. Raises what ``met`` raises, ChannelGone when the session ends, RuntimeError outside
+        of a handler.
         """
         return self._handlers.turns.wait(met, timeout_s)
+
+    def turn(self) -> AbstractContextManager[None]:
+        """What a verb is done in; see :func:`fsctl.session.turns.verb`."""
+        return self._handlers.turns.verb()
 
     @property
     def waits(self) -> bool:
@@ -307,6 +314,7 @@ class Session:
 
     # -- verbs ------------------------------------------------------------------------------
 
+    @verb
     def connect(
         self,
         call: Call,
@@ -335,6 +343,7 @@ class Session:
             self, call, destination, caller_id, display_name, headers, ring_timeout_s, codecs
         )
 
+    @verb
     def call_user(
         self,
         username: str,
@@ -360,6 +369,7 @@ class Session:
             self, username, None, caller_id, display_name, headers, ring_timeout_s, codecs
         )
 
+    @verb
     def call_sip(
         self,
         to: str | Uri,
@@ -380,6 +390,7 @@ class Session:
             self, uri, None, caller_id, display_name, headers, ring_timeout_s, codecs
         )
 
+    @verb
     def call_pstn(
         self,
         number: str,
@@ -395,6 +406,7 @@ class Session:
             self, number, "gateway", caller_id, display_name, headers, ring_timeout_s, codecs
         )
 
+    @verb
     def send_media_between(self, one: Call, other: Call) -> None:
         """Let two answered calls talk; a caller that still alerts is answered.
 
@@ -406,10 +418,12 @@ class Session:
         """
         joining.send_media_between(self, one, other)
 
+    @verb
     def send_media_to(self, one: Call, other: Call) -> None:
         """See ``Call.send_media_to``."""
         joining.send_media_to(self, one, other)
 
+    @verb
     def stop_media_to(self, one: Call, other: Call) -> None:
         """See ``Call.stop_media_to``."""
         joining.stop_media_to(self, one, other)
@@ -422,6 +436,7 @@ class Session:
         """In a handler: let ``seconds`` pass; other handlers run meanwhile."""
         self.wait(lambda: False, seconds)
 
+    @verb
     def terminate(self) -> None:
         """Hang up every call of this session."""
         self._say_terminating()

@@ -199,3 +199,26 @@ def test_who_was_hung_up_as_it_answered_does_not_connect(
     switch.advance(5)
     assert sum(member.in_call for member in members) == 1 and alice.hears
     assert sorted(type(event).__name__ for event in told) == ["Connected", "Failed"]
+
+
+def test_a_condition_that_raises_later_fails_its_handler_and_nothing_else(
+    stage: MakeStage, caplog: pytest.LogCaptureFixture
+) -> None:
+    seats = {"1001": "free"}
+
+    def waits(event: CallAlerting) -> None:
+        event.session.connect(event.call, event.destination)
+        event.session.wait(lambda: seats["1001"] == "taken")
+
+    switch = stage(scenario_of(alerting=waits))
+    alice, bob, _ = phones(switch)
+    bob.no_answer()
+    alice.calls("1001")
+    switch.until(lambda: bob.received("INVITE"))
+    seats.clear()
+    bob.answers_now()
+    switch.until(lambda: alice.hears == "1001")
+    assert "handler of CallAlerting failed" in caplog.text and "KeyError" in caplog.text
+    bob.refers("<sip:1002@example.org>")
+    switch.until(lambda: alice.hears == "1002" and bob.notifies)
+    assert len(switch.worker.switchboard.sessions) == 1, "and it is the same session"

@@ -144,10 +144,86 @@ def test_a_handler_that_is_busy_elsewhere_loses_its_turn(
         done.append(turns.wait(lambda: "later" in done, 1))
 
     turns.run(busy)
-    assert "keeps its turn" in caplog.text
+    assert "is busy for over" in caplog.text
     elsewhere.set()
     gevent.sleep(0)
     assert turns.waiting == 1, "it can still wait in its session"
     done.append("later")
     turns.look()
     assert done == ["later", True]
+
+
+def test_a_condition_that_raises_fails_its_handler_only(turns: Turns) -> None:
+    raised: list[str] = []
+    known: dict[str, bool] = {"a": False}
+
+    def patient() -> None:
+        try:
+            turns.wait(lambda: known["a"], None)
+        except KeyError as error:
+            raised.append(str(error))
+
+    turns.run(patient)
+    del known["a"]
+    turns.look()
+    assert raised == ["'a'"] and turns.waiting == 0
+
+
+def test_a_verb_that_takes_long_is_not_left_in_its_middle(
+    turns: Turns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PATIENCE_S", 0.01)
+    done: list[str] = []
+
+    def handler() -> None:
+        with turns.verb():
+            gevent.sleep(0.1)  # FreeSWITCH takes its time
+            done.append("verb")
+
+    turns.run(handler)
+    assert done == ["verb"]
+
+
+def test_a_handler_that_has_lost_its_turn_has_it_again_in_its_next_verb(
+    monkeypatch: pytest.MonkeyPatch, later: Later
+) -> None:
+    monkeypatch.setattr(module, "PATIENCE_S", 0.05)
+    awake, elsewhere, done = Flag(), Flag(), list[str]()
+    turns = Turns(later, awake.set)
+
+    def busy() -> None:
+        elsewhere.wait()
+        done.append("back")
+        with turns.verb():
+            done.append("verb")
+            gevent.sleep(0)
+        done.append("still its turn")
+
+    with gevent.Timeout(5):
+        turns.run(busy)
+        elsewhere.set()
+        awake.wait()
+        assert done == ["back"], "the verb waits for the session's own greenlet"
+        turns.run(lambda: done.append("another"))
+        turns.look()
+    assert done == ["back", "another", "verb", "still its turn"]
+
+
+def test_a_verb_after_the_end_fails(monkeypatch: pytest.MonkeyPatch, later: Later) -> None:
+    monkeypatch.setattr(module, "PATIENCE_S", 0.01)
+    turns, elsewhere, raised = Turns(later), Flag(), list[str]()
+
+    def busy() -> None:
+        elsewhere.wait()
+        try:
+            with turns.verb():
+                raised.append("done")
+        except KeyError as error:
+            raised.append(str(error))
+
+    with gevent.Timeout(5):
+        turns.run(busy)
+        turns.end(KeyError("over"))
+        elsewhere.set()
+        gevent.sleep(0)
+    assert raised == ["'over'"]
