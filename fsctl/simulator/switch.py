@@ -33,6 +33,7 @@ from fsctl.simulator.media_applications import MEDIA_APPLICATIONS
 from fsctl.simulator.moves import transfer
 from fsctl.simulator.profile_params import load_profile_params
 from fsctl.simulator.progress import refused
+from fsctl.simulator.quiet import until_quiet
 from fsctl.simulator.room_applications import ROOM_APPLICATIONS
 from fsctl.simulator.scheduler import Scheduler
 from fsctl.simulator.uuid_bridge import uuid_bridge
@@ -62,8 +63,7 @@ class SimulatedSwitch:
     ``clock`` left out, time is virtual: see ``advance`` and ``run_until``. ``password`` is for
     controllers that connect to ``esl_address``. ``notify_delay_s``: how long after ``sendevent
     NOTIFY`` the phone gets it; a leg that is killed in between never does, as on the real switch.
-    ``quiet_s`` (real seconds): the switch believes that the controller has nothing more to say
-    when it has been silent for so long.
+    ``quiet_s`` (real seconds): ten times as long a controller may think before a leap in time.
 
     For assertions: ``phones``, ``channels`` (alive), ``links`` (open), ``links_made`` (all, with
     their ``commands``), ``events`` (all), ``expanded_apis`` (API calls that network text got
@@ -205,12 +205,8 @@ class SimulatedSwitch:
         return True
 
     def settle(self) -> None:
-        """Return when nothing has happened on any link or channel for ``quiet_s`` real seconds."""
-        while True:
-            before = self._activity
-            gevent.sleep(self.quiet_s)
-            if before == self._activity:
-                return
+        """Return when all that is under way, here and in the controller, has come to rest."""
+        until_quiet(lambda: self._activity)
 
     def stop(self) -> None:
         """Hang everything up, cut all links, close the listener."""

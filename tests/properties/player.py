@@ -11,8 +11,9 @@ from pathlib import Path
 
 from fsctl.simulator import Behaviour, Dialog
 from fsctl.simulator.faults import Frame, Nth, Sending, duplicated, late
+from fsctl.simulator.quiet import turn
 from tests.properties import checks
-from tests.properties.quick import QuickWorld, turn
+from tests.properties.quick import QuickWorld
 from tests.properties.record import Record, Refer
 from tests.properties.stories import Move, Story
 from tests.stories.simulated import SimulatedParty, SimulatedWorld

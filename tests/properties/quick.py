@@ -1,4 +1,4 @@
-"""The simulated world for thousands of stories: its rest is told by turns of the hub alone."""
+"""The simulated world for thousands of stories: what does not differ is made once."""
 
 from __future__ import annotations
 
@@ -11,23 +11,9 @@ import gevent
 
 from fsctl import dialplan
 from tests.stories.relay import Relay
-from tests.stories.simulated import QUIET_S, SimulatedWorld
+from tests.stories.simulated import SimulatedWorld
 
-IDLE_TURNS = 10
 DRAINING_S = 2.0
-
-
-def turn() -> None:
-    """Let the hub look for what can be read, once, and let whoever waits for it go on."""
-    hub = gevent.get_hub()
-    hurry, looked = hub.loop.idle(), hub.loop.check()
-    hurry.start(lambda: None)
-    try:
-        hub.wait(looked)
-    finally:
-        for watcher in (hurry, looked):
-            watcher.stop()
-            watcher.close()
 
 
 class _KeptRelay(Relay):
@@ -46,10 +32,7 @@ _RENDERED: dict[str, Path] = {}
 
 
 class QuickWorld(SimulatedWorld):
-    """At rest when nothing has been said for so many turns of the hub.
-
-    Both sides are in this process, and what one has sent the other can read at once.
-    """
+    """One relay and one rendered dialplan for all stories."""
 
     def _make_relay(self) -> Relay:
         return _relay()
@@ -73,18 +56,3 @@ class QuickWorld(SimulatedWorld):
             self._settle()
         gevent.joinall(self._stopping, raise_error=True)
         self._relay.cut()
-
-    def _settle(self) -> None:
-        threads, idle = gevent.get_hub().threadpool, 0
-        before = self._said()
-        while idle < IDLE_TURNS:
-            if len(threads):
-                gevent.sleep(QUIET_S)
-                idle = 0
-            turn()
-            said = self._said()
-            idle = idle + 1 if said == before else 0
-            before = said
-
-    def _said(self) -> tuple[int, int]:
-        return self._relay.passed, self.switch.activity

@@ -19,6 +19,7 @@ from fsctl.session.scenarios import Scenarios
 from fsctl.settings import Settings
 from fsctl.settings import load as load_settings
 from fsctl.simulator import Behaviour, Dialog, Phone, SimulatedSwitch, StoryTimeout, VirtualClock
+from fsctl.simulator.quiet import until_quiet
 from tests.live.lab.fsctl_process import to_toml
 from tests.stories.relay import Relay
 from tests.stories.world import DOMAIN, LIMIT_S, Message, Party, World
@@ -30,9 +31,6 @@ EARLY_S = 0.2
 
 PATIENCE_S = 10.0
 """Real seconds after which a wait has failed, however little virtual time has passed."""
-
-QUIET_S = 0.002
-HUB_TURNS = 8
 
 
 class SimulatedParty(Party):
@@ -235,7 +233,6 @@ class SimulatedWorld(World):
             self._rendered(),
             clock=self._clock,
             global_variables={"domain": DOMAIN},
-            quiet_s=QUIET_S,
         )
         self.restart()
 
@@ -347,23 +344,8 @@ class SimulatedWorld(World):
         return f"{self.switch.ladder()}\n{self.log()}"
 
     def _settle(self) -> None:
-        """Return when neither side has anything more to say.
-
-        A process that was denied the processor for longer than ``quiet_s`` finds its timer and the
-        bytes that wait for it at the same moment: hence a few more turns of the hub. Names are
-        resolved by threads (an address is one, too): a connection in the making waits for them.
-        """
-        threads = gevent.get_hub().threadpool
-        while True:
-            passed = self._relay.passed
-            self.switch.settle()
-            while len(threads):
-                gevent.sleep(QUIET_S)
-                passed = -1
-            for _ in range(HUB_TURNS):
-                gevent.sleep(0)
-            if passed == self._relay.passed:
-                return
+        """Return when neither side has anything more to say."""
+        until_quiet(lambda: (self._relay.passed, self.switch.activity))
 
     def applications(self) -> list[str]:
         channels = self.switch.channels.values()
