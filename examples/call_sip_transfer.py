@@ -16,11 +16,12 @@ def alerting(inc: CallAlerting) -> None:
         inc.destination,
         caller_id=inc.caller_id,
         display_name=inc.display_name,
+        scheme=inc.scheme,
     )
 
     @out_call.on(Connected)
     def connected(out: Connected) -> None:
-        inc.call.answer()
+        inc.call.answer(scheme=out.scheme)
         session.send_media_between(inc.call, out.call)
         out.call.handle_blind_transfer(True)
 

@@ -20,7 +20,7 @@ def alerting(inc: CallAlerting) -> None:
 
     @out_call.on(Connected)
     def connected(out: Connected) -> None:
-        inc.call.answer()
+        inc.call.answer(scheme=out.scheme)
         session.send_media_between(inc.call, out.call)
         out.call.handle_blind_transfer(True)
 

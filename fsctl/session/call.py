@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from fsctl.errors import CallFailed, ChannelGone, WaitExpired
 from fsctl.session import media
+from fsctl.session.codecs import Codecs
 from fsctl.session.events import CallEvent, Disconnected, Failed, ToneReceived
 from fsctl.session.turns import verb
 from fsctl.settings import TransferMode
@@ -87,6 +88,7 @@ class Call:
         """A NOTIFY is on its way to the party, which its BYE must not overtake."""
         self.sip_call_id = ""
         """Of the leg's SIP dialog, by which a Replaces names it (RFC 3891)."""
+        self.codecs = Codecs()
         self._handlers: dict[type[CallEvent], list[Handler]] = {}
 
     def __repr__(self) -> str:
@@ -117,6 +119,15 @@ class Call:
     def unanswered(self) -> bool:
         """Whether the party has called us and waits for an answer."""
         return not self.outgoing and self.state in (CallState.ALERTING, CallState.RINGING)
+
+    @property
+    def scheme(self) -> str:
+        """The codecs that the party has offered, and once it is answered the one that it uses.
+
+        FreeSWITCH's names, separated by commas; for ``answer`` and ``call_user`` of another call.
+        Empty when FreeSWITCH has not told them.
+        """
+        return self.codecs.scheme(answered=self.connected)
 
     @property
     def partner(self) -> Call | None:
@@ -219,12 +230,15 @@ class Call:
         media.run(self._used(), "pre_answer")
 
     @verb
-    def answer(self) -> None:
+    def answer(self, *, scheme: str = "") -> None:
         """Answer the caller (200), and wait until that has happened; an answered call stays so.
 
-        Source: application ``answer``. Raises ChannelGone, WaitExpired (5 s).
+        ``scheme`` is that of another call, with which this one is to talk: of the codecs that the
+        caller has offered those are agreed on, so that FreeSWITCH need not transcode. Without one
+        in common, or where the profile has negotiated already, it changes nothing. Source:
+        application ``answer``, ``absolute_codec_string``. Raises ChannelGone, WaitExpired (5 s).
         """
-        media.run(self._used(), "answer")
+        media.answer(self._used(), scheme)
         self._wait(lambda: self.connected or not self.alive, _ANSWER_TIMEOUT_S, "answer")
         self._living()
 

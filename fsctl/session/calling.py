@@ -90,6 +90,7 @@ def call_out(
     headers: Mapping[str, str] | None,
     ring_timeout_s: int | None,
     codecs: str | None,
+    scheme: str,
 ) -> Call:
     """Call somebody for the application; what stands in the way becomes ``Failed``, a bit later."""
     session.lends = True
@@ -111,6 +112,7 @@ def call_out(
         display_name=name,
         headers=dict(headers or {}),
         codecs=session.settings.call.codecs if codecs is None else codecs,
+        scheme=scheme,
         redirects_left=session.settings.call.follow_redirects,
         transfer=transfer,
     )

@@ -292,6 +292,7 @@ def _known_leg(session: Session, snapshot: Event) -> Call:
     call.held = True
     call.outgoing = not inbound
     call.sip_call_id = snapshot.variable("sip_call_id") or ""
+    call.codecs.learn(snapshot)
     session.domain = (
         snapshot.variable("fsctl_call_domain")
         or snapshot.variable("domain_name")

@@ -47,6 +47,11 @@ class CallAlerting(SessionEvent):
     legacy_transfer: bool = False
     """True when this leg is the transferee of a legacy transfer."""
 
+    @property
+    def scheme(self) -> str:
+        """The codecs that the caller has offered; see ``Call.scheme``."""
+        return self.call.scheme
+
 
 @dataclass(frozen=True, slots=True)
 class Resumed(SessionEvent):
@@ -87,6 +92,11 @@ class Ringing(CallEvent):
 @dataclass(frozen=True, slots=True)
 class Connected(CallEvent):
     """The call has been answered."""
+
+    @property
+    def scheme(self) -> str:
+        """The codec that the party uses; see ``Call.scheme``."""
+        return self.call.scheme
 
 
 @dataclass(frozen=True, slots=True)

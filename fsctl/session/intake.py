@@ -75,6 +75,7 @@ class Intake:
         call = self._session.calls.get(event.channel_uuid or "")
         if call is not None:
             call.sip_call_id = event.variable("sip_call_id") or call.sip_call_id
+            call.codecs.learn(event)
         return call
 
     def _dial_of(self, outgoing: Call) -> Dial | None:

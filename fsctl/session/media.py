@@ -45,6 +45,16 @@ def run(call: Call, application: str, argument: str = "", event_uuid: str | None
     _send(call, Execute(application, argument, channel_uuid=uuid, event_uuid=event_uuid))
 
 
+def answer(call: Call, scheme: str) -> None:
+    """Answer a caller, where it can be with the codecs of ``scheme``."""
+    wanted = call.codecs.wanted(scheme)
+    if wanted and call.unanswered:
+        call.session.link.send(
+            UuidSetvar(call.channel_uuid, "absolute_codec_string", wanted)
+        ).raise_for_error()
+    run(call, "answer")
+
+
 def play(call: Call, path: str, *, loop: bool = False) -> None:
     """Play to the party until the end, or for ever."""
     session, event_uuid = call.session, str(uuid4())

@@ -18,6 +18,7 @@ from fsctl.esl.commands import BgApi, Command, Filter, Originate, UuidKill
 from fsctl.esl.events import Event
 from fsctl.session import media, safety
 from fsctl.session.call import Call, CallState
+from fsctl.session.codecs import preferred
 from fsctl.session.dial import called_variables
 from fsctl.session.dialstring import DialString
 from fsctl.session.events import Connected, Failed, Ringing
@@ -47,6 +48,7 @@ class Outgoing:
     display_name: str
     headers: Mapping[str, str]
     codecs: str
+    scheme: str
     redirects_left: int
     transfer: BlindTransfer | None
     """The transfer whose target it is to be."""
@@ -70,14 +72,17 @@ class Outgoing:
         session.after(self.ring_timeout_s + _GRACE_S, lambda: self._ring_deadline(uuid))
 
     def _variables(self) -> dict[str, str]:
-        return called_variables(
+        called = called_variables(
             self.call,
             caller_id=self.caller_id,
             display_name=self.display_name,
             ring_timeout_s=self.ring_timeout_s,
             headers=self.headers,
             codecs=self.codecs,
-        ) | {
+        )
+        if not self.codecs:
+            called |= preferred(self.scheme)
+        return called | {
             # originate returns at 183 otherwise, and the party would be taken for one that answered
             "ignore_early_media": "true",
             "fsctl_home": self.session.board.home,

@@ -353,6 +353,7 @@ class Session:
         headers: Mapping[str, str] | None = None,
         ring_timeout_s: int | None = None,
         codecs: str | None = None,
+        scheme: str = "",
     ) -> Call:
         """Call a user, or whatever the routes make of this name; a call of the scenario's own.
 
@@ -361,12 +362,14 @@ class Session:
         transferred, it hears ringback, and the call is the transfer's target. ``caller_id`` and
         ``display_name`` may be a whole Referred-By, and default as those of :meth:`connect`;
         ``headers`` are sent as they are named; ``codecs`` lists FreeSWITCH's names, the preferred
-        first. Source: API ``originate``.
+        first, and nothing else is offered then. ``scheme``, that of another call, is offered first,
+        before the profile's own, where neither ``codecs`` nor the settings say what is offered.
+        Source: API ``originate``.
 
         Raises LinkError, ValueError (a header that cannot be sent).
         """
         return calling.call_out(
-            self, username, None, caller_id, display_name, headers, ring_timeout_s, codecs
+            self, username, None, caller_id, display_name, headers, ring_timeout_s, codecs, scheme
         )
 
     @verb
@@ -379,6 +382,7 @@ class Session:
         headers: Mapping[str, str] | None = None,
         ring_timeout_s: int | None = None,
         codecs: str | None = None,
+        scheme: str = "",
     ) -> Call:
         """Call a SIP URI, or the one in a whole Refer-To or Referred-By, as :meth:`call_user`.
 
@@ -387,7 +391,7 @@ class Session:
         """
         uri = calling.sip_uri_of(to)
         return calling.call_out(
-            self, uri, None, caller_id, display_name, headers, ring_timeout_s, codecs
+            self, uri, None, caller_id, display_name, headers, ring_timeout_s, codecs, scheme
         )
 
     @verb
@@ -400,10 +404,19 @@ class Session:
         headers: Mapping[str, str] | None = None,
         ring_timeout_s: int | None = None,
         codecs: str | None = None,
+        scheme: str = "",
     ) -> Call:
         """Call a telephone number by a route of kind ``gateway``, as :meth:`call_user`."""
         return calling.call_out(
-            self, number, "gateway", caller_id, display_name, headers, ring_timeout_s, codecs
+            self,
+            number,
+            "gateway",
+            caller_id,
+            display_name,
+            headers,
+            ring_timeout_s,
+            codecs,
+            scheme,
         )
 
     @verb

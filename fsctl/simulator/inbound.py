@@ -84,6 +84,9 @@ def _variables(switch: SimulatedSwitch, dialog: Dialog, channel: Channel) -> dic
         "sip_contact_uri": f"{number}@{_HOST}",
         "sip_contact_host": _HOST,
         "max_forwards": str(70),
+        "ep_codec_string": ",".join(
+            f"CORE_PCM_MODULE.{name}@8000h@20i@64000b" for name in dialog.phone.codecs
+        ),
         "read_codec": "PCMU",
         "write_codec": "PCMU",
         "dtmf_type": "rfc2833",

@@ -36,6 +36,8 @@ class Phone:
         self.number = number
         self.display_name = display_name
         self.messages: list[SipMessage] = []
+        self.codecs: tuple[str, ...] = ("PCMU", "PCMA")
+        """What its calls offer; there is no media, and so no SDP."""
         self.dialogs: list[Dialog] = []
         self._behaviours: list[Behaviour] = [Behaviour()]
         self._of_dialog: dict[str, Behaviour] = {}
