@@ -23,6 +23,7 @@ import jinja2
 from fsctl.errors import SettingsError
 from fsctl.session.dialstring import carried_caller_name
 from fsctl.settings import SAFE_NUMBER, Route, Settings
+from fsctl.sip.refer import NEVER_PASSED
 
 _SUFFIX: Final = ".xml.j2"
 _SAFE_HOST: Final = "[0-9A-Za-z.-]{1,253}"
@@ -104,9 +105,27 @@ def _variables(route: Route, settings: Settings) -> str:
     """The caller's own ``call_timeout`` would outlive this call; a redirect is never followed."""
     timeout = route.ring_timeout_s or settings.call.ring_timeout_s
     variables = [f"originate_timeout={timeout}", "outbound_redirect_fatal=true"]
+    variables.append(f"exclude_outgoing_extra_header={_held_back(route, settings)}")
+    # As soon as it talks: that of a later REFER would stand in the same variable (sofia.c).
+    variables.append("execute_on_pre_bridge_fsctl=unset sip_h_Referred-By")
     if settings.call.codecs:
         variables.append("absolute_codec_string=^^:" + settings.call.codecs.replace(",", ":"))
     return ",".join(variables)
+
+
+def _held_back(route: Route, settings: Settings) -> str:
+    """Which variables of the waiting leg, copied by ``bridge``, are not sent (sofia_glue.c).
+
+    ``${fsctl_never}`` is empty for a leg that has called: its own headers go by the allow-list; for
+    one that was called it matches nothing: what it carries was sent to *it*. ``(?!.)`` is an end
+    without a dollar sign, which FreeSWITCH would read.
+    """
+    allow = settings.call.pass_headers if route.pass_headers is None else route.pass_headers
+    names = "|".join(name.replace("*", ".*") for name in allow)
+    kept = [f"${{fsctl_never}}(?!{NEVER_PASSED})(?:{names})"] if names else []
+    kept += ["Referred-By"] if settings.transfer.referred_by else []
+    rest = f"(?!(?:{'|'.join(kept)})(?!.))" if kept else ""
+    return f"(?i)^sip_h_{rest}"
 
 
 def _host_expression(route: Route) -> str:

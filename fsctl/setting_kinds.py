@@ -101,12 +101,12 @@ def text(pattern: str, meaning: str) -> Kind:
     return Kind(accept)
 
 
-def list_of(item: Kind) -> Kind:
-    """A list; comma separated in the environment."""
+def list_of(item: Kind, *, least: int = 1) -> Kind:
+    """A list of so many at least; comma separated in the environment."""
 
     def accept(raw: Any) -> tuple[Any, ...]:
-        if not isinstance(raw, list) or not raw:
-            raise _must("a list of at least one", raw)
+        if not isinstance(raw, list) or len(raw) < least:
+            raise _must("a list of at least one" if least else "a list", raw)
         return tuple(item.accept(each) for each in raw)
 
     return Kind(accept, lambda line: [part.strip() for part in line.split(",") if part.strip()])
@@ -212,4 +212,8 @@ CALLER_NAME: Final = text(
 SOUND: Final = text(r"""[^\x00-\x1f\x7f$"'<>\\{}\[\]|^]{0,256}""", "a tone or the path of a sound")
 CODECS: Final = text(r"[0-9A-Za-z@,._-]{0,256}", "a list of codecs")
 HOST_GLOBS: Final = list_of(text(r"[0-9A-Za-z.*?_-]{1,253}", "a host name, '*' and '?' allowed"))
-HEADER_GLOBS: Final = list_of(text(r"[A-Za-z*][A-Za-z0-9*-]{0,63}", "a header, '*' allowed"))
+HEADER_GLOBS: Final = list_of(
+    text(r"(?:[A-Za-z][A-Za-z0-9-]{0,62})?\*|[A-Za-z][A-Za-z0-9-]{0,63}", "a header, or 'X-*'"),
+    least=0,
+)
+"""Names of headers; an asterisk at the end stands for any rest."""

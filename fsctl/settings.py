@@ -75,12 +75,17 @@ class Switch:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """``[call]``: new calls. ``ringback`` is heard where FreeSWITCH must make it (after answer)."""
+    """``[call]``: new calls. ``ringback`` is heard where FreeSWITCH must make it (after answer).
+
+    ``pass_headers`` lists the headers of a caller's own INVITE that may go to whoever is called for
+    it, in a transfer as well.
+    """
 
     ring_timeout_s: int = key(60, _RING)
     ringback: str = key("%(2000,4000,440,480)", kinds.SOUND)
     follow_redirects: int = key(5, kinds.integer(0, 10))
     codecs: str = key("", kinds.CODECS)
+    pass_headers: tuple[str, ...] = key((), kinds.HEADER_GLOBS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +156,7 @@ class Route:
     caller_id: CallerId | None = key(None, _CALLER_ID)
     caller_id_number: str | None = key(None, kinds.CALLER_NUMBER)
     caller_id_name: str | None = key(None, kinds.CALLER_NAME)
+    pass_headers: tuple[str, ...] | None = key(None, kinds.HEADER_GLOBS)
     scenario: Path | None = key(None, kinds.PATH)
 
 

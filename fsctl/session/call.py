@@ -89,6 +89,8 @@ class Call:
         self.sip_call_id = ""
         """Of the leg's SIP dialog, by which a Replaces names it (RFC 3891)."""
         self.codecs = Codecs()
+        self.invite_headers: tuple[str, ...] = ()
+        """Names of the headers that FreeSWITCH has kept of the leg's own INVITE (``sip_h_*``)."""
         self._handlers: dict[type[CallEvent], list[Handler]] = {}
 
     def __repr__(self) -> str:

@@ -17,6 +17,7 @@ from fsctl.esl.commands import Command, UuidGetvar, UuidKill
 from fsctl.session import media, rescue
 from fsctl.session.call import Call, CallState
 from fsctl.session.dial import Dial
+from fsctl.session.headers import merged, passed_on
 from fsctl.session.identity import presented
 from fsctl.session.outgoing import Outgoing
 from fsctl.session.request import value_of
@@ -65,7 +66,7 @@ def connect(
         ring_timeout_s=ring_timeout_s or routed.route.ring_timeout_s or section.ring_timeout_s,
         caller_id=number if caller_id is None else caller_id,
         display_name=name if display_name is None else display_name,
-        headers=dict(headers or {}),
+        headers=merged(session.native_headers, headers or {}),
         for_transfer=transfer is not None,
         native=session.reports_natively(call),
         redirects_left=session.settings.call.follow_redirects,
@@ -115,6 +116,7 @@ def call_out(
         scheme=scheme,
         redirects_left=session.settings.call.follow_redirects,
         transfer=transfer,
+        waiting=_waiting_for(session, transfer),
     )
     if routed is not None:
         outgoing.start(routed)
@@ -137,8 +139,7 @@ def _shown(
     display_name: str | None,
 ) -> tuple[str, str]:
     """Number and name that a called party sees: those chosen, else as ``connect`` has them."""
-    inbound = (call for call in session.calls.values() if call.alive and not call.outgoing)
-    waiting = transfer.transferee if transfer else next(inbound, None)
+    waiting = _waiting_for(session, transfer)
     number, name = caller_of(caller_id), name_of(display_name)
     if waiting is not None and routed is not None and (caller_id is None or display_name is None):
         transferor = transfer.transferor if transfer else None
@@ -148,11 +149,18 @@ def _shown(
     return number, name or number
 
 
+def _waiting_for(session: Session, transfer: BlindTransfer | None) -> Call | None:
+    """The party for whom the application calls another one."""
+    inbound = (call for call in session.calls.values() if call.alive and not call.outgoing)
+    return transfer.transferee if transfer else next(inbound, None)
+
+
 def start(session: Session, dial: Dial, routed: Routed) -> None:
     """Begin an attempt of ``dial``: the first, or the next after a redirection.
 
     Raises DialStringError, ChannelGone, LinkError; then nobody is called.
     """
+    dial.passed_on = passed_on(dial.waiting, routed.route, session.settings)
     session.calls.pop(dial.outgoing.channel_uuid, None)
     dial.outgoing.channel_uuid = str(uuid4())
     commands = [

@@ -21,6 +21,7 @@ from fsctl.session.dialstring import (
     carried_caller_number,
     carried_value,
 )
+from fsctl.session.headers import REFERRED_BY, merged
 from fsctl.session.outcome import bridge_status, redirect_contacts
 from fsctl.session.request import STALE
 from fsctl.session.routing import Routed
@@ -44,6 +45,7 @@ class Dial:
     caller_id: str
     display_name: str
     headers: Mapping[str, str]
+    """Those of the settings and of the scenario."""
     for_transfer: bool
     """The waiting leg is a transferee: it hears ringback, whatever the target's early media."""
     redirects_left: int
@@ -58,6 +60,8 @@ class Dial:
     refusal: SipStatus | None = None
     """The callee's own answer, from its CHANNEL_HANGUP."""
     contacts: list[str] = field(default_factory=list)
+    passed_on: Mapping[str, str] = field(default_factory=dict)
+    """What of the headers of the waiting leg's own INVITE this attempt's route lets through."""
 
     def commands(self, routed: Routed, home: str, settings: Settings) -> list[Command]:
         """Return what starts the next attempt; the callee's channel gets a new uuid."""
@@ -90,12 +94,15 @@ class Dial:
             "continue_on_fail": "true",
             "hangup_after_bridge": "false",
             "transfer_ringback": section.ringback,
+            # Headers reach the callee by our allow-list only (mod_sofia.c, sofia_outgoing_channel).
+            "sip_copy_custom_headers": "false",
             # FreeSWITCH copies the callee's answer here; an older one must not be taken for it.
             "sip_invite_failure_status": "",
             "sip_invite_failure_phrase": "",
         }
+        variables |= dict.fromkeys(STALE, "")
         if self.for_transfer:
-            return variables | dict.fromkeys(STALE, "") | {"fsctl_stage": CALLING}
+            return variables | {"fsctl_stage": CALLING}
         # Should we die, a native transfer that fails must reach the end of its context.
         return variables | {"fsctl_stage": "done" if self.native else "dialling"}
 
@@ -105,7 +112,7 @@ class Dial:
             caller_id=self.caller_id,
             display_name=self.display_name,
             ring_timeout_s=self.ring_timeout_s,
-            headers=self.headers,
+            headers=merged(self.passed_on, self.headers),
             codecs=self.codecs,
         )
         if self.for_transfer or self.native:
@@ -134,6 +141,10 @@ def called_variables(
     }
     if codecs:
         variables["absolute_codec_string"] = codecs
+    for name in headers:
+        if name.lower() == REFERRED_BY.lower():
+            # FreeSWITCH keeps that of a later REFER in the same variable of this leg.
+            variables["execute_on_pre_bridge_fsctl"] = f"unset sip_h_{name}"
     return variables | {f"sip_h_{name}": value for name, value in headers.items()}
 
 

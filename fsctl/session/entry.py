@@ -14,13 +14,14 @@ from fsctl.session.calling import NOBODY
 from fsctl.session.dial import CALLING
 from fsctl.session.dialstring import DialStringError
 from fsctl.session.events import BlindTransferRequested, CallAlerting, Resumed, Started
+from fsctl.session.headers import REFERRED_BY, of_invite, of_request, of_transfer
 from fsctl.session.outcome import bridge_status
 from fsctl.session.request import BadRequest, read_request
 from fsctl.session.rescue import disarm, send_on
 from fsctl.session.routing import NoRoute
 from fsctl.session.session import Session
 from fsctl.session.transfers import BlindTransfer, abandon, refuse_crossing
-from fsctl.sip.refer import ReferTo, allowed_headers
+from fsctl.sip.refer import ReferTo
 from fsctl.sip.status import SipStatus
 from fsctl.sip.uri import Uri
 from fsctl.transfer.transfer import Stimulus
@@ -51,6 +52,8 @@ def legacy_transfer(session: Session, link: Connection, snapshot: Event) -> None
     session.parent_id = snapshot.variable("fsctl_session") or ""
     session.take_link(link, call.channel_uuid)
     request = read_request(link, snapshot)
+    if session.settings.transfer.referred_by and request.referred_by:
+        session.native_headers = {REFERRED_BY: request.referred_by}
     session.choose_scenario(snapshot.variable("fsctl_dialled_number") or "")
     session.emit(Started(session))
     try:
@@ -146,9 +149,7 @@ def _refuse_crossing(session: Session, running: BlindTransfer, snapshot: Event) 
 def _ask(session: Session, transfer: BlindTransfer, refer_to: ReferTo) -> None:
     """Give the request to the scenario; without a handler the configured decision applies."""
     request = transfer.request
-    headers = {"Refer-To": request.refer_to or "", **dict(refer_to.embedded_headers)}
-    if request.referred_by:
-        headers["Referred-By"] = request.referred_by
+    headers = of_request(request.refer_to, request.referred_by, refer_to)
     log.info(
         "%s: %s asks to transfer %s to %s",
         session.id,
@@ -179,12 +180,7 @@ def _request_handler_failed(transfer: BlindTransfer, error: Exception) -> None:
 
 
 def _transfer_by_settings(session: Session, transfer: BlindTransfer, refer_to: ReferTo) -> None:
-    section, request = session.settings.transfer, transfer.request
-    headers = dict(section.headers) | dict(
-        allowed_headers(refer_to.embedded_headers, section.pass_headers)
-    )
-    if section.referred_by and request.referred_by:
-        headers["Referred-By"] = request.referred_by
+    headers = of_transfer(session.settings, refer_to, transfer.request.referred_by)
     try:
         session.connect(transfer.transferee, refer_to.target, headers=headers)
     except NoRoute as error:
@@ -293,6 +289,7 @@ def _known_leg(session: Session, snapshot: Event) -> Call:
     call.outgoing = not inbound
     call.sip_call_id = snapshot.variable("sip_call_id") or ""
     call.codecs.learn(snapshot)
+    call.invite_headers = of_invite(snapshot)
     session.domain = (
         snapshot.variable("fsctl_call_domain")
         or snapshot.variable("domain_name")

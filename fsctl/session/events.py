@@ -43,7 +43,7 @@ class CallAlerting(SessionEvent):
     caller_id: str
     display_name: str
     headers: Mapping[str, str]
-    """Custom headers of the INVITE (FreeSWITCH keeps those that begin with ``X-``)."""
+    """Headers of the INVITE that FreeSWITCH keeps: ``X-*``, ``P-*``, ``User-to-User`` and a few."""
     legacy_transfer: bool = False
     """True when this leg is the transferee of a legacy transfer."""
 
@@ -159,7 +159,8 @@ class BlindTransferRequested(CallEvent):
     transfer_to: str
     """User part or number of the transfer target."""
     headers: Mapping[str, str]
-    """``Refer-To``, ``Referred-By`` as received, and the headers embedded in the Refer-To URI."""
+    """``Refer-To`` and, where there is one, ``Referred-By``: the REFER's own, always; and the headers
+    embedded in the Refer-To URI, but for those that make a dialog or an identity."""
     refer_to: ReferTo
     name: str = "BlindTransferRequested"
 

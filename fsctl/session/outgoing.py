@@ -22,6 +22,7 @@ from fsctl.session.codecs import preferred
 from fsctl.session.dial import called_variables
 from fsctl.session.dialstring import DialString
 from fsctl.session.events import Connected, Failed, Ringing
+from fsctl.session.headers import merged, passed_on
 from fsctl.session.joining import RETURN_CONTEXT, RETURNING
 from fsctl.session.outcome import hangup_status, redirect_contacts
 from fsctl.session.routing import Routed
@@ -52,6 +53,8 @@ class Outgoing:
     redirects_left: int
     transfer: BlindTransfer | None
     """The transfer whose target it is to be."""
+    waiting: Call | None = None
+    """The party for whom it is made, whose own headers may go with it."""
     contacts: list[str] = field(default_factory=list)
 
     def start(self, routed: Routed) -> None:
@@ -59,7 +62,8 @@ class Outgoing:
         session, call = self.session, self.call
         uuid = call.channel_uuid
         call.number = routed.number
-        dial_string = DialString(routed.endpoint, self._variables()).format_for_originate()
+        passed = passed_on(self.waiting, routed.route, session.settings)
+        dial_string = DialString(routed.endpoint, self._variables(passed)).format_for_originate()
         commands: list[Command] = [
             Filter("Unique-ID", uuid),
             Filter("Job-UUID", uuid),
@@ -71,13 +75,13 @@ class Outgoing:
         session.link.send_all(commands)[-1].raise_for_error()
         session.after(self.ring_timeout_s + _GRACE_S, lambda: self._ring_deadline(uuid))
 
-    def _variables(self) -> dict[str, str]:
+    def _variables(self, passed: Mapping[str, str]) -> dict[str, str]:
         called = called_variables(
             self.call,
             caller_id=self.caller_id,
             display_name=self.display_name,
             ring_timeout_s=self.ring_timeout_s,
-            headers=self.headers,
+            headers=merged(passed, self.headers),
             codecs=self.codecs,
         )
         if not self.codecs:

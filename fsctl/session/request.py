@@ -18,10 +18,10 @@ from fsctl.sip.refer import ReferTo, parse_refer_to
 from fsctl.sip.status import SipStatus
 from fsctl.sip.uri import UriError
 
-STALE = ("sip_h_Referred-By", "sip_h_X-FS-Refer-Params")
+STALE = ("sip_refer_to", "sip_h_Referred-By", "sip_h_X-FS-Refer-Params")
 """Variables of one transfer that FreeSWITCH leaves on the transferee: the next one without them
-would inherit them, and ``bridge`` would send them to the target. They go when the target is called
-or the first two are joined, not earlier: another controller may have to read them again."""
+would inherit them (it sets no value that holds ``${``). They go when the target is called or the
+first two are joined, not earlier: another controller may have to read them again."""
 
 
 class BadRequest(FsctlError):

@@ -98,6 +98,8 @@ class Session:
         """Transferor and transferee of a REFER whose transferee is on its way home to us."""
         self.native_transferor = ""
         """In the session of a legacy transfer's transferee: the transferor's channel."""
+        self.native_headers: dict[str, str] = {}
+        """In such a session: the Referred-By for the target, where the settings send it."""
         self.native_bridged = ""
         """The same, when the transferee has been bridged."""
         self.parent_id = ""

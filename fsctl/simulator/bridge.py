@@ -39,6 +39,8 @@ def bridge_channels(caller: Channel, peer: Channel) -> None:
     report_bridged(peer)
     report_bridged(caller)
     _bond(caller, peer)
+    _before_bridge(caller)
+    _before_bridge(peer)
     peer.set_state("CS_EXCHANGE_MEDIA")
     _talk(caller, peer)
     _part(caller, peer)
@@ -71,6 +73,14 @@ def _bond(caller: Channel, peer: Channel) -> None:
         one.bridged_to = other
         one.hears_tone = ""
         one.wake()
+
+
+def _before_bridge(channel: Channel) -> None:
+    """``execute_on_pre_bridge*`` of each leg (``switch_channel_execute_on``)."""
+    for name, value in tuple(channel.variables.items()):
+        if name.startswith("execute_on_pre_bridge") and isinstance(value, str):
+            application, _, argument = value.partition(" ")
+            channel.switch.execute(channel, application, argument)
 
 
 def _talk(caller: Channel, peer: Channel) -> None:

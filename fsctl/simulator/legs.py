@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from typing import TYPE_CHECKING
 
@@ -151,9 +152,11 @@ def _describe(
 
 def _inherit(channel: Channel, caller: Channel) -> None:
     """SIP headers go from the caller to the leg it bridges to, exported variables too."""
-    for name, value in caller.variables.items():
-        if name.startswith(_SIP_HEADER):
-            channel.set_variable(name, value)
+    copies = caller.get_variable("sip_copy_custom_headers") is None
+    if copies or caller.is_true("sip_copy_custom_headers"):
+        for name, value in caller.variables.items():
+            if name.startswith(_SIP_HEADER):
+                channel.set_variable(name, value)
     for name, exported in exported_variables(caller).items():
         channel.set_variable(name, exported)
 
@@ -175,7 +178,10 @@ def _dial(channel: Channel, phone: Phone, number: str) -> None:
     name = "" if shown == "_undef_" else f'"{shown}" '  # sofia_glue.c leaves the name out then
     caller_id = f"{name}<sip:{profile.caller_id_number}@127.0.0.1>"
     headers = [("From", caller_id), ("To", f"<sip:{number}>")]
+    held_back = channel.get_variable("exclude_outgoing_extra_header")
     for variable, value in channel.variables.items():
+        if held_back and re.search(held_back, variable):
+            continue
         if variable.startswith(_SIP_HEADER) and isinstance(value, str):
             headers.append((variable.removeprefix(_SIP_HEADER), value))
     channel.set_state("CS_CONSUME_MEDIA")

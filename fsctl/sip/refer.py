@@ -116,9 +116,13 @@ _NEVER = frozenset((
     "target-dialog", "timestamp", "to", "unsupported", "via", "warning", "www-authenticate",
 ))  # fmt: skip
 _NEVER_PREFIXES = ("x-fs-", "content-")
+NEVER_PASSED: Final = "|".join(
+    (*(f"{name}(?!.)" for name in sorted(_NEVER)), *_NEVER_PREFIXES, ".(?!.)")
+)
+"""The same as a regular expression (Python and PCRE; any case), for FreeSWITCH's own calls."""
 
 
-def allowed_headers(embedded: Headers, allow: Sequence[str]) -> Headers:
+def allowed_headers(embedded: Sequence[tuple[str, str]], allow: Sequence[str]) -> Headers:
     """Return the headers that may go to the transfer target.
 
     ``allow`` lists names; ``*`` at the end stands for any rest (``X-*``); case does not matter.
@@ -129,12 +133,14 @@ def allowed_headers(embedded: Headers, allow: Sequence[str]) -> Headers:
     kept: dict[str, tuple[str, str]] = {}
     for name, value in embedded:
         lowered = name.lower()
-        if lowered not in kept and _is_passable(lowered) and _is_allowed(lowered, allow):
+        if lowered not in kept and is_passable(lowered) and _is_allowed(lowered, allow):
             kept[lowered] = (name, value)
     return tuple(kept.values())
 
 
-def _is_passable(name: str) -> bool:
+def is_passable(name: str) -> bool:
+    """Whether any list may let a header of this name through; see :func:`allowed_headers`."""
+    name = name.lower()
     forbidden = name in _NEVER or name.startswith(_NEVER_PREFIXES) or len(name) == 1
     return not forbidden and _HEADER_NAME.fullmatch(name) is not None
 

@@ -11,7 +11,7 @@ from tests.live.lab import Controller, Controllers, Phone, Phones, Switch, free_
 from tests.live.lab.messages import SipMessage
 from tests.live.lab.steps import RING_AND_ANSWER, Early, Pause, Refuse, Ring, Step
 from tests.live.lab.switch_conf import PICKUP
-from tests.stories.world import DOMAIN, LIMIT_S, Message, Party, World
+from tests.stories.world import DOMAIN, LIMIT_S, Headers, Message, Party, World
 
 DRAIN_S = 1.0
 EARLY_MS = 200
@@ -60,9 +60,9 @@ class RealParty(Party):
         self._real.unreachable(self.number, self._joined_by)
         return self
 
-    def calls(self, number: str) -> None:
+    def calls(self, number: str, headers: Headers = ()) -> None:
         assert self._phone is None, f"{self.name} has a phone already"
-        self._phone = self._real.phones.caller(self.number, number, name=self.name)
+        self._phone = self._real.phones.caller(self.number, number, headers, self.name)
 
     def answer_now(self) -> None:
         self.phone.answer()

@@ -22,7 +22,7 @@ from fsctl.simulator import Behaviour, Dialog, Phone, SimulatedSwitch, StoryTime
 from fsctl.simulator.quiet import until_quiet
 from tests.live.lab.fsctl_process import to_toml
 from tests.stories.relay import Relay
-from tests.stories.world import DOMAIN, LIMIT_S, Message, Party, World
+from tests.stories.world import DOMAIN, LIMIT_S, Headers, Message, Party, World
 
 LEAK_LIMIT_S = 5.0
 """Within this time after the last hang-up (of the switch's clock) everything must have gone."""
@@ -69,8 +69,8 @@ class SimulatedParty(Party):
         self.phone.unreachable()
         return self
 
-    def calls(self, number: str) -> None:
-        self.phone.calls(number)
+    def calls(self, number: str, headers: Headers = ()) -> None:
+        self.phone.calls(number, headers)
 
     def answer_now(self) -> None:
         self.world.wait(self._is_alerting, f"{self.name} is called")

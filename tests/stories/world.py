@@ -9,12 +9,13 @@ differ, the simulator is wrong.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 DOMAIN = "127.0.0.1"
+Headers = Sequence[tuple[str, str]]
 LIMIT_S = 10.0
 RING_TIMEOUT_S = 2
 
@@ -93,8 +94,8 @@ class Party(ABC):
     # -- what it does now
 
     @abstractmethod
-    def calls(self, number: str) -> None:
-        """INVITE the switch for ``number``."""
+    def calls(self, number: str, headers: Headers = ()) -> None:
+        """INVITE the switch for ``number``, with these headers besides."""
 
     @abstractmethod
     def answer_now(self) -> None:

@@ -51,7 +51,11 @@ def with_routes(*routes: Route) -> Settings:
 
 
 def test_each_kind_of_route_has_its_dial_string() -> None:
-    common = "{originate_timeout=60,outbound_redirect_fatal=true}"
+    common = (
+        "{originate_timeout=60,outbound_redirect_fatal=true,"
+        "exclude_outgoing_extra_header=(?i)^sip_h_(?!(?:Referred-By)(?!.)),"
+        "execute_on_pre_bridge_fsctl=unset sip_h_Referred-By}"
+    )
     settings = with_routes(*ALL_KINDS)
     assert [dialplan.native_route(route, settings).dial_string for route in ALL_KINDS] == [
         common + "user/${fsctl_dialled_number}@${fsctl_domain}",
@@ -76,8 +80,9 @@ def test_routes_are_rendered_in_order_for_the_stages_in_which_nobody_has_dialled
         "${fsctl_stage}": "^(?:new|legacy|dialling|recall)$",
         "${fsctl_dialled_number}": r"^(?:1\d{3})$",
     }
-    assert actions(node)[-2][0] == "bridge"
-    assert actions(node)[-1] == ("execute_extension", "settle XML fsctl_rescue")
+    steps = [step for step in actions(node) if step[0] != "unset"]
+    assert steps[-2][0] == "bridge"
+    assert steps[-1] == ("execute_extension", "settle XML fsctl_rescue")
 
 
 def test_a_regex_with_markup_reaches_freeswitch_unchanged(tmp_path: Path) -> None:
@@ -122,9 +127,29 @@ def test_hosts_are_globs(host: str, uri_matches: bool, user_matches: bool) -> No
 def test_codecs_and_timeout_go_to_the_called_leg() -> None:
     settings = Settings(call=dataclasses.replace(Settings().call, codecs="PCMU,opus@20i"))
     string = dialplan.native_route(Route(ring_timeout_s=9), settings).dial_string
-    assert string.startswith(
-        "{originate_timeout=9,outbound_redirect_fatal=true,absolute_codec_string=^^:PCMU:opus@20i}"
-    )
+    assert string.startswith("{originate_timeout=9,outbound_redirect_fatal=true,")
+    assert "absolute_codec_string=^^:PCMU:opus@20i}" in string
+
+
+@pytest.mark.parametrize(
+    ("call", "route", "own", "others"),
+    [
+        ((), None, "", "X-Account User-to-User Referred-By-x X-FS-Refer-Params Diversion"),
+        (("X-*", "User-to-User"), None, "X-Account x-b USER-TO-USER X-FS", "X-FS-A P-A User"),
+        (("*",), None, "Subject Fromage", "From Via Identity P-Asserted-Identity Content-X t"),
+        (("X-*",), (), "", "X-Account"),
+        ((), ("X-A",), "X-A", "X-AB X-"),
+    ],
+)
+def test_headers_that_freeswitch_holds_back(call, route, own, others) -> None:
+    settings = Settings(call=dataclasses.replace(Settings().call, pass_headers=call))
+    string = dialplan.native_route(Route(pass_headers=route), settings).dial_string
+    held_back = string.partition("exclude_outgoing_extra_header=")[2].partition(",execute_")[0]
+    for never, passed in (("", f"Referred-By {own}".split()), ("(?!)", ["Referred-By"])):
+        expression = held_back.replace("${fsctl_never}", never)
+        names = {*f"Referred-By {own} {others}".split()}
+        kept = {name for name in names if not re.search(expression, f"sip_h_{name}")}
+        assert kept == {*passed}
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from fsctl.session.attended.elsewhere import find_elsewhere
 from fsctl.session.call import Call
 from fsctl.session.dial import arming, called_variables
 from fsctl.session.dialstring import DialString
+from fsctl.session.headers import merged, of_request, of_transfer, passed_on
 from fsctl.session.identity import presented
 from fsctl.session.report import report
 from fsctl.session.request import refer_event, value_of
@@ -51,9 +52,7 @@ def read_attended(
     replies = link.send_all([UuidGetvar(loopback, name) for name in names])
     refer_to, referred_by, replaces = (value_of(reply.text) for reply in replies)
     parsed = parse_refer_to(refer_to or "")
-    headers = {"Refer-To": refer_to or ""}
-    if referred_by:
-        headers["Referred-By"] = referred_by
+    headers = of_request(refer_to, referred_by)
     named = parsed.replaces or parse_replaces(replaces or "")
     replaced = _find(board, link, named)
     target = _partner(replaced) if replaced is not None else None
@@ -66,7 +65,9 @@ def read_attended(
     return AttendedRequest(parsed, headers, replaced, target, guests)
 
 
-def calling_anew(transferor: Call, transferee: Call, refer_to: ReferTo) -> tuple[Call, Originate]:
+def calling_anew(
+    transferor: Call, transferee: Call, refer_to: ReferTo, referred_by: str | None
+) -> tuple[Call, Originate]:
     """The call of the target, and the command that calls it, as a blind transfer would.
 
     Not the loopback's own ``bridge``: its callee would be offered the loopback's codec, L16, only.
@@ -89,7 +90,10 @@ def calling_anew(transferor: Call, transferee: Call, refer_to: ReferTo) -> tuple
         caller_id=number,
         display_name=name,
         ring_timeout_s=routed.route.ring_timeout_s or settings.transfer.ring_timeout_s,
-        headers={},
+        headers=merged(
+            passed_on(transferee, routed.route, settings),
+            of_transfer(settings, refer_to, referred_by),
+        ),
         codecs=settings.call.codecs,
     )
     variables |= {"ignore_early_media": "true", "park_timeout": str(_PARK_TIMEOUT_S)}

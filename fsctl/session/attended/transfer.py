@@ -38,6 +38,7 @@ from fsctl.session.call import Call
 from fsctl.session.dial import Dial, arming
 from fsctl.session.dialstring import DialStringError
 from fsctl.session.events import AttendedTransferRequested
+from fsctl.session.headers import REFERRED_BY
 from fsctl.session.joining import joining
 from fsctl.session.record import Outcome, conclude
 from fsctl.session.request import value_of
@@ -112,6 +113,7 @@ class AttendedTransfer:
         self._link = link
         self._other_half = other_half
         self._refer_to: ReferTo | None = None
+        self._referred_by: str | None = None
         self._board = self.session.board
         self._set_aside: dict[str, Dial] = {}
         self._put_off: list[Event] = []
@@ -138,6 +140,7 @@ class AttendedTransfer:
         self.replaced, self.target = request.replaced, request.target
         self._guests = request.guests
         self._refer_to = request.refer_to
+        self._referred_by = request.headers.get(REFERRED_BY)
         self._deadline(self.session.settings.transfer.decision_timeout_s, self._undecided)
         event = AttendedTransferRequested(
             self.session,
@@ -245,7 +248,9 @@ class AttendedTransfer:
         self._move(State.CALLING)
         session = self.session
         try:
-            target, originate = calling_anew(self.transferor, self.transferee, self._refer_to)
+            target, originate = calling_anew(
+                self.transferor, self.transferee, self._refer_to, self._referred_by
+            )
         except (NoRoute, DialStringError) as error:
             log.info("%s: attended transfer: %s", session.id, error)
             self._fail()

@@ -83,7 +83,7 @@ def test_a_failure(talk, records, mode, kind):
     switch, alice, bob, carol = talk(mode)
     carol.busy()
     bob.refers(TARGET)
-    switch.until(lambda: bob.notifies and alice.hears == "1001")
+    switch.until(lambda: bob.notifies and alice.hears == "1001" and records.all)
     assert records.results() == [(kind, "failed", 486)]
 
 

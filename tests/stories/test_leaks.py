@@ -1,0 +1,148 @@
+"""What belongs to one call or transfer stays there: nothing of it reaches another party."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.stories.world import DOMAIN, Message, Party, World, hear_each_other, talking
+
+LEGACY = {"mode": "legacy"}
+BY_USER = """
+from fsctl.scenario import BlindTransferRequested, CallAlerting, Scenario
+scenario = Scenario()
+
+@scenario.on(CallAlerting)
+def alerting(event):
+    callee = event.session.call_user(event.destination)
+    callee.wait_connected()
+    event.session.send_media_between(event.call, callee)
+
+@scenario.on(BlindTransferRequested)
+def requested(event):
+    target = event.session.call_user(event.transfer_to, headers={"X-Given": "yes"})
+    target.wait_connected()
+    event.session.send_media_between(event.transferee, target)
+"""
+CONNECTING = """
+from fsctl.scenario import BlindTransferRequested, Scenario
+scenario = Scenario()
+
+@scenario.on(BlindTransferRequested)
+def requested(event):
+    tell(event.transfer_to, event.headers.get("Refer-To"), event.headers.get("Referred-By"))
+    tell(sorted(name.lower() for name in event.headers))
+    event.session.connect(event.transferee, event.transfer_to, headers={"X-Given": "yes"})
+"""
+
+
+def names(invite: Message) -> set[str]:
+    """The headers of an INVITE that somebody has chosen, in lower case."""
+    chosen = ("x-", "user-to-user", "referred-by", "diversion", "p-", "privacy", "subject")
+    return {name.lower() for name, _ in invite.headers if name.lower().startswith(chosen)}
+
+
+def invite_of(party: Party) -> set[str]:
+    return names(party.wait_received("INVITE"))
+
+
+@pytest.mark.parametrize("scenario", ["", CONNECTING, BY_USER], ids=["settings", "connect", "user"])
+def test_one_transfers_headers_do_not_reach_the_next(world: World, scenario: str) -> None:
+    given = {"x-given"} if scenario else set()
+    world.serve(scenario=scenario)
+    bob, carol, dave = (world.party(number).answers() for number in ("1001", "1002", "1003"))
+    alice = world.party("2000", "Alice")
+    alice.calls("1001", [("X-Secret", "s"), ("User-to-User", "u"), ("Diversion", "<sip:1@x.y>")])
+    alice.wait_talking()
+    assert hear_each_other(alice, bob)
+    assert invite_of(bob) == set()
+    bob.refers(f"<{world.uri('1002')}?X-Account=42>", f"<sip:1001@{DOMAIN}>")
+    expected = given or {"x-account", "referred-by"}
+    assert invite_of(carol) == expected
+    assert hear_each_other(alice, carol)
+    alice.refers(world.refer_to("1003"))
+    assert invite_of(dave) == given
+    assert alice.wait_notify() == "SIP/2.0 200 OK"
+    assert hear_each_other(carol, dave)
+
+
+@pytest.mark.parametrize("scenario", ["", BY_USER], ids=["settings", "user"])
+def test_the_callers_own_headers_go_by_the_allow_list(world: World, scenario: str) -> None:
+    world.serve(scenario=scenario, route={"pass_headers": ["X-Case*"]})
+    bob, carol = (world.party(number).answers() for number in ("1001", "1002"))
+    alice = world.party("2000", "Alice")
+    value = "a%41, b=c; {x}"
+    alice.calls("1001", [("X-Secret", "s"), ("X-Case-No", value), ("User-to-User", "u")])
+    alice.wait_talking()
+    assert hear_each_other(alice, bob)
+    bob.refers(world.refer_to("1002"))
+    given = {"x-given"} if scenario else set()
+    for party, more in ((bob, set()), (carol, given)):
+        assert invite_of(party) == {"x-case-no"} | more
+        assert party.received("INVITE")[0].header("X-Case-No") == value
+    assert hear_each_other(alice, carol)
+
+
+def test_a_value_that_freeswitch_does_not_take_is_not_that_of_the_transfer_before(
+    world: World,
+) -> None:
+    world.serve()
+    bob, alice = talking(world)
+    carol = world.party("1002").answers()
+    bob.refers(world.refer_to("1002"))
+    assert bob.wait_notify() == "SIP/2.0 200 OK"
+    bob.wait_over()
+    assert hear_each_other(alice, carol)
+    carol.refers(f"<sip:10@{DOMAIN}?X=${{x}}>")
+    assert carol.wait_notify() == "SIP/2.0 400 Bad Request"
+    assert hear_each_other(alice, carol)
+    assert len(carol.received("INVITE")) == 1
+
+
+@pytest.mark.parametrize("transfer", [{}, LEGACY], ids=["in-session", "legacy"])
+def test_a_failure_is_not_told_again_for_the_next(world: World, transfer: dict[str, str]) -> None:
+    world.serve(transfer=transfer)
+    bob, alice = talking(world)
+    world.party("1002").refuses(486, "Gone fishing")
+    bob.refers(world.refer_to("1002"))
+    assert bob.wait_notify().startswith("SIP/2.0 486")
+    assert hear_each_other(alice, bob)
+    world.kill()
+    bob.refers(world.refer_to("9"))  # no route: nobody is called
+    assert bob.wait_notify(2) == "SIP/2.0 403 Forbidden"
+    assert hear_each_other(alice, bob)
+
+
+def test_without_a_controller_nothing_reaches_the_next_target(world: World) -> None:
+    world.serve(transfer=LEGACY, route={"pass_headers": ["X-*"]})
+    world.kill()
+    bob, carol, dave = (world.party(number).answers() for number in ("1001", "1002", "1003"))
+    alice = world.party("2000", "Alice")
+    alice.calls("1001", [("X-Case", "7"), ("User-to-User", "u"), ("P-Access", "p")])
+    alice.wait_talking()
+    assert hear_each_other(alice, bob)
+    assert invite_of(bob) == {"x-case"}
+    bob.refers(world.refer_to("1002") + ";x=y", f"<sip:1001@{DOMAIN}>")
+    assert invite_of(carol) == {"x-case", "referred-by"}
+    assert hear_each_other(alice, carol)
+    carol.refers(world.refer_to("1003"))
+    assert invite_of(dave) == {"x-case"}
+    assert hear_each_other(alice, dave)
+
+
+EMBEDDED = "Refer-To=%3Csip:0900123@h%3E&referred-by=%3Csip:ceo@h%3E&From=%3Csip:ceo@h%3E&X-A=1"
+
+
+@pytest.mark.parametrize("referred_by", [None, f"<sip:1001@{DOMAIN}>"])
+def test_embedded_headers_never_stand_for_the_refers_own(
+    world: World, referred_by: str | None
+) -> None:
+    world.serve(scenario=CONNECTING)
+    bob, alice = talking(world)
+    carol = world.party("1002").answers()
+    refer_to = f"<{world.uri('1002')}?{EMBEDDED}&P-Asserted-Identity=%3Csip:ceo@h%3E>"
+    bob.refers(refer_to, referred_by)
+    world.wait_told(f"1002 {refer_to} {referred_by}")
+    own = ["referred-by"] if referred_by else []
+    world.wait_told(str(["refer-to", *own, "x-a"]))
+    assert invite_of(carol) == {"x-given"}
+    assert hear_each_other(alice, carol)
