@@ -32,15 +32,28 @@ class Rehearsal:
     seen: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    decided: bool = False
+    """A handler of the scenario has done something with a call."""
+
+    @property
+    def undecided(self) -> bool:
+        """Something was asked of the scenario, and a deadline has decided."""
+        return any("has not decided" in warning for warning in self.warnings)
 
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """Who plays: the numbers that the three parties have."""
+    """Who plays: the numbers that the three parties have, and what else is to be tried."""
 
     caller: str = "1000"
     callee: str = "1001"
     target: str = "1002"
+    calls: tuple[str, ...] = ()
+    """Further numbers that the caller calls: a story each."""
+    targets: tuple[str, ...] = ()
+    """Further targets of transfers, a story each: numbers, or whole Refer-To values."""
+    phones: tuple[str, ...] = ()
+    """Further phones: ``NUMBER``, which answers, ``NUMBER:busy`` or ``NUMBER:silent``."""
 
 
 class _Cast:
@@ -53,6 +66,9 @@ class _Cast:
         self.caller = stage.phone(numbers.caller, "Caller")
         self.callee = stage.phone(numbers.callee, "Callee")
         self.target = stage.phone(numbers.target, "Target")
+        for entry in numbers.phones:
+            number, _, manner = entry.partition(":")
+            _PHONES[manner](stage.phone(number, number))
 
     def says(self, text: str) -> None:
         self.rehearsal.seen.append(text)
@@ -64,25 +80,27 @@ class _Cast:
             return False
         return True
 
-    def call(self) -> None:
-        """The caller calls the callee, until it has an answer of some kind."""
-        dialog = self.caller.calls(self.numbers.callee)
+    def call(self, number: str = "") -> None:
+        """The caller calls the callee, or a number, until it has an answer of some kind."""
+        number = number or self.numbers.callee
+        dialog = self.caller.calls(number)
         self.comes_true(lambda: dialog.state in ("up", "ended"))
         self.stage.advance(TALK_S)
-        self.says(f"caller calls {self.numbers.callee} and is told {_answer(self.caller)}")
+        self.says(f"caller calls {number} and is told {_answer(self.caller)}")
         self.who_hears_whom()
 
-    def transfer(self, transferor: Phone) -> None:
+    def transfer(self, transferor: Phone, to: str = "") -> None:
         """A party sends the other one to the target, and waits for its NOTIFY."""
+        to = to or self.numbers.target
         name = transferor.display_name.lower()
         if not transferor.in_call:
             self.says(f"{name} is in no call: no transfer")
             return
         referred_by = f"<sip:{transferor.number}@{DOMAIN}>"
-        transferor.refers(f"<sip:{self.numbers.target}@{DOMAIN}>", referred_by)
+        transferor.refers(to if ":" in to else f"<sip:{to}@{DOMAIN}>", referred_by)
         self.comes_true(lambda: transferor.notifies)
         words = ", ".join(body for _, body in transferor.notifies) or "nothing"
-        self.says(f"{name} transfers to {self.numbers.target} and is told {words}")
+        self.says(f"{name} transfers to {to} and is told {words}")
         if not transferor.notifies:
             self.rehearsal.problems.append(f"{name} has sent a REFER and got no NOTIFY")
         self.stage.advance(TALK_S)
@@ -107,7 +125,8 @@ class _Cast:
 
     def end(self) -> None:
         """Somebody hangs up, the caller only when nobody else can: then all must have gone."""
-        leaving = next((p for p in (self.target, self.callee) if p.in_call), self.caller)
+        others = (self.target, self.callee, *self.stage.switch.phones.values())
+        leaving = next((p for p in others if p is not self.caller and p.in_call), self.caller)
         if _in_use(leaving):
             leaving.hangs_up()
         switch, sessions = self.stage.switch, self.stage.worker.switchboard.sessions
@@ -124,6 +143,13 @@ class _Cast:
     def _name(self, heard: str) -> str:
         phones = (self.caller, self.callee, self.target)
         return next((p.display_name.lower() for p in phones if p.number == heard), heard)
+
+
+_PHONES: dict[str, Callable[[Phone], object]] = {
+    "": lambda phone: None,
+    "busy": lambda phone: phone.busy(),
+    "silent": lambda phone: phone.no_answer(),
+}
 
 
 def _in_use(phone: Phone) -> bool:
@@ -173,14 +199,34 @@ STORIES: dict[str, Callable[[_Cast], None]] = {
 }
 
 
+def _call_to(number: str) -> Callable[[_Cast], None]:
+    return lambda cast: cast.call(number)
+
+
+def _transfer_to(target: str) -> Callable[[_Cast], None]:
+    def play(cast: _Cast) -> None:
+        cast.call()
+        cast.transfer(cast.callee, target)
+
+    return play
+
+
+def stories_of(numbers: Numbers) -> dict[str, Callable[[_Cast], None]]:
+    """The standard stories, and those that are asked for besides."""
+    calls = {f"a call to {number}": _call_to(number) for number in numbers.calls}
+    transfers = {f"the callee transfers to {to}": _transfer_to(to) for to in numbers.targets}
+    return STORIES | calls | transfers
+
+
 def rehearse(scenario: Scenario, settings: Settings, numbers: Numbers) -> Iterator[Rehearsal]:
     """Play every story, each on a stage of its own; ``scenario`` decides on every call."""
-    for title, play in STORIES.items():
+    for title, play in stories_of(numbers).items():
         rehearsal = Rehearsal(title)
         with _listening(rehearsal), Stage(settings, scenario) as stage:
             cast = _Cast(stage, numbers, rehearsal)
             play(cast)
             cast.end()
+            rehearsal.decided = stage.worker.switchboard.verbs_used > 0
         yield rehearsal
 
 

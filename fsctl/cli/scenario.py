@@ -27,6 +27,24 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         check.add_argument(
             f"--{role}", default=number, metavar="NUMBER", help=f"the {role}'s number ({number})"
         )
+    check.add_argument(
+        "--call", action="append", default=[], metavar="NUMBER", help="a call to this number, too"
+    )
+    check.add_argument(
+        "--transfer-to",
+        action="append",
+        default=[],
+        metavar="TARGET",
+        help="a transfer to this number or whole Refer-To, too",
+    )
+    check.add_argument(
+        "--phone",
+        action="append",
+        default=[],
+        type=_phone,
+        metavar="NUMBER[:busy|:silent]",
+        help="another phone, which answers, is busy, or rings",
+    )
     check.set_defaults(run=run)
 
 
@@ -37,13 +55,43 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"{arguments.file}: scenario {scenario.name}")
     for line in _handlers(scenario):
         print(f"  {line}")
-    numbers = Numbers(arguments.caller, arguments.callee, arguments.target)
-    wrong = 0
+    numbers = Numbers(
+        arguments.caller,
+        arguments.callee,
+        arguments.target,
+        tuple(arguments.call),
+        tuple(arguments.transfer_to),
+        tuple(arguments.phone),
+    )
+    played = []
     for rehearsal in rehearse(scenario, loaded, numbers):
         _show(rehearsal)
-        wrong += len(rehearsal.problems)
-    print(f"\n{wrong or 'No'} problem{'' if wrong == 1 else 's'} (simulated switch).")
-    return 1 if wrong else 0
+        played.append(rehearsal)
+    print(f"\n{_verdict(played)} (simulated switch).")
+    return 1 if any(rehearsal.problems for rehearsal in played) else 0
+
+
+def _phone(text: str) -> str:
+    number, _, manner = text.partition(":")
+    if not number or manner not in ("", "busy", "silent"):
+        raise argparse.ArgumentTypeError("must be NUMBER, NUMBER:busy or NUMBER:silent")
+    return text
+
+
+def _verdict(played: list[Rehearsal]) -> str:
+    """What is known after all: that nothing was wrong says nothing where nothing was decided."""
+    wrong = sum(len(rehearsal.problems) for rehearsal in played)
+    if wrong:
+        return f"{wrong} problem{'' if wrong == 1 else 's'}"
+    undecided = sum(rehearsal.undecided for rehearsal in played)
+    if undecided:
+        of = f"{undecided} of {len(played)} stories"
+        return f"In {of} the scenario has not decided what it was asked: a deadline did"
+    if not any(rehearsal.decided for rehearsal in played):
+        return (
+            "The scenario has decided nothing, so there is nothing to judge: the settings did all"
+        )
+    return "No problems"
 
 
 def _handlers(scenario: Scenario) -> list[str]:

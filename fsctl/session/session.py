@@ -307,6 +307,8 @@ class Session:
 
     def turn(self) -> AbstractContextManager[None]:
         """What a verb is done in; see :func:`fsctl.session.turns.verb`."""
+        if self._handlers.turns.in_handler:
+            self.board.verbs_used += 1
         return self._handlers.turns.verb()
 
     @property

@@ -54,6 +54,8 @@ class Switchboard:
         self.idle.set()
         self.scenarios = scenarios or Scenarios()
         """Those of new sessions; a session that runs keeps its own."""
+        self.verbs_used = 0
+        """How often handlers have used a verb: where none ever does, the settings decide."""
         self.draining = False
         self._closing = False
         """The time to drain is over: whoever comes is FreeSWITCH's."""

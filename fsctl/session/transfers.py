@@ -57,6 +57,9 @@ _OUTCOMES: dict[State, Outcome] = {
     State.FAILED: "failed",
     State.ABANDONED: "abandoned",
 }
+_DECISIONS = (State.REQUESTED, State.HOLDING_TARGET)
+"""States that only a decision of the scenario ends; else a deadline does."""
+
 _GIVE_UP = (Stimulus.DEADLINE, Stimulus.FAILURE_REPORTED)
 _GRACE_S = 3.0
 """FreeSWITCH's own timers end a wait first; ours follows this much later."""
@@ -257,6 +260,12 @@ class BlindTransfer:
             self.snapshot.state.value,
             f", reporting {self.snapshot.reported}" if self.snapshot.reported else "",
         )
+        if stimulus is Stimulus.DEADLINE and before.state in _DECISIONS:
+            log.warning(
+                "%s: the scenario has not decided on the transfer by %s",
+                self._session.id,
+                self.transferor,
+            )
         if self.snapshot.state is not before.state:
             self._set_deadline()
             if stimulus is not Stimulus.SWITCH_LOST and before.state is not State.RELEASING:

@@ -87,6 +87,11 @@ class Turns:
         """How many handlers wait for something."""
         return len(self._waiting)
 
+    @property
+    def in_handler(self) -> bool:
+        """Whether a handler asks, and not fsctl itself."""
+        return gevent.getcurrent() in self._turns
+
     def run(self, work: Callable[[], None]) -> None:
         """Give ``work`` a turn; returns when it has ended, or waits. ``work`` must not raise."""
         turn = _Turn()

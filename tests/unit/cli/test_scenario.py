@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,31 @@ def test_says_what_happened(check):
     assert all(f"ok    {title}" in output for title in STORIES)
     assert "callee transfers to 1002 and is told SIP/2.0 486 Busy Here" in output
     assert "caller hears target; target hears caller" in output
+    assert "The scenario has decided nothing" in output and "No problems" not in output
+
+
+def test_what_is_tried_besides(check):
+    text = HEAD + (
+        "@scenario.on(CallAlerting)\n"
+        "def alerting(event):\n"
+        "    chosen = {'900': '2001', '901': '2002'}.get(event.destination, event.destination)\n"
+        "    event.session.connect(event.call, chosen)\n"
+    )
+    refer_to = "<sip:2002@example.org?X-Account=42>"
+    more = ["--call", "900", "--call", "901", "--transfer-to", "2001", "--transfer-to", refer_to]
+    status, output, _ = check(text, *more, "--phone", "2001", "--phone", "2002:busy")
+    assert status == 0 and "No problems" in output
+    assert "caller calls 900 and is told 180 Ringing, 200 OK" in output
+    assert re.search("caller calls 901 and is told .*486 Busy Here\n", output)
+    assert "callee transfers to 2001 and is told SIP/2.0 200 OK" in output
+    assert f"callee transfers to {refer_to} and is told SIP/2.0 486 Busy Here" in output
+
+
+@pytest.mark.parametrize("event", ["CallAlerting", "BlindTransferRequested"])
+def test_a_scenario_that_decides_nothing_is_not_called_good(check, event):
+    status, output, _ = check(HEAD + f"@scenario.on({event})\ndef asked(event):\n    pass\n")
+    assert status == 0 and "No problems" not in output
+    assert "stories the scenario has not decided what it was asked: a deadline did" in output
 
 
 def test_lists_the_handlers(check):
