@@ -22,7 +22,7 @@ import jinja2
 
 from fsctl.errors import SettingsError
 from fsctl.session.dialstring import carried_caller_name
-from fsctl.settings import SAFE_NUMBER, Route, Settings
+from fsctl.settings import OWN_HOSTS, SAFE_NUMBER, Route, Settings
 from fsctl.sip.refer import NEVER_PASSED
 
 _SUFFIX: Final = ".xml.j2"
@@ -34,9 +34,8 @@ class NativeRoute:
     """A route as FreeSWITCH itself takes it when no controller answers.
 
     ``number`` and ``host`` are expressions for ``${fsctl_dialled_number}`` and
-    ``${fsctl_dialled_host}`` (``host`` is empty when every host will do), ``dial_string`` is the
-    argument of the ``bridge`` application; ``transfer_context`` and ``confirm`` govern later
-    transfers by either party.
+    ``${fsctl_own_host}@${fsctl_dialled_host}``, ``dial_string`` is the argument of the ``bridge``
+    application; ``transfer_context`` and ``confirm`` govern later transfers by either party.
     """
 
     name: str
@@ -129,16 +128,25 @@ def _held_back(route: Route, settings: Settings) -> str:
 
 
 def _host_expression(route: Route) -> str:
-    """``${fsctl_dialled_host}`` may carry a port; a new call has none, and then any will do."""
-    if "*" in route.hosts:
-        return ""
-    hosts = "|".join(map(_glob_expression, route.hosts))
-    expression = f"(?:{hosts})(?::[0-9]+)?"
-    return f"(?i)^{expression}$" if route.kind == "uri" else f"(?i)^(?:{expression})?$"
+    """For ``OWN@HOST[:PORT]``: OWN is "own" where HOST names this switch, else empty.
+
+    A new call has no host, and any will do; "?" is one that cannot be read, and never will do.
+    """
+    globs = [_glob_expression(glob) for glob in route.hosts if glob != OWN_HOSTS]
+    admitted = [f"[a-z]*@(?:{'|'.join(globs)})(?::[0-9]+)?"] if globs else []
+    admitted += ["own@.*"] if OWN_HOSTS in route.hosts else []
+    admitted += ["@"] if route.kind != "uri" else []
+    return f"(?i)^(?:{'|'.join(admitted)})$"
+
+
+def _own_hosts_expression(settings: Settings) -> str:
+    named = [*settings.call.own_hosts, *(route.domain for route in settings.routes if route.domain)]
+    globs = "|".join(map(_glob_expression, dict.fromkeys(named)))
+    return f"(?i)^(?:{globs})(?::[0-9]+)?$" if globs else ""
 
 
 def _glob_expression(glob: str) -> str:
-    special = {"*": "[^:]*", "?": "[^:]", ".": r"\."}
+    special = {"*": "[^:?]*", "?": "[^:?]", ".": r"\."}
     return "".join(special.get(character, character) for character in glob)
 
 
@@ -172,6 +180,7 @@ def _context(settings: Settings) -> dict[str, Any]:
         "controllers": "|".join(settings.dialplan.controllers),
         "safe_number": SAFE_NUMBER,
         "safe_host": _SAFE_HOST,
+        "own_hosts": _own_hosts_expression(settings),
     }
 
 

@@ -211,7 +211,9 @@ CALLER_NAME: Final = text(
 )
 SOUND: Final = text(r"""[^\x00-\x1f\x7f$"'<>\\{}\[\]|^]{0,256}""", "a tone or the path of a sound")
 CODECS: Final = text(r"[0-9A-Za-z@,._-]{0,256}", "a list of codecs")
-HOST_GLOBS: Final = list_of(text(r"[0-9A-Za-z.*?_-]{1,253}", "a host name, '*' and '?' allowed"))
+_HOST_GLOB: Final = text(r"[0-9A-Za-z.*?_-]{1,253}", "a host name, '*' and '?' allowed")
+HOST_GLOBS: Final = list_of(_HOST_GLOB)
+OWN_HOST_GLOBS: Final = list_of(_HOST_GLOB, least=0)
 HEADER_GLOBS: Final = list_of(
     text(r"(?:[A-Za-z][A-Za-z0-9-]{0,62})?\*|[A-Za-z][A-Za-z0-9-]{0,63}", "a header, or 'X-*'"),
     least=0,

@@ -78,7 +78,8 @@ class Call:
     """``[call]``: new calls. ``ringback`` is heard where FreeSWITCH must make it (after answer).
 
     ``pass_headers`` lists the headers of a caller's own INVITE that may go to whoever is called for
-    it, in a transfer as well.
+    it, in a transfer as well. ``own_hosts`` are names of this switch, besides the call's domain and
+    the addresses that FreeSWITCH itself knows (globs).
     """
 
     ring_timeout_s: int = key(60, _RING)
@@ -86,6 +87,7 @@ class Call:
     follow_redirects: int = key(5, kinds.integer(0, 10))
     codecs: str = key("", kinds.CODECS)
     pass_headers: tuple[str, ...] = key((), kinds.HEADER_GLOBS)
+    own_hosts: tuple[str, ...] = key((), kinds.OWN_HOST_GLOBS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,19 +131,23 @@ class Scenario:
     file: Path | None = key(None, kinds.PATH)
 
 
+OWN_HOSTS: Final = "own"
+"""Among the hosts of a route: whatever names this switch."""
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """``[[route]]``: which numbers are dialled how; the first that matches wins.
 
     ``match`` must match the whole number (compile it with ``re.ASCII``), ``hosts`` are globs for
-    the host of the dialled URI. ``strip`` characters are taken from the number's front (a number
-    that is not longer does not match), then ``prefix`` is put there. ``port`` 0: none is written.
-    None: the section's own value applies.
+    the host of the dialled URI, "own" for this switch's names. ``strip`` characters are taken from
+    the number's front (a number that is not longer does not match), then ``prefix`` is put there.
+    ``port`` 0: none is written. None: the section's own value applies.
     """
 
     name: str = key("users", kinds.NAME)
     match: str = key(".+", kinds.REGEX)
-    hosts: tuple[str, ...] = key(("*",), kinds.HOST_GLOBS)
+    hosts: tuple[str, ...] = key((OWN_HOSTS,), kinds.HOST_GLOBS)
     kind: RouteKind = key("user", kinds.choice("user", "sofia", "gateway", "uri"))
     strip: int = key(0, kinds.integer(0, 63))
     prefix: str = key("", kinds.PREFIX)
@@ -397,7 +403,7 @@ def _check_route(where: str, route: dict[str, Any], transfer: dict[str, Any]) ->
             raise SettingsError(f'{where} {name}: does not apply to kind = "{kind}"')
     if kind in _NEEDS and _NEEDS[kind] not in route:
         raise SettingsError(f'{where} {_NEEDS[kind]}: must be set for kind = "{kind}"')
-    if kind == "uri" and any(not glob.strip("*?.") for glob in route["hosts"]):
+    if kind == "uri" and any(not glob.strip("*?.") or glob == OWN_HOSTS for glob in route["hosts"]):
         raise SettingsError(f'{where} hosts: kind = "uri" must name the hosts that may be dialled')
     number = route.get("caller_id_number") or transfer.get("caller_id_number")
     if route.get("caller_id") == "fixed" and not number:

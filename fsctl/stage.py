@@ -35,6 +35,10 @@ class Stage:
         real_time: bool = False,
     ) -> None:
         chosen = settings or Settings()
+        # Its phones name the switch so, whatever the operator's is called.
+        chosen = replace(
+            chosen, call=replace(chosen.call, own_hosts=(*chosen.call.own_hosts, DOMAIN))
+        )
         clock: VirtualClock | RealClock = RealClock() if real_time else VirtualClock()
         listening = replace(
             chosen,

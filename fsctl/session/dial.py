@@ -2,9 +2,8 @@
 
 FreeSWITCH itself passes ringing and early media on, makes ringback for an answered leg, cancels
 the callee when the waiting leg leaves, and joins the two on answer: all of that goes on when this
-process dies. The callee may have several phones (see :mod:`fsctl.session.branches`): their events
-are subscribed before they exist, and we learn the outcome from ``CHANNEL_EXECUTE_COMPLETE``
-(matched by its Application-UUID).
+process dies. We choose the callee's uuid beforehand, so that its events are subscribed before it
+exists, and learn the outcome from ``CHANNEL_EXECUTE_COMPLETE`` (matched by its Application-UUID).
 """
 
 from __future__ import annotations
@@ -13,9 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from uuid import uuid4
 
-from fsctl.esl.commands import Command, Execute, UuidSetvar, UuidSetvarMulti
+from fsctl.esl.commands import Command, Execute, Filter, UuidSetvar, UuidSetvarMulti
 from fsctl.esl.events import Event
-from fsctl.session.branches import CALLEE
 from fsctl.session.call import Call
 from fsctl.session.dialstring import (
     DialString,
@@ -24,7 +22,7 @@ from fsctl.session.dialstring import (
     carried_value,
 )
 from fsctl.session.headers import REFERRED_BY, merged
-from fsctl.session.outcome import bridge_status
+from fsctl.session.outcome import bridge_status, redirect_contacts
 from fsctl.session.request import STALE
 from fsctl.session.routing import Routed
 from fsctl.settings import Settings, TransferMode
@@ -59,32 +57,36 @@ class Dial:
     """Event-UUID of the ``bridge`` that runs for this attempt."""
     then: Callable[[], None] | None = None
     """What begins when the ``bridge`` returns: somebody else is to be called."""
+    refusal: SipStatus | None = None
+    """The callee's own answer, from its CHANNEL_HANGUP."""
+    contacts: list[str] = field(default_factory=list)
     passed_on: Mapping[str, str] = field(default_factory=dict)
     """What of the headers of the waiting leg's own INVITE this attempt's route lets through."""
 
     def commands(self, routed: Routed, home: str, settings: Settings) -> list[Command]:
-        """Return what starts the next attempt."""
+        """Return what starts the next attempt; the callee's channel gets a new uuid."""
+        self.refusal, self.contacts = None, []
         self.execution = str(uuid4())
         self.outgoing.number = routed.number
-        waiting = self.waiting.channel_uuid
+        waiting, outgoing = self.waiting.channel_uuid, self.outgoing.channel_uuid
         armed = self._waiting_variables(settings) | arming(
             self.waiting, self.outgoing, home, settings
         )
         dial_string = DialString(routed.endpoint, self._leg_variables(home, settings)).format()
         return [
+            Filter("Unique-ID", outgoing),
             UuidSetvarMulti(waiting, tuple(armed.items())),
             Execute("bridge", dial_string, event_uuid=self.execution, channel_uuid=waiting),
         ]
 
+    def note_hangup(self, event: Event, status: SipStatus) -> None:
+        """Remember why the callee's channel ended, until ``bridge`` returns."""
+        self.refusal = status
+        self.contacts = redirect_contacts(event)
+
     def status(self, complete: Event) -> SipStatus:
         """Return why the attempt failed, once ``bridge`` has returned."""
-        otherwise, branches = bridge_status(complete), self.outgoing.branches
-        return branches.status(otherwise) if branches is not None else otherwise
-
-    @property
-    def contacts(self) -> list[str]:
-        """Where the callee is to be looked for instead (3xx)."""
-        return self.outgoing.branches.contacts if self.outgoing.branches is not None else []
+        return self.refusal or bridge_status(complete)
 
     def _waiting_variables(self, settings: Settings) -> dict[str, str]:
         section = settings.transfer if self.for_transfer else settings.call
@@ -97,9 +99,6 @@ class Dial:
             # FreeSWITCH copies the callee's answer here; an older one must not be taken for it.
             "sip_invite_failure_status": "",
             "sip_invite_failure_phrase": "",
-            # FreeSWITCH adds to these at each attempt (switch_ivr_originate.c).
-            "originated_legs": "",
-            "originate_causes": "",
         }
         variables |= dict.fromkeys(STALE, "")
         if self.for_transfer:
@@ -133,7 +132,7 @@ def called_variables(
 ) -> dict[str, str]:
     """Return the variables with which any party is called: whom it sees, how long it may ring."""
     variables = {
-        CALLEE: call.callee,
+        "origination_uuid": call.channel_uuid,
         "origination_caller_id_number": caller_id,
         # Without a name FreeSWITCH would show one of its own, "Outbound Call" (sofia_glue.c).
         "origination_caller_id_name": display_name or "_undef_",
@@ -163,6 +162,7 @@ def arming(call: Call, peer: Call, home: str, settings: Settings) -> dict[str, s
         "fsctl_session": call.session.id,
         "fsctl_scenario": call.session.scenario.name,
         "fsctl_call_domain": carried_value(call.session.domain),
+        "fsctl_own_hosts": carried_value(" ".join(sorted(call.session.own_hosts))),
         "fsctl_number": carried_value(call.number),
         "fsctl_transferor_number": carried_caller_number(peer.number),
         "fsctl_transferor_name": carried_caller_name(peer.display_name),

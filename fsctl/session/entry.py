@@ -9,8 +9,6 @@ from fsctl.esl.commands import UuidKill, UuidSetvar
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.esl.farewell import let_go
-from fsctl.session import branches
-from fsctl.session.branches import CALLEE
 from fsctl.session.call import Call, CallState
 from fsctl.session.calling import NOBODY
 from fsctl.session.dial import CALLING
@@ -132,13 +130,10 @@ def resume(session: Session, link: Connection, snapshot: Event) -> None:
 
 def returned(session: Session, link: Connection, snapshot: Event) -> None:
     """A leg that we had lent to a bridge, or that we called, comes to us by a link of its own."""
-    channel = snapshot.channel_uuid or ""
-    call = branches.find(session, channel, snapshot.variable(CALLEE))
+    call = session.calls.get(snapshot.channel_uuid or "")
     if call is None or not call.alive:
         let_go(link)
         return
-    branches.settle(session, call, channel)
-    branches.learn(call, snapshot)
     session.hold_link(link, call.channel_uuid)
     session.came_back(call)
 
@@ -280,9 +275,8 @@ def _connect_by_routes(session: Session, call: Call, dialled: str | Uri) -> None
 def _known_leg(session: Session, snapshot: Event) -> Call:
     """The call of the leg that opened the link; made from its variables when it is not ours yet."""
     uuid = snapshot.channel_uuid or ""
-    known = branches.find(session, uuid, snapshot.variable(CALLEE))
+    known = session.calls.get(uuid)
     if known is not None:
-        branches.settle(session, known, uuid)
         known.held = True
         return known
     inbound = snapshot.get("Call-Direction") != "outbound"
@@ -296,6 +290,7 @@ def _known_leg(session: Session, snapshot: Event) -> Call:
     call.sip_call_id = snapshot.variable("sip_call_id") or ""
     call.codecs.learn(snapshot)
     call.invite_headers = of_invite(snapshot)
+    session.own_hosts |= _own_hosts(snapshot)
     session.domain = (
         snapshot.variable("fsctl_call_domain")
         or snapshot.variable("domain_name")
@@ -304,6 +299,20 @@ def _known_leg(session: Session, snapshot: Event) -> Call:
         or ""
     )
     return call
+
+
+_OWN_HOSTS = ("domain_name", "dialed_domain", "sip_req_host", "sip_local_network_addr")
+"""Where the leg has come in, or was registered: mod_sofia.c, mod_dptools.c (``user``)."""
+
+
+def _own_hosts(snapshot: Event) -> set[str]:
+    """The hosts that name this switch: FreeSWITCH's own addresses, the domain of the user, and
+    where the caller has sent its INVITE, which has brought it here."""
+    inbound = snapshot.get("Call-Direction") != "outbound"
+    named = [snapshot.get("FreeSWITCH-IPv4"), snapshot.get("FreeSWITCH-IPv6")]
+    named += [snapshot.variable(name) for name in _OWN_HOSTS if inbound or name != "sip_req_host"]
+    hosts = {host.strip("[]").lower() for host in named if host}
+    return hosts | set((snapshot.variable("fsctl_own_hosts") or "").split())
 
 
 def _transferor(session: Session, snapshot: Event, transferee: Call) -> Call:

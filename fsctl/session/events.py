@@ -159,8 +159,8 @@ class BlindTransferRequested(CallEvent):
     transfer_to: str
     """User part or number of the transfer target."""
     headers: Mapping[str, str]
-    """``Refer-To`` and, where there is one, ``Referred-By``: the REFER's own, always; and the
-    headers embedded in the Refer-To URI, but for those that make a dialog or an identity."""
+    """``Refer-To`` and, where there is one, ``Referred-By``: always those of the REFER itself; and
+    what is embedded in the Refer-To URI, but for what makes a dialog or an identity."""
     refer_to: ReferTo
     name: str = "BlindTransferRequested"
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from fsctl.errors import FsctlError
 from fsctl.session.dialstring import Endpoint, GatewayEndpoint, SofiaEndpoint, UserEndpoint
-from fsctl.settings import Route, RouteKind, Settings
+from fsctl.settings import OWN_HOSTS, Route, RouteKind, Settings
 from fsctl.sip.refer import parse_referred_by
 from fsctl.sip.status import SipStatus
 from fsctl.sip.uri import Uri, UriError, parse_uri
@@ -40,32 +41,55 @@ class Router:
     def __init__(self, settings: Settings) -> None:
         self._default_profile = settings.dialplan.sofia_profile
         self._routes = [(re.compile(r.match, re.ASCII), r) for r in settings.routes]
+        named = (*settings.call.own_hosts, *(r.domain for r in settings.routes if r.domain))
+        self._own = tuple(glob.lower() for glob in named)
 
-    def route(self, destination: str | Uri, domain: str, kind: RouteKind | None = None) -> Routed:
+    def route(
+        self,
+        destination: str | Uri,
+        domain: str,
+        kind: RouteKind | None = None,
+        own: Collection[str] = (),
+    ) -> Routed:
         """Return where ``destination`` is dialled.
 
         A plain number is taken as it is; a text with a scheme (``sip:``, ``tel:``) is parsed.
         ``domain`` is the domain of the call that asks, for routes without one of their own; with
-        ``kind`` only the routes of that kind are asked.
-        Raises :class:`NoRoute` (404, or the URI's own 400 and 416).
+        ``kind`` only the routes of that kind are asked. ``own`` are the hosts that name this switch
+        (lower case), besides that domain and those of the settings; a URI of any other host is
+        dialled only where a route names it. ``sips:`` asks for a secure hop (RFC 3261 section
+        19.1): only routes that have one are asked.
+        Raises :class:`NoRoute` (404; 416 where all that there is, is not secure; or the URI's own
+        400 and 416).
         """
         uri = self._uri(destination)
         number = uri.user if isinstance(uri, Uri) else uri
         host = uri.host if isinstance(uri, Uri) else ""
+        is_own = self._is_own(host, domain, own)
+        insecure = False
         for pattern, route in self._routes:
             wanted = len(number) > route.strip and kind in (None, route.kind)
-            if wanted and pattern.fullmatch(number) and _host_matches(route, host):
-                return self._routed(route, number, uri, domain)
+            if wanted and pattern.fullmatch(number) and _host_matches(route, host, is_own):
+                if _is_secure_enough(route, uri):
+                    return self._routed(route, number, uri, domain)
+                insecure = True
+        if insecure:
+            raise NoRoute(f"no secure route for sips:{number!r}", SipStatus(416))
         raise NoRoute(f"no route for {number!r} at {host!r}", SipStatus(404))
 
-    def redirected(self, contacts: list[str], domain: str) -> Routed | None:
+    def _is_own(self, host: str, domain: str, own: Collection[str]) -> bool:
+        return host == domain.lower() or host in own or any(fnmatchcase(host, g) for g in self._own)
+
+    def redirected(
+        self, contacts: list[str], domain: str, own: Collection[str] = ()
+    ) -> Routed | None:
         """The first contact of a 3xx (RFC 3261 section 8.1.3.4) that our own routes admit."""
         for contact in contacts:
             address = parse_referred_by(contact)
             if address is None:
                 continue
             try:
-                return self.route(address.uri, domain)
+                return self.route(address.uri, domain, own=own)
             except NoRoute as error:
                 log.info("a redirection is not followed: %s", error)
         return None
@@ -101,8 +125,17 @@ class Router:
         raise ValueError("a route of kind 'uri' needs a destination with a host")
 
 
-def _host_matches(route: Route, host: str) -> bool:
+def _host_matches(route: Route, host: str, is_own: bool) -> bool:
     """A number without a host belongs to every route but those that dial the host itself."""
     if not host:
         return route.kind != "uri"
-    return any(fnmatchcase(host.lower(), glob.lower()) for glob in route.hosts)
+    return any(
+        is_own if glob == OWN_HOSTS else fnmatchcase(host, glob.lower()) for glob in route.hosts
+    )
+
+
+def _is_secure_enough(route: Route, uri: str | Uri) -> bool:
+    """Only of such a route it is known that it uses TLS: what a user's own dial string or a gateway
+    does is not."""
+    asked = isinstance(uri, Uri) and uri.scheme == "sips"
+    return not asked or route.kind == "uri" or (route.kind == "sofia" and route.transport == "tls")

@@ -19,11 +19,12 @@ from fsctl.esl.commands import (
     Events,
     Filter,
     UuidGetvar,
+    UuidKill,
     UuidSetvarMulti,
 )
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
-from fsctl.session import branches, calling, joining, media, modes, safety
+from fsctl.session import calling, joining, media, modes, safety
 from fsctl.session.call import Call, CallState
 from fsctl.session.clock import Timer
 from fsctl.session.dial import Dial
@@ -79,12 +80,12 @@ class Session:
         self.scenario: Scenario = board.scenarios.default
         """Whose handlers are called; the route of the dialled number may bring another."""
         self.domain = ""
+        self.own_hosts: set[str] = set()
+        """Hosts that name this switch, as the legs of our calls have it (lower case)."""
         self.calls: dict[str, Call] = {}
-        self.callees: dict[str, Call] = {}
-        """Those whom we have called, by the name that each of their channels carries."""
         self.dials: dict[str, Dial] = {}
         self.outgoing: dict[str, Outgoing] = {}
-        """The scenario's own calls that have not been answered yet, by `Call.callee`."""
+        """The scenario's own calls that have not been answered yet, by channel."""
         self.lends = False
         """The scenario makes and joins calls by itself: whoever is left comes back to it."""
         self.executions: dict[str, Callable[[Event], None]] = {}
@@ -97,8 +98,6 @@ class Session:
         """A native transfer of two of our calls that is under way."""
         self.referred: tuple[Call, Call] | None = None
         """Transferor and transferee of a REFER whose transferee is on its way home to us."""
-        self.referred_channel = ""
-        """The channel by which that transferee comes: one of its phones may still ring."""
         self.native_transferor = ""
         """In the session of a legacy transfer's transferee: the transferor's channel."""
         self.native_headers: dict[str, str] = {}
@@ -189,7 +188,7 @@ class Session:
 
     def _cancel_outgoing(self) -> None:
         """Parties that still ring would come to nobody."""
-        kills = [branches.kill(outgoing.call) for outgoing in self.outgoing.values()]
+        kills = [UuidKill(uuid) for uuid in self.outgoing]
         if kills and not self.link.closed:
             try:
                 self.link.send_all(kills)
@@ -215,8 +214,8 @@ class Session:
 
     def take_link(self, link: Connection, leg: str) -> None:
         """Make ``link``, opened by channel ``leg``, the one link: all our events come with it."""
-        filters = [branches.heard(call) for call in self.calls.values() if call.alive]
-        filters += [Filter("Job-UUID", callee) for callee in self.outgoing]
+        filters = [Filter("Unique-ID", uuid) for uuid, call in self.calls.items() if call.alive]
+        filters += [Filter("Job-UUID", uuid) for uuid in self.outgoing]
         filters += [Filter("UniqueID", uuid) for uuid in self.deflected]
         self._links.take(
             link,
@@ -276,7 +275,7 @@ class Session:
     def choose_scenario(self, destination: str) -> None:
         """From now on: the scenario of the route that the dialled number takes."""
         try:
-            route = self.board.router.route(destination, self.domain).route
+            route = self.board.router.route(destination, self.domain, own=self.own_hosts).route
         except NoRoute:
             return
         self.scenario = self.board.scenarios.of_route(route.name)
@@ -460,8 +459,8 @@ class Session:
     def terminate(self) -> None:
         """Hang up every call of this session."""
         self._say_terminating()
-        alive = [call for call in self.calls.values() if call.alive]
-        self.link.send_all([branches.stopping(self, call) for call in alive])
+        alive = [call.channel_uuid for call in self.calls.values() if call.alive]
+        self.link.send_all([UuidKill(uuid, "NORMAL_CLEARING") for uuid in alive])
 
     # -- calls ------------------------------------------------------------------------------
 
@@ -481,9 +480,9 @@ class Session:
         phrase = status.reason.replace("$", "")
         media.run(call, "respond", f"{status.code} {phrase}")
 
-    def hang_up(self, call: Call, cause: str = "NORMAL_CLEARING") -> None:
-        """End ``call`` at once, on all phones that ring for it."""
-        self.link.send(branches.stopping(self, call, cause))
+    def hang_up(self, call: Call) -> None:
+        """End ``call`` at once."""
+        self.link.send(UuidKill(call.channel_uuid, "NORMAL_CLEARING"))
 
     def leave_to_switch(self, call: Call, status: SipStatus) -> None:
         """Let FreeSWITCH end a native transfer: it reports failure and rejoins the first two."""
@@ -528,7 +527,7 @@ class Session:
         """A leg that was lent to a bridge, or called, is in our hands."""
         call.held = True
         self.lends = True  # perhaps it was our predecessor that did
-        outgoing = self.outgoing.get(call.callee)
+        outgoing = self.outgoing.get(call.channel_uuid)
         if outgoing is not None:
             outgoing.came_home()
             return
@@ -565,7 +564,6 @@ class Session:
         """``call`` lives on as another session's, and what joined it with ours is over."""
         self._given_away = self._given_away or call.channel_uuid == self.link_leg
         self.calls.pop(call.channel_uuid, None)
-        self.callees.pop(call.callee, None)
         for execution, dial in list(self.dials.items()):
             if call in (dial.waiting, dial.outgoing):
                 del self.dials[execution]

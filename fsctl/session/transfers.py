@@ -22,7 +22,7 @@ from fsctl.esl.commands import (
     UuidSetvar,
     UuidSetvarMulti,
 )
-from fsctl.session import branches, rescue, safety
+from fsctl.session import rescue, safety
 from fsctl.session.call import Call, CallState
 from fsctl.session.joining import joining
 from fsctl.session.record import Outcome, conclude
@@ -296,8 +296,7 @@ class BlindTransfer:
         if partner is None or state is State.REQUESTED:
             return False
         asked = UuidGetvar(self.transferee.channel_uuid, "last_bridge_to")
-        joined = value_of(self._session.link.send(asked).text)
-        return branches.is_channel_of(self._session, partner, joined)
+        return value_of(self._session.link.send(asked).text) == partner.channel_uuid
 
     def _set_deadline(self) -> None:
         if self._timer is not None:
@@ -360,8 +359,7 @@ class BlindTransfer:
             case Action.NOTIFY_SUCCESS | Action.NOTIFY_FAILURE:
                 return self._notify()
             case Action.HANG_UP_TARGET:
-                ringing = [call for call in self.targets if call.alive]
-                return [branches.stopping(self._session, call) for call in ringing]
+                return [UuidKill(call.channel_uuid) for call in self.targets if call.alive]
             case Action.REJOIN:
                 # Unset, or FreeSWITCH would report this join as the transfer's success.
                 self._switch_reports = False

@@ -10,6 +10,7 @@ from fsctl.simulator.causes import cause_name
 from fsctl.simulator.channel import Channel
 from fsctl.simulator.loopback import attach_loopback
 from fsctl.simulator.profile import CallerProfile
+from fsctl.simulator.progress import hang_up
 
 if TYPE_CHECKING:
     from fsctl.simulator.dialstring import DialledLeg
@@ -54,7 +55,8 @@ def make_leg(
         attach_loopback(channel, leg.rest)
     elif leg.kind != "null":
         phone = switch.directory.phone_at(leg)
-        channel.on_routing = lambda: _dial(channel, phone, leg.number)
+        secure = leg.kind == "sofia" and "transport=tls" in leg.address.lower()
+        channel.on_routing = lambda: _dial(channel, phone, leg.number, secure=secure)
     else:
         channel.on_routing = lambda: channel.set_state("CS_CONSUME_MEDIA")
     channel.set_state("CS_INIT")
@@ -172,7 +174,10 @@ def exported_variables(caller: Channel) -> dict[str, str]:
     return variables
 
 
-def _dial(channel: Channel, phone: Phone, number: str) -> None:
+def _dial(channel: Channel, phone: Phone, number: str, *, secure: bool = False) -> None:
+    if secure:
+        hang_up(channel, "DESTINATION_OUT_OF_ORDER")  # "TLS not supported by profile"
+        return
     profile = channel.profile
     shown = profile.caller_id_name
     name = "" if shown == "_undef_" else f'"{shown}" '  # sofia_glue.c leaves the name out then

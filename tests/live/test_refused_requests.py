@@ -49,7 +49,6 @@ def test_refused(phones, trap, refer_to, status):
     "refer_to",
     [
         '"Carol, of \\"Sales\\"" <sip:1002@example.org:5099;user=phone>',
-        "<sips:1002@example.org>",
         "<sip:%31002@example.org>",
         "<sip:1002:secret@example.org>",
         "<sip:1002@[::1]:5070>",

@@ -164,7 +164,6 @@ def test_chain_of_three(world: World) -> None:
     "refer_to",
     [
         '"Carol, of \\"Sales\\"" <sip:1002@example.org:5099;user=phone>',
-        "<sips:1002@example.org>",
         "<sip:%31002@example.org>",
         "<sip:1002:secret@example.org>",
         "<sip:1002@[::1]:5070>",

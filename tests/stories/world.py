@@ -219,11 +219,14 @@ class World(ABC):
         scenario: str = "",
         route: Mapping[str, Any] | None = None,
         transfer: Mapping[str, Any] | None = None,
+        call: Mapping[str, Any] | None = None,
+        routes: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         """Install the dialplan and start the controller.
 
         Numbers of four digits are users of the switch and ring for 2 s at most; ``route`` is added
-        to that route's keys, ``transfer`` is the section of that name. ``scenario`` is the text
+        to that route's keys, ``routes`` come before it; ``transfer`` and ``call`` are
+        the sections of that name. ``scenario`` is the text
         of a scenario file, in which ``tell(...)`` writes a line of :meth:`told`.
         """
         users = {
@@ -234,8 +237,9 @@ class World(ABC):
             "ring_timeout_s": RING_TIMEOUT_S,
         }
         sections: dict[str, Any] = {
+            "call": {"own_hosts": ["example.org"], **(call or {})},
             "transfer": dict(transfer or {}),
-            "route": [{**users, **(route or {})}],
+            "route": [*map(dict, routes), {**users, **(route or {})}],
         }
         self._serve(sections, self._telling(scenario) if scenario else "")
 

@@ -196,7 +196,7 @@ def test_only_living_controllers_are_dialled(tmp_path: Path) -> None:
         ({}, []),
         (
             {"fallback": "number", "fallback_number": "9"},
-            [("transfer", "9 XML default")],
+            [("unset", "fsctl_goes_on"), ("transfer", "9 XML default")],
         ),
         ({"fallback": "voicemail"}, []),
         (
@@ -302,12 +302,21 @@ def test_the_rescue_of_a_transfer_tries_every_controller_unless_it_is_over(tmp_p
         ("<sip:1@${x}>", None),
         ("<sip:1@a,b>", None),
         ("<tel:+1>", None),
+        ("<sip:0900@[2001:db8::1]>", None),
+        ("<sips:1@h>", None),
+        ('"a@b" <sip:1@h?X=1@own>', "h"),
+        ('"a@b" <sip:1@h?X=1>', "h"),
+        ('"<sip:1@own>" <sip:0900@evil>', None),
+        ("x@own;<sip:0900@evil>", "evil"),
+        ("<sip:0900@evil>;x=<sip:1@own>", None),
     ],
 )
 def test_the_legacy_context_copies_a_safe_host_only(
     tmp_path: Path, refer_to: str, host: str | None
 ) -> None:
-    expression = conditions(contexts(tmp_path)["fsctl_legacy"])["${sip_refer_to}"]
+    legacy = contexts(tmp_path)["fsctl_legacy"]
+    (node,) = (each for each in legacy if each.attrib["name"] == "fsctl_legacy_host")
+    expression = conditions(node)["${sip_refer_to}"]
     found = re.search(expression, refer_to)
     assert (found and found[1]) == host
 

@@ -78,6 +78,7 @@ def test_routes_are_rendered_in_order_for_the_stages_in_which_nobody_has_dialled
     assert conditions(node) == {
         "destination_number": "^(?:rescue|recall)$",
         "${fsctl_stage}": "^(?:new|legacy|dialling|recall)$",
+        "${fsctl_own_host}@${fsctl_dialled_host}": "(?i)^(?:own@.*|@)$",
         "${fsctl_dialled_number}": r"^(?:1\d{3})$",
     }
     steps = [step for step in actions(node) if step[0] != "unset"]
@@ -106,13 +107,16 @@ def test_a_number_that_strip_would_empty_does_not_match() -> None:
 @pytest.mark.parametrize(
     ("host", "uri_matches", "user_matches"),
     [
-        ("a.example.com", True, True),
-        ("A.Example.Com:5080", True, True),
-        ("hx", True, True),
-        ("", False, True),
-        ("example.com", False, False),
-        ("a.example.com.evil", False, False),
-        ("axexamplexcom", False, False),
+        ("@a.example.com", True, True),
+        ("own@A.Example.Com:5080", True, True),
+        ("@hx", True, True),
+        ("@", False, True),
+        ("@example.com", False, False),
+        ("@a.example.com.evil", False, False),
+        ("@axexamplexcom", False, False),
+        ("own@pbx", False, False),
+        ("@?", False, False),
+        ("@h?", False, False),
     ],
 )
 def test_hosts_are_globs(host: str, uri_matches: bool, user_matches: bool) -> None:
@@ -122,6 +126,21 @@ def test_hosts_are_globs(host: str, uri_matches: bool, user_matches: bool) -> No
         route = Route(kind=kind, hosts=hosts)  # type: ignore[arg-type]
         expression = dialplan.native_route(route, Settings()).host
         assert bool(re.search(expression, host)) is matches
+
+
+@pytest.mark.parametrize(
+    ("hosts", "admitted"),
+    [
+        (("own",), ["@", "own@pbx"]),
+        (("own", "b.example"), ["@", "own@pbx", "@b.example:5080"]),
+        (("*",), ["@", "own@pbx", "@evil.example", "@b.example:5080"]),
+    ],
+)
+def test_which_hosts_a_route_admits(hosts, admitted) -> None:
+    """A host that cannot be read ("?") is never admitted."""
+    asked = ["@", "own@pbx", "@evil.example", "@b.example:5080", "@?"]
+    expression = dialplan.native_route(Route(hosts=hosts), Settings()).host
+    assert [each for each in asked if re.search(expression, each)] == admitted
 
 
 def test_codecs_and_timeout_go_to_the_called_leg() -> None:

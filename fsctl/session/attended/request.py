@@ -9,7 +9,6 @@ from uuid import uuid4
 
 from fsctl.esl.commands import Command, Originate, UuidGetvar
 from fsctl.esl.connection import Connection
-from fsctl.session import branches
 from fsctl.session.attended.elsewhere import find_elsewhere
 from fsctl.session.call import Call
 from fsctl.session.dial import arming, called_variables
@@ -75,7 +74,7 @@ def calling_anew(
     Raises NoRoute, DialStringError.
     """
     session, settings = transferee.session, transferee.session.settings
-    routed = session.board.router.route(refer_to.target, session.domain)
+    routed = session.board.router.route(refer_to.target, session.domain, own=session.own_hosts)
     number, name = presented(settings, routed.route, transferee, transferor)
     mode = routed.route.transfer_mode or settings.transfer.mode
     target = Call(
@@ -86,7 +85,6 @@ def calling_anew(
         transfer_mode=mode,
         outgoing=True,
     )
-    branches.name_anew(session, target)
     variables = arming(target, transferee, session.board.home, settings) | called_variables(
         target,
         caller_id=number,

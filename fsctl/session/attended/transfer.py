@@ -33,7 +33,6 @@ from fsctl.esl.commands import (
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.esl.farewell import let_go
-from fsctl.session import branches
 from fsctl.session.attended.request import calling_anew, read_attended, refuse_moved
 from fsctl.session.call import Call
 from fsctl.session.dial import Dial, arming
@@ -256,8 +255,8 @@ class AttendedTransfer:
             log.info("%s: attended transfer: %s", session.id, error)
             self._fail()
             return
-        self.target = target
-        session.link.send(branches.begin(session, target))
+        session.calls[target.channel_uuid] = self.target = target
+        session.link.send(Filter("Unique-ID", target.channel_uuid))
         job = str(uuid4())
         self._link.on_event = self._note_result
         self._command(Filter("Job-UUID", job), Events(("BACKGROUND_JOB",)), BgApi(originate, job))
@@ -265,24 +264,19 @@ class AttendedTransfer:
     def _note_result(self, event: Event) -> None:
         """The target has answered, or will not (called by the link: it may not wait)."""
         if event.name == "BACKGROUND_JOB":
-            said, _, channel = event.body.decode("utf-8", "replace").strip().partition(" ")
-            self.session.post(lambda: self._called(channel if said == "+OK" else ""))
+            answered = event.body.startswith(b"+OK")
+            self.session.post(lambda: self._called(answered))
 
-    def _called(self, channel: str) -> None:
-        """``channel`` has answered, of all that rang for the target; empty: all have failed."""
-        target = self.target
-        if target is None or not target.alive:
+    def _called(self, answered: bool) -> None:
+        if self.state is not State.CALLING:
             return
-        if not channel:
-            self.session.gone(target, _FORBIDDEN)
-            if self.state is State.CALLING:
-                self._fail()
-            return
-        branches.settle(self.session, target, channel)
-        if self.state is State.CALLING:
+        if answered:
             self._answer()
-        else:
-            self.session.hang_up(target)
+            return
+        assert self.target is not None
+        self.session.gone(self.target, _FORBIDDEN)
+        if self.state is State.CALLING:
+            self._fail()
 
     def _answer(self) -> None:
         """Have FreeSWITCH bridge the transferee with the loopback, report 200 and free the other.
@@ -426,7 +420,7 @@ class AttendedTransfer:
         reject(self._link)
         session = self.session
         if calling and self.target is not None and self.target.alive:
-            session.hang_up(self.target, "ORIGINATOR_CANCEL")
+            session.link.send(UuidKill(self.target.channel_uuid, "ORIGINATOR_CANCEL"))
         session.dials.update(self._set_aside)
         for event in self._put_off:
             session.hear(event)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tests.live.lab.fsctl_process import Controller, Sections
+from tests.live.lab.fsctl_process import Controller, Scalar, Sections
 from tests.live.lab.switch import Switch
 
 
@@ -31,7 +31,8 @@ class Controllers:
         """
         switch = self._switch
         own = dict(sections or {})
-        ties: dict[str, dict[str, str | int]] = {
+        ties: dict[str, dict[str, Scalar]] = {
+            "call": {"own_hosts": ["example.org"]},
             "switch": {"host": "127.0.0.1", "port": switch.esl_port},
             "dialplan": {"inbound_context": switch.context, "sofia_profile": switch.profile},
         }

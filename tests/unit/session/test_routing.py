@@ -10,9 +10,12 @@ from fsctl.session.routing import NoRoute, Router
 from fsctl.settings import Route, Settings
 from fsctl.sip.uri import parse_uri
 
+OWN = {"2001:db8::1", "pbx.here.example"}
+
 
 def router(*routes: Route) -> Router:
-    return Router(replace(Settings(), routes=routes))
+    call = replace(Settings().call, own_hosts=("*.own.example",))
+    return Router(replace(Settings(), call=call, routes=routes))
 
 
 USERS = Route(name="users", match="1[0-9]{3}")
@@ -29,14 +32,21 @@ SIP = Route(
     port=5070,
     transport="tcp",
 )
+SECURE = replace(SIP, name="tls", match="8.*", port=0, transport="tls")
 
 
 @pytest.mark.parametrize(
     ("destination", "endpoint"),
     [
         ("1001", "user/1001@here.example"),
-        (parse_uri("sip:1001@anywhere.example"), "user/1001@here.example"),
-        ("sip:1001@anywhere.example", "user/1001@here.example"),
+        (parse_uri("sip:1001@HERE.example"), "user/1001@here.example"),
+        ("sip:1001@[2001:DB8::1]:5070", "user/1001@here.example"),
+        ("sip:1001@also.own.example", "user/1001@here.example"),
+        (
+            "sips:bob@pbx.partner.example",
+            "sofia/external/sips:bob@pbx.partner.example;transport=tls",
+        ),
+        ("sips:800@here.example", "sofia/lab/sip:800@10.0.0.1;transport=tls"),
         ("0044123", "sofia/gateway/carrier/+44123"),
         ("tel:0044-123", "sofia/gateway/carrier/+44123"),
         ("sip:bob@pbx.partner.example:5080", "sofia/external/sip:bob@pbx.partner.example:5080"),
@@ -44,7 +54,7 @@ SIP = Route(
     ],
 )
 def test_dialled(destination, endpoint):
-    routed = router(USERS, ABROAD, PARTNER, SIP).route(destination, "here.example")
+    routed = router(USERS, ABROAD, PARTNER, SIP, SECURE).route(destination, "here.example", own=OWN)
     assert routed.endpoint.format() == endpoint
 
 
@@ -59,11 +69,19 @@ def test_dialled(destination, endpoint):
         ("http://example.org/", 416),
         ("sip:%00@pbx.partner.example", 400),
         ("12345", 404),
+        ("sip:1001@evil.example", 404),
+        ("sip:1001@here.example.evil", 404),
+        ("sip:1001@[2001:db8::2]", 404),
+        ("sip:0044123@evil.example", 404),
+        ("sips:1001@here.example", 416),
+        ("sips:0044123@pbx.here.example", 416),
+        ("sips:900@here.example", 416),
+        ("sips:1001@evil.example", 404),
     ],
 )
 def test_refused(destination, status):
     with pytest.raises(NoRoute) as refusal:
-        router(USERS, ABROAD, PARTNER).route(destination, "here.example")
+        router(USERS, ABROAD, PARTNER, SIP).route(destination, "here.example", own=OWN)
     assert refusal.value.status.code == status
 
 
