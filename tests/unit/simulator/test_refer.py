@@ -280,7 +280,8 @@ def test_two_local_calls_are_joined_without_asking(lab: Lab) -> None:
 
 @pytest.mark.parametrize("after", ["202", "NOTIFY"])
 def test_a_phone_that_hangs_up_after_its_refer(lab: Lab, after: Literal["202", "NOTIFY"]) -> None:
-    """Once, by itself: 0.03 s after the 202, or after the NOTIFY, which may be too late then."""
+    """Once, by itself: 0.03 s after the 202, or after the NOTIFY."""
+    lab.carol.busy()
     lab.bob.leaves_after_refer(Departure(after, 0.03))
     lab.call()
     lab.bob.refers("<sip:1002@h?Replaces=nobody%3Bto-tag%3Dx%3Bfrom-tag%3Dy>")
