@@ -64,6 +64,7 @@ class Worker:
         home = private.home if private else settings.server.home or "{}:{}".format(*self.address)
         self._presence = self._own_presence(home) if private is None else None
         self.switchboard = Switchboard(settings, home, scenarios, clock)
+        self.switchboard.alone = private is None and len(settings.dialplan.controllers) <= 1
         self.switchboard.on_stranded = self._stranded
         self._rescue = Rescue(settings, self.legs)
 

@@ -91,6 +91,16 @@ class Call:
         self.codecs = Codecs()
         self.invite_headers: tuple[str, ...] = ()
         """Names of the headers that FreeSWITCH has kept of the leg's own INVITE (``sip_h_*``)."""
+        self.sip_tags: frozenset[str] = frozenset()
+        """Those of its dialog; known when it has hung up, for then nobody can be asked."""
+        self.address: tuple[str, str] | None = None
+        """Where its SIP comes from (IP address, port), as its events say."""
+        self.was_connected = state is CallState.CONNECTED
+        """The leg was answered, whatever has become of it."""
+        self.application: tuple[str, str] | None = None
+        """What the scenario has left the party to (``execute``), until that ends: with argument."""
+        self.left_behind: Call | None = None
+        """Whom it talked with, or called, when it hung up: a REFER of its may still be coming."""
         self._handlers: dict[type[CallEvent], list[Handler]] = {}
 
     def __repr__(self) -> str:
@@ -164,6 +174,7 @@ class Call:
         if state.value <= self.state.value:
             return False
         self.state = state
+        self.was_connected = self.was_connected or state is CallState.CONNECTED
         return True
 
     # -- waiting ----------------------------------------------------------------------------

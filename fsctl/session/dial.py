@@ -21,6 +21,7 @@ from fsctl.session.dialstring import (
     carried_caller_number,
     carried_value,
 )
+from fsctl.session.grace import WAITS
 from fsctl.session.headers import REFERRED_BY, merged
 from fsctl.session.outcome import bridge_status, redirect_contacts
 from fsctl.session.request import STALE
@@ -57,6 +58,8 @@ class Dial:
     """Event-UUID of the ``bridge`` that runs for this attempt."""
     then: Callable[[], None] | None = None
     """What begins when the ``bridge`` returns: somebody else is to be called."""
+    asked: bool = False
+    """The party that left has asked for an attended transfer, which has not come to us yet."""
     refusal: SipStatus | None = None
     """The callee's own answer, from its CHANNEL_HANGUP."""
     contacts: list[str] = field(default_factory=list)
@@ -158,6 +161,7 @@ def arming(call: Call, peer: Call, home: str, settings: Settings) -> dict[str, s
         "confirm_blind_transfer": _confirm(call.transfer_mode, settings),
         "force_transfer_context": _context(peer.transfer_mode),
         "force_transfer_dialplan": "XML",
+        **WAITS,
         "fsctl_home": home,
         "fsctl_session": call.session.id,
         "fsctl_scenario": call.session.scenario.name,

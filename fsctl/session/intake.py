@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from fsctl.esl.commands import UuidExists
+from fsctl.esl.commands import UuidExists, UuidSetvar
 from fsctl.esl.events import Event
 from fsctl.session import calling, media, modes, safety
 from fsctl.session.call import Call, CallState
@@ -25,6 +25,8 @@ from fsctl.session.events import (
     Ringing,
     ToneReceived,
 )
+from fsctl.session.grace import LEFT, REPLACES, gave_up, is_needless, left_mark
+from fsctl.session.grace import end as end_grace
 from fsctl.session.joining import joined
 from fsctl.session.legacy import LegacyTransfer, forsaken, succeeded
 from fsctl.session.outcome import hangup_status, returned_by_itself
@@ -38,6 +40,9 @@ if TYPE_CHECKING:
     from fsctl.session.session import Session
 
 log = logging.getLogger(__name__)
+
+_REQUEST_S = 2.0
+"""How long after the end of a call a REFER of its may still be on its way to us."""
 
 STOCK_AFTER_S = 1.0
 """How long after its leg a link asks which of the other legs are still there, and how often."""
@@ -76,6 +81,8 @@ class Intake:
         if call is not None:
             call.sip_call_id = event.variable("sip_call_id") or call.sip_call_id
             call.codecs.learn(event)
+            ip, port = event.variable("sip_network_ip"), event.variable("sip_network_port")
+            call.address = (ip, port) if ip and port else call.address
         return call
 
     def _dial_of(self, outgoing: Call) -> Dial | None:
@@ -136,6 +143,9 @@ class Intake:
         if call is None:
             return
         status = hangup_status(event)
+        tags = {event.variable("sip_from_tag"), event.variable("sip_to_tag")}
+        call.sip_tags = frozenset(tag for tag in tags if tag)
+        self._end_grace(call)
         dial = self._dial_of(call)
         if dial is not None and not dial.answered and dial.waiting.alive:
             dial.note_hangup(event, status)  # told to the scenario when bridge returns
@@ -167,6 +177,23 @@ class Intake:
                 transfer.feed(Stimulus.TRANSFEROR_HANGUP)
             else:
                 transfer.target_failed(call, SipStatus(487))
+
+    def _end_grace(self, left: Call) -> None:
+        """Whoever talked with ``left`` need not wait for a REFER that cannot come."""
+        session = self._session
+        dials = session.dials.values()
+        waiting = (dial.waiting for dial in dials if dial.outgoing is left)
+        partner = left.peer or next(waiting, None)
+        unheard = not left.outgoing and not left.was_connected and not session.board.alone
+        if unheard and left.sip_call_id:
+            session.link.post(*gave_up(left))
+        if partner is None or not partner.alive or session.board.keeps(partner):
+            return
+        if is_needless(session.board, left):
+            session.link.post(end_grace(partner.channel_uuid))
+        elif not session.board.alone:
+            mark = left_mark(left.sip_call_id, left.sip_tags)
+            session.link.post(UuidSetvar(partner.channel_uuid, LEFT, mark))
 
     def _crossing_target_gone(self, call: Call) -> None:
         """A transferee has sent a REFER of its own, and its target is gone before it came to us."""
@@ -236,12 +263,19 @@ class Intake:
         if not dial.answered:
             self._not_reached(dial, event)
         elif returned_by_itself(event):
-            self._talk_over(dial)
+            self._talk_over(dial, event)
         # Any other state: the leg was taken away by a transfer and is somebody else's matter.
 
-    def _talk_over(self, dial: Dial) -> None:
+    def _talk_over(self, dial: Dial, event: Event) -> None:
         """The called party has hung up and the waiting leg is back in our hands."""
         session = self._session
+        if event.variable(REPLACES) and not dial.asked:
+            # A REFER with Replaces is about to be told to us: it may be what moves this leg.
+            dial.asked = True
+            session.after(_REQUEST_S, lambda: self._talk_over(dial, event))
+            return
+        if dial.asked and dial.waiting.partner is not None:
+            return  # it has
         if dial.outgoing.advance(CallState.DISCONNECTED):
             session.emit(Disconnected(session, dial.outgoing, 200, "OK"))
         for transfer in self._open_transfers():
@@ -254,6 +288,8 @@ class Intake:
             return
         if dial.native and dial.waiting.alive:
             self._native_joined()  # the news of their bridge may be late
+        if session.board.keeps(dial.waiting):
+            return  # an attended transfer moves it
         if dial.then is not None and dial.waiting.alive:
             dial.then()
         elif dial.waiting.alive and not session.is_waiting(dial.waiting):

@@ -27,6 +27,7 @@ from fsctl.esl.commands import (
 from fsctl.session import safety
 from fsctl.session.call import Call
 from fsctl.session.dial import arming
+from fsctl.session.grace import REPLACES
 from fsctl.session.request import STALE
 from fsctl.transfer.transfer import Stimulus
 
@@ -45,8 +46,8 @@ def joining(first: Call, second: Call, variables: Mapping[str, str]) -> list[Com
     """Return what joins them; ``variables`` are set on the first leg besides, just before."""
     lent = first.session.lends
     of_first = dict.fromkeys(STALE, "") | {"fsctl_stage": "lent" if lent else "joined"}
-    of_first |= variables
-    commands: list[Command] = []
+    of_first |= {_AFTER: "", REPLACES: "", **variables}
+    commands: list[Command] = [UuidSetvar(second.channel_uuid, _AFTER)]
     if lent:
         of_first |= {_AFTER: _HOME, "uuid_bridge_continue_on_cancel": "true"}
         of_second = (("fsctl_stage", "lent"), (_AFTER, _HOME))

@@ -136,10 +136,12 @@ def execute(call: Call, application: str, argument: str) -> None:
         transfer.entertained = False
 
     def ended(event: Event) -> None:
+        call.application = None
         if returned_by_itself(event):  # else it was picked up: from a queue, or a parking place
             safety.forsaken(session, call, call.uses)
 
     session.executions[event_uuid] = ended
+    call.application = (application, argument)
     commands: list[Command] = [
         UuidBreak(call.channel_uuid, everything=True),
         UuidSetvar(call.channel_uuid, "fsctl_stage", "held"),

@@ -511,6 +511,9 @@ class Session:
         if not call.advance(CallState.DISCONNECTED):
             return
         peer = call.partner
+        call.left_behind = peer or next(
+            (dial.outgoing for dial in self.dials.values() if dial.waiting is call), None
+        )
         for one in (call, peer):
             if one is not None:
                 one.peer = one.joining = None

@@ -17,6 +17,7 @@ from fsctl.log import seldom
 from fsctl.session import entry
 from fsctl.session.attended import arrival
 from fsctl.session.attended.transfer import ATTENDED_CONTEXT, AttendedTransfer
+from fsctl.session.call import Call
 from fsctl.session.clock import Clock, RealClock
 from fsctl.session.dial import LEGACY_CONTEXT, REFER_CONTEXT
 from fsctl.session.joining import RETURN_CONTEXT
@@ -56,6 +57,8 @@ class Switchboard:
         """Those of new sessions; a session that runs keeps its own."""
         self.verbs_used = 0
         """How often handlers have used a verb: where none ever does, the settings decide."""
+        self.alone = False
+        """No other process runs calls of this switch: what we do not know of is not there."""
         self.draining = False
         self._closing = False
         """The time to drain is over: whoever comes is FreeSWITCH's."""
@@ -86,6 +89,10 @@ class Switchboard:
             self.run(Session(self, _new_id(), link), entry.legacy_transfer, link, snapshot)
         else:
             self.run(Session(self, _new_id(), link), entry.new_call, link, snapshot)
+
+    def keeps(self, call: Call) -> bool:
+        """Whether an attended transfer that is open is about to move this party."""
+        return any(attended.keeps(call) for attended in self.attended)
 
     def give_way_to_blind(self, session: Session) -> None:
         """A blind REFER has moved a party of ``session``: attended requests of it are over."""

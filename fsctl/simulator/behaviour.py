@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from fsctl.simulator.dialog import Dialog
 
 
+_SOON_S = 1e-6
+"""In a turn of its own: a phone reacts to a message, it does not act while it is being sent."""
+
+
 @dataclass(frozen=True, slots=True)
 class Behaviour:
     """What a phone does with one incoming call; seconds count from the INVITE.
@@ -54,3 +58,25 @@ class Departure:
     after: Literal["202", "NOTIFY"] = "NOTIFY"
     delay_s: float = 0.0
     dialogs: Sequence[Dialog] = ()
+
+
+class Leaving:
+    """A phone's departures after its REFERs, each once."""
+
+    def __init__(self) -> None:
+        self.departure: Departure | None = None
+        self._asked: set[str] = set()
+
+    def asked(self, dialog: Dialog) -> None:
+        """The phone sends a REFER in this dialog."""
+        self._asked.add(dialog.call_id)
+
+    def heard(self, dialog: Dialog, what: Literal["202", "NOTIFY"]) -> None:
+        """It has the answer to that, or the first report."""
+        leaves = self.departure
+        if leaves is None or leaves.after != what or dialog.call_id not in self._asked:
+            return
+        self._asked.discard(dialog.call_id)
+        for each in leaves.dialogs or tuple(dialog.phone.dialogs):
+            if each.state != "ended":
+                each.phone.hangs_up(leaves.delay_s or _SOON_S, each)

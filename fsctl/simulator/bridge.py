@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from fsctl.simulator.causes import cause_name
@@ -155,7 +156,13 @@ def _part(caller: Channel, peer: Channel) -> None:
     stop_broadcast(peer)
     caller.wake()
     peer.wake()
-    wait_for([peer.signal], lambda: peer.state != "CS_EXCHANGE_MEDIA", caller.switch.clock)
+    _execute_on_post_bridge(caller)
+    # The next bridge of the peer takes some 40 ms to begin there, so that this sees it leave.
+    wait_for(
+        [peer.signal],
+        lambda: peer.state != "CS_EXCHANGE_MEDIA" or peer.bridged_to is not None,
+        caller.switch.clock,
+    )
     if caller.hangup_cause:
         peer.set_variable("bridge_hangup_cause", caller.hangup_cause)
     if peer.hangup_cause:
@@ -167,6 +174,14 @@ def _part(caller: Channel, peer: Channel) -> None:
     elif "redirect" in caller.flags and caller.state == "CS_HIBERNATE":
         # uuid_bridge took it: the bridge itself moves it on.
         caller.set_state("CS_RESET")
+
+
+def _execute_on_post_bridge(channel: Channel) -> None:
+    """The end of ``audio_bridge_thread``: before it is decided what becomes of the leg."""
+    wanted = channel.get_variable("execute_on_post_bridge")
+    if wanted and channel.up:
+        application, *argument = re.split("[ :]", wanted, maxsplit=1)
+        channel.switch.execute(channel, application, *(argument or [""]))
 
 
 def _after_bridge(caller: Channel, peer: Channel) -> None:
@@ -218,6 +233,7 @@ def leave_exchange_media(channel: Channel) -> None:
             _work(channel, other)
     if other is not None:
         end_hold(channel, other)
+    _execute_on_post_bridge(channel)
     if channel.state != "CS_EXCHANGE_MEDIA" or channel.flags & MOVED:
         return
     where = channel.get_variable("transfer_after_bridge")

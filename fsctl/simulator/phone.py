@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from fsctl.simulator.behaviour import Behaviour, Departure, ReferBehaviour
+from fsctl.simulator.behaviour import Behaviour, Departure, Leaving, ReferBehaviour
 from fsctl.simulator.causes import phrase_of
 from fsctl.simulator.deflect import notify_arrived
 from fsctl.simulator.dialog import Dialog
@@ -20,9 +20,6 @@ from fsctl.simulator.sip import SipMessage
 if TYPE_CHECKING:
     from fsctl.simulator.channel import Channel
     from fsctl.simulator.switch import SimulatedSwitch
-
-_SOON_S = 1e-6
-"""In a turn of its own: a phone reacts to a message, it does not act while it is being sent."""
 
 TIMER_B_S = 32.0
 """How long an INVITE without any answer is repeated (RFC 3261 17.1.1.2)."""
@@ -42,8 +39,7 @@ class Phone:
         self._behaviours: list[Behaviour] = [Behaviour()]
         self._of_dialog: dict[str, Behaviour] = {}
         self._refer = ReferBehaviour()
-        self._departure: Departure | None = None
-        self._leaving: set[str] = set()
+        self._leaving = Leaving()
         self.registered = True
         self.heard_digits = ""
 
@@ -120,7 +116,7 @@ class Phone:
 
     def leaves_after_refer(self, departure: Departure | None) -> Phone:
         """Hang up by itself once its REFER has come so far; None: wait to be told."""
-        self._departure = departure
+        self._leaving.departure = departure
         return self
 
     # -- what it does --------------------------------------------------------------------------
@@ -173,9 +169,9 @@ class Phone:
         by = (("Referred-By", referred_by),) if referred_by is not None else ()
         cseq = chosen.next_cseq()
         chosen.sent("REFER", (("Refer-To", to), *by, ("CSeq", f"{cseq} REFER"), *headers))
-        self._leaving.add(chosen.call_id)
+        self._leaving.asked(chosen)
         self.switch.refer_arrived(chosen, cseq, to, referred_by)
-        self._leave(chosen, "202")
+        self._leaving.heard(chosen, "202")
 
     def hangs_up(self, after_s: float = 0.0, dialog: Dialog | None = None) -> None:
         """End its live call: BYE when answered, else CANCEL, or 486 for one it was called with."""
@@ -305,19 +301,9 @@ class Phone:
 
     def notified(self, dialog: Dialog) -> None:
         """The switch has sent a NOTIFY, and the phone has answered it."""
-        self._leave(dialog, "NOTIFY")
+        self._leaving.heard(dialog, "NOTIFY")
 
     # -- inside --------------------------------------------------------------------------------
-
-    def _leave(self, dialog: Dialog, event: str) -> None:
-        """BYE after a REFER, once, when the phone is one that does that."""
-        leaves = self._departure
-        if leaves is None or leaves.after != event or dialog.call_id not in self._leaving:
-            return
-        self._leaving.discard(dialog.call_id)
-        for each in leaves.dialogs or tuple(self.dialogs):
-            if each.state != "ended":
-                each.phone.hangs_up(leaves.delay_s or _SOON_S, each)
 
     def _seen(self, direction: str, method: str) -> list[SipMessage]:
         return [m for m in self.messages if m.direction == direction and m.method == method]

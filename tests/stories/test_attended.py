@@ -436,21 +436,44 @@ def test_somebody_leaves_just_before_the_join(world: World, who: str) -> None:
 
 
 @BY
-@pytest.mark.parametrize("who", ["transferor", "transferee"])
-def test_somebody_leaves_while_the_target_rings(world: World, by: str, who: str) -> None:
+def test_the_transferee_leaves_while_the_target_rings(world: World, by: str) -> None:
     """Their call is over; the second one goes on as an ordinary call."""
     world.serve(scenario=ACCEPTS)
     transferor, transferee, line, carol = ringing(world, by)
     refer(world, transferor, line)
     world.wait_told(asked(transferor, transferee))
-    leaving, left = (transferor, transferee)[:: 1 if who == "transferor" else -1]
-    leaving.hangs_up()
-    left.wait_over()
+    transferee.hangs_up()
+    transferor.wait_over()
     world.wait_told(f"failed {transferor.number} 403")
     carol.answer_now()
     line.wait_talking()
     assert hear_each_other(line, carol)
     assert "SIP/2.0 200 OK" not in transferor.notifies
+
+
+@BY
+@pytest.mark.parametrize("answers", [True, False], ids=["answers", "busy"])
+def test_the_transferor_leaves_while_the_target_rings(
+    world: World, by: str, answers: bool
+) -> None:
+    """Its transferee waits for the target, and hears it ring."""
+    world.serve(scenario=ACCEPTS)
+    transferor, transferee, line, carol = ringing(world, by)
+    refer(world, transferor, line)
+    world.wait_told(asked(transferor, transferee))
+    transferor.hangs_up()
+    assert transferee.hears_ringback()
+    if not answers:
+        carol.refuse_now(486, "Busy Here")
+        world.wait_told(f"failed {transferor.number} 486")
+        transferee.wait_over()
+        return
+    carol.answer_now()
+    assert hear_each_other(transferee, carol)
+    line.wait_over()
+    world.wait_told(f"complete {transferor.number} transferor")
+    assert hear_each_other(transferee, carol)
+    assert not transferor.notifies
 
 
 @BY

@@ -13,7 +13,9 @@ from fsctl.session.attended.elsewhere import guest, is_ours
 from fsctl.session.attended.transfer import AttendedTransfer, reject
 from fsctl.session.call import Call
 from fsctl.session.events import Resumed
+from fsctl.session.record import conclude
 from fsctl.session.session import Session
+from fsctl.sip.status import SipStatus
 
 if TYPE_CHECKING:
     from fsctl.session.switchboard import Switchboard
@@ -38,7 +40,13 @@ def arrive(board: Switchboard, link: Connection, snapshot: Event) -> None:
         t.transferor in found or t.transferee in found for t in board.attended
     ):
         log.info("%s: these two are in an attended transfer already: refused", found[0].session.id)
-        reject(link)
+        if reject(link):
+            transferor, transferee = found
+            refused = SipStatus(403)
+            transferor.session.post(
+                lambda: conclude("attended", transferor, transferee, None, "failed", refused)
+            )
+        link.wait_closed()
     elif found is not None:
         found[0].session.post(_transfer(board, *found, link, snapshot).begin)
         link.wait_closed()

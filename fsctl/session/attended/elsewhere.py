@@ -11,9 +11,10 @@ import json
 import logging
 from collections.abc import Sequence
 
-from fsctl.esl.commands import Filter, ShowChannels, UuidGetvar
+from fsctl.esl.commands import Filter, GlobalGetvar, ShowChannels, UuidGetvar
 from fsctl.esl.connection import Connection
 from fsctl.session.call import Call, CallState
+from fsctl.session.grace import LEFT, gave_up_name, left_mark
 from fsctl.session.request import value_of
 from fsctl.session.session import Session
 from fsctl.sip.refer import Replaces
@@ -41,7 +42,9 @@ def find_elsewhere(
         ),
         None,
     )
-    if replaced is None or not _is_named(link, replaced, named):
+    if replaced is None:
+        return _left_behind(session, link, channels, named)
+    if not _is_named(link, replaced, named):
         return None
     partner = _of(link, replaced, "signal_bond") or _of(link, replaced, "originate_signal_bond")
     made = guest(session, link, replaced)
@@ -50,6 +53,31 @@ def find_elsewhere(
         made.peer, target.peer = target, made
     log.info("%s: the dialog to replace is another worker's: %s", session.id, made)
     return made, target
+
+
+def _left_behind(
+    session: Session, link: Connection, channels: Sequence[str], named: Replaces
+) -> tuple[Call, Call | None] | None:
+    """The replaced leg has hung up, and another worker has noted on its partner which it was."""
+    wanted = left_mark(named.call_id, {named.from_tag, named.to_tag})
+    marks = zip(channels, _ask(link, channels, LEFT), strict=True)
+    left = next((uuid for uuid, mark in marks if mark == wanted), None)
+    target = None if left is None else guest(session, link, left)
+    if target is None:
+        mark = link.send(GlobalGetvar(gave_up_name(named.call_id))).text.strip()
+        if mark != left_mark("", {named.from_tag, named.to_tag}):
+            return None
+    gone = Call(
+        session,
+        f"gone-{named.call_id}",
+        number="",
+        display_name="",
+        transfer_mode=session.settings.transfer.mode,
+        state=CallState.DISCONNECTED,
+    )
+    gone.was_connected, gone.left_behind = target is not None, target
+    log.info("%s: the dialog to replace was another worker's: it has left %s", session.id, target)
+    return gone, target
 
 
 def guest(session: Session, link: Connection, channel: str) -> Call:

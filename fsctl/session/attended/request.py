@@ -39,6 +39,24 @@ class AttendedRequest:
     guests: tuple[Call, ...] = ()
     """Those of them that another worker has: in our session until all is decided."""
 
+    is_own: bool = False
+    """It names the very dialog in which the REFER was sent, or that of its partner."""
+
+    @property
+    def is_known(self) -> bool:
+        """The dialog to replace is, or was a moment ago, one of our calls."""
+        return self.replaced is not None
+
+    @property
+    def is_given_up(self) -> bool:
+        """The transferor has taken its call to the target back before that was answered."""
+        replaced, target = self.replaced, self.target
+        return (
+            target is None
+            and replaced is not None
+            and not (replaced.alive or replaced.was_connected)
+        )
+
 
 def read_attended(
     board: Switchboard, link: Connection, transferor: Call, transferee: Call
@@ -60,9 +78,10 @@ def read_attended(
     if replaced is None and (found := find_elsewhere(transferor.session, link, named)):
         replaced, target = found
         guests = (replaced, target) if target else (replaced,)
-    if {replaced, target} & {transferor, transferee}:
-        replaced = target = None  # the very dialog in which the REFER was sent
-    return AttendedRequest(parsed, headers, replaced, target, guests)
+    own = bool({replaced, target} & {transferor, transferee})
+    if own:
+        replaced = target = None
+    return AttendedRequest(parsed, headers, replaced, target, guests, own)
 
 
 def calling_anew(
@@ -118,13 +137,15 @@ def _find(board: Switchboard, link: Connection, named: Replaces) -> Call | None:
     """The leg of ours whose dialog it is (RFC 3891 section 3): Call-ID and both tags."""
     for session in board.sessions.values():
         for call in session.calls.values():
-            if call.alive and call.sip_call_id == named.call_id:
+            if call.sip_call_id == named.call_id and (call.alive or call.left_behind is not None):
                 return call if _has_tags(link, call, named) else None
     return None
 
 
 def _has_tags(link: Connection, call: Call, named: Replaces) -> bool:
     """The tags are the proof that the phone takes part in the dialog. FreeSWITCH asks for none."""
+    if not call.alive:
+        return bool(call.sip_tags) and call.sip_tags <= {named.from_tag, named.to_tag}
     names = ("sip_from_tag", "sip_to_tag")
     replies = link.send_all([UuidGetvar(call.channel_uuid, name) for name in names])
     known = {value_of(reply.text) for reply in replies} - {None}
@@ -132,7 +153,8 @@ def _has_tags(link: Connection, call: Call, named: Replaces) -> bool:
 
 
 def _partner(call: Call) -> Call | None:
-    if call.peer is not None and call.peer.alive:
-        return call.peer
+    for partner in (call.peer, call.left_behind):
+        if partner is not None and partner.alive:
+            return partner
     dials = call.session.dials.values()
     return next((dial.outgoing for dial in dials if dial.waiting is call), None)

@@ -11,7 +11,7 @@ the b-leg carries the target's uuid: when we die, its dialplan joins the two (``
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -33,15 +33,23 @@ from fsctl.esl.commands import (
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.esl.farewell import let_go
-from fsctl.session.attended.request import calling_anew, read_attended, refuse_moved
+from fsctl.session.attended.request import (
+    AttendedRequest,
+    calling_anew,
+    read_attended,
+    refuse_moved,
+)
 from fsctl.session.call import Call
 from fsctl.session.dial import Dial, arming
 from fsctl.session.dialstring import DialStringError
 from fsctl.session.events import AttendedTransferRequested
+from fsctl.session.grace import REPLACES, relax, secure
 from fsctl.session.headers import REFERRED_BY
 from fsctl.session.joining import joining
+from fsctl.session.outcome import hangup_status
 from fsctl.session.record import Outcome, conclude
 from fsctl.session.request import value_of
+from fsctl.session.rescue import RESCUE_CONTEXT
 from fsctl.session.routing import NoRoute
 from fsctl.sip.refer import ReferTo
 from fsctl.sip.status import SipStatus
@@ -82,6 +90,20 @@ class State(Enum):
 
 
 _OPEN = (State.REQUESTED, State.WAITING, State.CALLING)
+_BEFORE_JOIN = (*_OPEN, State.ANSWERED, State.BRIDGED, State.COMING_HOME)
+
+KEPT = "kept"
+"""The extension in which a target waits whose old bridge is over, until it is joined."""
+
+SEEK_S = 1.5
+SEEK_PAUSES_S = (0.05, 0.25)
+"""How long the dialog to replace is looked for, after which pause first, and then."""
+
+NEWS_S = 0.5
+"""How much later than FreeSWITCH we may hear that the transferor has left."""
+
+_ROUNDS = 15
+"""So many rings, for FreeSWITCH's own sake: it goes on with them when we die."""
 
 
 def reject(link: Connection) -> bool:
@@ -123,6 +145,20 @@ class AttendedTransfer:
         self.when_refused: Callable[[], None] = lambda: None
         """What follows when everybody talks on."""
         self._timer: Timer | None = None
+        self._application: tuple[str, str] | None = None
+        """What the transferor's second leg is in, instead of talking with a party."""
+        self._target_status: SipStatus | None = None
+        """Why the target did not answer, or has left."""
+        self._request_headers: Mapping[str, str] = {}
+        self._given_up = False
+        """The transferor had taken its call to the target back before we heard of its REFER."""
+        self._waits_for_news = False
+        self._sent_for = False
+        """The transferor has left the transferee behind, which comes to us by a link of its own."""
+        self._home = False
+        """It has come."""
+        self._target_kept = False
+        """The transferor has left the target behind, which waits in the dialplan."""
 
     # -- the request --------------------------------------------------------------------------
 
@@ -131,16 +167,41 @@ class AttendedTransfer:
         if self.state is not State.REQUESTED:
             return  # a blind REFER has overtaken it
         self._link.on_lost = lambda: self.session.post(self._loopback_gone)
+        self.session.link.post(secure(self.transferee.channel_uuid))
+        self._seek(0.0)
+
+    def _seek(self, waited_s: float) -> None:
+        """Find the dialog to replace; FreeSWITCH's list of channels lags behind, and so do events.
+
+        A dialog that ends at this moment has no tags any more, but those in its last event.
+        """
+        if self.state is not State.REQUESTED:
+            return
         try:
             request = read_attended(self._board, self._link, self.transferor, self.transferee)
         except (LinkError, ChannelGone, UriError) as error:
             log.warning("%s: attended transfer refused: %s", self.session.id, error)
             self._fail()
             return
+        self._request_headers = request.headers
+        if request.is_known or request.is_own or waited_s >= SEEK_S:
+            self._ask(request)
+        else:
+            pause_s = SEEK_PAUSES_S[waited_s > 0]
+            self.session.after(pause_s, lambda: self._seek(waited_s + pause_s))
+        self._look()
+
+    def _ask(self, request: AttendedRequest) -> None:
+        """Ask the scenario; without a handler, accept what can be done."""
         self.replaced, self.target = request.replaced, request.target
         self._guests = request.guests
         self._refer_to = request.refer_to
         self._referred_by = request.headers.get(REFERRED_BY)
+        self._given_up = request.is_given_up
+        if self.replaced is not None and self.target is None:
+            self._application = self.replaced.application
+        if self.target is not None:
+            self.session.link.post(secure(self.target.channel_uuid))
         self._deadline(self.session.settings.transfer.decision_timeout_s, self._undecided)
         event = AttendedTransferRequested(
             self.session,
@@ -154,7 +215,7 @@ class AttendedTransfer:
         )
         if self.session.handled(event):
             self.session.emit(event, failed=lambda _: self._handler_failed())
-        elif self.target is not None:
+        elif self.target is not None or self._given_up or self._application:
             self.accept()
         else:
             log.warning(
@@ -175,11 +236,17 @@ class AttendedTransfer:
         Raises ValueError when the dialog to replace is not one of our calls, or all is decided.
         """
         self._check_undecided()
-        if self.replaced is None or self.target is None:
+        joinable = self.target is not None or self._given_up or self._application
+        if self.replaced is None or not joinable:
             raise ValueError("the REFER replaces a dialog that is no call of ours")
         self._move(State.WAITING)
         self._deadline(FREESWITCH_WAITS_S, self._undecided)
-        self._look()
+        if self._given_up:
+            self._call_anew()
+        elif self._application:
+            self._answer()
+        else:
+            self._look()
 
     def refuse(self) -> None:
         """Refuse with 403, the only failure that FreeSWITCH reports here; everybody talks on.
@@ -206,6 +273,9 @@ class AttendedTransfer:
 
     def note(self, event: Event) -> None:
         """An event of some session; called by its greenlet, for every transfer that is open."""
+        target = self.target
+        if event.name == "CHANNEL_HANGUP" and target and event.channel_uuid == target.channel_uuid:
+            self._target_status = hangup_status(event)
         if event.name == "CHANNEL_BRIDGE":
             pair = {event.get("Bridge-A-Unique-ID"), event.get("Bridge-B-Unique-ID")}
             self.session.post(lambda: self._bridged(pair))
@@ -217,29 +287,70 @@ class AttendedTransfer:
 
     def _is_cancel(self, event: Event) -> bool:
         """The transferor's phone takes back its own call to the target that rings."""
+        legs = [call.channel_uuid for call in (self.replaced, self.target) if call is not None]
         return (
-            self.replaced is not None
-            and event.name == "CHANNEL_HANGUP"
-            and event.channel_uuid == self.replaced.channel_uuid
+            event.name == "CHANNEL_HANGUP"
+            and event.channel_uuid in legs
             and event.get("Hangup-Cause") == "ORIGINATOR_CANCEL"
         )
 
     def _look(self) -> None:
         """See what the calls have come to, in all sessions that they belong to."""
         target, there = self.target, self.transferee.alive
+        self._keep()
         match self.state:
             case State.BRIDGED | State.COMING_HOME | State.JOINING:
                 if not there or target is None or not target.alive:
                     self._broken()
             case State.ANSWERED if not there:
                 self._fail()
-            case State.REQUESTED | State.CALLING if not there or not self.transferor.alive:
+            case State.REQUESTED | State.CALLING if not there:
                 self._fail()
-            case State.WAITING if target is not None:
-                if not there or not self.transferor.alive or not target.alive:
-                    self._fail()
-                elif target.connected and target.peer is self.replaced:
-                    self._answer()
+            case State.WAITING if not there or (target is not None and not target.alive):
+                self._fail(self._target_status if there else None)
+            case State.WAITING if target is not None and self._talks_with_replaced(target):
+                self._answer()
+
+    def _talks_with_replaced(self, target: Call) -> bool:
+        replaced = self.replaced
+        left = replaced is not None and replaced.left_behind is target
+        return target.connected and replaced is not None and (target.peer is replaced or left)
+
+    def keeps(self, call: Call) -> bool:
+        """Whether ``call`` is about to be moved: that its old call ends is not its end."""
+        return call is self.transferee or call is self.target
+
+    def _keep(self) -> None:
+        """See to those whom the transferor has left: their bridges are over (fsctl.session.grace).
+
+        The transferee comes to us, if it has to wait; the target waits in the dialplan.
+        """
+        left = not self.transferor.alive and self.transferee.alive
+        if left and self.state in _OPEN and not self._sent_for:
+            self._send_for()
+        replaced, target = self.replaced, self.target
+        left = replaced is not None and not replaced.alive
+        if not left or self._target_kept or self.state not in _BEFORE_JOIN:
+            return
+        if target is not None and target.connected:
+            self._target_kept = True
+            self.session.link.send(UuidTransfer(target.channel_uuid, KEPT, RESCUE_CONTEXT))
+
+    def _send_for(self) -> None:
+        self._sent_for = True
+        log.info(
+            "%s: %s has left its transferee behind: it comes to us",
+            self.session.id,
+            self.transferor,
+        )
+        self._set_dials_aside()
+        uuid = self.transferee.channel_uuid
+        self.session.link.send_all(
+            [
+                UuidSetvarMulti(uuid, (("fsctl_home", self._board.home), (JOIN_VARIABLE, ""))),
+                UuidTransfer(uuid, "attended", ATTENDED_CONTEXT),
+            ]
+        )
 
     def _call_anew(self) -> None:
         """Call the target for the transferee, as a blind transfer would."""
@@ -274,30 +385,54 @@ class AttendedTransfer:
             self._answer()
             return
         assert self.target is not None
-        self.session.gone(self.target, _FORBIDDEN)
+        status = self._target_status or _FORBIDDEN
+        self.session.gone(self.target, status)
         if self.state is State.CALLING:
-            self._fail()
+            self._fail(status)
 
     def _answer(self) -> None:
         """Have FreeSWITCH bridge the transferee with the loopback, report 200 and free the other.
 
         The target's uuid goes first: from now on our death must not leave the transferee alone.
         """
-        assert self.target is not None
         self._set_dials_aside()
+        if not self.transferor.alive:
+            self._join_alone()
+            return
         self._move(State.ANSWERED)
         self._deadline(STEP_TIMEOUT_S, self._unbridged)
         loopback = self._link.channel_uuid or ""
-        self._command(
-            UuidSetvar(loopback, JOIN_VARIABLE, self.target.channel_uuid), Execute("answer")
-        )
+        commands: list[Command] = [secure(self.transferee.channel_uuid)]
+        if self.target is not None:
+            target = self.target.channel_uuid
+            commands += [secure(target), UuidSetvar(loopback, JOIN_VARIABLE, target)]
+        self._command(*commands, Execute("answer"))
+
+    def _join_alone(self) -> None:
+        """The transferor has left: nobody is to be told, and FreeSWITCH would join nobody."""
+        reject(self._link)
+        if self._home:
+            self._join()
+        elif self._sent_for:
+            self._move(State.COMING_HOME)
+            self._deadline(STEP_TIMEOUT_S, self._broken)
+        else:
+            self._fetch()
 
     def _unbridged(self) -> None:
-        """FreeSWITCH has not told that it bridged them: has it?"""
+        """FreeSWITCH has not told that it bridged them: has it?
+
+        It does not when the transferor is gone by then; of which we may hear later.
+        """
         transferee = self.transferee.channel_uuid
         asked = self.session.link.send(UuidGetvar(transferee, "last_bridge_to"))
         if value_of(asked.text) == self._other_half:
             self._bridged({transferee, self._other_half})
+        elif not self.transferor.alive and self.transferee.alive:
+            self._join_alone()
+        elif self._link.closed and not self._waits_for_news:
+            self._waits_for_news = True
+            self._deadline(NEWS_S, self._unbridged)
         else:
             self._fail()
 
@@ -306,7 +441,7 @@ class AttendedTransfer:
         if self.state is State.ANSWERED and pair == {transferee, self._other_half}:
             self._move(State.BRIDGED)
             self._deadline(STEP_TIMEOUT_S, self._broken)
-            if self.session.link_leg == transferee:
+            if self.session.link_leg == transferee and not self._application:
                 self._join()
             else:
                 self._fetch()
@@ -315,29 +450,45 @@ class AttendedTransfer:
 
     def _fetch(self) -> None:
         """The session's link is the transferor's, which leaves: the transferee opens one itself."""
-        assert self.target is not None
         self._move(State.COMING_HOME)
         self._deadline(STEP_TIMEOUT_S, self._broken)
-        transferee = self.transferee.channel_uuid
+        transferee, target = self.transferee.channel_uuid, self.target
+        joined = (JOIN_VARIABLE, target.channel_uuid if target is not None else "")
         self._command(
-            UuidSetvar(transferee, JOIN_VARIABLE, self.target.channel_uuid),
+            UuidSetvarMulti(transferee, (("fsctl_home", self._board.home), joined)),
             UuidTransfer(transferee, "attended", ATTENDED_CONTEXT),
         )
 
     def awaits_home(self, channel: str) -> bool:
         """Whether this channel is the transferee that has been sent for."""
-        return self.state is State.COMING_HOME and channel == self.transferee.channel_uuid
+        comes = self.state is State.COMING_HOME or (self._sent_for and not self._home)
+        return comes and channel == self.transferee.channel_uuid
 
     def came_home(self, link: Connection) -> None:
         """The transferee has opened ``link``: it is the session's from now on."""
         self.session.take_link(link, self.transferee.channel_uuid)
         self.session.settle_link()
+        self.transferee.held = self._home = True
         if self.state is State.COMING_HOME:
             self._join()
+        elif self.state in (State.WAITING, State.CALLING):
+            self._ringback()
+        self._look()
+
+    def _ringback(self) -> None:
+        """The transferee hears that the target rings, as long as FreeSWITCH lets it."""
+        sound = self.session.settings.transfer.ringback
+        if sound.startswith("%"):
+            rounds = f"tone_stream://{sound};loops={_ROUNDS}"
+            self.session.link.send(
+                Execute("playback", rounds, channel_uuid=self.transferee.channel_uuid)
+            )
 
     def _join(self) -> None:
         """Join transferee and target, as calls of one session that may both transfer on."""
-        assert self.target is not None
+        if self.target is None:
+            self._hand_to_application()
+            return
         self._move(State.JOINING)
         self._deadline(STEP_TIMEOUT_S, self._broken)
         session, transferee, target = self.session, self.transferee, self.target
@@ -356,6 +507,25 @@ class AttendedTransfer:
         ]
         if not session.link.send_all(commands)[-1].ok:
             self._broken()
+
+    def _hand_to_application(self) -> None:
+        """The transferee takes the transferor's place in a conference, a queue, a parking place."""
+        assert self.replaced is not None and self._application is not None
+        replaced, session = self.replaced, self.session
+        self._end(State.SUCCEEDED)
+        application, argument = self._application
+        self.transferor.peer = self.transferee.peer = None
+        session.link.send_all(
+            [
+                self._release(),
+                UuidSetvar(self.transferee.channel_uuid, REPLACES),
+                UuidKill(self._link.channel_uuid or ""),
+                # A parking place is free, and a queue shorter, when it has left.
+                UuidKill(replaced.channel_uuid, "ATTENDED_TRANSFER"),
+            ]
+        )
+        self.transferee.execute(application, argument)
+        self._conclude("succeeded", SipStatus(200))
 
     def _take_over(self, call: Call) -> None:
         """Make ``call`` one of our session's, with its handlers and all."""
@@ -410,10 +580,10 @@ class AttendedTransfer:
         """
         if self.state is State.ANSWERED:
             self._unbridged()
-        elif self.state in _OPEN:
+        elif self.state in _OPEN and self.transferor.alive:
             self._fail()
 
-    def _fail(self) -> None:
+    def _fail(self, status: SipStatus | None = None) -> None:
         """Refuse; whatever was said, nobody has been moved yet."""
         calling = self.state is State.CALLING
         self._end(State.FAILED)
@@ -424,10 +594,25 @@ class AttendedTransfer:
         session.dials.update(self._set_aside)
         for event in self._put_off:
             session.hear(event)
-        if self._set_aside and self.transferee.alive and not self.transferor.alive:
-            session.link.send(UuidKill(self.transferee.channel_uuid))  # their call is over
-        self._conclude("failed", _FORBIDDEN)
+        self._let_be()
+        self._conclude("failed", status or _FORBIDDEN)
         self.when_refused()
+
+    def _let_be(self) -> None:
+        """Who still has its partner talks on; whom the transferor has left is hung up."""
+        commands: list[Command] = []
+        target = self.target if self.target is not None and self.target.connected else None
+        for call, partner in ((self.transferee, self.transferor), (target, self.replaced)):
+            if call is None or not call.alive:
+                continue
+            if partner is not None and partner.alive:
+                commands += relax(call.channel_uuid)
+            else:
+                commands.append(UuidKill(call.channel_uuid, "NORMAL_CLEARING"))
+        try:
+            self.session.link.send_all(commands)
+        except (LinkError, ChannelGone) as error:
+            log.info("%s: attended transfer: %s", self.session.id, error)
 
     def _broken(self) -> None:
         """Success has been reported, and one of the two is not there any more: the call is over."""
