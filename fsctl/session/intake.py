@@ -184,9 +184,10 @@ class Intake:
         dials = session.dials.values()
         waiting = (dial.waiting for dial in dials if dial.outgoing is left)
         partner = left.peer or next(waiting, None)
-        unheard = not left.outgoing and not left.was_connected and not session.board.alone
-        if unheard and left.sip_call_id:
-            session.link.post(*gave_up(left))
+        if left.sip_call_id and not left.outgoing and not left.was_connected:
+            session.board.note_given_up(left)
+            if not session.board.alone:
+                session.link.post(*gave_up(left))
         if partner is None or not partner.alive or session.board.keeps(partner):
             return
         if is_needless(session.board, left):

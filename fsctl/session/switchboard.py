@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import OrderedDict
 from collections.abc import Callable
 from uuid import uuid4
 
@@ -28,6 +29,8 @@ from fsctl.session.session import Session
 from fsctl.settings import Settings
 
 log = logging.getLogger(__name__)
+
+_REMEMBERED = 64
 
 
 class Switchboard:
@@ -57,6 +60,8 @@ class Switchboard:
         """Those of new sessions; a session that runs keeps its own."""
         self.verbs_used = 0
         """How often handlers have used a verb: where none ever does, the settings decide."""
+        self.gave_up: OrderedDict[str, Call] = OrderedDict()
+        """The last callers that have left unanswered, by Call-ID: perhaps for a REFER of theirs."""
         self.alone = False
         """No other process runs calls of this switch: what we do not know of is not there."""
         self.draining = False
@@ -93,6 +98,12 @@ class Switchboard:
     def keeps(self, call: Call) -> bool:
         """Whether an attended transfer that is open is about to move this party."""
         return any(attended.keeps(call) for attended in self.attended)
+
+    def note_given_up(self, call: Call) -> None:
+        """A caller has left before anybody answered; its session may be over in a moment."""
+        self.gave_up[call.sip_call_id] = call
+        while len(self.gave_up) > _REMEMBERED:
+            self.gave_up.popitem(last=False)
 
     def give_way_to_blind(self, session: Session) -> None:
         """A blind REFER has moved a party of ``session``: attended requests of it are over."""

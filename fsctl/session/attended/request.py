@@ -139,7 +139,8 @@ def _find(board: Switchboard, link: Connection, named: Replaces) -> Call | None:
         for call in session.calls.values():
             if call.sip_call_id == named.call_id and (call.alive or call.left_behind is not None):
                 return call if _has_tags(link, call, named) else None
-    return None
+    gone = board.gave_up.get(named.call_id)
+    return gone if gone is not None and _has_tags(link, gone, named) else None
 
 
 def _has_tags(link: Connection, call: Call, named: Replaces) -> bool:

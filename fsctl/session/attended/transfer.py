@@ -329,10 +329,10 @@ class AttendedTransfer:
         if left and self.state in _OPEN and not self._sent_for:
             self._send_for()
         replaced, target = self.replaced, self.target
-        left = replaced is not None and not replaced.alive
-        if not left or self._target_kept or self.state not in _BEFORE_JOIN:
+        if replaced is None or replaced.alive or target is None or not target.connected:
             return
-        if target is not None and target.connected:
+        left = replaced.left_behind is target  # else it has been called anew
+        if left and self.state in _BEFORE_JOIN and not self._target_kept:
             self._target_kept = True
             self.session.link.send(UuidTransfer(target.channel_uuid, KEPT, RESCUE_CONTEXT))
 
@@ -357,6 +357,7 @@ class AttendedTransfer:
         if self.state is not State.WAITING or self._refer_to is None:
             return
         self._move(State.CALLING)
+        self._target_status = None
         session = self.session
         try:
             target, originate = calling_anew(
@@ -375,16 +376,16 @@ class AttendedTransfer:
     def _note_result(self, event: Event) -> None:
         """The target has answered, or will not (called by the link: it may not wait)."""
         if event.name == "BACKGROUND_JOB":
-            answered = event.body.startswith(b"+OK")
-            self.session.post(lambda: self._called(answered))
+            self.session.post(lambda: self._called(event.body.decode("utf-8", "replace").strip()))
 
-    def _called(self, answered: bool) -> None:
+    def _called(self, result: str) -> None:
         if self.state is not State.CALLING:
             return
-        if answered:
+        if result.startswith("+OK"):
             self._answer()
             return
         assert self.target is not None
+        log.info("%s: %s has not answered: %s", self.session.id, self.target, result)
         status = self._target_status or _FORBIDDEN
         self.session.gone(self.target, status)
         if self.state is State.CALLING:
