@@ -73,6 +73,7 @@ FREESWITCH_WAITS_S = 60.0
 
 _FORBIDDEN = SipStatus(403)
 _BROKEN = SipStatus(503)
+_CANCELLED = 487
 
 
 class State(Enum):
@@ -306,10 +307,25 @@ class AttendedTransfer:
                 self._fail()
             case State.REQUESTED | State.CALLING if not there:
                 self._fail()
-            case State.WAITING if not there or (target is not None and not target.alive):
-                self._fail(self._target_status if there else None)
+            case State.WAITING if not there:
+                self._fail()
+            case State.WAITING if target is not None and not target.alive:
+                self._target_gone(target)
             case State.WAITING if target is not None and self._talks_with_replaced(target):
                 self._answer()
+
+    def _target_gone(self, target: Call) -> None:
+        """It has refused, or left; or its caller has given up, of which we may hear later."""
+        replaced, status = self.replaced, self._target_status
+        if target.was_connected:
+            self._fail(status)
+        elif replaced is not None and not replaced.alive and not replaced.was_connected:
+            self._call_anew()
+        elif status is not None and status.code != _CANCELLED:
+            self._fail(status)
+        elif not self._waits_for_news:
+            self._waits_for_news = True
+            self._deadline(NEWS_S, lambda: self._fail(self._target_status))
 
     def _talks_with_replaced(self, target: Call) -> bool:
         replaced = self.replaced
@@ -357,7 +373,8 @@ class AttendedTransfer:
         if self.state is not State.WAITING or self._refer_to is None:
             return
         self._move(State.CALLING)
-        self._target_status = None
+        self._deadline(FREESWITCH_WAITS_S, self._undecided)
+        self._target_status, self._waits_for_news = None, False
         session = self.session
         try:
             target, originate = calling_anew(
