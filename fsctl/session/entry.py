@@ -135,6 +135,7 @@ def returned(session: Session, link: Connection, snapshot: Event) -> None:
         let_go(link)
         return
     session.hold_link(link, call.channel_uuid)
+    call.codecs.learn(snapshot)
     session.came_back(call)
 
 

@@ -38,6 +38,8 @@ RETURN_CONTEXT = "fsctl_return"
 RETURNING = "fsctl_return"
 """The extension under which a leg comes back to us, in a context of its own."""
 
+_FETCH_S = 1.0
+"""A leg whose join has failed comes back by itself by then, if it does."""
 _HOME = f"{RETURNING}:XML:{RETURN_CONTEXT}"
 _AFTER = "transfer_after_bridge"
 
@@ -136,6 +138,24 @@ def part(session: Session, one: Call, other: Call) -> None:
         call.sent_for = True
     command = UuidTransfer(one.channel_uuid, RETURNING, RETURN_CONTEXT, leg="both")
     session.link.send(command).raise_for_error()
+
+
+def fetch_left(session: Session, call: Call) -> None:
+    """The one that ``call`` was being joined with has gone: nothing ends that for it.
+
+    FreeSWITCH keeps the second of the two in CS_RESET for as long as the first, which alone goes on
+    from there, does not come (switch_ivr_bridge.c, ``uuid_bridge_on_reset``). So it is sent home,
+    unless it has come by itself, or is used.
+    """
+    uses = call.uses
+
+    def fetch() -> None:
+        alone = call.alive and not call.held and call.partner is None and call.uses == uses
+        if alone and session.transfers.moving(call) is None:
+            command = UuidTransfer(call.channel_uuid, RETURNING, RETURN_CONTEXT)
+            session.link.send(command).raise_for_error()
+
+    session.after(_FETCH_S, fetch)
 
 
 @contextmanager

@@ -510,7 +510,7 @@ class Session:
         """``call`` has hung up; told once."""
         if not call.advance(CallState.DISCONNECTED):
             return
-        peer = call.partner
+        peer, was_joining = call.partner, call.joining is not None
         call.left_behind = peer or next(
             (dial.outgoing for dial in self.dials.values() if dial.waiting is call), None
         )
@@ -525,6 +525,8 @@ class Session:
             # The news may be late: a transferee that has come back from its target is alone.
             if transfer is None or (transfer.has_joined and peer.held):
                 safety.forsaken(self, peer, uses)
+                if was_joining:
+                    joining.fetch_left(self, peer)
 
     def came_back(self, call: Call) -> None:
         """A leg that was lent to a bridge, or called, is in our hands."""

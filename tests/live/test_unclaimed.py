@@ -11,7 +11,7 @@ from contextlib import suppress
 
 import pytest
 
-from tests.live.lab import Refuse
+from tests.live.lab import Refuse, Ring
 from tests.live.lab.party import UNDECIDED, hear_each_other, sections, talking
 from tests.live.lab.ports import free_port
 
@@ -160,6 +160,26 @@ def test_a_transfer_that_its_worker_does_not_claim_goes_to_another(controller, p
     assert hear_each_other(alice, carol)
     bob.wait_over()
     os.kill(pid, signal.SIGCONT)
+
+
+def test_a_worker_that_wakes_up_late_lets_go_of_what_was_sent_on(controller, phones, switch):
+    own = {"log_level": "debug", "workers": 2, "hang_timeout_s": 60}
+    served = controller({**sections(switch, ring_timeout_s=20), "server": own})
+    alice, bob = talking(phones)
+    carol = phones.callee("1002", [Ring()])
+    (home,) = {switch.variable(row["uuid"], "fsctl_home") for row in switch.channels()}
+    pid = served.homes()[home]
+    os.kill(pid, signal.SIGSTOP)
+    bob.refer(f"<{switch.uri('1002')}>")
+    carol.wait_received("INVITE", timeout_s=2 * CLAIM_S)
+    os.kill(pid, signal.SIGCONT)
+    served.wait_log("has been sent on before we claimed it")
+    carol.answer()
+    assert bob.wait_notify() == "SIP/2.0 200 OK"
+    assert hear_each_other(alice, carol)
+    bob.wait_over()
+    assert len(bob.notifies()) == 1 and not carol.received("BYE")
+    assert "of an earlier transfer" not in served.log_text()
 
 
 def test_a_controller_that_comes_back_is_dialled_again(controller, phones, switch):

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from fsctl.scenario import CallAlerting, Disconnected, Scenario
+from fsctl.simulator.api import APIS
 from fsctl.simulator.faults import Sending
 
 
@@ -40,3 +41,38 @@ def test_both_are_seen_to_leave(stage, first, lost):
         phone.hangs_up()
     playing.until(lambda: not playing.worker.switchboard.sessions, 10)
     assert sorted(left) == [False, True]
+
+
+@pytest.mark.parametrize("used", [False, True], ids=["forgotten", "used"])
+def test_a_party_that_was_being_joined_with_one_that_leaves(stage, monkeypatch, used):
+    """FreeSWITCH keeps the second leg in CS_RESET when the first has gone before they meet."""
+    scenario, bridge = Scenario(), APIS["uuid_bridge"]
+
+    @scenario.on(CallAlerting)
+    def alerting(event):
+        callee = event.session.call_user(event.destination)
+        callee.wait_connected()
+        event.session.send_media_between(event.call, callee)
+
+    @scenario.on(Disconnected)
+    def disconnected(event):
+        if used and not event.call.outgoing:
+            (callee,) = (each for each in event.session.calls.values() if each.outgoing)
+            event.session.wait(lambda: callee.held, 5)
+            callee.play("tone_stream://%(1000,0,400)", loop=True)
+
+    def leaves(switch, arguments):
+        answer = bridge(switch, arguments)
+        alice.hangs_up()
+        return answer
+
+    monkeypatch.setitem(APIS, "uuid_bridge", leaves)
+    playing = stage(scenario)
+    alice, bob = playing.phone("1000"), playing.phone("1001")
+    alice.calls("1001")
+    playing.until(lambda: bob.in_call and not alice.in_call and alice.sent("BYE"))
+    if used:
+        playing.until(lambda: bob.hears not in ("", "1000"), 10)
+        bob.hangs_up()
+    playing.until(lambda: not playing.worker.switchboard.sessions, 10)
+    assert not bob.in_call
