@@ -224,23 +224,6 @@ switch_ivr_bridge.c). The leg itself is not disturbed."""
 
 
 @dataclass(frozen=True, slots=True)
-class SchedHangupUnlessTalking(ApiCommand):
-    """In `after_s` seconds hang a channel up, unless it is bridged by then."""
-
-    after_s: int
-    channel_uuid: str
-    hangup_cause: str
-
-    def check(self) -> None:
-        check_seconds("after_s", self.after_s)
-
-    def line(self) -> str:
-        uuid = self.channel_uuid
-        then = _words("uuid_kill", uuid + _UNLESS_TALKING, self.hangup_cause)
-        return f"sched_api +{self.after_s} {uuid} expand uuid:{uuid} {then}"
-
-
-@dataclass(frozen=True, slots=True)
 class SchedTransferUnlessTalking(ApiCommand):
     """In `after_s` seconds send a channel into a dialplan, unless it is bridged by then."""
 

@@ -194,7 +194,8 @@ def _timers(session: Session, dial: Dial) -> list[Command]:
         commands += rescue.disarm(dial.waiting.channel_uuid)
     if dial.native and session.native_transferor != NOBODY:
         after_s = dial.ring_timeout_s + _GRACE_S + session.settings.transfer.rescue_after_s
-        commands += rescue.hang_up(session.native_transferor, after_s)
+        commands += rescue.release(session.native_transferor, after_s)
+        commands += rescue.send_on(dial.waiting.channel_uuid, after_s - rescue.HEAD_START_S)
     return commands
 
 

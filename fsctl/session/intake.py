@@ -300,6 +300,7 @@ class Intake:
         """FreeSWITCH has joined the transferee of its own transfer with the target."""
         session = self._session
         if session.native_transferor:
+            session.link.send_all(disarm(session.link_leg))
             succeeded(session, session.native_transferor)
             session.native_bridged, session.native_transferor = session.native_transferor, ""
 

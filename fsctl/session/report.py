@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
-from fsctl.esl.commands import Command, NotifyReferrer, UuidGetvar, UuidSetvar
+import re
+
+from fsctl.esl.commands import (
+    Command,
+    NotifyReferrer,
+    SchedApi,
+    UuidBroadcast,
+    UuidGetvar,
+    UuidSetvar,
+)
 from fsctl.esl.connection import Connection
 from fsctl.session.request import value_of
+from fsctl.session.rescue import RESCUE_CONTEXT
 from fsctl.sip.status import SipStatus, sipfrag
 
 TOLD = "fsctl_told"
-"""The ``Event`` of the REFER that was reported last: who takes over must not report it again."""
+"""The ``Event`` of the REFER that was reported last: nobody must report it again.
+
+Set by whoever has told it: a controller, or the dialplan for what FreeSWITCH tells by itself (at
+its failure just before, at a join 0.2 s after: ``dialplan/steps.xml.j2``).
+"""
+NOTES_JOIN = "api_before_bridge_fsctl"
+"""On a transferee, set by the dialplan: by it FreeSWITCH notes that its join has been told of."""
+OWED = "fsctl_owed"
+"""The ``Event`` of a REFER and what its report will be, while that waits for a join. Set by us."""
+
+OWED_FOR_S = 2
+"""So soon FreeSWITCH gives an owed report by itself, unless it has been given."""
+
+_UNSAFE = re.compile(r"[^0-9A-Za-z ._()/-]")
+"""What would end the report in the arguments of the dialplan's ``event``, or be executed there."""
 
 
 def report(transferor_uuid: str, event: str, status: SipStatus) -> list[Command]:
@@ -22,6 +46,19 @@ def report(transferor_uuid: str, event: str, status: SipStatus) -> list[Command]
 def told(link: Connection, transferor_uuid: str) -> str | None:
     """Return the ``Event`` of the REFER that was reported last. Raises LinkError."""
     return value_of(link.send(UuidGetvar(transferor_uuid, TOLD)).text)
+
+
+def owe(transferor_uuid: str, event: str, status: SipStatus) -> list[Command]:
+    """Have FreeSWITCH give a report in ``OWED_FOR_S``, should we or our link be gone by then.
+
+    The timer is one of the leg's own, which go when the transfer ends (``rescue.disarm``).
+    """
+    reason = _UNSAFE.sub(" ", status.reason).strip()[:100] or SipStatus(status.code).reason
+    tell = UuidBroadcast(transferor_uuid, f"execute_extension::tell XML {RESCUE_CONTEXT}")
+    return [
+        UuidSetvar(transferor_uuid, OWED, f"{event} {status.code} {reason}"),
+        SchedApi(OWED_FOR_S, transferor_uuid, tell),
+    ]
 
 
 def note(transferor_uuid: str, event: str) -> Command:

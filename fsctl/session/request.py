@@ -44,6 +44,9 @@ class RawRequest:
     """The ``Event`` header that the NOTIFY must carry (``refer;id=N``); None: transferor gone."""
     destination: str
     """Where FreeSWITCH itself would have sent the transferee (percent-decoded)."""
+    source: str = ""
+    """The transferee's ``transfer_source`` when it came home: FreeSWITCH changes it with each move
+    (switch_ivr.c, ``switch_ivr_session_transfer``)."""
 
     def parse(self) -> ReferTo:
         """Return the parsed Refer-To.
@@ -88,6 +91,7 @@ def read_request(link: Connection, snapshot: Event) -> RawRequest:
         referred_by=values[1],
         event=values[2] if transferor else None,
         destination=snapshot.get(_destination_header(snapshot)) or "",
+        source=snapshot.variable("transfer_source") or "",
     )
 
 

@@ -15,7 +15,6 @@ from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.commands import (
     Command,
     SchedDel,
-    SchedHangupUnlessTalking,
     SchedTransferUnlessTalking,
 )
 from fsctl.esl.connection import Connection
@@ -24,6 +23,8 @@ from fsctl.esl.events import Event
 log = logging.getLogger(__name__)
 
 RESCUE_CONTEXT = "fsctl_rescue"
+HEAD_START_S = 4.0
+"""A transferee goes on first, so that its transferor is still there to be joined with it."""
 _NONE_DELETED = "+OK Deleted: 0"
 
 
@@ -75,9 +76,12 @@ def send_on(channel_uuid: str, after_s: float) -> list[Command]:
     return [SchedDel(channel_uuid), timer]
 
 
-def hang_up(channel_uuid: str, after_s: float) -> list[Command]:
-    """Return what moves the timer of a parked transferor to ``after_s`` seconds from now."""
-    timer = SchedHangupUnlessTalking(math.ceil(after_s), channel_uuid, "BLIND_TRANSFER")
+def release(channel_uuid: str, after_s: float) -> list[Command]:
+    """Return what moves the timer of a parked transferor to ``after_s`` seconds from now.
+
+    It is told, if nobody has told it and its transferee has left, and hung up.
+    """
+    timer = SchedTransferUnlessTalking(math.ceil(after_s), channel_uuid, "forlorn", RESCUE_CONTEXT)
     return [SchedDel(channel_uuid), timer]
 
 

@@ -37,6 +37,7 @@ from fsctl.session.links import Links
 from fsctl.session.outgoing import Outgoing
 from fsctl.session.registry import Transfers
 from fsctl.session.request import value_of
+from fsctl.session.rescue import disarm
 from fsctl.session.routing import NoRoute
 from fsctl.session.turns import verb
 from fsctl.settings import Settings, TransferMode
@@ -488,7 +489,7 @@ class Session:
         """Let FreeSWITCH end a native transfer: it reports failure and rejoins the first two."""
         uuid = call.channel_uuid
         variables = (("sip_invite_failure_status", str(status.code)), ("fsctl_stage", "done"))
-        self.link.send(UuidSetvarMulti(uuid, variables))
+        self.link.send_all([*disarm(uuid), UuidSetvarMulti(uuid, variables)])
         self.over = True
 
     def set_transfer_mode(self, call: Call, mode: TransferMode) -> None:

@@ -25,8 +25,9 @@ from fsctl.esl.commands import (
 from fsctl.session import rescue, safety
 from fsctl.session.call import Call, CallState
 from fsctl.session.joining import joining
+from fsctl.session.meanwhile import ask_first
 from fsctl.session.record import Outcome, conclude
-from fsctl.session.report import note, report, told
+from fsctl.session.report import NOTES_JOIN, TOLD, note, owe, report, told
 from fsctl.session.request import RawRequest, bridge_began, refer_event, value_of
 from fsctl.sip.status import SipStatus
 from fsctl.transfer.transfer import DEADLINES, Action, State, Stimulus, Transfer, step
@@ -50,8 +51,6 @@ _AWAITING_TARGET = (
 _JOINED = (State.JOINING, State.RELEASING, State.SUCCEEDED)
 _SHORT = (State.VOUCHED, State.JOINING, State.RECONNECTING)
 """Of milliseconds: the timers in FreeSWITCH stay as they are."""
-_HEAD_START_S = 4.0
-"""The transferee goes on first, so that its transferor is still there to be joined with it."""
 _OUTCOMES: dict[State, Outcome] = {
     State.SUCCEEDED: "succeeded",
     State.FAILED: "failed",
@@ -61,6 +60,7 @@ _DECISIONS = (State.REQUESTED, State.HOLDING_TARGET)
 """States that only a decision of the scenario ends; else a deadline does."""
 
 _GIVE_UP = (Stimulus.DEADLINE, Stimulus.FAILURE_REPORTED)
+_FAILING = {Action.REJOIN, Action.NOTIFY_FAILURE, Action.RECALL}
 _GRACE_S = 3.0
 """FreeSWITCH's own timers end a wait first; ours follows this much later."""
 
@@ -248,6 +248,11 @@ class BlindTransfer:
             rejoining = before.state is State.RECONNECTING
             stimulus = Stimulus.LEGS_REJOINED if rejoining else Stimulus.LEGS_JOINED
         self.snapshot, actions = step(before, stimulus, status)
+        if before.reported is None and not _FAILING.isdisjoint(actions):
+            before, stimulus, status = ask_first(
+                self._session.link, self.transferor, self.request, before, stimulus, status
+            )
+            self.snapshot, actions = step(before, stimulus, status)
         if self.snapshot == before and not actions:
             log.debug("%s transfer: %s ignored", self._session.id, stimulus.value)
             return
@@ -271,10 +276,21 @@ class BlindTransfer:
             if stimulus is not Stimulus.SWITCH_LOST and before.state is not State.RELEASING:
                 self._set_rescue()  # since then the timers may be another transfer's
         following = self._perform(stimulus, actions)
+        if stimulus in (Stimulus.TOLD_ELSEWHERE, Stimulus.TAKEN):
+            self._let_be(stimulus)
         if before.is_open and not self.is_open:
             self._tell_scenario()
         if following is not None:
             self.feed(following)
+
+    def _let_be(self, stimulus: Stimulus) -> None:
+        """FreeSWITCH has joined the first two again, or another controller has them."""
+        session = self._session
+        if stimulus is Stimulus.TOLD_ELSEWHERE:
+            session.rejoined(self.transferor, self.transferee)
+            return
+        for call in (self.transferor, self.transferee):
+            session.give_away(call)
 
     def _may_report(self, *states: State) -> bool:
         """Whether the application's report still counts; raises ValueError for a second one."""
@@ -317,8 +333,8 @@ class BlindTransfer:
         after_s += 0.0 if over else self._seconds(setting or "")
         commands: list[Command] = []
         for call, move, at_s in (
-            (self.transferee, rescue.send_on, after_s - _HEAD_START_S),
-            (self.transferor, rescue.hang_up, after_s),
+            (self.transferee, rescue.send_on, after_s - rescue.HEAD_START_S),
+            (self.transferor, rescue.release, after_s),
         ):
             if call.alive:
                 uuid = call.channel_uuid
@@ -363,7 +379,14 @@ class BlindTransfer:
             case Action.REJOIN:
                 # Unset, or FreeSWITCH would report this join as the transfer's success.
                 self._switch_reports = False
-                return joining(self.transferee, self.transferor, {"blind_transfer_uuid": ""})
+                return [
+                    *self._owe(stimulus),
+                    *joining(
+                        self.transferee,
+                        self.transferor,
+                        {"blind_transfer_uuid": "", NOTES_JOIN: ""},
+                    ),
+                ]
             case Action.RELEASE_TRANSFEROR:
                 # A timer in FreeSWITCH: it holds when we die. The phone's own BYE comes first.
                 seconds = self._session.settings.transfer.release_transferor_after_s
@@ -404,6 +427,16 @@ class BlindTransfer:
             commands += report(self.transferor.channel_uuid, event, reported)
             self._let_hear()
         return commands
+
+    def _owe(self, stimulus: Stimulus) -> list[Command]:
+        """The report follows the join: until then FreeSWITCH knows what it is to be."""
+        event, status = self.request.event, self.snapshot.owed
+        if event is None or status is None or self.snapshot.reported is not None:
+            return []
+        transferor = self.transferor.channel_uuid
+        noted = stimulus is Stimulus.JOIN_GIVEN_UP  # as a success, which it was not
+        taken_back: list[Command] = [UuidSetvar(transferor, TOLD, None)] if noted else []
+        return [*taken_back, *owe(transferor, event, status)]
 
     def _let_hear(self) -> None:
         """The transferor may be alone by now: it is not hung up before it has its report."""

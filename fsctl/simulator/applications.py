@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from fsctl.simulator.causes import cause_from_status, cause_name
 from fsctl.simulator.deflect import deflect
+from fsctl.simulator.events import SimEvent
 from fsctl.simulator.expand import expand
 from fsctl.simulator.holding import hold, unhold
 from fsctl.simulator.parking import park
@@ -140,6 +141,26 @@ def _unhold(channel: Channel, argument: str) -> None:
     unhold(channel)
 
 
+def _event(channel: Channel, argument: str) -> None:
+    """``Name=value,...``: the event is published; a NOTIFY is mod_sofia's, as by ``sendevent``.
+
+    The first header of a name counts, whatever follows it.
+    """
+    headers: dict[str, str] = {}
+    for item in argument.split(",")[:25]:
+        name, found, value = item.partition("=")
+        if found:
+            headers.setdefault(name.strip(" "), value.strip(" "))
+    name = headers.pop("Event-Name", "CHANNEL_APPLICATION")
+    body = headers.pop("_body", None)
+    event = SimEvent(name, body=body, subclass=headers.get("Event-Subclass", ""))
+    for key, value in headers.items():
+        event.add(key, value)
+    channel.fire_event(event)
+    if name == "NOTIFY":
+        channel.switch.send_notify({**headers, "_body": body or ""})
+
+
 def _nothing(channel: Channel, argument: str) -> None:
     """Accepted, and without effect that a story could see."""
 
@@ -161,6 +182,7 @@ SIMPLE_APPLICATIONS: dict[str, Application] = {
     "deflect": _deflect,
     "hold": _hold,
     "unhold": _unhold,
+    "event": _event,
     "eval": _nothing,
     "log": _nothing,
     "info": _nothing,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from fsctl.simulator.causes import cause_name
 from fsctl.simulator.dtmf import send_digit, take_digit
 from fsctl.simulator.events import SimEvent
+from fsctl.simulator.expand import expand
 from fsctl.simulator.holding import end_hold
 from fsctl.simulator.parking import has_message, park_session, run_next_message, stop_broadcast
 from fsctl.simulator.progress import hang_up, send_answer, send_early_media
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
 MOVED = frozenset({"transfer", "redirect"})
 """CF_TRANSFER and CF_REDIRECT: the leg has been sent elsewhere."""
+
+_LEAD_S = 0.2
+"""Ten frames of a leg (DEFAULT_LEAD_FRAMES) pass before its ``api_before_bridge`` is obeyed."""
+_API_BEFORE = "api_before_bridge"
 
 
 def bridge_channels(caller: Channel, peer: Channel) -> None:
@@ -96,6 +101,8 @@ def _talk(caller: Channel, peer: Channel) -> None:
         )
 
     signals = [caller.signal, peer.signal]
+    for channel in (caller, peer):
+        _run_api_before(channel)
     while not parted():
         wait_for(
             signals,
@@ -108,6 +115,30 @@ def _talk(caller: Channel, peer: Channel) -> None:
             _work(caller, peer)
         else:
             _pass_answer(caller, peer)
+
+
+def _run_api_before(channel: Channel) -> None:
+    """Any variable whose name begins so holds an API command (``switch_channel_api_on``).
+
+    Its value is taken when it is obeyed, if this bridge goes on until then.
+    """
+    if not any(name.startswith(_API_BEFORE) for name in channel.variables):
+        return
+    peer, switch = channel.bridged_to, channel.switch
+
+    def obey() -> None:
+        if channel.bridged_to is not peer or not channel.up:
+            return
+        for name, value in list(channel.variables.items()):
+            if name.startswith(_API_BEFORE) and isinstance(value, str):
+                command, _, arguments = value.partition(" ")
+                switch.spawn(_call, channel, command, arguments)
+
+    switch.clock.call_later(_LEAD_S, obey)
+
+
+def _call(channel: Channel, command: str, arguments: str) -> None:
+    channel.switch.call_api(command, expand(channel, arguments))
 
 
 def _has_work(channel: Channel) -> bool:

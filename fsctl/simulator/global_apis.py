@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from fsctl.simulator.words import separate
 
@@ -57,5 +58,6 @@ GLOBAL_APIS: dict[str, Callable[[SimulatedSwitch, str], str]] = {
     "global_setvar": _global_setvar,
     "global_getvar": _global_getvar,
     "expand": _expand,
+    "url_decode": lambda switch, arguments: unquote(arguments),
 }
 """By name."""

@@ -4,12 +4,14 @@
 the actions to perform, in order. All transitions live in this file. A pair that is not in the
 table keeps the state and asks for nothing: its caller logs it.
 
-Three rules stand above the table, so that no row has to repeat them:
+Four rules stand above the table, so that no row has to repeat them:
 
 1. One final report a REFER: a ``NOTIFY_*`` action is dropped once the transferor has been told.
 2. A transferor that has gone is neither told nor released, and nobody can be joined with it again:
    a row that would reconnect ends in ``FAILED`` with ``RECALL`` instead.
-3. In every open state the switch's loss ends the transfer: as ``SUCCEEDED`` when transferee and
+3. In every open state somebody else's report ends the transfer as ``FAILED``, its transferee's
+   move to another controller as ``ABANDONED``; only what rings for nobody is still hung up.
+4. In every open state the switch's loss ends the transfer: as ``SUCCEEDED`` when transferee and
    target talk already, else as ``ABANDONED``.
 
 Deadlines run from the entry of a state; :data:`DEADLINES` names the setting that bounds each.
@@ -63,6 +65,8 @@ class Stimulus(Enum):
     REJOIN_FAILED = "transferee and transferor cannot be bridged again"
     TRANSFEREE_HANGUP = "the transferee hangs up"
     TRANSFEROR_HANGUP = "the transferor hangs up"
+    TOLD_ELSEWHERE = "somebody else has told the transferor"
+    TAKEN = "another controller has the transferee"
     DEADLINE = "the deadline passes"
     SWITCH_LOST = "the switch is lost"
 
@@ -208,6 +212,11 @@ def step(
     if stimulus is Stimulus.SWITCH_LOST and transfer.is_open:
         talk = transfer.state is State.RELEASING
         return replace(transfer, state=State.SUCCEEDED if talk else State.ABANDONED), ()
+    if stimulus is Stimulus.TOLD_ELSEWHERE and transfer.is_open:
+        told = replace(transfer, state=State.FAILED, reported=status, owed=status)
+        return told, (Action.HANG_UP_TARGET,)
+    if stimulus is Stimulus.TAKEN and transfer.is_open:
+        return replace(transfer, state=State.ABANDONED), (Action.HANG_UP_TARGET,)
     gone = replace(transfer, transferor_present=False)
     row = TABLE.get((transfer.state, stimulus))
     if row is None:

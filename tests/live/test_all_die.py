@@ -90,6 +90,19 @@ def test_the_target_answers(target_rings, by):
 
 
 @BOTH
+def test_the_target_answers_and_leaves_again(target_rings, by):
+    """FreeSWITCH has told the transferor: its timer does not tell it again."""
+    transferor, transferee, target = target_rings(by)
+    target.answer()
+    assert transferor.wait_notify() == "SIP/2.0 200 OK"
+    assert hear_each_other(transferee, target)
+    target.bye()
+    transferee.wait_over()
+    transferor.wait_received("BYE", timeout_s=BOUND_S)
+    assert len(transferor.notifies()) == 1
+
+
+@BOTH
 def test_the_target_does_not_answer(target_rings, by, switch):
     transferor, transferee, _ = target_rings(by)
     with timed("talking again after the ring timeout has passed"):
@@ -115,8 +128,10 @@ def test_the_transferee_leaves(target_rings, by):
     transferor, transferee, target = target_rings(by)
     transferee.bye()
     target.wait_received("CANCEL")
-    with timed("the parked transferor is released, its transferee has left"):
-        transferor.wait_received("BYE", timeout_s=BOUND_S)
+    with timed("the parked transferor is told, its transferee has left"):
+        assert transferor.wait_notify(timeout_s=BOUND_S) == "SIP/2.0 487 Request Terminated"
+    transferor.wait_received("BYE", timeout_s=BOUND_S)
+    assert len(transferor.notifies()) == 1
 
 
 @BOTH
@@ -196,7 +211,7 @@ def test_at_any_moment_after_the_answer(begin, phones, switch, by, after_ms):
 @BOTH
 @pytest.mark.parametrize("after_ms", [0, 5, 15, 30, 60])
 def test_at_any_moment_after_a_refusal(begin, phones, switch, by, after_ms):
-    """The first two talk; the report may be lost with us when we die right before it."""
+    """The first two talk, and their transferor is told: by FreeSWITCH, if we die right before."""
     served, transferor, transferee = begin(by)
     target = phones.callee("1002", [Ring()])
     transferor.refer(f"<{switch.uri('1002')}>")
@@ -204,8 +219,9 @@ def test_at_any_moment_after_a_refusal(begin, phones, switch, by, after_ms):
     target.refuse(486, "Busy Here")
     time.sleep(after_ms / 1000)  # the moment is what is tested
     served.kill9()
+    assert not transferor.wait_notify(timeout_s=BOUND_S).startswith("SIP/2.0 2")
     assert hear_each_other(transferee, transferor)
-    assert len(transferor.notifies()) <= 1
+    assert len(transferor.notifies()) == 1
 
 
 def test_a_new_call_is_not_decided(controller, phones, switch):

@@ -236,6 +236,9 @@ class Player:
             self.record.absences.append((since_s, self.world.switch.clock.now_s))
             self.world.restart()
 
+    def _loses_its_links(self, _: Move) -> None:
+        self.world.cut_links()
+
     def _duplicates(self, move: Move) -> None:
         kind, _, about = move.to.partition(" ")
         fault = duplicated()
@@ -259,6 +262,7 @@ _ACTIONS: dict[str, Callable[[Player, Move], None]] = {
     "refers": Player._refers,
     "hangs up": Player._hangs_up,
     "consults": Player._consults,
+    "loses its links": Player._loses_its_links,
     "transfers to the one consulted": Player._transfers_to_consulted,
     "dies": Player._dies,
     "is terminated": Player._is_terminated,

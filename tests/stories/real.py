@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -166,6 +170,19 @@ class RealWorld(World):
 
     def kill(self) -> None:
         self.controller.kill9()
+
+    def pass_turns(self, turns: int) -> None:
+        time.sleep(turns / 200)
+
+    def cut_links(self) -> None:
+        port = f"sport = :{self.controller.port}"
+        subprocess.run(["ss", "-K", "-t", port], check=True, stdout=subprocess.DEVNULL)
+
+    def freeze(self) -> None:
+        os.killpg(self.controller.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        os.killpg(self.controller.pid, signal.SIGCONT)
 
     def terminate(self) -> None:
         assert self.controller.terminate() == 0

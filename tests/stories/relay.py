@@ -7,6 +7,7 @@ from functools import partial
 
 import gevent
 from gevent import socket
+from gevent.event import Event as Flag
 from gevent.server import StreamServer
 
 LOCALHOST = "127.0.0.1"
@@ -25,6 +26,8 @@ class Relay:
         self.port = int(self._guard.getsockname()[1])
         self._server: StreamServer | None = None
         self._sockets: set[socket.socket] = set()
+        self._passes = Flag()
+        self._passes.set()
         self.passed = 0
         """How often something has been passed on, or a connection has begun or ended."""
 
@@ -40,6 +43,14 @@ class Relay:
         self._server = StreamServer(listener, partial(self._relay, target))
         self._server.start()
 
+    def stop(self) -> None:
+        """Accept connections, and keep what they bring: the controller's process is stopped."""
+        self._passes.clear()
+
+    def go_on(self) -> None:
+        """Pass on what has been kept."""
+        self._passes.set()
+
     def refuse(self) -> None:
         """Accept no more connections; those there are go on."""
         if self._server is not None:
@@ -49,6 +60,10 @@ class Relay:
     def cut(self) -> None:
         """Refuse, and end every connection at once."""
         self.refuse()
+        self.sever()
+
+    def sever(self) -> None:
+        """End every connection at once; new ones are accepted."""
         for each in list(self._sockets):
             _end(each)
 
@@ -75,6 +90,7 @@ class Relay:
         self.passed += 1
         with contextlib.suppress(OSError):
             while received := source.recv(65536):
+                self._passes.wait()
                 self.passed += 1
                 sink.sendall(received)
         self.passed += 1

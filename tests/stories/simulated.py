@@ -15,6 +15,7 @@ from gevent.hub import Hub
 from fsctl import dialplan
 from fsctl.scenario import Scenario, load
 from fsctl.service.worker import Worker
+from fsctl.session.clock import Pending
 from fsctl.session.scenarios import Scenarios
 from fsctl.settings import Settings
 from fsctl.settings import load as load_settings
@@ -174,6 +175,31 @@ class _Log(logging.Handler):
             self.errors.append(self.format(record))
 
 
+class StoppableClock:
+    """A controller's timers: those that are due while it is stopped come when it goes on."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self._clock = clock
+        self._put_off: list[Callable[[], None]] | None = None
+
+    def call_later(self, delay_s: float, callback: Callable[[], None]) -> Pending:
+        return self._clock.call_later(delay_s, lambda: self._call(callback))
+
+    def _call(self, callback: Callable[[], None]) -> None:
+        if self._put_off is None:
+            callback()
+        else:
+            self._put_off.append(callback)
+
+    def stop(self) -> None:
+        self._put_off = []
+
+    def go_on(self) -> None:
+        due, self._put_off = self._put_off or [], None
+        for callback in due:
+            callback()
+
+
 class SimulatedWorld(World):
     """The simulated switch, and workers that it reaches through a relay."""
 
@@ -181,6 +207,7 @@ class SimulatedWorld(World):
         super().__init__(folder)
         self._folder = folder
         self._clock = VirtualClock()
+        self._controller_clock = StoppableClock(self._clock)
         self._relay = self._make_relay()
         self._workers: list[Worker] = []
         self._stopping: list[Any] = []
@@ -250,7 +277,10 @@ class SimulatedWorld(World):
         path = self._folder / "scenario.py"
         scenarios = Scenarios(self._scenario) if self._scenario else None
         worker = Worker(
-            self._settings, scenarios, self._clock, load_scenarios=lambda: Scenarios(load(path))
+            self._settings,
+            scenarios,
+            self._controller_clock,
+            load_scenarios=lambda: Scenarios(load(path)),
         )
         worker.start()
         self._workers.append(worker)
@@ -265,6 +295,21 @@ class SimulatedWorld(World):
         self._stop_worker()
         gevent.joinall(self._stopping, raise_error=True)
         self._relay.cut()
+
+    def pass_turns(self, turns: int) -> None:
+        for _ in range(turns):
+            gevent.sleep(0)
+
+    def cut_links(self) -> None:
+        self._relay.sever()
+
+    def freeze(self) -> None:
+        self._controller_clock.stop()
+        self._relay.stop()
+
+    def thaw(self) -> None:
+        self._controller_clock.go_on()  # a process that goes on finds its timers first
+        self._relay.go_on()
 
     def _stop_worker(self) -> None:
         self._stopping.append(gevent.spawn(self._workers.pop().stop))

@@ -151,3 +151,23 @@ def test_killed_while_the_callee_rings_and_it_is_busy(world: World) -> None:
     bob.refuse_now(486, "Busy Here")
     alice.wait_received(486)
     assert len(bob.received("INVITE")) == 1
+
+
+@pytest.mark.parametrize("turns", [0, 2, 4, 12])
+def test_the_links_are_cut_as_the_target_refuses(world: World, turns: int) -> None:
+    """The first two may be joined again by then, and their link gone before the report follows."""
+    world.serve(route={"ring_timeout_s": 20})
+    bob, alice = talking(world)
+    carol = world.party("1002").rings()
+    bob.refers(world.refer_to("1002"))
+    carol.refuse_now(486, "Gone fishing")
+    world.pass_turns(turns)
+    world.cut_links()
+    told = bob.wait_notify()
+    assert told.startswith("SIP/2.0 4")
+    assert hear_each_other(alice, bob)
+    dave = world.party("1003").answers()
+    bob.refers(world.refer_to("1003"))
+    assert bob.wait_notify(2) == "SIP/2.0 200 OK"
+    assert hear_each_other(alice, dave)
+    assert bob.notify_events == bob.refer_events()

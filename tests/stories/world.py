@@ -279,6 +279,22 @@ class World(ABC):
         """The controller dies without a word."""
 
     @abstractmethod
+    def pass_turns(self, turns: int) -> None:
+        """Let so much time pass: turns of the hub, or as many times 5 ms on the real switch."""
+
+    @abstractmethod
+    def cut_links(self) -> None:
+        """Every link between switch and controller is cut; the processes live."""
+
+    @abstractmethod
+    def freeze(self) -> None:
+        """All processes of the controller are stopped (SIGSTOP); its sockets still accept."""
+
+    @abstractmethod
+    def thaw(self) -> None:
+        """They go on (SIGCONT)."""
+
+    @abstractmethod
     def restart(self) -> None:
         """Another controller, with the same settings, takes the place of the one that died."""
 

@@ -36,11 +36,6 @@ EXACT = [
     (a.SchedHangup(30, "u-1"), b"api sched_hangup +30 u-1 ALLOTTED_TIMEOUT\n\n"),
     (a.SchedHangup(1, "u-1", "NO_ANSWER"), b"api sched_hangup +1 u-1 NO_ANSWER\n\n"),
     (
-        a.SchedHangupUnlessTalking(30, "u-1", "BLIND_TRANSFER"),
-        b"api sched_api +30 u-1 expand uuid:u-1 "
-        b"uuid_kill u-1${variable_bridge_to} BLIND_TRANSFER\n\n",
-    ),
-    (
         a.SchedTransferUnlessTalking(9, "u-1", "unclaimed", "fsctl_rescue"),
         b"api sched_api +9 u-1 expand uuid:u-1 "
         b"uuid_transfer u-1${variable_bridge_to} unclaimed XML fsctl_rescue\n\n",
@@ -108,7 +103,6 @@ def test_every_api_has_an_exact_test() -> None:
         (lambda: a.SchedHangup(0, "u"), "seconds"),
         (lambda: a.SchedTransferUnlessTalking(1, "u", "", "c"), "no name"),
         (lambda: a.SchedTransferUnlessTalking(0, "u", "x", "c"), "seconds"),
-        (lambda: a.SchedHangupUnlessTalking(1, "u", "a b"), "no hangup cause"),
         (lambda: a.SchedApi(0, "g", a.Status()), "seconds"),
         (lambda: a.SchedDel("x y"), "no uuid"),
         (lambda: a.UuidDump("u", "yaml"), "format"),
