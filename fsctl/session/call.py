@@ -53,6 +53,8 @@ class Call:
         self.caller_id = number
         """The number that parties called for this leg see; a legacy transfer changes it."""
         self.caller_name = display_name
+        self.caller_privacy = ""
+        """What of these the party wants hidden: nothing, its ``name``, or both (``full``)."""
         self.transfer_mode: TransferMode = transfer_mode
         self.mode_chosen = False
         """The scenario chose the mode: a route's own does not replace it."""

@@ -18,7 +18,7 @@ from fsctl.session import media, rescue
 from fsctl.session.call import Call, CallState
 from fsctl.session.dial import Dial
 from fsctl.session.headers import merged, passed_on
-from fsctl.session.identity import presented
+from fsctl.session.identity import Shown, chosen, presented
 from fsctl.session.outgoing import Outgoing
 from fsctl.session.request import value_of
 from fsctl.session.routing import NoRoute, Routed
@@ -59,13 +59,12 @@ def connect(
     routed = route(session, destination)
     section = session.settings.transfer if transfer else session.settings.call
     transferor = transfer.transferor if transfer else None
-    number, name = presented(session.settings, routed.route, call, transferor)
+    usual = presented(session.settings, routed.route, call, transferor)
     dial = Dial(
         waiting=call,
         outgoing=_outgoing_call(session, routed, waiting=call),
         ring_timeout_s=ring_timeout_s or routed.route.ring_timeout_s or section.ring_timeout_s,
-        caller_id=number if caller_id is None else caller_id,
-        display_name=name if display_name is None else display_name,
+        shown=chosen(usual, caller_id, display_name),
         headers=merged(session.native_headers, headers or {}),
         for_transfer=transfer is not None,
         native=session.reports_natively(call),
@@ -107,15 +106,14 @@ def call_out(
         log.info("%s: %s", session.id, error)
         routed, refusal = None, error.status
     call = _outgoing_call(session, routed)
-    number, name = _shown(session, transfer, routed, caller_id, display_name)
+    shown = _shown(session, transfer, routed, caller_id, display_name)
     section = session.settings.transfer if transfer else session.settings.call
     route_timeout_s = routed.route.ring_timeout_s if routed else None
     outgoing = Outgoing(
         session,
         call,
         ring_timeout_s=ring_timeout_s or route_timeout_s or section.ring_timeout_s,
-        caller_id=number,
-        display_name=name,
+        shown=shown,
         headers=dict(headers or {}),
         codecs=session.settings.call.codecs if codecs is None else codecs,
         scheme=scheme,
@@ -142,16 +140,17 @@ def _shown(
     routed: Routed | None,
     caller_id: str | None,
     display_name: str | None,
-) -> tuple[str, str]:
-    """Number and name that a called party sees: those chosen, else as ``connect`` has them."""
+) -> Shown:
+    """Whom a called party sees: what was chosen, else as ``connect`` has it."""
     waiting = _waiting_for(session, transfer)
-    number, name = caller_of(caller_id), name_of(display_name)
-    if waiting is not None and routed is not None and (caller_id is None or display_name is None):
+    number = None if caller_id is None else caller_of(caller_id)
+    name = number if display_name is None else name_of(display_name)
+    usual = Shown("", "")
+    if waiting is not None and routed is not None:
         transferor = transfer.transferor if transfer else None
         usual = presented(session.settings, routed.route, waiting, transferor)
-        number = usual[0] if caller_id is None else number
-        name = (usual[1] if caller_id is None else number) if display_name is None else name
-    return number, name or number
+    shown = chosen(usual, number, name)
+    return shown._replace(name=shown.name or shown.number)
 
 
 def _waiting_for(session: Session, transfer: BlindTransfer | None) -> Call | None:

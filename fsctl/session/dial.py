@@ -23,10 +23,11 @@ from fsctl.session.dialstring import (
 )
 from fsctl.session.grace import WAITS
 from fsctl.session.headers import REFERRED_BY, merged
+from fsctl.session.identity import Shown, origination
 from fsctl.session.outcome import bridge_status, redirect_contacts
 from fsctl.session.request import STALE
 from fsctl.session.routing import Routed
-from fsctl.settings import Settings, TransferMode
+from fsctl.settings import RouteKind, Settings, TransferMode
 from fsctl.sip.status import SipStatus
 
 REFER_CONTEXT = "fsctl_refer"
@@ -43,8 +44,7 @@ class Dial:
     waiting: Call
     outgoing: Call
     ring_timeout_s: int
-    caller_id: str
-    display_name: str
+    shown: Shown
     headers: Mapping[str, str]
     """Those of the settings and of the scenario."""
     for_transfer: bool
@@ -75,7 +75,9 @@ class Dial:
         armed = self._waiting_variables(settings) | arming(
             self.waiting, self.outgoing, home, settings
         )
-        dial_string = DialString(routed.endpoint, self._leg_variables(home, settings)).format()
+        dial_string = DialString(
+            routed.endpoint, self._leg_variables(home, settings, routed.route.kind)
+        ).format()
         return [
             Filter("Unique-ID", outgoing),
             UuidSetvarMulti(waiting, tuple(armed.items())),
@@ -109,11 +111,10 @@ class Dial:
         # Should we die, a native transfer that fails must reach the end of its context.
         return variables | {"fsctl_stage": "done" if self.native else "dialling"}
 
-    def _leg_variables(self, home: str, settings: Settings) -> dict[str, str]:
+    def _leg_variables(self, home: str, settings: Settings, kind: RouteKind) -> dict[str, str]:
         variables = arming(self.outgoing, self.waiting, home, settings) | called_variables(
             self.outgoing,
-            caller_id=self.caller_id,
-            display_name=self.display_name,
+            shown=origination(self.shown, kind),
             ring_timeout_s=self.ring_timeout_s,
             headers=merged(self.passed_on, self.headers),
             codecs=self.codecs,
@@ -127,8 +128,7 @@ class Dial:
 def called_variables(
     call: Call,
     *,
-    caller_id: str,
-    display_name: str,
+    shown: Mapping[str, str],
     ring_timeout_s: int,
     headers: Mapping[str, str],
     codecs: str,
@@ -136,9 +136,7 @@ def called_variables(
     """Return the variables with which any party is called: whom it sees, how long it may ring."""
     variables = {
         "origination_uuid": call.channel_uuid,
-        "origination_caller_id_number": caller_id,
-        # Without a name FreeSWITCH would show one of its own, "Outbound Call" (sofia_glue.c).
-        "origination_caller_id_name": display_name or "_undef_",
+        **shown,
         "originate_timeout": str(ring_timeout_s),
         "outbound_redirect_fatal": "true",
     }
@@ -168,8 +166,11 @@ def arming(call: Call, peer: Call, home: str, settings: Settings) -> dict[str, s
         "fsctl_call_domain": carried_value(call.session.domain),
         "fsctl_own_hosts": carried_value(" ".join(sorted(call.session.own_hosts))),
         "fsctl_number": carried_value(call.number),
+        "fsctl_name": carried_caller_name(call.display_name),
+        "fsctl_privacy": call.caller_privacy,
         "fsctl_transferor_number": carried_caller_number(peer.number),
         "fsctl_transferor_name": carried_caller_name(peer.display_name),
+        "fsctl_transferor_privacy": peer.caller_privacy,
     }
 
 

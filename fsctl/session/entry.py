@@ -15,6 +15,7 @@ from fsctl.session.dial import CALLING
 from fsctl.session.dialstring import DialStringError
 from fsctl.session.events import BlindTransferRequested, CallAlerting, Resumed, Started
 from fsctl.session.headers import REFERRED_BY, of_invite, of_request, of_transfer
+from fsctl.session.identity import Shown, of_leg
 from fsctl.session.outcome import bridge_status
 from fsctl.session.request import BadRequest, read_request
 from fsctl.session.rescue import disarm, send_on
@@ -48,6 +49,7 @@ def legacy_transfer(session: Session, link: Connection, snapshot: Event) -> None
     call = _known_leg(session, snapshot)
     call.caller_id = snapshot.variable("fsctl_transferor_number") or call.number
     call.caller_name = snapshot.variable("fsctl_transferor_name") or call.caller_id
+    call.caller_privacy = snapshot.variable("fsctl_transferor_privacy") or ""
     session.native_transferor = snapshot.variable("blind_transfer_uuid") or NOBODY
     session.parent_id = snapshot.variable("fsctl_session") or ""
     session.take_link(link, call.channel_uuid)
@@ -282,12 +284,13 @@ def _known_leg(session: Session, snapshot: Event) -> Call:
         return known
     inbound = snapshot.get("Call-Direction") != "outbound"
     caller = snapshot.get("Caller-Caller-ID-Number") or ""
-    number = caller if inbound else snapshot.variable("fsctl_number") or caller
-    name = (snapshot.get("Caller-Caller-ID-Name") or "") if inbound else ""
+    shown = of_leg(snapshot) if inbound else Shown(snapshot.variable("fsctl_number") or caller, "")
+    number, name = shown.number, shown.name
     answered = snapshot.get("Answer-State") == "answered"
     call = _add(session, uuid, number, name, connected=answered)
     call.held = True
     call.outgoing = not inbound
+    call.caller_privacy = shown.privacy
     call.sip_call_id = snapshot.variable("sip_call_id") or ""
     call.codecs.learn(snapshot)
     call.invite_headers = of_invite(snapshot)
@@ -324,6 +327,7 @@ def _transferor(session: Session, snapshot: Event, transferee: Call) -> Call:
         number = snapshot.variable("fsctl_transferor_number") or ""
         name = snapshot.variable("fsctl_transferor_name") or ""
         known = _add(session, uuid or NOBODY, number, name, connected=True)
+        known.caller_privacy = snapshot.variable("fsctl_transferor_privacy") or ""
         if not uuid:
             known.advance(CallState.DISCONNECTED)
     known.held = False

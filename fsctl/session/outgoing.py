@@ -23,9 +23,11 @@ from fsctl.session.dial import called_variables
 from fsctl.session.dialstring import DialString
 from fsctl.session.events import Connected, Failed, Ringing
 from fsctl.session.headers import merged, passed_on
+from fsctl.session.identity import Shown, origination
 from fsctl.session.joining import RETURN_CONTEXT, RETURNING
 from fsctl.session.outcome import hangup_status, redirect_contacts
 from fsctl.session.routing import Routed
+from fsctl.settings import RouteKind
 from fsctl.sip.status import SipStatus, status_of_cause
 
 if TYPE_CHECKING:
@@ -45,8 +47,7 @@ class Outgoing:
     session: Session
     call: Call
     ring_timeout_s: int
-    caller_id: str
-    display_name: str
+    shown: Shown
     headers: Mapping[str, str]
     codecs: str
     scheme: str
@@ -63,7 +64,9 @@ class Outgoing:
         uuid = call.channel_uuid
         call.number = routed.number
         passed = passed_on(self.waiting, routed.route, session.settings)
-        dial_string = DialString(routed.endpoint, self._variables(passed)).format_for_originate()
+        dial_string = DialString(
+            routed.endpoint, self._variables(passed, routed.route.kind)
+        ).format_for_originate()
         commands: list[Command] = [
             Filter("Unique-ID", uuid),
             Filter("Job-UUID", uuid),
@@ -75,11 +78,10 @@ class Outgoing:
         session.link.send_all(commands)[-1].raise_for_error()
         session.after(self.ring_timeout_s + _GRACE_S, lambda: self._ring_deadline(uuid))
 
-    def _variables(self, passed: Mapping[str, str]) -> dict[str, str]:
+    def _variables(self, passed: Mapping[str, str], kind: RouteKind) -> dict[str, str]:
         called = called_variables(
             self.call,
-            caller_id=self.caller_id,
-            display_name=self.display_name,
+            shown=origination(self.shown, kind),
             ring_timeout_s=self.ring_timeout_s,
             headers=merged(passed, self.headers),
             codecs=self.codecs,

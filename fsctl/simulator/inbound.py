@@ -46,8 +46,14 @@ def make_inbound_channel(
     dialog.channel = channel
     for name, value in _variables(switch, dialog, channel).items():
         channel.set_variable(name, value)
+    for name, value in phone.directory.items():
+        channel.set_variable(name, value)
     for name, value in headers:
-        channel.set_variable(f"sip_h_{name}", value)
+        if name.lower() == "privacy":
+            channel.set_variable("sip_Privacy", f"Privacy: {value}")
+            profile.hide_name = profile.hide_number = "id" in value.split(";")
+        else:
+            channel.set_variable(f"sip_h_{name}", value)
     return channel
 
 

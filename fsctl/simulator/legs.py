@@ -91,7 +91,10 @@ def _profile(
     if caller is not None:
         name = name or caller.get_variable("effective_caller_id_name")
         number = number or caller.get_variable("effective_caller_id_number")
+    asked = variables.get("origination_privacy")
     return CallerProfile(
+        hide_name="hide_name" in asked if asked else origin is not None and origin.hide_name,
+        hide_number="hide_number" in asked if asked else origin is not None and origin.hide_number,
         unique_id=leg_uuid,
         channel_name=_channel_name(leg),
         destination_number=leg.number or leg.rest,
@@ -183,6 +186,9 @@ def _dial(channel: Channel, phone: Phone, number: str, *, secure: bool = False) 
     name = "" if shown == "_undef_" else f'"{shown}" '  # sofia_glue.c leaves the name out then
     caller_id = f"{name}<sip:{profile.caller_id_number}@127.0.0.1>"
     headers = [("From", caller_id), ("To", f"<sip:{number}>")]
+    privacy = "full" if profile.hide_number else "name" if profile.hide_name else "off"
+    party = f"{caller_id};party=calling;screen=yes;privacy={privacy}"
+    headers.append(("Remote-Party-ID", party))
     held_back = channel.get_variable("exclude_outgoing_extra_header")
     for variable, value in channel.variables.items():
         if held_back and re.search(held_back, variable):

@@ -36,6 +36,8 @@ class Phone:
         self.codecs: tuple[str, ...] = ("PCMU", "PCMA")
         """What its calls offer; there is no media, and so no SDP."""
         self.dialogs: list[Dialog] = []
+        self.directory: dict[str, str] = {}
+        """The variables that its entry in the directory gives a leg that has authenticated."""
         self._behaviours: list[Behaviour] = [Behaviour()]
         self._of_dialog: dict[str, Behaviour] = {}
         self._refer = ReferBehaviour()

@@ -46,6 +46,8 @@ class CallerProfile:
     other: CallerProfile | None = None
     # What ``execute_extension`` puts before this one while it executes (hunt_caller_profile).
     hunt: CallerProfile | None = None
+    hide_name: bool = False
+    hide_number: bool = False
     orig_caller_id_name: str = ""
     orig_caller_id_number: str = ""
 
@@ -68,6 +70,8 @@ class CallerProfile:
         """A field as dialplan conditions and variable lookups call it; None if there is none."""
         if name in _FIELDS:
             return str(getattr(self, name))
+        if name in {"privacy_hide_name", "privacy_hide_number"}:
+            return str(getattr(self, name.removeprefix("privacy_"))).lower()
         return {"ani": self.caller_id_number, "uuid": self.unique_id}.get(name)
 
     def headers(self, prefix: str, is_other: bool = False) -> Iterator[tuple[str, str]]:
@@ -100,8 +104,8 @@ class CallerProfile:
         yield f"{prefix}-Channel-Last-Hold", "0"
         yield f"{prefix}-Channel-Hold-Accum", "0"
         yield f"{prefix}-Screen-Bit", "true"
-        yield f"{prefix}-Privacy-Hide-Name", "false"
-        yield f"{prefix}-Privacy-Hide-Number", "false"
+        yield f"{prefix}-Privacy-Hide-Name", str(self.hide_name).lower()
+        yield f"{prefix}-Privacy-Hide-Number", str(self.hide_number).lower()
 
 
 _FIELDS = frozenset(

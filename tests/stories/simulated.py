@@ -329,6 +329,11 @@ class SimulatedWorld(World):
             self._parties[number] = SimulatedParty(self, phone)
         return self._parties[number]
 
+    def directory(self, party: Party, number: str, name: str) -> None:
+        assert isinstance(party, SimulatedParty)
+        said = {"effective_caller_id_number": number, "effective_caller_id_name": name}
+        party.phone.directory = {"sip_auth_username": number, **said}
+
     def line(self, party: Party) -> Party:
         phone = Phone(self.switch, party.number, party.name)
         self.switch.phones[party.number] = phone  # it takes the next call to this number

@@ -314,6 +314,13 @@ class World(ABC):
     def party(self, number: str, name: str = "") -> Party:
         """The party with this number; ``name`` is its display name."""
 
+    def directory(self, party: Party, number: str, name: str) -> None:
+        """What the directory says of this party's phone, which authenticates when it calls.
+
+        29xx only, who are 21xx "Directory xx": the laboratory's dialplan sets what FreeSWITCH sets.
+        """
+        assert number == f"21{party.number[2:]}" and name == f"Directory {party.number[2:]}"
+
     @abstractmethod
     def line(self, party: Party) -> Party:
         """Another line of that party's phone: same number and name, for a call of its own."""

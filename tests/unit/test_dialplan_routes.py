@@ -54,14 +54,18 @@ def test_each_kind_of_route_has_its_dial_string() -> None:
     common = (
         "{originate_timeout=60,outbound_redirect_fatal=true,"
         "exclude_outgoing_extra_header=(?i)^sip_h_(?!(?:Referred-By)(?!.)),"
-        "execute_on_pre_bridge_fsctl=unset sip_h_Referred-By}"
+        "execute_on_pre_bridge_fsctl=unset sip_h_Referred-By"
     )
+    hidden = "".join(
+        f",origination_caller_id_{part}=${{fsctl_anonymous}}" for part in ("number", "name")
+    )
+    shown, common = common + "}", common + hidden + "}"
     settings = with_routes(*ALL_KINDS)
     assert [dialplan.native_route(route, settings).dial_string for route in ALL_KINDS] == [
         common + "user/${fsctl_dialled_number}@${fsctl_domain}",
         common + "user/${fsctl_dialled_number}@pbx.example.com",
         common + "sofia/p/sip:${fsctl_dialled_number}@h:5080;transport=tcp",
-        common + "sofia/gateway/g/+49${fsctl_dialled_number:1}",
+        shown + "sofia/gateway/g/+49${fsctl_dialled_number:1}",
         common + "sofia/p/sip:${fsctl_dialled_number}@${fsctl_dialled_host}",
     ]
 

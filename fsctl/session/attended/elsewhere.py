@@ -88,11 +88,12 @@ def guest(session: Session, link: Connection, channel: str) -> Call:
         session,
         channel,
         number=number,
-        display_name="",
+        display_name=_of(link, channel, "fsctl_name") or "",
         transfer_mode=session.settings.transfer.mode,
         state=CallState.CONNECTED if answered else CallState.RINGING,
         outgoing=_of(link, channel, "direction") == "outbound",
     )
+    call.caller_privacy = _of(link, channel, "fsctl_privacy") or ""
     session.calls[channel] = call
     session.link.send(Filter("Unique-ID", channel)).raise_for_error()
     return call

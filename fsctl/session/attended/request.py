@@ -14,7 +14,7 @@ from fsctl.session.call import Call
 from fsctl.session.dial import arming, called_variables
 from fsctl.session.dialstring import DialString
 from fsctl.session.headers import merged, of_request, of_transfer, passed_on
-from fsctl.session.identity import presented
+from fsctl.session.identity import origination, presented
 from fsctl.session.report import report
 from fsctl.session.request import refer_event, value_of
 from fsctl.sip.refer import ReferTo, Replaces, parse_refer_to, parse_replaces
@@ -94,7 +94,7 @@ def calling_anew(
     """
     session, settings = transferee.session, transferee.session.settings
     routed = session.board.router.route(refer_to.target, session.domain, own=session.own_hosts)
-    number, name = presented(settings, routed.route, transferee, transferor)
+    shown = presented(settings, routed.route, transferee, transferor)
     mode = routed.route.transfer_mode or settings.transfer.mode
     target = Call(
         session,
@@ -106,8 +106,7 @@ def calling_anew(
     )
     variables = arming(target, transferee, session.board.home, settings) | called_variables(
         target,
-        caller_id=number,
-        display_name=name,
+        shown=origination(shown, routed.route.kind),
         ring_timeout_s=routed.route.ring_timeout_s or settings.transfer.ring_timeout_s,
         headers=merged(
             passed_on(transferee, routed.route, settings),

@@ -186,6 +186,14 @@ def _context(name: str) -> str:
     # the preprocessor drops the whole line on which <include> or </include> stands
     return f"""<include>
 <context name="{name}">
+  <!-- In place of a phone that authenticates: FreeSWITCH sets the variables of its entry. -->
+  <extension name="lab_directory" continue="true">
+    <condition field="caller_id_number" expression="^29([0-9]{{2}})$">
+      <action application="set" data="sip_auth_username=21$1" inline="true"/>
+      <action application="set" data="effective_caller_id_number=21$1" inline="true"/>
+      <action application="set" data="effective_caller_id_name=Directory $1" inline="true"/>
+    </condition>
+  </extension>
   <extension name="lab_pickup">
     <condition field="destination_number" expression="^{PICKUP}([0-9a-f-]{{36}})$">
       <action application="intercept" data="$1"/>

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import cast
+from urllib.parse import quote
 
 import pytest
 
+from fsctl.esl.events import Event
 from fsctl.session.call import Call
-from fsctl.session.identity import presented
+from fsctl.session.identity import Shown, chosen, of_leg, origination, presented
 from fsctl.session.session import Session
 from fsctl.settings import Route, Settings, Transfer
 
@@ -34,4 +36,63 @@ FIXED = {"caller_id_number": "5000", "caller_id_name": "Front desk"}
 def test_presented(policy, route, transfer, seen):
     settings = replace(Settings(), transfer=Transfer(caller_id=policy, **FIXED))
     transferor = TRANSFEROR if transfer else None
-    assert presented(settings, Route(**route), WAITING, transferor) == seen
+    assert presented(settings, Route(**route), WAITING, transferor)[:2] == seen
+
+
+HIDDEN = {"Caller-Privacy-Hide-Number": "true", "Caller-Privacy-Hide-Name": "true"}
+DIRECTORY = {"effective_caller_id_number": "2100", "effective_caller_id_name": "Alice"}
+
+
+@pytest.mark.parametrize(
+    ("variables", "headers", "shown"),
+    [
+        ({}, {}, ("1019", "CEO", "")),
+        (DIRECTORY, {}, ("2100", "Alice", "")),
+        ({"effective_caller_id_number": "2100"}, {}, ("2100", "", "")),
+        ({"effective_caller_id_number": "1019"}, {}, ("1019", "CEO", "")),
+        ({"effective_caller_id_name": "Alice"}, {}, ("1019", "Alice", "")),
+        (DIRECTORY, HIDDEN, ("2100", "Alice", "full")),
+        ({}, {"Caller-Privacy-Hide-Name": "true"}, ("1019", "CEO", "name")),
+        ({"sip_Privacy": "Privacy: critical; user"}, {}, ("1019", "CEO", "full")),
+        ({"sip_Privacy": "Privacy: none"}, {}, ("1019", "CEO", "")),
+        # what the leg was armed with, though a recall has changed the others
+        (
+            {"fsctl_number": "2100", "fsctl_name": "Alice"}
+            | {"effective_caller_id_number": "1", "effective_caller_id_name": "Recall 1"},
+            {},
+            ("2100", "Alice", ""),
+        ),
+        ({"fsctl_number": "1019", "fsctl_name": "CEO"}, {}, ("1019", "CEO", "")),
+    ],
+)
+def test_who_is_at_a_leg(variables, headers, shown):
+    said = {"Caller-Caller-ID-Number": "1019", "Caller-Caller-ID-Name": "CEO"}
+    fields = said | headers | {f"variable_{name}": text for name, text in variables.items()}
+    lines = (f"{name}: {quote(text)}\n" for name, text in fields.items())
+    assert of_leg(Event("".join(lines).encode())) == shown
+
+
+@pytest.mark.parametrize(
+    ("shown", "kind", "number", "name", "privacy"),
+    [
+        (Shown("2000", "Alice"), "user", "2000", "Alice", "screen"),
+        (Shown("2000", ""), "user", "2000", "_undef_", "screen"),
+        (Shown("2000", "Alice", "full"), "user", "anonymous", "Anonymous", None),
+        (Shown("2000", "Alice", "full"), "uri", "anonymous", "Anonymous", None),
+        (Shown("2000", "Alice", "full"), "gateway", "2000", "Alice", None),
+        (Shown("2000", "Alice", "name"), "sofia", "2000", "Anonymous", "screen:hide_name"),
+    ],
+)
+def test_how_a_party_is_shown(shown, kind, number, name, privacy):
+    assert tuple(origination(shown, kind).values()) == (
+        number,
+        name,
+        privacy or "screen:hide_name:hide_number",
+    )
+
+
+def test_a_number_of_the_applications_own_hides_nothing():
+    private = Shown("2000", "Alice", "full")
+    assert chosen(private, "5000", None) == ("5000", "Alice", "")
+    assert chosen(private, "2000", "x") == ("2000", "x", "full")
+    assert chosen(private, None, "Desk") == ("2000", "Desk", "full")

@@ -1,0 +1,121 @@
+"""Who is shown: the directory says who an authenticated phone is, and privacy stays."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.stories.world import Party, World, hear_each_other
+
+BY_USER = """
+from fsctl.scenario import BlindTransferRequested, CallAlerting, Scenario
+scenario = Scenario()
+
+@scenario.on(CallAlerting)
+def alerting(event):
+    callee = event.session.call_user(event.destination)
+    callee.wait_connected()
+    event.session.send_media_between(event.call, callee)
+
+@scenario.on(BlindTransferRequested)
+def requested(event):
+    target = event.session.call_user(event.transfer_to)
+    target.wait_connected()
+    event.session.send_media_between(event.transferee, target)
+"""
+PRIVATE = [("Privacy", "id")]
+
+
+def shown(party: Party, times: int = 1) -> str:
+    """Number and name in the From of an INVITE, and the privacy that goes with it."""
+    invite = party.wait_received("INVITE", times)
+    return f"{invite.header('From')} {invite.header('Remote-Party-ID')}"
+
+
+def caller(world: World, private: bool = False) -> Party:
+    """A phone whose From says <2907> "CEO John", and its directory <2107> "Directory 07"."""
+    alice = world.party("2907", "CEO John")
+    world.directory(alice, "2107", "Directory 07")
+    alice.calls("1001", PRIVATE if private else [])
+    alice.wait_talking()
+    return alice
+
+
+def check(seen: str, private: bool) -> None:
+    assert "2907" not in seen and "CEO" not in seen
+    assert ("2107" in seen and "Directory 07" in seen) is not private
+    assert ("anonymous@" in seen and "privacy=full" in seen) is private
+
+
+@pytest.mark.parametrize("private", [False, True], ids=["shown", "private"])
+@pytest.mark.parametrize("scenario", ["", BY_USER], ids=["settings", "call_user"])
+def test_the_directory_says_who_calls_and_who_is_transferred(
+    world: World, scenario: str, private: bool
+) -> None:
+    world.serve(scenario=scenario)
+    bob, carol, dave = (world.party(number).answers() for number in ("1001", "1002", "1003"))
+    alice = caller(world, private)
+    assert hear_each_other(alice, bob)
+    check(shown(bob), private)
+    bob.refers(world.refer_to("1002"))
+    check(shown(carol), private)
+    assert hear_each_other(alice, carol)
+    alice.refers(world.refer_to("1003"))
+    assert "<sip:1002@" in shown(dave) and "privacy=full" not in shown(dave)
+    assert hear_each_other(carol, dave)
+
+
+@pytest.mark.parametrize("private", [False, True], ids=["shown", "private"])
+@pytest.mark.parametrize("way", ["in-session", "legacy", "no controller"])
+def test_the_directory_says_who_transfers(world: World, way: str, private: bool) -> None:
+    if way == "in-session":
+        world.serve(transfer={"caller_id": "transferor"})
+    else:
+        world.serve(transfer={"mode": "legacy"})
+    if way == "no controller":
+        world.kill()
+    bob, carol = (world.party(number).answers() for number in ("1001", "1002"))
+    alice = caller(world, private)
+    assert hear_each_other(alice, bob)
+    alice.refers(world.refer_to("1002"))
+    seen = shown(carol)
+    assert "2907" not in seen and "CEO" not in seen
+    assert ("<sip:2107@" in seen) is not private
+    assert hear_each_other(bob, carol)
+    alice.hangs_up()
+
+
+@pytest.mark.parametrize("private", [False, True], ids=["shown", "private"])
+@pytest.mark.parametrize("alone", [False, True], ids=["controller", "killed"])
+def test_a_recall_shows_whom_the_directory_names(world: World, alone: bool, private: bool) -> None:
+    world.serve()
+    bob = world.party("1001").answers()
+    carol = world.party("1002").rings()
+    alice = caller(world, private)
+    assert hear_each_other(alice, bob)
+    bob.refers(world.refer_to("1002"))
+    carol.wait_received("INVITE")
+    bob.hangs_up()
+    if alone:
+        world.kill()
+    carol.refuse_now(486, "Busy Here")
+    seen = shown(bob, 2)
+    assert "2907" not in seen and "CEO" not in seen and "Recall" in seen
+    assert ("Recall 2107" in seen and "<sip:2107@" in seen) is not private
+    assert ("privacy=full" in seen and "2107" not in seen) is private
+    alice.hangs_up()
+
+
+def test_the_recall_of_a_caller_dials_whom_the_directory_names(world: World) -> None:
+    world.serve()
+    bob = world.party("1001").answers()
+    carol = world.party("1002").rings()
+    desk, stranger = world.party("2107").answers(), world.party("2907", "CEO John")
+    alice = caller(world)
+    assert hear_each_other(alice, bob)
+    alice.refers(world.refer_to("1002"))
+    carol.wait_received("INVITE")
+    alice.hangs_up()
+    carol.refuse_now(486, "Busy Here")
+    assert "Recall 1001" in shown(desk)
+    assert hear_each_other(bob, desk)
+    assert not stranger.received("INVITE")
