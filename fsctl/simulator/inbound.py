@@ -69,8 +69,7 @@ def _variables(switch: SimulatedSwitch, dialog: Dialog, channel: Channel) -> dic
         "sip_from_host": _HOST,
         "channel_name": channel.name,
         "sip_call_id": dialog.call_id,
-        "sip_network_ip": _HOST,
-        "sip_received_ip": _HOST,
+        **dict.fromkeys(("sip_network_ip", "sip_received_ip"), _HOST),
         "sip_via_protocol": "udp",
         "sip_from_user_stripped": number,
         "sip_from_tag": dialog.tag,
@@ -93,8 +92,7 @@ def _variables(switch: SimulatedSwitch, dialog: Dialog, channel: Channel) -> dic
         "ep_codec_string": ",".join(
             f"CORE_PCM_MODULE.{name}@8000h@20i@64000b" for name in dialog.phone.codecs
         ),
-        "read_codec": "PCMU",
-        "write_codec": "PCMU",
+        **dict.fromkeys(("read_codec", "write_codec"), "PCMU"),
         "dtmf_type": "rfc2833",
         "endpoint_disposition": "RECEIVED",
         "call_uuid": channel.uuid,
