@@ -11,6 +11,8 @@ SUCCESS = "SIP/2.0 200"
 CROSSING_S = 0.1
 """A partner that has just hung up takes the transferor with it, and a NOTIFY on its way is lost."""
 
+_MOMENT_S = 0.01
+
 
 def at_rest(record: Record) -> list[str]:
     """Every violation, in words."""
@@ -24,6 +26,8 @@ def _reports(record: Record) -> Iterator[str]:
         if not refer.accepted:
             continue
         got = len(refer.notifies)
+        if got == 1 or (refer.leaving and refer.hung_up):
+            record.judged.add("reports")
         if got > 1:
             yield f"{refer}: {got} NOTIFYs"
         elif not got and refer not in record.cut_short and not _excused(record, refer):
@@ -49,20 +53,46 @@ def _excused(record: Record, refer: Refer) -> bool:
 
 def _truth(record: Record, refer: Refer, notify: SipMessage) -> Iterator[str]:
     """Success only when the target has answered; the code of a target that has refused."""
-    target = record.parties[refer.to] if refer.to != "nobody" else None
+    number = record.number_of(refer.to)
     told = notify.body.strip()
     if told.startswith(SUCCESS):
-        responses = target.phone.sent("INVITE", 200) if target else []
-        if not any(m.time_s <= notify.time_s for m in responses):
+        answers = record.sent_by(None if record.taken else number, "INVITE", 200)
+        if any(m.time_s <= notify.time_s for m in answers):
+            record.judged.add("codes")
+        else:
             yield f"{refer}: NOTIFY 200, and the target has not answered"
         return
-    undisturbed = not record.left() and not record.absences and len(record.refers) == 1
-    if target is None or not undisturbed or record.story.mode == "legacy" or refer.line:
+    if not _undisturbed(record):
         return
-    refusals = [m for m in target.phone.messages if m.method == "INVITE" and m.direction == "out"]
-    final = [m for m in refusals if m.status >= 400 and m.status != 487]
-    if final and told != f"SIP/2.0 {final[-1].status} {final[-1].reason}":
-        yield f"{refer}: told {told!r}, the target said {final[-1].status} {final[-1].reason}"
+    refused = [m for m in record.called(number, refer) if m.status >= 400 and m.status != 487]
+    if refer.line:
+        wanted = {"SIP/2.0 403 Forbidden", *(f"SIP/2.0 {m.status} {m.reason}" for m in refused)}
+    elif record.story.mode == "legacy":
+        record.judged.add("codes")
+        wanted = {f"SIP/2.0 {m.status} {m.status}" for m in refused}  # FreeSWITCH's own words
+    else:
+        wanted = {f"SIP/2.0 {m.status} {m.reason}" for m in refused} or _without_words(
+            record, refer
+        )
+    if wanted:
+        record.judged.add("codes")
+    if wanted and told not in wanted:
+        yield f"{refer}: told {told!r}, and not {' or '.join(sorted(wanted))}"
+
+
+def _undisturbed(record: Record) -> bool:
+    """Nobody has hung up or interfered, and a controller was there: one transfer at a time."""
+    return not (record.left() or record.taken or record.absences or record.overlap)
+
+
+def _without_words(record: Record, refer: Refer) -> set[str]:
+    """What is told of a target that has said nothing final itself."""
+    if refer.to == "nobody":
+        return {"SIP/2.0 404 Not Found"}
+    does = record.story.carol if refer.to == "carol" else record.story.dave
+    lines = {"rings": "480 Temporarily Unavailable", "unreachable": "503 Service Unavailable"}
+    alone = refer.to != "carol" or record.story.device is None
+    return {f"SIP/2.0 {lines[does]}"} if does in lines and alone else set()
 
 
 def _partners(record: Record) -> Iterator[str]:
@@ -97,13 +127,16 @@ def _dropped(record: Record) -> Iterator[str]:
         record.left()
         or record.again
         or record.held_back
+        or record.taken
+        or any(_parted(record, refer) for refer in record.refers)
         or (record.story.mode == "sample" and record.absences)
     ):
         return  # a call of the scenario's own that comes home to nobody is hung up
+    record.judged.add("dropped")
     released = {
         id(dialog)
         for refer in record.refers
-        if refer.succeeded
+        if refer.succeeded or refer.leaving
         for dialog in (refer.dialog, refer.line)
     }
     for name, party in record.parties.items():
@@ -111,6 +144,26 @@ def _dropped(record: Record) -> Iterator[str]:
             got = [m for m in party.phone.received("BYE") if m.call_id == dialog.call_id]
             if got and id(dialog) not in released:
                 yield f"{name} was dropped, and nobody has hung up"
+
+
+def _parted(record: Record, refer: Refer) -> bool:
+    """Its phone has hung up after a failure, or may have given up a call that rang."""
+    leaves = record.story.leaves
+    if leaves is None or not refer.leaving:
+        return False
+    if refer.line is not None and not refer.consulted:
+        return True
+    failed = any(not m.body.startswith(SUCCESS) for m in refer.notifies)
+    if failed and (leaves.after == "NOTIFY" or refer.line is None):
+        return True
+    if refer.line is not None or refer.ended_s is None or not refer.hung_up:
+        return False
+    # Joined again, and then its BYE came: the NOTIFY was on its way.
+    number = record.number_of(refer.to)
+    refused_s = [m.time_s for m in record.called(number, refer) if m.status >= 400]
+    failed_s = refused_s[0] if refused_s else refer.sent_s
+    answered = record.sent_by(number, "INVITE", 200)
+    return not answered and refer.ended_s - failed_s >= -_MOMENT_S
 
 
 def _concluded(record: Record) -> Iterator[str]:
@@ -121,18 +174,20 @@ def _concluded(record: Record) -> Iterator[str]:
     """
     if record.story.mode == "legacy" or record.absences:
         return
-    undisturbed = len(record.refers) == 1 and not record.left()
     for refer in record.refers:
         channel = refer.dialog.channel
         if channel is None or refer.line:
             continue
-        wanted = (channel.uuid, f"refer;id={refer.cseq}")
-        got = [r for r in record.concluded if (r["transferor"], r["refer"]) == wanted]
+        names = {f"refer;id={refer.cseq}"} | ({""} if refer.hung_up else set())
+        of_its_leg = [r for r in record.concluded if r["transferor"] == channel.uuid]
+        got = [r for r in of_its_leg if r["refer"] in names]
         if len(got) > 1:
             yield f"{refer}: {len(got)} records"
-        elif not got and refer.notifies and undisturbed:
+        elif not got and refer.accepted and _undisturbed(record):
             yield f"{refer}: no record"
-        elif got and refer.notifies:
+        elif got:
+            record.judged.add("records")
+        if got and refer.notifies:
             told = refer.notifies[0].body.strip()
             if told != f"SIP/2.0 {got[0]['code']} {got[0]['reason']}":
                 yield f"{refer}: told {told!r}, and the record says {got[0]}"

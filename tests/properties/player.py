@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from fsctl.simulator import Behaviour, Dialog
+from fsctl.simulator import Behaviour, Departure, Dialog
 from fsctl.simulator.faults import Frame, Nth, Sending, duplicated, late
 from fsctl.simulator.quiet import turn
 from tests.properties import checks
@@ -19,7 +19,14 @@ from tests.properties.stories import Move, Story
 from tests.stories.simulated import SimulatedParty, SimulatedWorld
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "call_user_transfer.py"
-NUMBERS = {"alice": "2000", "bob": "1001", "carol": "1002", "dave": "1003", "nobody": "7"}
+NUMBERS = {
+    "alice": "2000",
+    "bob": "1001",
+    "carol": "1002",
+    "dave": "1003",
+    "eve": "1004",
+    "nobody": "7",
+}
 REST_S = 40.0
 """After so long without a move everybody must have somebody to talk with, or be in no call."""
 LATE_S = 0.3
@@ -46,8 +53,11 @@ class Violation(AssertionError):
     """What was not as it must be, with the story and all that was said in it."""
 
 
-def play(story: Story, *, strict: bool = False) -> None:
-    """Play it to the end; ``strict`` forgives nothing that is known. Raises :class:`Violation`."""
+def play(story: Story, *, strict: bool = False) -> Record:
+    """Play it to the end, and return what has happened; ``strict`` forgives nothing that is known.
+
+    Raises :class:`Violation`.
+    """
     with tempfile.TemporaryDirectory() as folder:
         world = QuickWorld(Path(folder))
         player = Player(story, world, strict)
@@ -62,6 +72,7 @@ def play(story: Story, *, strict: bool = False) -> None:
     if player.record.violations:
         wrong = "\n".join(player.record.violations)
         raise Violation(f"{wrong}\n{story}\n{told}")
+    return player.record
 
 
 @dataclass(slots=True)
@@ -95,12 +106,17 @@ class Player:
         transfer = {"mode": "legacy"} if mode == "legacy" else {}
         self.world.serve(scenario=scenario, transfer=transfer)
         self.record.controller = True
-        for name in ("alice", "bob", "carol", "dave"):
+        for name in ("alice", "bob", "carol", "dave", "eve"):
             party = self.world.party(NUMBERS[name], name.title())
             assert isinstance(party, SimulatedParty)
             self.record.parties[name] = party
         self._party("carol").phone.behaves(BEHAVIOURS[self.story.carol])
         self._party("dave").phone.behaves(BEHAVIOURS[self.story.dave])
+        if self.story.device:
+            device = self.world.device(self._party("carol"), self.story.device.joined_by)
+            assert isinstance(device, SimulatedParty)
+            self.record.parties["carol's other"] = device
+            device.phone.behaves(BEHAVIOURS[self.story.device.does])
         alice = self._party("alice")
         alice.calls(NUMBERS["bob"])
         if self.story.talking:
@@ -132,15 +148,30 @@ class Player:
     def _refer(self, move: Move, dialog: Dialog, to: str, line: Dialog | None = None) -> None:
         self._note_known(move, line is not None)
         sent_s = self.world.switch.clock.now_s
-        refer = Refer(move.who, move.to, dialog, dialog.cseq + 1, sent_s, line)
+        leaving = self._leaving(dialog, line)
+        answered = line is not None and line.state == "up"
+        refer = Refer(move.who, move.to, dialog, dialog.cseq + 1, sent_s, line, leaving, answered)
         self.record.refers.append(refer)
+        leaves = self.story.leaves
+        if leaves is not None:
+            departure = Departure(leaves.after, leaves.seconds, leaving)  # type: ignore[arg-type]
+            dialog.phone.leaves_after_refer(departure)
         dialog.phone.refers(to, None, (), dialog)
+
+    def _leaving(self, dialog: Dialog, line: Dialog | None) -> tuple[Dialog, ...]:
+        """What its phone ends by itself."""
+        if self.story.leaves is None:
+            return ()
+        both = (dialog,) if line is None else (dialog, line)
+        return {"call": both[:1], "line": both[-1:], "both": both}[self.story.leaves.ends]
 
     def _note_known(self, move: Move, attended: bool) -> None:
         """After these a story may end badly: see test_regressions."""
         refers = self.record.refers
         overtaking = not attended and self._is_replacing()
-        self.record.stranded = self.record.stranded or overtaking
+        pending = [refer for refer in refers if not refer.notifies and refer.who != move.who]
+        crossing = self.story.mode == "legacy" and bool(pending)
+        self.record.stranded = self.record.stranded or overtaking or crossing
         once = self.story.mode == "sample" and any(refer.succeeded for refer in refers)
         if once and not self.strict:
             self.record.again = True
@@ -172,6 +203,30 @@ class Player:
         to = self.record.consulted[move.who]
         refer_to = self.world.replacing(line, NUMBERS[to])
         self._refer(replace(move, to=to), dialog, refer_to, line.phone.dialogs[-1])
+
+    def _picks_up(self, move: Move) -> None:
+        leg = self._leg(move.to)
+        if leg is not None and not _live(self._party("eve")):
+            self._take()
+            self._party("eve").phone.picks_up(leg)
+
+    def _is_moved(self, move: Move) -> None:
+        leg = self._leg(move.who)
+        if leg is not None and leg.channel is not None:
+            self._take()
+            context = "" if "without" in move.what else self.world.switch.context
+            where = f"{NUMBERS[move.to]} XML {context}" if context else NUMBERS[move.to]
+            self.world.switch.run_api("uuid_transfer", f"{leg.channel.uuid} {where}")
+
+    def _take(self) -> None:
+        self.record.taken = True
+        self.record.stranded = True
+
+    def _leg(self, name: str) -> Dialog | None:
+        """Its newest call, but for one whose transfer is pending: nobody would take that."""
+        pending = [refer.dialog for refer in self.record.refers if not refer.notifies]
+        live = [d for d in _live(self._party(name)) if d.channel is not None and d.channel.up]
+        return next((d for d in reversed(live) if d not in pending), None)
 
     def _dies(self, move: Move) -> None:
         if self.record.controller:
@@ -264,6 +319,9 @@ _ACTIONS: dict[str, Callable[[Player, Move], None]] = {
     "consults": Player._consults,
     "loses its links": Player._loses_its_links,
     "transfers to the one consulted": Player._transfers_to_consulted,
+    "picks up": Player._picks_up,
+    "is moved": Player._is_moved,
+    "is moved without a context": Player._is_moved,
     "dies": Player._dies,
     "is terminated": Player._is_terminated,
     "is replaced": Player._is_replaced,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +23,10 @@ class Refer:
     cseq: int
     sent_s: float
     line: Dialog | None
+    leaving: tuple[Dialog, ...] = ()
+    """Those dialogs that its phone ends by itself."""
+    consulted: bool = False
+    """The target had answered its line."""
 
     @property
     def messages(self) -> list[SipMessage]:
@@ -82,6 +88,10 @@ class Record:
     that FreeSWITCH would have read already."""
     stranded: bool = False
     """Something has happened that is known to leave somebody alone: see test_regressions."""
+    taken: bool = False
+    """Somebody else has taken a leg, or moved one."""
+    judged: set[str] = field(default_factory=set)
+    """Which checks have had something to judge."""
     violations: list[str] = field(default_factory=list)
     concluded: list[dict[str, Any]] = field(default_factory=list)
     """The records of transfers that the controllers have written."""
@@ -91,15 +101,48 @@ class Record:
         return any(not refer.notifies for refer in self.refers)
 
     def left(self) -> bool:
-        """Somebody has hung up, or given up a call."""
-        phones = [party.phone for party in self.parties.values()]
-        return any(phone.sent("BYE") or phone.sent("CANCEL") for phone in phones)
+        """Somebody has hung up, or given up a call: but for phones that do so after a REFER."""
+        return bool(self.byes_s())
+
+    @property
+    def overlap(self) -> bool:
+        """A REFER was sent before the one before it had its result."""
+        pairs = itertools.pairwise(self.refers)
+        return any(not a.notifies or a.notifies[0].time_s >= b.sent_s for a, b in pairs)
+
+    def number_of(self, name: str) -> str:
+        """Of that party; nobody has none."""
+        return self.parties[name].number if name in self.parties else ""
+
+    def sent_by(self, number: str | None, method: str, status: int) -> list[SipMessage]:
+        """Responses of the phones of this number, or of all."""
+        wanted = [p.phone for p in self.parties.values() if number in (None, p.number)]
+        return [m for phone in wanted for m in phone.sent(method, status)]
+
+    def called(self, number: str, refer: Refer) -> list[SipMessage]:
+        """What the phones of this number have sent about INVITEs, from a REFER to its result."""
+        until_s = refer.notifies[0].time_s if refer.notifies else math.inf
+        phones = [p.phone for p in self.parties.values() if p.number == number]
+        sent = [m for phone in phones for m in phone.messages if m.direction == "out"]
+        return [m for m in sent if m.method == "INVITE" and refer.sent_s <= m.time_s <= until_s]
 
     def is_alone(self, refer: Refer) -> bool:
         """No controller was there for this REFER, or one was lost after it."""
         return any(until_s >= refer.sent_s for _, until_s in self.absences)
 
+    @property
+    def in_full(self) -> bool:
+        """All that can be judged in such a story has been; legacy REFERs have no record's name."""
+        wanted = {"reports", "dropped"}
+        if any(refer.notifies for refer in self.refers):
+            wanted.add("codes")
+        if self.story.mode != "legacy" and any(refer.line is None for refer in self.refers):
+            wanted.add("records")
+        return wanted <= self.judged
+
     def byes_s(self) -> list[float]:
-        """When phones have hung up."""
+        """When phones have hung up, but for those that do so after a REFER."""
         phones = [party.phone for party in self.parties.values()]
-        return [m.time_s for phone in phones for m in (*phone.sent("BYE"), *phone.sent("CANCEL"))]
+        ends = [m for phone in phones for m in (*phone.sent("BYE"), *phone.sent("CANCEL"))]
+        leaving = {each.call_id for refer in self.refers for each in refer.leaving}
+        return [m.time_s for m in ends if m.call_id not in leaving]

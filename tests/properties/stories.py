@@ -37,6 +37,30 @@ FAULTED = (
     "api",
 )
 SECONDS = (0.0, 0.001, 0.006, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.1, 3.5)
+LEAVES = ("202", "NOTIFY")
+ENDS = ("call", "line", "both")
+SOON = (0.0, 0.001, 0.02, 0.04, 0.06, 0.1, 0.3)
+JOINTS = (",", "|", ":_:")
+
+
+@dataclass(frozen=True, slots=True)
+class Leaves:
+    """How the phones that send a REFER hang up: so long after its 202, or its NOTIFY.
+
+    ``ends``: the dialog of the REFER, that which it asks to have replaced, or both.
+    """
+
+    after: str = "NOTIFY"
+    seconds: float = 0.0
+    ends: str = "call"
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A second phone of Carol's: what it does, and what stands before it in her dial string."""
+
+    does: str
+    joined_by: str = ","
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +96,9 @@ class Story:
     moves: tuple[Move, ...]
     talking: bool = True
     """The moves begin when Bob has answered; else while his phone rings."""
+    leaves: Leaves | None = None
+    """None: a phone that has sent a REFER waits to be hung up."""
+    device: Device | None = None
 
 
 def _move(what: str, *people: st.SearchStrategy[str]) -> st.SearchStrategy[Move]:
@@ -82,15 +109,18 @@ def _move(what: str, *people: st.SearchStrategy[str]) -> st.SearchStrategy[Move]
     return st.builds(lambda names, moment: Move(what, *names, **moment), st.tuples(*people), when)
 
 
-def _moves() -> st.SearchStrategy[tuple[Move, ...]]:
+def _mostly(usual: st.SearchStrategy[Any], other: st.SearchStrategy[Any]) -> Any:
+    """``other`` in one of four draws (``one_of`` drops what it is given twice)."""
+    return st.integers(0, 3).flatmap(lambda drawn: other if drawn == 3 else usual)
+
+
+def _kinds() -> list[st.SearchStrategy[Move]]:
     people, pair = st.sampled_from(PEOPLE), st.sampled_from(("bob", "alice"))
     targets = st.sampled_from(TARGETS)
-    refer = _move("refers", pair, st.sampled_from((*TARGETS, "nobody")))
-    any_refer = _move("refers", people, targets)
-    kinds = [
-        refer,
+    return [
+        _move("refers", pair, st.sampled_from((*TARGETS, "nobody"))),
         _move("hangs up", people),
-        any_refer,
+        _move("refers", people, targets),
         _move("consults", pair, targets),
         _move("transfers to the one consulted", pair),
         _move("dies"),
@@ -98,18 +128,56 @@ def _moves() -> st.SearchStrategy[tuple[Move, ...]]:
         _move("is terminated"),
         _move("duplicates", st.just(""), st.sampled_from(FAULTED[:6])),
         _move("delays", st.just(""), st.sampled_from(FAULTED)),
+        _move("picks up", st.just("eve"), people),
+        _move("is moved", people, targets),
+        _move("is moved without a context", people, targets),
     ]
+
+
+def _moves() -> st.SearchStrategy[tuple[Move, ...]]:
+    """Whatever comes together: much of it cannot be judged but for who is left alone."""
+    kinds = _kinds()
     anything: st.SearchStrategy[Any] = st.lists(st.one_of(*kinds), max_size=6).map(tuple)
     consulted = st.tuples(
         _move("consults", st.just("bob"), st.just("carol")),
         _move("transfers to the one consulted", st.just("bob")),
     )
-    begins = st.one_of(refer.map(lambda move: (move,)), consulted, st.just(()))
+    begins = st.one_of(kinds[0].map(lambda move: (move,)), consulted, st.just(()))
     return st.tuples(anything, begins, anything).map(lambda parts: sum(parts, ()))
+
+
+def _transfers() -> st.SearchStrategy[tuple[Move, ...]]:
+    """Transfers, one after the other, and only the network is odd: all of it can be judged."""
+    pair, to = st.sampled_from(("bob", "alice")), st.sampled_from((*TARGETS, "nobody"))
+    soon, long = st.sampled_from(SECONDS), st.just(6.0)
+    first = st.builds(lambda who, to, s: Move("refers", who, to, s), pair, to, soon)
+    later = st.builds(lambda who, to, s: Move("refers", who, to, s), pair, to, long)
+    several = st.builds(lambda one, more: (one, *more), first, st.lists(later, max_size=2))
+    consulted = st.builds(
+        lambda who, to, s: (
+            Move("consults", who, to),
+            Move("transfers to the one consulted", who, seconds=s),
+        ),
+        pair,
+        st.sampled_from(TARGETS),
+        st.sampled_from((0.02, 0.1, 0.3, 1.0, 2.1)),
+    )
+    odd = st.lists(st.one_of(*_kinds()[8:10]), max_size=1).map(tuple)
+    return st.tuples(odd, _mostly(several, consulted)).map(lambda each: sum(each, ()))
 
 
 def stories() -> st.SearchStrategy[Story]:
     """Any story of at most fourteen moves, most of them with a transfer."""
     behaviours = st.sampled_from(BEHAVIOURS)
-    talking = st.sampled_from((True, True, True, False))
-    return st.builds(Story, st.sampled_from(MODES), behaviours, behaviours, _moves(), talking)
+    modes, talking = st.sampled_from(MODES), _mostly(st.just(True), st.just(False))
+    leaves = st.builds(
+        Leaves, st.sampled_from(LEAVES), st.sampled_from(SOON), st.sampled_from(ENDS)
+    )
+    leave = _mostly(st.none(), leaves)
+    device = st.builds(Device, behaviours, st.sampled_from(JOINTS))
+    devices = _mostly(st.none(), device)
+    wild = st.builds(Story, modes, behaviours, behaviours, _moves(), talking, leave, devices)
+    patient = st.sampled_from([does for does in BEHAVIOURS if "leaves" not in does])
+    does = _mostly(patient, behaviours)
+    good = st.builds(Story, modes, does, does, _transfers(), st.just(True), leave, devices)
+    return _mostly(good, wild)

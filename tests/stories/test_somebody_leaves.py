@@ -52,13 +52,21 @@ def test_transferor_leaves_and_the_target_is_busy(world: World, by: str) -> None
     assert not transferor.notifies
 
 
-def test_transferor_leaves_and_is_called_again(world: World) -> None:
-    transferor, transferee, target = ringing(world, "callee")
-    transferor.hangs_up()
-    transferor.wait_over()
-    target.refuse_now(486, "Busy Here")
-    world.wait(lambda: len(transferor.received("INVITE")) == 2)
-    assert hear_each_other(transferee, transferor)
+@pytest.mark.parametrize("mode", ["in-session", "legacy"])
+def test_transferor_leaves_and_is_called_again(world: World, mode: str) -> None:
+    """And again: the next recall is for who talks with the transferee then, no earlier target."""
+    transferor, transferee, target = ringing(world, "callee", mode=mode)
+    for times, following in ((2, world.party("1003").rings()), (3, None)):
+        transferor.hangs_up()
+        transferor.wait_over()
+        target.refuse_now(486, "Busy Here")
+        world.wait(lambda times=times: len(transferor.received("INVITE")) == times)
+        assert hear_each_other(transferee, transferor)
+        if following is not None:
+            transferor.refers(world.refer_to("1003"))
+            following.wait_received("INVITE")
+            target = following
+    assert len(world.party("1002").received("INVITE")) == 1
     transferee.hangs_up()
     transferor.wait_over()
 
