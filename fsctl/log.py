@@ -7,6 +7,7 @@ line in the JSON form: a value says so by its attribute ``log_fields``.
 
 from __future__ import annotations
 
+import atexit
 import json
 import logging
 import os
@@ -80,6 +81,7 @@ def set_up(level: str, form: Form, process: str = "") -> None:
     root.addHandler(handler)
     for logger in (root, ours):
         logger.setLevel(level.upper())
+    atexit.register(handler.tell_counts)  # before the writer, which was registered earlier, ends
 
 
 def take_over() -> None:

@@ -2,7 +2,8 @@
 
 Everything that can happen arrives in the mailbox (events of the link, a leg that comes home on a
 new link, the link's loss, the order to hand over) or is a timer; the session's greenlet takes one
-after the other, so nothing here needs a lock. Verbs are called from handlers, in that greenlet.
+after the other, so nothing here needs a lock. Verbs are called from handlers, which have greenlets
+of their own and take turns with it (:mod:`fsctl.session.turns`).
 """
 
 from __future__ import annotations

@@ -453,9 +453,7 @@ def test_the_transferee_leaves_while_the_target_rings(world: World, by: str) -> 
 
 @BY
 @pytest.mark.parametrize("answers", [True, False], ids=["answers", "busy"])
-def test_the_transferor_leaves_while_the_target_rings(
-    world: World, by: str, answers: bool
-) -> None:
+def test_the_transferor_leaves_while_the_target_rings(world: World, by: str, answers: bool) -> None:
     """Its transferee waits for the target, and hears it ring."""
     world.serve(scenario=ACCEPTS)
     transferor, transferee, line, carol = ringing(world, by)

@@ -210,3 +210,23 @@ def test_every_line_is_json(tmp_path, workers) -> None:
     for error in ("ZeroDivisionError", "IndexError"):
         traces = [each["traceback"] for each in entries if error in each.get("traceback", "")]
         assert len(traces) == workers and all("Traceback" in each for each in traces)
+
+
+def test_strangers_cost_a_line_and_then_a_count(tmp_path) -> None:
+    with supervised(tmp_path, server="drain_timeout_s = 0.1", workers=1) as served:
+        port = served.port
+        replies = [b"", b"GET / HTTP/1.1\r\n\r\n", b"Content-Type: command/reply\n\n"] * 20
+        for reply in replies:
+            link = dial(port)
+            assert is_served(link)
+            with suppress(ConnectionError), link:
+                link.sendall(reply)
+                link.shutdown(socket.SHUT_WR)
+                while link.recv(4096):
+                    pass
+        served.signal(signal.SIGTERM)
+        assert served.wait() == 0
+        told = [line for line in served.log().splitlines() if "handshake" in line]
+    assert len(told) == 2, told
+    assert "no switch has opened: 59 more, the last: [127.0.0.1:" in told[1]
+    assert "Traceback" not in served.log()
