@@ -18,6 +18,7 @@ ROWS = {
     State.RELEASING: (LEFT, 5.0),
     State.SUCCEEDED: (LEFT, 6.0),
     State.ABANDONED: (RIGHT, 0.5),
+    State.TAKEN: (RIGHT, 2.0),
     State.RECONNECTING: (RIGHT, 3.5),
     State.FAILED: (RIGHT, 6.0),
 }

@@ -104,6 +104,8 @@ def transfer_request(
         return
     session.settle_link()
     for earlier in session.transfers.open:
+        if earlier.is_taken and earlier.request.event == request.event is not None:
+            earlier.withdraw()  # a timer had sent its transferee on, and it is back
         # FreeSWITCH takes a REFER from legs that are bridged: the news of it may be late.
         earlier.bridged({transferee, transferor})
     if request.event is None:
@@ -295,6 +297,7 @@ def _known_leg(session: Session, snapshot: Event) -> Call:
     call.codecs.learn(snapshot)
     call.invite_headers = of_invite(snapshot)
     session.own_hosts |= _own_hosts(snapshot)
+    session.own_context = snapshot.variable("fsctl_own_context") or session.own_context
     session.domain = (
         snapshot.variable("fsctl_call_domain")
         or snapshot.variable("domain_name")

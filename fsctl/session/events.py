@@ -109,7 +109,10 @@ class Failed(CallEvent):
 
 @dataclass(frozen=True, slots=True)
 class Disconnected(CallEvent):
-    """An answered or alerting call has ended."""
+    """An answered or alerting call has ended, or is no longer ours: `200 Taken over`.
+
+    Somebody has picked it up or moved it (``intercept``, ``uuid_transfer``): it lives on alone.
+    """
 
     code: int
     reason: str

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from fsctl.esl.commands import UuidExists, UuidSetvar
 from fsctl.esl.events import Event
-from fsctl.session import calling, media, modes, safety
+from fsctl.session import calling, leaving, media, modes, safety
 from fsctl.session.call import Call, CallState
 from fsctl.session.dial import Dial
 from fsctl.session.events import (
@@ -29,8 +29,8 @@ from fsctl.session.grace import LEFT, REPLACES, gave_up, is_needless, left_mark
 from fsctl.session.grace import end as end_grace
 from fsctl.session.joining import joined
 from fsctl.session.legacy import LegacyTransfer, forsaken, succeeded
-from fsctl.session.outcome import hangup_status, returned_by_itself
-from fsctl.session.request import bridge_began
+from fsctl.session.outcome import hangup_status, returned_by_itself, was_taken
+from fsctl.session.request import bridge_began, refer_event
 from fsctl.session.rescue import disarm
 from fsctl.session.transfers import BlindTransfer, abandon, refuse_crossing
 from fsctl.sip.status import SipStatus
@@ -122,7 +122,7 @@ class Intake:
         if one is None or other is None:
             known = one or other
             if known is not None and session.legacy is None:
-                session.check_still_ours(known)
+                leaving.joined_with_a_stranger(session, known)
             return
         if any(transfer.has_parted({one, other}) for transfer in self._open_transfers()):
             return  # late news of the bridge that the REFER has broken
@@ -141,6 +141,8 @@ class Intake:
     def _hangup(self, event: Event) -> None:
         session, call = self._session, self._call(event)
         if call is None:
+            if event.channel_uuid == session.link_leg:
+                session.change_link()  # a leg that somebody else has had since
             return
         status = hangup_status(event)
         tags = {event.variable("sip_from_tag"), event.variable("sip_to_tag")}
@@ -261,11 +263,20 @@ class Intake:
         dial = self._session.dials.pop(application_uuid, None)
         if dial is None:
             return
-        if not dial.answered:
+        if was_taken(event) and self._is_taken(dial):
+            leaving.taken(self._session, dial)
+        elif not dial.answered:
             self._not_reached(dial, event)
         elif returned_by_itself(event):
             self._talk_over(dial, event)
-        # Any other state: the leg was taken away by a transfer and is somebody else's matter.
+
+    def _is_taken(self, dial: Dial) -> bool:
+        """It was not its own REFER that has taken the leg out of its ``bridge``."""
+        waiting = dial.waiting
+        if dial.answered or not waiting.alive:
+            return waiting.alive
+        event = refer_event(self._session.link, waiting.channel_uuid)
+        return event is None or self._session.transfers.knows(waiting, event)
 
     def _talk_over(self, dial: Dial, event: Event) -> None:
         """The called party has hung up and the waiting leg is back in our hands."""
@@ -353,6 +364,9 @@ class Intake:
             return  # the transferee is another session's
         if session.transfers.knows(transferor, event.variable("sip_blind_transfer_event")):
             return  # told again, or late: its transferee has come home already
+        running = session.transfers.awaiting_target(transferor)
+        if running is not None:
+            running.crossing += filter(None, [event.variable("sip_blind_transfer_event")])
         session.board.give_way_to_blind(session)
         if transferor.transfer_mode == "legacy":
             session.legacy = LegacyTransfer(session, transferor, transferee)

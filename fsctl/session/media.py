@@ -20,7 +20,7 @@ from fsctl.esl.commands import (
 from fsctl.esl.events import Event
 from fsctl.session import safety
 from fsctl.session.events import PlaybackFinished
-from fsctl.session.outcome import returned_by_itself
+from fsctl.session.outcome import returned_by_itself, was_taken
 from fsctl.session.record import conclude
 from fsctl.session.request import value_of
 from fsctl.session.rescue import disarm
@@ -79,8 +79,10 @@ def _ringback(transfer: BlindTransfer) -> None:
     call, sound = transfer.transferee, transfer.transferee.session.settings.transfer.ringback
     event_uuid = str(uuid4())
 
-    def over(_: Event) -> None:
-        if transfer.entertained and transfer.awaits_target and call.alive:
+    def over(event: Event) -> None:
+        if was_taken(event) and transfer.entertained and transfer.awaits_target:
+            transfer.taken()
+        elif transfer.entertained and transfer.awaits_target and call.alive:
             _ringback(transfer)
 
     call.session.executions[event_uuid] = over

@@ -7,6 +7,7 @@ from fsctl.sip.status import SipStatus, status_of_cause
 
 _CS_EXECUTE = "4"
 """The state that a channel is to be in next (``Channel-State`` is the one that it still runs)."""
+_CS_HANGUP = 10
 
 
 def hangup_status(event: Event) -> SipStatus:
@@ -49,6 +50,12 @@ def returned_by_itself(complete: Event) -> bool:
     Else somebody has taken it out of the application: a transfer, or a bridge of another leg's.
     """
     return complete.get("Channel-State-Number") == _CS_EXECUTE
+
+
+def was_taken(complete: Event) -> bool:
+    """Whether somebody has taken the leg out of an application; not so a leg that hangs up."""
+    number = complete.get("Channel-State-Number") or ""
+    return number.isdecimal() and int(number) < _CS_HANGUP and not returned_by_itself(complete)
 
 
 def redirect_contacts(event: Event) -> list[str]:

@@ -20,7 +20,7 @@ from fsctl.session import media, safety
 from fsctl.session.call import Call, CallState
 from fsctl.session.codecs import preferred
 from fsctl.session.dial import called_variables
-from fsctl.session.dialstring import DialString
+from fsctl.session.dialstring import DialString, carried_value
 from fsctl.session.events import Connected, Failed, Ringing
 from fsctl.session.headers import merged, passed_on
 from fsctl.session.identity import Shown, origination
@@ -88,6 +88,8 @@ class Outgoing:
         )
         if not self.codecs:
             called |= preferred(self.scheme)
+        if self.session.own_context:
+            called["fsctl_own_context"] = carried_value(self.session.own_context)
         return called | {
             # originate returns at 183 otherwise, and the party would be taken for one that answered
             "ignore_early_media": "true",

@@ -24,6 +24,11 @@ would inherit them (it sets no value that holds ``${``). They go when the target
 first two are joined, not earlier: another controller may have to read them again."""
 
 
+REFERRED = "fsctl_referred"
+"""Variable: the REFER by which the leg came to the dialplan last, as party and request. Set by the
+dialplan, which takes what comes without another one for a transfer that is no REFER."""
+
+
 class BadRequest(FsctlError):
     """The REFER cannot be served; ``status`` is what its sender is told."""
 

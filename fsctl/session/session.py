@@ -84,6 +84,8 @@ class Session:
         self.domain = ""
         self.own_hosts: set[str] = set()
         """Hosts that name this switch, as the legs of our calls have it (lower case)."""
+        self.own_context = ""
+        """Where a transfer of our legs that is no REFER goes; set from the leg that came first."""
         self.calls: dict[str, Call] = {}
         self.dials: dict[str, Dial] = {}
         self.outgoing: dict[str, Outgoing] = {}

@@ -15,7 +15,7 @@ from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.esl.farewell import let_go
 from fsctl.log import seldom
-from fsctl.session import entry
+from fsctl.session import entry, leaving
 from fsctl.session.attended import arrival
 from fsctl.session.attended.transfer import ATTENDED_CONTEXT, AttendedTransfer
 from fsctl.session.call import Call
@@ -93,6 +93,7 @@ class Switchboard:
             # Also who drains: FreeSWITCH alone would join them, and leave the transferor parked.
             self.run(Session(self, _new_id(), link), entry.legacy_transfer, link, snapshot)
         else:
+            self._taken_from(snapshot)
             self.run(Session(self, _new_id(), link), entry.new_call, link, snapshot)
 
     def keeps(self, call: Call) -> bool:
@@ -104,6 +105,13 @@ class Switchboard:
         self.gave_up[call.sip_call_id] = call
         while len(self.gave_up) > _REMEMBERED:
             self.gave_up.popitem(last=False)
+
+    def _taken_from(self, snapshot: Event) -> None:
+        """A leg that is a session's comes as a new call: somebody has moved it (``transfer``)."""
+        session = self.sessions.get(snapshot.variable("fsctl_session") or "")
+        uuid = snapshot.channel_uuid or ""
+        if session is not None:
+            session.post(lambda: leaving.left(session, uuid))
 
     def give_way_to_blind(self, session: Session) -> None:
         """A blind REFER has moved a party of ``session``: attended requests of it are over."""

@@ -9,6 +9,7 @@ bridged.
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fsctl.errors import ChannelGone, LinkError
@@ -22,13 +23,13 @@ from fsctl.esl.commands import (
     UuidSetvar,
     UuidSetvarMulti,
 )
-from fsctl.session import rescue, safety
+from fsctl.session import leaving, rescue, safety
 from fsctl.session.call import Call, CallState
 from fsctl.session.joining import joining
 from fsctl.session.meanwhile import ask_first
 from fsctl.session.record import Outcome, conclude
 from fsctl.session.report import NOTES_JOIN, TOLD, note, owe, report, told
-from fsctl.session.request import RawRequest, bridge_began, refer_event, value_of
+from fsctl.session.request import REFERRED, RawRequest, bridge_began, refer_event, value_of
 from fsctl.sip.status import SipStatus
 from fsctl.transfer.transfer import DEADLINES, Action, State, Stimulus, Transfer, step
 
@@ -78,6 +79,8 @@ class BlindTransfer:
         self.request = request
         self.entertained = False
         """The transferee hears ringback by our own doing."""
+        self.crossing: list[str] = []
+        """The ``Event`` of each REFER that the transferee has sent while its target rang."""
         self.ring_timeout_s = float(session.settings.transfer.ring_timeout_s)
         self.snapshot = Transfer(transferor_present=request.event is not None)
         self._session = session
@@ -187,9 +190,36 @@ class BlindTransfer:
         rejoining = self.snapshot.state is State.RECONNECTING
         return pair == {self.transferee, self.transferor} and not rejoining
 
+    def taken(self) -> None:
+        """Somebody else has taken the transferee, before its target was joined with it."""
+        if self.awaits_target or self.snapshot.state in (State.JOINING, State.RECONNECTING):
+            self.entertained = False
+            self.feed(Stimulus.TRANSFEREE_TAKEN)
+            if self.is_taken:
+                leaving.watch(self._session, self.transferee)
+
+    @property
+    def is_taken(self) -> bool:
+        """Somebody else has the transferee, and it is not known yet whom it will talk with."""
+        return self.snapshot.state is State.TAKEN
+
+    def completed_elsewhere(self) -> None:
+        """The transferee has been joined with somebody whom we have not called."""
+        self.taken()
+        if self.is_taken:
+            self.targets = []
+            self.feed(Stimulus.LEGS_JOINED)
+
+    def withdraw(self) -> None:
+        """The very same REFER has come home again: that is its transfer from now on."""
+        self.snapshot = replace(self.snapshot, state=State.ABANDONED)
+        self._set_deadline()
+
     def bridged(self, pair: set[Call]) -> None:
         """Two of our calls have been bridged."""
-        if pair == {self.transferee, self.target}:
+        if self.is_taken and self.transferee in pair and self.transferor not in pair:
+            self.completed_elsewhere()
+        elif pair == {self.transferee, self.target}:
             self.feed(Stimulus.LEGS_JOINED)
         elif pair == {self.transferee, self.transferor}:
             self.feed(Stimulus.LEGS_REJOINED)
@@ -337,8 +367,8 @@ class BlindTransfer:
             (self.transferor, rescue.release, after_s),
         ):
             if call.alive:
-                uuid = call.channel_uuid
-                commands += rescue.disarm(uuid) if over else move(uuid, at_s)
+                uuid, free = call.channel_uuid, self.is_taken and call is self.transferee
+                commands += rescue.disarm(uuid) if over or free else move(uuid, at_s)
         try:
             self._session.link.post(*commands)
         except (LinkError, ChannelGone) as error:
@@ -372,6 +402,10 @@ class BlindTransfer:
         match action:
             case Action.NOTIFY_SUCCESS if stimulus is Stimulus.LEGS_JOINED:
                 return self._note_told() if self._switch_reports else self._notify()
+            case Action.NOTIFY_FAILURE if stimulus is Stimulus.LEGS_REJOINED and (
+                self._switch_reports
+            ):
+                return self._note_told()  # FreeSWITCH has joined the first two, and said so
             case Action.NOTIFY_SUCCESS | Action.NOTIFY_FAILURE:
                 return self._notify()
             case Action.HANG_UP_TARGET:
@@ -379,13 +413,11 @@ class BlindTransfer:
             case Action.REJOIN:
                 # Unset, or FreeSWITCH would report this join as the transfer's success.
                 self._switch_reports = False
+                forgotten = {"blind_transfer_uuid": "", REFERRED: ""}
                 return [
                     *self._owe(stimulus),
-                    *joining(
-                        self.transferee,
-                        self.transferor,
-                        {"blind_transfer_uuid": "", NOTES_JOIN: ""},
-                    ),
+                    UuidSetvarMulti(transferor, tuple(forgotten.items())),
+                    *joining(self.transferee, self.transferor, forgotten | {NOTES_JOIN: ""}),
                 ]
             case Action.RELEASE_TRANSFEROR:
                 # A timer in FreeSWITCH: it holds when we die. The phone's own BYE comes first.
@@ -407,6 +439,7 @@ class BlindTransfer:
         uuid = self.transferee.channel_uuid
         safety.transferee_alone(self._session, self.transferee)
         left = {"fsctl_stage": "forsaken", "originate_disposition": "", "blind_transfer_uuid": ""}
+        left |= {"sip_refer_to": "", REFERRED: ""}
         commands: list[Command] = [UuidSetvarMulti(uuid, tuple(left.items()))]
         if self.entertained:
             commands.append(UuidBreak(uuid, everything=True))
@@ -489,7 +522,7 @@ def refuse_crossing(session: Session, running: BlindTransfer) -> None:
     """
     transferee = running.transferee.channel_uuid
     log.info("%s: a transferee sends a REFER of its own: both are refused", session.id)
-    event = refer_event(session.link, transferee)
-    if event is not None:
+    last = refer_event(session.link, transferee)
+    for event in dict.fromkeys([*running.crossing, *([last] if last else [])]):
         session.link.send_all(report(transferee, event, _PENDING))
     running.feed(Stimulus.TARGET_FAILED, _PENDING)

@@ -79,15 +79,11 @@ def _variables(switch: SimulatedSwitch, dialog: Dialog, channel: Channel) -> dic
         "sip_from_display": dialog.phone.display_name,
         "sip_full_from": f"{display}<sip:{number}@{_HOST}>;tag={dialog.tag}",
         "sip_full_to": f"<sip:{called}@{_HOST}>",
-        "sip_req_user": called,
-        "sip_req_uri": f"{called}@{_HOST}",
-        "sip_req_host": _HOST,
+        **_uri("req", called),
         "sip_to_user": called,
         "sip_to_uri": f"{called}@{_HOST}",
         "sip_to_host": _HOST,
-        "sip_contact_user": number,
-        "sip_contact_uri": f"{number}@{_HOST}",
-        "sip_contact_host": _HOST,
+        **_uri("contact", number),
         "max_forwards": str(70),
         "ep_codec_string": ",".join(
             f"CORE_PCM_MODULE.{name}@8000h@20i@64000b" for name in dialog.phone.codecs
@@ -96,4 +92,13 @@ def _variables(switch: SimulatedSwitch, dialog: Dialog, channel: Channel) -> dic
         "dtmf_type": "rfc2833",
         "endpoint_disposition": "RECEIVED",
         "call_uuid": channel.uuid,
+    }
+
+
+def _uri(part: str, user: str) -> dict[str, str]:
+    """The three variables of one URI of the INVITE."""
+    return {
+        f"sip_{part}_user": user,
+        f"sip_{part}_uri": f"{user}@{_HOST}",
+        f"sip_{part}_host": _HOST,
     }

@@ -191,11 +191,9 @@ def _conclude(attempt: _Attempt) -> Originated:
     if caller is not None and not caller.ready:
         winner = None
         attempt.cause, attempt.forced = "ORIGINATOR_CANCEL", True
-        for leg in attempt.legs:
-            hang_up(leg, "ORIGINATOR_CANCEL")
     for leg in attempt.legs:
         if leg is not winner:
-            hang_up(leg, "LOSE_RACE")
+            hang_up(leg, attempt.cause if attempt.forced else "LOSE_RACE")
     if caller is not None:
         caller.hears_tone = ""
         if winner is None and caller.call_state == "RING_WAIT" and caller.up:

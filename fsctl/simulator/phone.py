@@ -14,7 +14,7 @@ from fsctl.simulator.dtmf import parse_digits, queue_digits
 from fsctl.simulator.hearing import heard_on
 from fsctl.simulator.holding import phone_holds, phone_resumes
 from fsctl.simulator.progress import mark_answered, mark_early, mark_ringing, redirected, refused
-from fsctl.simulator.replaces import taking_the_place
+from fsctl.simulator.replaces import picking_up, taking_the_place
 from fsctl.simulator.sip import SipMessage
 
 if TYPE_CHECKING:
@@ -137,24 +137,17 @@ class Phone:
 
         Whoever talks in it, or rings for it, is hung up, and this phone talks in their place.
         """
-        channel = leg.channel
-        assert channel is not None, "the call has no leg yet"
-        return self._takes_over(f"intercept:{channel.uuid}", ())
+        return self._takes_over(picking_up(leg), ())
 
     def replaces(self, leg: Dialog, *, early_only: bool = False) -> Dialog:
-        """INVITE with Replaces (RFC 3891) that names another phone's dialog with the switch.
-
-        This phone talks in its place, or answers for it where it rings.
-        """
+        """INVITE with Replaces (RFC 3891): take the place of another phone, or answer for it."""
         named = unquote(leg.replaces) + (";early-only" if early_only else "")
-        assert leg.channel is not None, "the dialog has no leg yet"
-        inline = taking_the_place(leg.channel, early_only=early_only)
-        return self._takes_over(inline, (("Replaces", named),))
+        return self._takes_over(taking_the_place(leg, early_only), (("Replaces", named),))
 
-    def _takes_over(self, inline: str, headers: Sequence[tuple[str, str]]) -> Dialog:
+    def _takes_over(self, inline: str, headers: tuple[tuple[str, str], ...]) -> Dialog:
         dialog = Dialog(self, "pickup", phone_calls=True)
         self.dialogs.append(dialog)
-        dialog.sent("INVITE", tuple(headers))
+        dialog.sent("INVITE", headers)
         dialog.response_in("INVITE", 100)
         self.switch.invite_arrived(dialog, (), inline)
         return dialog

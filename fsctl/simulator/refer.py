@@ -46,7 +46,7 @@ def _blind(
     channel: Channel, target: ReferTarget, event: str, refer_to: str, referred_by: str | None
 ) -> None:
     number = target.user or ""
-    # Also a leg that only rings for this one, or for which it rings.
+    # Also the leg that rings for this one, or for which it rings.
     transferee = partner_of(channel)
     bond = transferee.uuid if transferee is not None else ""
     channel.set_variable("transfer_to", f"blind:{bond or number}")

@@ -40,6 +40,8 @@ class State(Enum):
     """The target has answered and is being bridged with the transferee."""
     RELEASING = "releasing"
     """Transferee and target talk; the transferor has been told and may still send its BYE."""
+    TAKEN = "transferee taken"
+    """Somebody else has the transferee (a pickup, ``uuid_transfer``): whom will it talk with?"""
     RECONNECTING = "reconnecting"
     """The target failed; transferee and transferor are being bridged again."""
     SUCCEEDED = "succeeded"
@@ -63,6 +65,7 @@ class Stimulus(Enum):
     JOIN_GIVEN_UP = "the target leaves before its join is reported"
     LEGS_REJOINED = "transferee and transferor are bridged again"
     REJOIN_FAILED = "transferee and transferor cannot be bridged again"
+    TRANSFEREE_TAKEN = "somebody else takes the transferee"
     TRANSFEREE_HANGUP = "the transferee hangs up"
     TRANSFEROR_HANGUP = "the transferor hangs up"
     TOLD_ELSEWHERE = "somebody else has told the transferor"
@@ -128,6 +131,22 @@ TABLE: dict[tuple[State, Stimulus], tuple[State, tuple[Action, ...]]] = {
     (_S.JOINING, _E.JOIN_GIVEN_UP): (_S.RECONNECTING, (_A.REJOIN,)),
     (_S.JOINING, _E.DEADLINE): (_S.RECONNECTING, _STOP_AND_REJOIN),
     (_S.JOINING, _E.TRANSFEREE_HANGUP): (_S.ABANDONED, _STOP_TELL_AND_RELEASE),
+    # It is not ours any more: nobody pulls it back. Whoever joins it with somebody completes the
+    # transfer; FreeSWITCH itself may join the first two again when its dialplan has ended.
+    (_S.REQUESTED, _E.TRANSFEREE_TAKEN): (_S.TAKEN, ()),
+    (_S.CALLING_TARGET, _E.TRANSFEREE_TAKEN): (_S.TAKEN, (_A.HANG_UP_TARGET,)),
+    (_S.HOLDING_TARGET, _E.TRANSFEREE_TAKEN): (_S.TAKEN, (_A.HANG_UP_TARGET,)),
+    (_S.VOUCHED, _E.TRANSFEREE_TAKEN): (_S.TAKEN, (_A.HANG_UP_TARGET,)),
+    # The news of the join may be late: a target that talks is left alone.
+    (_S.JOINING, _E.TRANSFEREE_TAKEN): (_S.TAKEN, ()),
+    (_S.TAKEN, _E.LEGS_JOINED): (_S.RELEASING, _TELL_AND_RELEASE),
+    (_S.TAKEN, _E.LEGS_REJOINED): (_S.FAILED, (_A.NOTIFY_FAILURE,)),
+    (_S.TAKEN, _E.DEADLINE): (_S.ABANDONED, (_A.NOTIFY_FAILURE, _A.RELEASE_TRANSFEROR)),
+    (_S.TAKEN, _E.TRANSFEREE_HANGUP): (_S.ABANDONED, (_A.NOTIFY_FAILURE, _A.RELEASE_TRANSFEROR)),
+    (_S.RECONNECTING, _E.TRANSFEREE_TAKEN): (
+        _S.ABANDONED,
+        (_A.NOTIFY_FAILURE, _A.RELEASE_TRANSFEROR),
+    ),
     (_S.RELEASING, _E.TRANSFEROR_HANGUP): (_S.SUCCEEDED, ()),
     # FreeSWITCH tells of a join before it reports it, and may give it up in between.
     (_S.RELEASING, _E.JOIN_GIVEN_UP): (_S.RECONNECTING, (_A.KEEP_TRANSFEROR, _A.REJOIN)),
@@ -155,6 +174,7 @@ DEADLINES: dict[State, str] = {
     _S.VOUCHED: "vouched_timeout_s",
     _S.JOINING: "join_timeout_s",
     _S.RELEASING: "release_transferor_after_s",
+    _S.TAKEN: "ring_timeout_s",
     _S.RECONNECTING: "join_timeout_s",
 }
 """The setting that bounds the stay in each open state."""
@@ -169,6 +189,7 @@ DEADLINE_STATUS: dict[State, SipStatus] = {
 
 _PARTY_LEFT = SipStatus(487)
 _SUCCESS = SipStatus(200)
+_LEFT = (Stimulus.TRANSFEREE_HANGUP, Stimulus.TRANSFEREE_TAKEN, Stimulus.JOIN_GIVEN_UP)
 _NOTIFIES = frozenset({_A.NOTIFY_SUCCESS, _A.NOTIFY_FAILURE})
 _FOR_TRANSFEROR = _NOTIFIES | {
     _A.RELEASE_TRANSFEROR,
@@ -228,14 +249,14 @@ def step(
     elif stimulus is Stimulus.JOIN_GIVEN_UP and transfer.state is State.RELEASING:
         transfer = replace(transfer, reported=None)  # FreeSWITCH was to report it, and did not
     failure = transfer.owed or _failure(transfer.state, stimulus, status)
-    if following is State.RECONNECTING:
+    if following in (State.RECONNECTING, State.TAKEN):
         transfer = replace(transfer, owed=failure)
     return _with_rules(transfer, following, actions, failure)
 
 
 def _failure(state: State, stimulus: Stimulus, given: SipStatus | None) -> SipStatus:
     """The final status that a failing step owes to the transferor."""
-    if stimulus in (Stimulus.TRANSFEREE_HANGUP, Stimulus.JOIN_GIVEN_UP):
+    if stimulus in _LEFT:
         return _PARTY_LEFT
     if stimulus is Stimulus.DEADLINE:
         return DEADLINE_STATUS.get(state, SipStatus(503))

@@ -227,6 +227,10 @@ class RealWorld(World):
         self.wait(is_found, f"{party.name} has a leg")
         return found[0]
 
+    @property
+    def context(self) -> str:
+        return self._switch.context
+
     def api(self, command: str) -> str:
         reply = self._switch.esl(command)
         assert not reply.startswith("-"), f"{command}: {reply}"

@@ -355,6 +355,10 @@ class SimulatedWorld(World):
         assert channel is not None, f"{party.name} has no leg"
         return channel.uuid
 
+    @property
+    def context(self) -> str:
+        return self.switch.context
+
     def api(self, command: str) -> str:
         name, _, arguments = command.partition(" ")
         reply = self.switch.run_api(name, arguments)

@@ -349,6 +349,11 @@ class World(ABC):
         Raises AssertionError when it does not obey.
         """
 
+    @property
+    @abstractmethod
+    def context(self) -> str:
+        """The context in which calls enter."""
+
     def moves(self, party: Party, number: str, context: str = "", which: str = "") -> None:
         """Somebody moves that party's leg with ``uuid_transfer``; ``which``: -bleg or -both.
 

@@ -139,8 +139,8 @@ def test_only_a_safe_number_is_copied(tmp_path: Path) -> None:
     for number in ("${system(id)}", "1,2", "1 2", "a" * 65, "1|2", "'1", "a/b", "1\\2"):
         assert not re.search(pattern, number)
     assert ("set", "fsctl_dialled_number=$1") in actions(safe)
-    assert not [data for _, data in actions(other) if "$" in data]
     handover = [
+        ("export", "fsctl_own_context=${context}"),  # the profile's or the directory's
         ("set", "fsctl_stage=new"),
         ("execute_extension", "any XML fsctl_controllers"),
         ("execute_extension", "rescue XML fsctl_rescue"),
@@ -234,7 +234,7 @@ def test_controllers_must_be_known(tmp_path: Path) -> None:
 
 
 def test_the_refer_context_uses_nothing_that_the_network_chose(tmp_path: Path) -> None:
-    refer = contexts(tmp_path)["fsctl_refer"]
+    refer = extension(contexts(tmp_path)["fsctl_refer"], "fsctl_refer")
     for node in refer.iter():
         if node.attrib.get("application") == "unset":
             continue
@@ -247,8 +247,37 @@ def test_the_refer_context_uses_nothing_that_the_network_chose(tmp_path: Path) -
             assert expression in ("^([0-9a-fA-F-]{36})$", f"^({SAFE_NUMBER})$")
 
 
+A, B = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa", "bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb"
+GONE = "-ERR No such channel!\n"
+
+
+@pytest.mark.parametrize("context", ["fsctl_refer", "fsctl_legacy"])
+@pytest.mark.parametrize(
+    ("by", "asked", "served", "is_new"),
+    [
+        (A, "refer;id=3", "", True),
+        (A, "refer;id=4", f"{A}/refer;id=3", True),
+        (A, "refer;id=3", f"{B}/refer;id=3", True),
+        (A, GONE, "", True),
+        (A, GONE, f"{B}/", True),
+        (A, "refer;id=3", f"{A}/refer;id=3", False),
+        (A, "_undef_", f"{A}/_undef_", False),
+        (A, GONE, f"{A}/refer;id=3", False),
+        ("", "-USAGE: <uuid> <var>\n", "", False),
+        ("", "-USAGE: <uuid> <var>\n", f"{A}/refer;id=3", False),
+    ],
+)
+def test_a_refer_is_known_by_its_party_and_request(
+    tmp_path: Path, context: str, by: str, asked: str, served: str, is_new: bool
+) -> None:
+    node = extension(contexts(tmp_path)[context], f"{context}_new_refer")
+    ((field, expression),) = conditions(node).items()
+    assert field.endswith("sip_blind_transfer_event)}//${fsctl_referred}")
+    assert bool(re.search(expression, f"{by}/{asked}//{served}")) is is_new
+
+
 def test_the_refer_context_goes_home_first_and_then_to_the_rescue(tmp_path: Path) -> None:
-    steps = actions(contexts(tmp_path)["fsctl_refer"])
+    steps = actions(extension(contexts(tmp_path)["fsctl_refer"], "fsctl_refer"))
     assert ("unset", "originate_disposition") in steps
     assert ("unset", "sip_invite_failure_status") in steps, "of an earlier transfer"
     assert [step for step in steps if step[0] in ("socket", "execute_extension")] == [
@@ -327,8 +356,9 @@ def test_the_legacy_context_forgets_the_number_of_the_call_before(tmp_path: Path
     legacy = contexts(tmp_path)["fsctl_legacy"]
     names = [each.attrib["name"] for each in legacy]
     assert names.index("fsctl_legacy") < names.index("fsctl_legacy_number")
-    assert all(a.attrib.get("inline") == "true" for a in legacy[0].iter("action"))
-    assert ("unset", "fsctl_dialled_number") in actions(legacy[0])
+    first = extension(legacy, "fsctl_legacy")
+    assert all(a.attrib.get("inline") == "true" for a in first.iter("action"))
+    assert ("unset", "fsctl_dialled_number") in actions(first)
 
 
 def test_an_unknown_dialog_is_refused(tmp_path: Path) -> None:
@@ -386,7 +416,7 @@ def test_an_override_replaces_one_block_of_a_shipped_template(tmp_path: Path) ->
         '{% block prepare %}<condition><action application="log" data="INFO hi"/></condition>'
         "{% endblock %}",
     )
-    refer = contexts(tmp_path / "out", settings)["fsctl_refer"]
+    refer = extension(contexts(tmp_path / "out", settings)["fsctl_refer"], "fsctl_refer")
     assert actions(refer)[0] == ("log", "INFO hi")
     assert ("unset", "originate_disposition") not in actions(refer)
     assert ("socket", "${fsctl_home} async full") in actions(refer)

@@ -86,6 +86,27 @@ def reachable() -> dict[Transfer, list[Action]]:
             id="transferee leaves",
         ),
         pytest.param(
+            (E.TARGET_CALLED, E.TRANSFEREE_TAKEN, E.LEGS_JOINED, E.TRANSFEROR_HANGUP),
+            S.SUCCEEDED,
+            [A.HANG_UP_TARGET, A.NOTIFY_SUCCESS, A.RELEASE_TRANSFEROR],
+            200,
+            id="picked up",
+        ),
+        pytest.param(
+            (E.TARGET_CALLED, E.TRANSFEREE_TAKEN, E.DEADLINE),
+            S.ABANDONED,
+            [A.HANG_UP_TARGET, A.NOTIFY_FAILURE, A.RELEASE_TRANSFEROR],
+            487,
+            id="taken to nobody",
+        ),
+        pytest.param(
+            (E.TRANSFEROR_HANGUP, E.TARGET_CALLED, E.TRANSFEREE_TAKEN, E.TRANSFEREE_HANGUP),
+            S.ABANDONED,
+            [A.HANG_UP_TARGET],
+            487,
+            id="taken, with nobody to be told",
+        ),
+        pytest.param(
             (E.TRANSFEROR_HANGUP, E.TARGET_CALLED, E.TARGET_ANSWERED, E.LEGS_JOINED),
             S.SUCCEEDED,
             [],

@@ -1,0 +1,105 @@
+"""Legs that somebody else takes: a pickup, INVITE with Replaces, ``uuid_transfer``.
+
+What is no longer in our hands is let go: nobody hangs it up, pulls it back or calls somebody for
+it. Whoever joins the transferee of an open transfer with somebody completes that transfer.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from fsctl.errors import ChannelGone, LinkError
+from fsctl.esl.commands import Filter, UuidGetvar
+from fsctl.session.call import Call, CallState
+from fsctl.session.events import Disconnected, Failed
+from fsctl.session.request import value_of
+from fsctl.session.rescue import disarm
+from fsctl.sip.status import SipStatus
+
+if TYPE_CHECKING:
+    from fsctl.session.dial import Dial
+    from fsctl.session.session import Session
+
+log = logging.getLogger(__name__)
+
+_CANCELLED = SipStatus(487)
+_TAKEN_OVER = SipStatus(200, "Taken over")
+
+
+def taken(session: Session, dial: Dial) -> None:
+    """Somebody has taken the leg for which ``dial`` called somebody, or which talked by it."""
+    waiting, called = dial.waiting, dial.outgoing
+    if dial.answered and waiting.partner is not called:
+        return  # we have moved it ourselves
+    # Of a leg that talked the next words are its own: a REFER, a new call, its end.
+    log.log(
+        logging.DEBUG if dial.answered else logging.INFO, "%s: %s is taken", session.id, waiting
+    )
+    waiting.held = False
+    if waiting.peer is called:
+        waiting.peer = called.peer = None
+    if not dial.answered:
+        # FreeSWITCH has cancelled it with the bridge that it was called by.
+        called.failure = _CANCELLED
+        if called.advance(CallState.DISCONNECTED):
+            session.emit(Failed(session, called, _CANCELLED.code, _CANCELLED.reason))
+    transfer = session.transfers.moving(waiting)
+    if transfer is not None:
+        transfer.taken()
+    elif not dial.answered:
+        let_go(session, waiting)
+
+
+def watch(session: Session, transferee: Call) -> None:
+    """Learn whom it will talk with: the news of a bridge come to the leg that asked for it."""
+    uuid = transferee.channel_uuid
+    asked = session.link.send_all(
+        [Filter("Bridge-B-Unique-ID", uuid), UuidGetvar(uuid, "bridge_to")]
+    )[-1]
+    other = value_of(asked.text)
+    known = session.calls.get(other or "")
+    if known is not None:
+        for transfer in session.transfers.open:
+            transfer.bridged({transferee, known})
+    elif other is not None:
+        joined_with_a_stranger(session, transferee)
+
+
+def joined_with_a_stranger(session: Session, call: Call) -> None:
+    """``call`` talks with somebody whom we do not know."""
+    transfer = session.transfers.moving(call)
+    if transfer is not None and not transfer.has_joined:
+        transfer.completed_elsewhere()
+        let_go(session, call)
+    else:
+        session.check_still_ours(call)
+
+
+def left(session: Session, channel_uuid: str) -> None:
+    """A leg of ours has come to the dialplan as a new call, and is another session's now."""
+    call = session.calls.get(channel_uuid)
+    if call is None or not call.alive:
+        return
+    transfer = session.transfers.moving(call)
+    if transfer is None or transfer.has_joined:
+        let_go(session, call)
+        return
+    call.held = False
+    transfer.taken()
+
+
+def let_go(session: Session, call: Call) -> None:
+    """``call`` lives on without us."""
+    if not call.advance(CallState.DISCONNECTED):
+        return
+    call.held = False
+    try:
+        session.link.post(*disarm(call.channel_uuid))
+    except (LinkError, ChannelGone) as error:
+        log.info("%s: the timers of %s stay: %s", session.id, call, error)
+    # A ``bridge`` that had called it goes on, and tells when it returns that the other is alone.
+    dials = {key: dial for key, dial in session.dials.items() if dial.outgoing is call}
+    session.give_away(call)
+    session.dials.update(dials)
+    session.emit(Disconnected(session, call, _TAKEN_OVER.code, _TAKEN_OVER.reason))
