@@ -107,6 +107,7 @@ def _variables(route: Route, settings: Settings) -> str:
     variables.append(f"exclude_outgoing_extra_header={_held_back(route, settings)}")
     # As soon as it talks: that of a later REFER would stand in the same variable (sofia.c).
     variables.append("execute_on_pre_bridge_fsctl=unset sip_h_Referred-By")
+    variables.append("fsctl_number=${fsctl_dialled_number}")
     if route.kind != "gateway":
         # Empty for most, and then not there at all (switch_event.c).
         anonymous = "${fsctl_anonymous}"

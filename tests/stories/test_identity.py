@@ -119,3 +119,28 @@ def test_the_recall_of_a_caller_dials_whom_the_directory_names(world: World) -> 
     assert "Recall 1001" in shown(desk)
     assert hear_each_other(bob, desk)
     assert not stranger.received("INVITE")
+
+
+def test_a_target_that_is_called_anew_sees_what_any_target_sees(world: World) -> None:
+    """The transferor takes its second call back when it has sent its REFER with Replaces."""
+    world.serve()
+    bob = world.party("1001").answers()
+    carol = world.party("1002").rings()
+    alice = world.party("2907", "CEO John")
+    world.directory(alice, "2107", "Directory 07")
+    alice.calls("1001", [*PRIVATE, ("X-Secret", "s")])
+    alice.wait_talking()
+    line = world.line(bob)
+    line.calls("1002")
+    line.wait_received(180)
+    bob.refers(world.replacing(line, "1002")[:-1] + "&X-Account=42>", "<sip:1001@example.org>")
+    world.wait_logged("requested -> waiting")
+    line.gives_up()
+    invite = carol.wait_received("INVITE", 2)
+    check(shown(carol, 2), private=True)
+    assert invite.header("X-Account") == "42"
+    assert invite.header("Referred-By") == "<sip:1001@example.org>"
+    assert not invite.header("X-Secret") and "Replaces" not in str(invite.headers)
+    carol.answer_now()
+    assert bob.wait_notify() == "SIP/2.0 200 OK"
+    assert hear_each_other(alice, carol)

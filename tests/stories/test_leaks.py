@@ -129,6 +129,31 @@ def test_without_a_controller_nothing_reaches_the_next_target(world: World) -> N
     assert hear_each_other(alice, dave)
 
 
+@pytest.mark.parametrize("alone", [True, False], ids=["no controller", "killed"])
+def test_without_a_controller_who_asked_before_is_not_shown_again(
+    world: World, alone: bool
+) -> None:
+    """The party that asked for a legacy transfer is shown, in each the one that asked for it."""
+    world.serve(transfer=LEGACY)
+    if alone:
+        world.kill()
+    bob, alice = talking(world)
+    if not alone:
+        world.kill()
+    carol, dave, erin = (world.party(number).answers() for number in ("1002", "1003", "1004"))
+    transferor, transferee, seen = bob, alice, "1001"
+    for target in (carol, dave):
+        transferor.refers(world.refer_to(target.number))
+        assert f"<sip:{seen}@" in target.wait_received("INVITE").header("From")
+        assert hear_each_other(transferee, target)
+        transferor.hangs_up()
+        transferor, seen = target, target.number
+    alice.refers(world.refer_to("1004"))
+    assert "<sip:2000@" in erin.wait_received("INVITE").header("From")
+    assert hear_each_other(dave, erin)
+    alice.hangs_up()
+
+
 EMBEDDED = "Refer-To=%3Csip:0900123@h%3E&referred-by=%3Csip:ceo@h%3E&From=%3Csip:ceo@h%3E&X-A=1"
 
 

@@ -54,7 +54,8 @@ def test_each_kind_of_route_has_its_dial_string() -> None:
     common = (
         "{originate_timeout=60,outbound_redirect_fatal=true,"
         "exclude_outgoing_extra_header=(?i)^sip_h_(?!(?:Referred-By)(?!.)),"
-        "execute_on_pre_bridge_fsctl=unset sip_h_Referred-By"
+        "execute_on_pre_bridge_fsctl=unset sip_h_Referred-By,"
+        "fsctl_number=${fsctl_dialled_number}"
     )
     hidden = "".join(
         f",origination_caller_id_{part}=${{fsctl_anonymous}}" for part in ("number", "name")
