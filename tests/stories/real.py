@@ -29,6 +29,7 @@ class RealParty(Party):
         self._real = world
         self._joined_by = joined_by
         self._phone: Phone | None = None
+        self._leaving: tuple[str, Sequence[Party]] = ("", ())
 
     @property
     def phone(self) -> Phone:
@@ -76,6 +77,7 @@ class RealParty(Party):
 
     def refers(self, refer_to: str, referred_by: str | None = None) -> None:
         assert self.phone.refer(refer_to, referred_by).status == 202
+        self._leave()
 
     def refers_early(self, refer_to: str) -> None:
         assert self.phone.refer(refer_to, early=True).status == 202
@@ -90,6 +92,18 @@ class RealParty(Party):
 
     def hangs_up(self) -> None:
         self.phone.bye()
+
+    def leaves_after_refer(self, after: str, *ended: Party) -> None:
+        self._leaving = (after, ended)
+
+    def _leave(self) -> None:
+        after, ended = self._leaving
+        self._leaving = ("", ())
+        if after == "NOTIFY":
+            self.phone.wait_notify()
+        for party in ended:
+            if party.in_call:
+                party.hangs_up()
 
     def gives_up(self) -> None:
         self.phone.cancel()

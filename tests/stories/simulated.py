@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, Literal
 
 import gevent
 import pytest
@@ -19,7 +19,15 @@ from fsctl.session.clock import Pending
 from fsctl.session.scenarios import Scenarios
 from fsctl.settings import Settings
 from fsctl.settings import load as load_settings
-from fsctl.simulator import Behaviour, Dialog, Phone, SimulatedSwitch, StoryTimeout, VirtualClock
+from fsctl.simulator import (
+    Behaviour,
+    Departure,
+    Dialog,
+    Phone,
+    SimulatedSwitch,
+    StoryTimeout,
+    VirtualClock,
+)
 from fsctl.simulator.quiet import until_quiet
 from tests.live.lab.fsctl_process import to_toml
 from tests.stories.relay import Relay
@@ -108,6 +116,12 @@ class SimulatedParty(Party):
 
     def hangs_up(self) -> None:
         self.phone.hangs_up()
+
+    def leaves_after_refer(self, after: str, *ended: Party) -> None:
+        phones = [party.phone for party in ended if isinstance(party, SimulatedParty)]
+        dialogs = [phone.dialog for phone in phones if phone.dialog is not None]
+        when: Literal["202", "NOTIFY"] = "202" if after == "202" else "NOTIFY"
+        self.phone.leaves_after_refer(Departure(when, dialogs=dialogs))
 
     def gives_up(self) -> None:
         self.phone.hangs_up()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 
 from tests.stories.world import Party, World, hear_each_other, talking
@@ -484,3 +486,99 @@ def test_the_target_leaves_before_the_decision(world: World, by: str) -> None:
     line.wait_over()
     assert transferor.wait_notify() == "SIP/2.0 403 Forbidden"
     assert hear_each_other(transferor, transferee)
+
+
+# -- the transferor's phone hangs up by itself, as most phones do
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """When it hangs up which of its two calls, and how it had them."""
+
+    after: str
+    ends: str
+    received: bool = False
+    """The target had called the transferor."""
+    in_second: bool = False
+    """The REFER is sent in the second call, and replaces the first."""
+
+
+LEAVINGS = {
+    "202-both": Leaving("202", "both"),
+    "202-this": Leaving("202", "this"),
+    "202-other": Leaving("202", "other"),
+    "NOTIFY-both": Leaving("NOTIFY", "both"),
+    "NOTIFY-other": Leaving("NOTIFY", "other"),
+    "received-202-both": Leaving("202", "both", received=True),
+    "second-202-both": Leaving("202", "both", in_second=True),
+    "second-received-202-other": Leaving("202", "other", received=True, in_second=True),
+}
+
+
+@BY
+@pytest.mark.parametrize("leaving", LEAVINGS.values(), ids=LEAVINGS)
+def test_the_transferor_hangs_up_by_itself(world: World, by: str, leaving: Leaving) -> None:
+    """Transferee and target are not lost with the calls that it ends, and are told of as joined."""
+    world.serve(scenario=ACCEPTS)
+    transferor, transferee = talking(world, by)
+    line = world.line(transferor)
+    if leaving.received:
+        line.answers()
+        carol = world.party("3000", "Carol")
+        carol.calls(transferor.number)
+        carol.wait_talking()
+    else:
+        carol = world.party("1002", "Carol").answers()
+        line.calls("1002")
+        line.wait_talking()
+    assert hear_each_other(line, carol)
+    this, other, called = transferor, line, carol
+    if leaving.in_second:
+        this, other, called = line, transferor, transferee
+    ended = {"this": (this,), "other": (other,), "both": (this, other)}[leaving.ends]
+    this.leaves_after_refer(leaving.after, *ended)
+    this.refers(world.replacing(other, called.number))
+    assert hear_each_other(transferee, carol)
+    transferor.wait_over()
+    line.wait_over()
+    world.wait_told(f"complete {transferor.number} transferor")
+    assert this.notifies in ([], ["SIP/2.0 200 OK"])
+    assert hear_each_other(transferee, carol)
+    assert '"outcome": "succeeded", "code": 200' in world.log()
+    carol.hangs_up()
+    transferee.wait_over()
+
+
+ROOM = f"""{TELLS}    event.accept()
+
+
+@scenario.on(CallAlerting)
+def alerting(event):
+    if event.destination != "3000":
+        event.session.connect(event.call, event.destination)
+        return
+    event.call.answer()
+    event.call.execute("conference", "room")
+"""
+
+
+@BY
+def test_into_a_conference(world: World, by: str) -> None:
+    """The transferee takes the transferor's place in what its second call is in."""
+    world.serve(scenario=ROOM.replace("Disconnected,", "CallAlerting, Disconnected,", 1))
+    dave = world.party("2001", "Dave")
+    dave.calls("3000")
+    dave.wait_talking()
+    transferor, transferee = talking(world, by)
+    line = world.line(transferor)
+    line.calls("3000")
+    line.wait_talking()
+    world.wait_application("conference", 2)
+    transferor.refers(world.replacing(line, "3000"))
+    assert transferor.wait_notify() == "SIP/2.0 200 OK"
+    line.wait_over()
+    transferor.wait_over()
+    world.wait_told(f"complete {transferor.number} transferor")
+    world.wait_application("conference", 2)
+    assert transferee.in_call and dave.in_call
+    assert world.legs() == 2

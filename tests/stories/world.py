@@ -126,6 +126,10 @@ class Party(ABC):
         """BYE."""
 
     @abstractmethod
+    def leaves_after_refer(self, after: str, *ended: Party) -> None:
+        """Once its REFER has its ``202``, or its first ``NOTIFY``, it hangs these calls up."""
+
+    @abstractmethod
     def gives_up(self) -> None:
         """CANCEL a call that nobody has answered yet."""
 

@@ -301,7 +301,7 @@ class AttendedTransfer:
         self._keep()
         match self.state:
             case State.BRIDGED | State.COMING_HOME | State.JOINING:
-                if not there or target is None or not target.alive:
+                if not there or (target is not None and not target.alive):
                     self._broken()
             case State.ANSWERED if not there:
                 self._fail()
