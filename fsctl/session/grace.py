@@ -34,9 +34,6 @@ AFTER_BRIDGE = "execute_on_post_bridge"
 REPLACES = "_sofia_replaces_"
 """What FreeSWITCH sets on the transferee of a REFER with Replaces before anything else happens."""
 
-LEFT = "fsctl_left"
-"""On a leg whose partner has hung up: the partner's dialog, for other workers (`left_mark`)."""
-
 _REMEMBERED_S = 5
 
 WAITS = {
@@ -66,26 +63,27 @@ def end(channel_uuid: str) -> Command:
     return UuidBreak(channel_uuid)
 
 
-def left_mark(call_id: str, tags: Iterable[str]) -> str:
-    """Return what names a SIP dialog on the leg that was left behind: Call-ID and both tags."""
-    return quote(";".join([call_id, *sorted(tags)]), safe="")
+def departure(left: Call, behind: Call | None) -> list[Command]:
+    """Return what tells other workers for a moment that ``left`` has hung up, and whom it left.
 
-
-def gave_up(call: Call) -> list[Command]:
-    """Return what tells other workers for a moment that a caller has given its call up.
-
-    Its REFER with Replaces may be theirs to serve, and no channel is left that could say it.
+    Its REFER with Replaces may be theirs to serve, and FreeSWITCH forgets its channel at once.
     """
-    name = gave_up_name(call.sip_call_id)
+    name = departure_name(left.sip_call_id)
+    uuid = behind.channel_uuid if behind is not None else ""
     return [
-        GlobalSetvar(name, left_mark("", call.sip_tags)),
-        SchedApi(_REMEMBERED_S, "fsctl_gave_up", GlobalSetvar(name, "")),
+        GlobalSetvar(name, f"{tags_mark(left.sip_tags)}/{uuid}"),
+        SchedApi(_REMEMBERED_S, "fsctl_left", GlobalSetvar(name, "")),
     ]
 
 
-def gave_up_name(call_id: str) -> str:
-    """Return the global variable's name."""
-    return f"fsctl_gave_up_{sha256(call_id.encode()).hexdigest()[:32]}"
+def departure_name(call_id: str) -> str:
+    """Return the name of the global variable: a Call-ID may hold anything."""
+    return f"fsctl_left_{sha256(call_id.encode()).hexdigest()[:32]}"
+
+
+def tags_mark(tags: Iterable[str]) -> str:
+    """Return both tags of a dialog, whoever named them, as one word."""
+    return quote(";".join(sorted(tags)), safe=";")
 
 
 def is_needless(board: Switchboard, left: Call) -> bool:

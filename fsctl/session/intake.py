@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from fsctl.esl.commands import UuidExists, UuidSetvar
+from fsctl.esl.commands import UuidExists, UuidGetvar
 from fsctl.esl.events import Event
 from fsctl.session import calling, leaving, media, modes, safety
 from fsctl.session.call import Call, CallState
@@ -25,12 +25,12 @@ from fsctl.session.events import (
     Ringing,
     ToneReceived,
 )
-from fsctl.session.grace import LEFT, REPLACES, gave_up, is_needless, left_mark
+from fsctl.session.grace import REPLACES, departure, is_needless
 from fsctl.session.grace import end as end_grace
 from fsctl.session.joining import joined
 from fsctl.session.legacy import LegacyTransfer, forsaken, succeeded
 from fsctl.session.outcome import hangup_status, returned_by_itself, was_taken
-from fsctl.session.request import bridge_began, refer_event
+from fsctl.session.request import bridge_began, refer_event, value_of
 from fsctl.session.rescue import disarm
 from fsctl.session.transfers import BlindTransfer, abandon, refuse_crossing
 from fsctl.sip.status import SipStatus
@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from fsctl.session.session import Session
 
 log = logging.getLogger(__name__)
+
+_ASKED_S = 0.15
+"""So soon FreeSWITCH asks us about a REFER with Replaces, if at all; the grace is longer."""
 
 _REQUEST_S = 2.0
 """How long after the end of a call a REFER of its may still be on its way to us."""
@@ -189,14 +192,23 @@ class Intake:
         if left.sip_call_id and not left.outgoing and not left.was_connected:
             session.board.note_given_up(left)
             if not session.board.alone:
-                session.link.post(*gave_up(left))
+                session.link.post(*departure(left, None))
         if partner is None or not partner.alive or session.board.keeps(partner):
             return
         if is_needless(session.board, left):
             session.link.post(end_grace(partner.channel_uuid))
-        elif not session.board.alone:
-            mark = left_mark(left.sip_call_id, left.sip_tags)
-            session.link.post(UuidSetvar(partner.channel_uuid, LEFT, mark))
+            return
+        if left.sip_call_id and not session.board.alone:
+            session.link.post(*departure(left, partner))
+        self._expect_request(left, partner)
+
+    def _expect_request(self, left: Call, partner: Call) -> None:
+        """FreeSWITCH forgets a REFER whose sender is gone before it could ask us about it."""
+        session = self._session
+        asked = session.link.send(UuidGetvar(partner.channel_uuid, REPLACES))
+        replaces = value_of(asked.text)
+        if replaces:
+            session.after(_ASKED_S, lambda: session.board.unheard(left, partner, replaces))
 
     def _crossing_target_gone(self, call: Call) -> None:
         """A transferee has sent a REFER of its own, and its target is gone before it came to us."""

@@ -100,6 +100,10 @@ class Switchboard:
         """Whether an attended transfer that is open is about to move this party."""
         return any(attended.keeps(call) for attended in self.attended)
 
+    def unheard(self, transferor: Call, transferee: Call, replaces: str) -> None:
+        """See :func:`fsctl.session.attended.arrival.unheard`."""
+        arrival.unheard(self, transferor, transferee, replaces)
+
     def note_given_up(self, call: Call) -> None:
         """A caller has left before anybody answered; its session may be over in a moment."""
         self.gave_up[call.sip_call_id] = call

@@ -40,7 +40,8 @@ def arrive(board: Switchboard, link: Connection, snapshot: Event) -> None:
         t.transferor in found or t.transferee in found for t in board.attended
     ):
         log.info("%s: these two are in an attended transfer already: refused", found[0].session.id)
-        if reject(link):
+        heard = not any(t.is_unheard and t.transferor in found for t in board.attended)
+        if reject(link) and heard:
             transferor, transferee = found
             refused = SipStatus(403)
             transferor.session.post(
@@ -54,6 +55,19 @@ def arrive(board: Switchboard, link: Connection, snapshot: Event) -> None:
         reject(link)
     else:
         board.run(Session(board, str(uuid4()), link), _resume, link, snapshot)
+
+
+def unheard(board: Switchboard, transferor: Call, transferee: Call, replaces: str) -> None:
+    """The transferor of a REFER with Replaces left before FreeSWITCH could ask us about it.
+
+    Called in the greenlet of their session, a moment after its leg has hung up.
+    """
+    if board.keeps(transferee) or not transferee.alive or transferee.partner is not None:
+        return
+    log.info("%s: a REFER by %s was not asked about", transferee.session.id, transferor)
+    made = AttendedTransfer(transferor, transferee, None, "", replaces)
+    board.attended.append(made)
+    made.begin()
 
 
 def _resume(session: Session, link: Connection, snapshot: Event) -> None:

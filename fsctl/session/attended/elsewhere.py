@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from fsctl.esl.commands import Filter, GlobalGetvar, ShowChannels, UuidGetvar
 from fsctl.esl.connection import Connection
 from fsctl.session.call import Call, CallState
-from fsctl.session.grace import LEFT, gave_up_name, left_mark
+from fsctl.session.grace import departure_name, tags_mark
 from fsctl.session.request import value_of
 from fsctl.session.session import Session
 from fsctl.sip.refer import Replaces
@@ -32,6 +32,8 @@ def find_elsewhere(
 
     Raises LinkError, ChannelGone.
     """
+    if (departed := _departed(session, link, named)) is not None:
+        return departed
     rows = json.loads(link.api(ShowChannels())).get("rows", [])
     channels = [str(row.get("uuid")) for row in rows]
     replaced = next(
@@ -43,7 +45,7 @@ def find_elsewhere(
         None,
     )
     if replaced is None:
-        return _left_behind(session, link, channels, named)
+        return None
     if not _is_named(link, replaced, named):
         return None
     partner = _of(link, replaced, "signal_bond") or _of(link, replaced, "originate_signal_bond")
@@ -55,18 +57,15 @@ def find_elsewhere(
     return made, target
 
 
-def _left_behind(
-    session: Session, link: Connection, channels: Sequence[str], named: Replaces
+def _departed(
+    session: Session, link: Connection, named: Replaces
 ) -> tuple[Call, Call | None] | None:
-    """The replaced leg has hung up, and another worker has noted on its partner which it was."""
-    wanted = left_mark(named.call_id, {named.from_tag, named.to_tag})
-    marks = zip(channels, _ask(link, channels, LEFT), strict=True)
-    left = next((uuid for uuid, mark in marks if mark == wanted), None)
-    target = None if left is None else guest(session, link, left)
-    if target is None:
-        mark = link.send(GlobalGetvar(gave_up_name(named.call_id))).text.strip()
-        if mark != left_mark("", {named.from_tag, named.to_tag}):
-            return None
+    """The replaced leg has hung up, and another worker has noted whom it has left behind."""
+    noted = value_of(link.send(GlobalGetvar(departure_name(named.call_id))).text) or ""
+    tags, _, left = noted.strip().partition("/")
+    if tags != tags_mark({named.from_tag, named.to_tag}):
+        return None
+    target = guest(session, link, left) if left else None
     gone = Call(
         session,
         f"gone-{named.call_id}",

@@ -28,6 +28,9 @@ _PARK_TIMEOUT_S = 10
 """A target that has answered waits so long to be joined; it hangs up then, should we have died."""
 
 
+_UNKNOWN = "unknown@unknown.invalid"
+
+
 @dataclass(frozen=True, slots=True)
 class AttendedRequest:
     """``replaced`` is the transferor's second leg, ``target`` who talks with it or rings for it."""
@@ -72,6 +75,30 @@ def read_attended(
     parsed = parse_refer_to(refer_to or "")
     headers = of_request(refer_to, referred_by)
     named = parsed.replaces or parse_replaces(replaces or "")
+    return _request(board, link, (transferor, transferee), parsed, headers, named)
+
+
+def read_unheard(
+    board: Switchboard, link: Connection, transferor: Call, transferee: Call, replaces: str
+) -> AttendedRequest:
+    """What is left of a request whose transferor was gone before FreeSWITCH asked us.
+
+    The transferee has the Replaces, and nobody the Refer-To. Raises as :func:`read_attended`.
+    """
+    parsed = parse_refer_to(f"<sip:{_UNKNOWN}>")
+    pair = (transferor, transferee)
+    return _request(board, link, pair, parsed, {"Refer-To": ""}, parse_replaces(replaces))
+
+
+def _request(
+    board: Switchboard,
+    link: Connection,
+    pair: tuple[Call, Call],
+    parsed: ReferTo,
+    headers: Mapping[str, str],
+    named: Replaces,
+) -> AttendedRequest:
+    transferor, transferee = pair
     replaced = _find(board, link, named)
     target = _partner(replaced) if replaced is not None else None
     guests: tuple[Call, ...] = ()

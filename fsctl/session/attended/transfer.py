@@ -37,6 +37,7 @@ from fsctl.session.attended.request import (
     AttendedRequest,
     calling_anew,
     read_attended,
+    read_unheard,
     refuse_moved,
 )
 from fsctl.session.call import Call
@@ -107,8 +108,10 @@ _ROUNDS = 15
 """So many rings, for FreeSWITCH's own sake: it goes on with them when we die."""
 
 
-def reject(link: Connection) -> bool:
+def reject(link: Connection | None) -> bool:
     """Hang the loopback up: FreeSWITCH reports 403 (sofia.c), and everybody talks on."""
+    if link is None:
+        return False
     try:
         link.send(Execute("hangup", "CALL_REJECTED"))
     except (LinkError, ChannelGone) as error:
@@ -125,7 +128,12 @@ class AttendedTransfer:
     """
 
     def __init__(
-        self, transferor: Call, transferee: Call, link: Connection, other_half: str
+        self,
+        transferor: Call,
+        transferee: Call,
+        link: Connection | None,
+        other_half: str,
+        replaces: str = "",
     ) -> None:
         self.session: Session = transferor.session
         self.transferor = transferor
@@ -134,6 +142,9 @@ class AttendedTransfer:
         self.target: Call | None = None
         self.state = State.REQUESTED
         self._link = link
+        self._loopback = (link.channel_uuid or "") if link is not None else ""
+        self._replaces = replaces
+        """What is known of a REFER that FreeSWITCH does not ask us about (`is_unheard`)."""
         self._other_half = other_half
         self._refer_to: ReferTo | None = None
         self._referred_by: str | None = None
@@ -167,7 +178,8 @@ class AttendedTransfer:
         """Read the request, and ask the scenario; without a handler, accept what can be done."""
         if self.state is not State.REQUESTED:
             return  # a blind REFER has overtaken it
-        self._link.on_lost = lambda: self.session.post(self._loopback_gone)
+        if self._link is not None:
+            self._link.on_lost = lambda: self.session.post(self._loopback_gone)
         self.session.link.post(secure(self.transferee.channel_uuid))
         self._seek(0.0)
 
@@ -179,7 +191,7 @@ class AttendedTransfer:
         if self.state is not State.REQUESTED:
             return
         try:
-            request = read_attended(self._board, self._link, self.transferor, self.transferee)
+            request = self._read()
         except (LinkError, ChannelGone, UriError) as error:
             log.warning("%s: attended transfer refused: %s", self.session.id, error)
             self._fail()
@@ -191,6 +203,17 @@ class AttendedTransfer:
             pause_s = SEEK_PAUSES_S[waited_s > 0]
             self.session.after(pause_s, lambda: self._seek(waited_s + pause_s))
         self._look()
+
+    def _read(self) -> AttendedRequest:
+        if self._link is None:
+            pair = (self.transferor, self.transferee)
+            return read_unheard(self._board, self.session.link, *pair, self._replaces)
+        return read_attended(self._board, self._link, self.transferor, self.transferee)
+
+    @property
+    def is_unheard(self) -> bool:
+        """The transferor was gone before FreeSWITCH could ask us: only the transferee knows."""
+        return self._link is None
 
     def _ask(self, request: AttendedRequest) -> None:
         """Ask the scenario; without a handler, accept what can be done."""
@@ -372,6 +395,9 @@ class AttendedTransfer:
         """Call the target for the transferee, as a blind transfer would."""
         if self.state is not State.WAITING or self._refer_to is None:
             return
+        if self._link is None:
+            self._fail()
+            return
         self._move(State.CALLING)
         self._deadline(FREESWITCH_WAITS_S, self._undecided)
         self._target_status, self._waits_for_news = None, False
@@ -419,7 +445,7 @@ class AttendedTransfer:
             return
         self._move(State.ANSWERED)
         self._deadline(STEP_TIMEOUT_S, self._unbridged)
-        loopback = self._link.channel_uuid or ""
+        loopback = self._loopback
         commands: list[Command] = [secure(self.transferee.channel_uuid)]
         if self.target is not None:
             target = self.target.channel_uuid
@@ -448,7 +474,7 @@ class AttendedTransfer:
             self._bridged({transferee, self._other_half})
         elif not self.transferor.alive and self.transferee.alive:
             self._join_alone()
-        elif self._link.closed and not self._waits_for_news:
+        elif (self._link is None or self._link.closed) and not self._waits_for_news:
             self._waits_for_news = True
             self._deadline(NEWS_S, self._unbridged)
         else:
@@ -520,7 +546,7 @@ class AttendedTransfer:
             armed |= {"fsctl_stage": "joined", JOIN_VARIABLE: ""}
             commands.append(UuidSetvarMulti(call.channel_uuid, tuple(armed.items())))
         commands += [
-            UuidSetvar(self._link.channel_uuid or "", JOIN_VARIABLE),
+            *([UuidSetvar(self._loopback, JOIN_VARIABLE)] if self._loopback else []),
             *joining(transferee, target, {}),
         ]
         if not session.link.send_all(commands)[-1].ok:
@@ -537,7 +563,7 @@ class AttendedTransfer:
             [
                 self._release(),
                 UuidSetvar(self.transferee.channel_uuid, REPLACES),
-                UuidKill(self._link.channel_uuid or ""),
+                *([UuidKill(self._loopback)] if self._loopback else []),
                 # A parking place is free, and a queue shorter, when it has left.
                 UuidKill(replaced.channel_uuid, "ATTENDED_TRANSFER"),
             ]
@@ -562,7 +588,7 @@ class AttendedTransfer:
         released: list[Command] = [
             self._release(),
             *refuse_moved(session.link, self.transferee.channel_uuid, self._other_half),
-            UuidKill(self._link.channel_uuid or ""),
+            *([UuidKill(self._loopback)] if self._loopback else []),
         ]
         if self.replaced is not None:
             released.append(UuidKill(self.replaced.channel_uuid, "ATTENDED_TRANSFER"))
@@ -586,7 +612,8 @@ class AttendedTransfer:
         if refused:
             reject(self._link)
         elif self.transferee.alive:
-            let_go(self._link)
+            if self._link is not None:
+                let_go(self._link)
         else:
             self._hang_up_all()
         self._conclude("failed" if refused else "abandoned", _FORBIDDEN if refused else _BROKEN)
@@ -647,7 +674,7 @@ class AttendedTransfer:
         """The transferor has been told of success: whoever is left has nobody to talk with."""
         calls = (self.transferee, self.replaced, self.target)
         legs = [call.channel_uuid for call in calls if call is not None and call.alive]
-        legs.append(self._link.channel_uuid or "")
+        legs += [self._loopback] if self._loopback else []
         commands: list[Command] = [UuidKill(uuid, "NORMAL_CLEARING") for uuid in legs]
         if self.transferor.alive:
             commands.append(self._release())
@@ -662,7 +689,8 @@ class AttendedTransfer:
     def _end(self, state: State) -> None:
         self._move(state)
         self._cancel_deadline()
-        self._link.on_lost = None
+        if self._link is not None:
+            self._link.on_lost = None
         self._board.attended.remove(self)
         for guest in self._guests:
             if state is not State.SUCCEEDED or guest is not self.target:
@@ -682,7 +710,9 @@ class AttendedTransfer:
 
     def _command(self, *commands: Command) -> None:
         """Send by the loopback's link; when that is lost, `_loopback_gone` follows by itself."""
-        link = self.session.link if self._link.closed else self._link
+        link = self._link
+        if link is None or link.closed:
+            link = self.session.link
         try:
             link.send_all(commands)
         except (LinkError, ChannelGone) as error:
