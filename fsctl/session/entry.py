@@ -319,6 +319,7 @@ def _own_hosts(snapshot: Event) -> set[str]:
     named = [snapshot.get("FreeSWITCH-IPv4"), snapshot.get("FreeSWITCH-IPv6")]
     named += [snapshot.variable(name) for name in _OWN_HOSTS if inbound or name != "sip_req_host"]
     hosts = {host.strip("[]").lower() for host in named if host}
+    hosts |= {"localhost", "127.0.0.1", "::1"}
     return hosts | set((snapshot.variable("fsctl_own_hosts") or "").split())
 
 
