@@ -108,6 +108,18 @@ class UuidKill(ApiCommand):
 
 
 @dataclass(frozen=True, slots=True)
+class Hupall(ApiCommand):
+    """Hang up, with a cause, every channel whose `variable` has this value (a plain word)."""
+
+    hangup_cause: str
+    variable: str
+    value: str
+
+    def line(self) -> str:
+        return _words("hupall", self.hangup_cause, self.variable, self.value)
+
+
+@dataclass(frozen=True, slots=True)
 class UuidBridge(ApiCommand):
     """Let two answered channels talk; the first is the bridge's originator."""
 

@@ -15,6 +15,7 @@ from fsctl.settings import TransferMode
 from fsctl.sip.status import SipStatus
 
 if TYPE_CHECKING:
+    from fsctl.session.branches import Branches
     from fsctl.session.session import Session
 
 E = TypeVar("E", bound=CallEvent)
@@ -48,6 +49,9 @@ class Call:
     ) -> None:
         self.session = session
         self.channel_uuid = channel_uuid
+        """The leg's channel; of a called party that has not answered, the name of its branches."""
+        self.branches: Branches | None = None
+        """The channels that are made for a party that we call; the one that answers is the leg."""
         self.number = number
         self.display_name = display_name
         self.caller_id = number
@@ -123,6 +127,16 @@ class Call:
     def alive(self) -> bool:
         """Whether the leg has not hung up."""
         return self.state is not CallState.DISCONNECTED
+
+    @property
+    def placed(self) -> bool:
+        """Whether the leg has its channel: a party that is being called may get several."""
+        return self.branches is None or bool(self.branches.chosen)
+
+    @property
+    def callee(self) -> str:
+        """By which its channels are known while it is being called; see `branches`."""
+        return self.channel_uuid if self.branches is None else self.branches.name
 
     @property
     def connected(self) -> bool:

@@ -8,13 +8,14 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from fsctl.errors import ChannelGone, LinkError
-from fsctl.esl.commands import Command, UuidGetvar, UuidKill
-from fsctl.session import media, rescue
+from fsctl.esl.commands import Command, UuidGetvar
+from fsctl.session import branches, media, rescue
 from fsctl.session.call import Call, CallState
 from fsctl.session.dial import Dial
 from fsctl.session.headers import merged, passed_on
@@ -34,6 +35,7 @@ log = logging.getLogger(__name__)
 
 NOBODY = "none"
 """Stands for the channel of a transferor that FreeSWITCH has let go already."""
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _GRACE_S = 2.0
 """How long after its ring timeout FreeSWITCH may take to say so."""
 
@@ -165,16 +167,15 @@ def start(session: Session, dial: Dial, routed: Routed) -> None:
     Raises DialStringError, ChannelGone, LinkError; then nobody is called.
     """
     dial.passed_on = passed_on(dial.waiting, routed.route, session.settings)
-    session.calls.pop(dial.outgoing.channel_uuid, None)
-    dial.outgoing.channel_uuid = str(uuid4())
+    branches.name_anew(session, dial.outgoing)
     commands = [
         *_timers(session, dial),
         *dial.commands(routed, session.board.home, session.settings),
     ]
-    session.calls[dial.outgoing.channel_uuid] = dial.outgoing
+    subscribed = branches.begin(session, dial.outgoing)
     session.dials[dial.execution] = dial
     try:
-        session.link.send_all(commands)[-1].raise_for_error()
+        session.link.send_all([subscribed, *commands])[-1].raise_for_error()
     except (LinkError, ChannelGone):
         forget(session, dial)
         raise
@@ -208,11 +209,14 @@ def _ring_deadline(session: Session, dial: Dial, execution: str) -> None:
     """FreeSWITCH's own timeout ends with early media (originate returns then)."""
     if dial.execution != execution or execution not in session.dials or dial.answered:
         return
-    called = dial.outgoing.channel_uuid
     # The news of an answer may still be on its way, if we or the switch were held up.
-    asked = session.link.send(UuidGetvar(called, "endpoint_disposition"))
-    if value_of(asked.text) != "ANSWER":
-        session.link.send(UuidKill(called, "NO_ANSWER"))
+    waiting, known = dial.waiting.channel_uuid, dial.outgoing.branches
+    made = value_of(session.link.send(UuidGetvar(waiting, "originated_legs")).text) or ""
+    channels = {*_UUID.findall(made), *(known.channels if known is not None else ())}
+    asked = [UuidGetvar(channel, "endpoint_disposition") for channel in channels]
+    replies = session.link.send_all(asked) if asked else []
+    if all(value_of(reply.text) != "ANSWER" for reply in replies):
+        session.hang_up(dial.outgoing, "NO_ANSWER")
 
 
 def sip_uri_of(target: str | Uri) -> Uri:

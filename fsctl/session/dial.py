@@ -2,8 +2,9 @@
 
 FreeSWITCH itself passes ringing and early media on, makes ringback for an answered leg, cancels
 the callee when the waiting leg leaves, and joins the two on answer: all of that goes on when this
-process dies. We choose the callee's uuid beforehand, so that its events are subscribed before it
-exists, and learn the outcome from ``CHANNEL_EXECUTE_COMPLETE`` (matched by its Application-UUID).
+process dies. The callee may have several phones (see :mod:`fsctl.session.branches`): their events
+are subscribed before they exist, and we learn the outcome from ``CHANNEL_EXECUTE_COMPLETE``
+(matched by its Application-UUID).
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from uuid import uuid4
 
-from fsctl.esl.commands import Command, Execute, Filter, UuidSetvar, UuidSetvarMulti
+from fsctl.esl.commands import Command, Execute, UuidSetvar, UuidSetvarMulti
 from fsctl.esl.events import Event
+from fsctl.session.branches import CALLEE
 from fsctl.session.call import Call
 from fsctl.session.dialstring import (
     DialString,
@@ -24,7 +26,7 @@ from fsctl.session.dialstring import (
 from fsctl.session.grace import WAITS
 from fsctl.session.headers import REFERRED_BY, merged
 from fsctl.session.identity import Shown, origination
-from fsctl.session.outcome import bridge_status, redirect_contacts
+from fsctl.session.outcome import bridge_status
 from fsctl.session.request import STALE
 from fsctl.session.routing import Routed
 from fsctl.settings import RouteKind, Settings, TransferMode
@@ -60,18 +62,14 @@ class Dial:
     """What begins when the ``bridge`` returns: somebody else is to be called."""
     asked: bool = False
     """The party that left has asked for an attended transfer, which has not come to us yet."""
-    refusal: SipStatus | None = None
-    """The callee's own answer, from its CHANNEL_HANGUP."""
-    contacts: list[str] = field(default_factory=list)
     passed_on: Mapping[str, str] = field(default_factory=dict)
     """What of the headers of the waiting leg's own INVITE this attempt's route lets through."""
 
     def commands(self, routed: Routed, home: str, settings: Settings) -> list[Command]:
-        """Return what starts the next attempt; the callee's channel gets a new uuid."""
-        self.refusal, self.contacts = None, []
+        """Return what starts the next attempt."""
         self.execution = str(uuid4())
         self.outgoing.number = routed.number
-        waiting, outgoing = self.waiting.channel_uuid, self.outgoing.channel_uuid
+        waiting = self.waiting.channel_uuid
         armed = self._waiting_variables(settings) | arming(
             self.waiting, self.outgoing, home, settings
         )
@@ -79,19 +77,19 @@ class Dial:
             routed.endpoint, self._leg_variables(home, settings, routed.route.kind)
         ).format()
         return [
-            Filter("Unique-ID", outgoing),
             UuidSetvarMulti(waiting, tuple(armed.items())),
             Execute("bridge", dial_string, event_uuid=self.execution, channel_uuid=waiting),
         ]
 
-    def note_hangup(self, event: Event, status: SipStatus) -> None:
-        """Remember why the callee's channel ended, until ``bridge`` returns."""
-        self.refusal = status
-        self.contacts = redirect_contacts(event)
-
     def status(self, complete: Event) -> SipStatus:
         """Return why the attempt failed, once ``bridge`` has returned."""
-        return self.refusal or bridge_status(complete)
+        otherwise, branches = bridge_status(complete), self.outgoing.branches
+        return branches.status(otherwise) if branches is not None else otherwise
+
+    @property
+    def contacts(self) -> list[str]:
+        """Where the callee is to be looked for instead (3xx)."""
+        return self.outgoing.branches.contacts if self.outgoing.branches is not None else []
 
     def _waiting_variables(self, settings: Settings) -> dict[str, str]:
         section = settings.transfer if self.for_transfer else settings.call
@@ -104,6 +102,9 @@ class Dial:
             # FreeSWITCH copies the callee's answer here; an older one must not be taken for it.
             "sip_invite_failure_status": "",
             "sip_invite_failure_phrase": "",
+            # FreeSWITCH adds to these at each attempt (switch_ivr_originate.c).
+            "originated_legs": "",
+            "originate_causes": "",
         }
         variables |= dict.fromkeys(STALE, "")
         if self.for_transfer:
@@ -135,7 +136,7 @@ def called_variables(
 ) -> dict[str, str]:
     """Return the variables with which any party is called: whom it sees, how long it may ring."""
     variables = {
-        "origination_uuid": call.channel_uuid,
+        CALLEE: call.callee,
         **shown,
         "originate_timeout": str(ring_timeout_s),
         "outbound_redirect_fatal": "true",

@@ -9,6 +9,8 @@ from fsctl.esl.commands import UuidKill, UuidSetvar
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.esl.farewell import let_go
+from fsctl.session import branches
+from fsctl.session.branches import CALLEE
 from fsctl.session.call import Call, CallState
 from fsctl.session.calling import NOBODY
 from fsctl.session.dial import CALLING
@@ -134,10 +136,13 @@ def resume(session: Session, link: Connection, snapshot: Event) -> None:
 
 def returned(session: Session, link: Connection, snapshot: Event) -> None:
     """A leg that we had lent to a bridge, or that we called, comes to us by a link of its own."""
-    call = session.calls.get(snapshot.channel_uuid or "")
+    channel = snapshot.channel_uuid or ""
+    call = branches.find(session, channel, snapshot.variable(CALLEE))
     if call is None or not call.alive:
         let_go(link)
         return
+    branches.settle(session, call, channel)
+    branches.learn(call, snapshot)
     session.hold_link(link, call.channel_uuid)
     call.codecs.learn(snapshot)
     session.came_back(call)
@@ -280,8 +285,9 @@ def _connect_by_routes(session: Session, call: Call, dialled: str | Uri) -> None
 def _known_leg(session: Session, snapshot: Event) -> Call:
     """The call of the leg that opened the link; made from its variables when it is not ours yet."""
     uuid = snapshot.channel_uuid or ""
-    known = session.calls.get(uuid)
+    known = branches.find(session, uuid, snapshot.variable(CALLEE))
     if known is not None:
+        branches.settle(session, known, uuid)
         known.held = True
         return known
     inbound = snapshot.get("Call-Direction") != "outbound"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from fsctl.esl.commands import UuidExists, UuidGetvar
 from fsctl.esl.events import Event
-from fsctl.session import calling, leaving, media, modes, safety
+from fsctl.session import branches, calling, leaving, media, modes, safety
 from fsctl.session.call import Call, CallState
 from fsctl.session.dial import Dial
 from fsctl.session.events import (
@@ -40,6 +40,10 @@ if TYPE_CHECKING:
     from fsctl.session.session import Session
 
 log = logging.getLogger(__name__)
+
+_OF_BRANCHES = frozenset(
+    {"CHANNEL_PROGRESS", "CHANNEL_PROGRESS_MEDIA", "CHANNEL_ANSWER", "CHANNEL_HANGUP"}
+)
 
 _ASKED_S = 0.15
 """So soon FreeSWITCH asks us about a REFER with Replaces, if at all; the grace is longer."""
@@ -74,18 +78,17 @@ class Intake:
     def take(self, event: Event) -> None:
         """Apply one event; unknown ones are ignored."""
         taker = self._takers.get(event.name)
+        if event.name in _OF_BRANCHES:
+            branches.note(self._session, event)
         if taker is not None:
             taker(event)
         for attended in tuple(self._session.board.attended):
             attended.note(event)
 
     def _call(self, event: Event) -> Call | None:
-        call = self._session.calls.get(event.channel_uuid or "")
-        if call is not None:
-            call.sip_call_id = event.variable("sip_call_id") or call.sip_call_id
-            call.codecs.learn(event)
-            ip, port = event.variable("sip_network_ip"), event.variable("sip_network_port")
-            call.address = (ip, port) if ip and port else call.address
+        call = branches.call_of(self._session, event)
+        if call is not None and (call.placed or event.name == "CHANNEL_ANSWER"):
+            branches.learn(call, event)
         return call
 
     def _dial_of(self, outgoing: Call) -> Dial | None:
@@ -95,7 +98,7 @@ class Intake:
     def _progress(self, event: Event) -> None:
         call = self._call(event)
         media = event.name == "CHANNEL_PROGRESS_MEDIA"
-        outgoing = self._session.outgoing.get(event.channel_uuid or "")
+        outgoing = self._session.outgoing.get(call.callee) if call is not None else None
         if outgoing is not None:
             outgoing.rings(media)
         elif call is not None and self._dial_of(call) and call.advance(CallState.RINGING):
@@ -103,8 +106,9 @@ class Intake:
 
     def _answer(self, event: Event) -> None:
         call = self._call(event)
-        if call is None or call.channel_uuid in self._session.outgoing:
+        if call is None or call.callee in self._session.outgoing:
             return  # the scenario's own calls are connected when their legs have come to us
+        branches.settle(self._session, call, event.channel_uuid or "")
         if not call.advance(CallState.CONNECTED):
             return
         dial = self._dial_of(call)
@@ -121,6 +125,7 @@ class Intake:
         second = event.get("Bridge-B-Unique-ID") or ""
         if session.legacy is not None:
             session.legacy.bridged(first, second)
+        branches.settle_bridged(session, second, first)
         one, other = session.calls.get(first), session.calls.get(second)
         if one is None or other is None:
             known = one or other
@@ -150,15 +155,15 @@ class Intake:
         status = hangup_status(event)
         tags = {event.variable("sip_from_tag"), event.variable("sip_to_tag")}
         call.sip_tags = frozenset(tag for tag in tags if tag)
-        self._end_grace(call)
+        if call.placed:
+            self._end_grace(call)
         dial = self._dial_of(call)
         if dial is not None and not dial.answered and dial.waiting.alive:
-            dial.note_hangup(event, status)  # told to the scenario when bridge returns
-            self._crossing_target_gone(call)
+            self._crossing_target_gone(event.channel_uuid)  # the rest when bridge returns
             return
-        if not call.alive:
+        if not call.alive or self._is_no_end(call, event):
             return
-        outgoing = session.outgoing.get(call.channel_uuid)
+        outgoing = session.outgoing.get(call.callee)
         if outgoing is not None:
             outgoing.hung_up(event)
             return
@@ -210,10 +215,23 @@ class Intake:
         if replaces:
             session.after(_ASKED_S, lambda: session.board.unheard(left, partner, replaces))
 
-    def _crossing_target_gone(self, call: Call) -> None:
+    def _is_no_end(self, call: Call, event: Event) -> bool:
+        """Another of the called party's phones talks, or may still answer."""
+        known = call.branches
+        if known is None or call.callee in self._session.outgoing:
+            return False
+        if call.placed and event.get("Hangup-Cause") == "LOSE_RACE":
+            # Two have answered at once, and FreeSWITCH has taken the other one.
+            other = known.other_that_answered(call.channel_uuid)
+            if other:
+                branches.settle(self._session, call, other)
+            return True
+        return not call.placed and (known.alive or self._dial_of(call) is None)
+
+    def _crossing_target_gone(self, channel: str | None) -> None:
         """A transferee has sent a REFER of its own, and its target is gone before it came to us."""
         session = self._session
-        if session.referred is not None and call is session.referred[1]:
+        if session.referred is not None and channel == session.referred_channel:
             running = session.transfers.awaiting_target(session.referred[0])
             if running is not None:
                 session.referred = None
@@ -243,7 +261,7 @@ class Intake:
     def _take_stock(self) -> None:
         """The link outlives its leg for a while only: who else is really still there?"""
         session = self._session
-        for call in [call for call in session.calls.values() if call.alive]:
+        for call in [call for call in session.calls.values() if call.alive and call.placed]:
             if session.link.send(UuidExists(call.channel_uuid)).text.strip() != "true":
                 log.info("%s: %s has ended unheard", session.id, call)
                 session.gone(call, SipStatus(487))
@@ -257,10 +275,9 @@ class Intake:
     def _forget_unborn(self, waiting: Call) -> None:
         """The one who waited has left, perhaps before FreeSWITCH made the channel it waited for."""
         for dial in tuple(self._session.dials.values()):
-            if dial.waiting is waiting:
-                exists = UuidExists(dial.outgoing.channel_uuid)
-                if self._session.link.send(exists).text.strip() != "true":
-                    calling.forget(self._session, dial)
+            called = dial.outgoing
+            if dial.waiting is waiting and called.branches and not called.branches.heard_of:
+                calling.forget(self._session, dial)
 
     def _open_transfers(self) -> list[BlindTransfer]:
         return self._session.transfers.open
@@ -334,7 +351,7 @@ class Intake:
 
     def _not_reached(self, dial: Dial, event: Event) -> None:
         status = dial.status(event)
-        if dial.waiting.alive and self._redirected(dial, status):
+        if dial.waiting.alive and self._redirected(dial):
             return
         session, uses = self._session, dial.waiting.uses
         if dial.waiting.peer is dial.outgoing:
@@ -345,12 +362,10 @@ class Intake:
         # Posted: whoever waits for this call goes on before that.
         session.post(lambda: safety.not_reached(session, dial, status, uses))
 
-    def _redirected(self, dial: Dial, status: SipStatus) -> bool:
+    def _redirected(self, dial: Dial) -> bool:
         """Follow a 3xx, but only where our own routes admit the contact."""
-        if not 300 <= status.code < 400:
-            return False
         session = self._session
-        if dial.redirects_left <= 0:
+        if dial.redirects_left <= 0 or not dial.contacts:
             return False
         routed = session.board.router.redirected(dial.contacts, session.domain, session.own_hosts)
         if routed is None:
@@ -371,7 +386,7 @@ class Intake:
         if event.get("att_xfer_original_call_id"):
             return  # attended; transfer_to may still be that of a blind one before it (sofia.c)
         kind, _, transferee_uuid = (event.variable("transfer_to") or "").partition(":")
-        transferee = session.calls.get(transferee_uuid)
+        transferee = branches.find(session, transferee_uuid, None) or self._called_for(transferor)
         if kind != "blind" or transferee is None:
             return  # the transferee is another session's
         if session.transfers.knows(transferor, event.variable("sip_blind_transfer_event")):
@@ -384,11 +399,18 @@ class Intake:
             session.legacy = LegacyTransfer(session, transferor, transferee)
         elif transferee.alive:
             session.referred = (transferor, transferee)
-            dial = self._dial_of(transferee)
-            if dial is not None and dial.refusal is not None:
-                self._crossing_target_gone(transferee)  # its end was told before
+            session.referred_channel = transferee_uuid
+            known = transferee.branches
+            if known is not None and known.refusal_of(transferee_uuid) is not None:
+                self._crossing_target_gone(transferee_uuid)  # its end was told before
         else:
             abandon(session, transferor, transferee)
+
+    def _called_for(self, waiting: Call) -> Call | None:
+        """Whom FreeSWITCH is calling for this leg: it may move a phone that we never heard of."""
+        dials = self._session.dials.values()
+        called = (dial.outgoing for dial in dials if dial.waiting is waiting)
+        return next((call for call in called if not call.placed), None)
 
     def _notify_refer(self, event: Event) -> None:
         """The phone that we have asked to go elsewhere reports (RFC 3515 section 2.4.5)."""

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 from fsctl.errors import ChannelGone, LinkError
-from fsctl.esl.commands import BgApi, Command, Filter, Originate, UuidKill
+from fsctl.esl.commands import BgApi, Command, Filter, Originate
 from fsctl.esl.events import Event
-from fsctl.session import media, safety
+from fsctl.session import branches, media, safety
 from fsctl.session.call import Call, CallState
 from fsctl.session.codecs import preferred
 from fsctl.session.dial import called_variables
@@ -25,7 +24,7 @@ from fsctl.session.events import Connected, Failed, Ringing
 from fsctl.session.headers import merged, passed_on
 from fsctl.session.identity import Shown, origination
 from fsctl.session.joining import RETURN_CONTEXT, RETURNING
-from fsctl.session.outcome import hangup_status, redirect_contacts
+from fsctl.session.outcome import hangup_status
 from fsctl.session.routing import Routed
 from fsctl.settings import RouteKind
 from fsctl.sip.status import SipStatus, status_of_cause
@@ -56,27 +55,26 @@ class Outgoing:
     """The transfer whose target it is to be."""
     waiting: Call | None = None
     """The party for whom it is made, whose own headers may go with it."""
-    contacts: list[str] = field(default_factory=list)
 
     def start(self, routed: Routed) -> None:
         """Call the party where the route says. Raises DialStringError, LinkError."""
         session, call = self.session, self.call
-        uuid = call.channel_uuid
+        branches.name_anew(session, call)
+        callee = call.callee
         call.number = routed.number
         passed = passed_on(self.waiting, routed.route, session.settings)
         dial_string = DialString(
             routed.endpoint, self._variables(passed, routed.route.kind)
         ).format_for_originate()
         commands: list[Command] = [
-            Filter("Unique-ID", uuid),
-            Filter("Job-UUID", uuid),
-            BgApi(Originate(dial_string, RETURNING, RETURN_CONTEXT), uuid),
+            branches.begin(session, call),
+            Filter("Job-UUID", callee),
+            BgApi(Originate(dial_string, RETURNING, RETURN_CONTEXT), callee),
         ]
         session.want("BACKGROUND_JOB")
-        session.calls[uuid] = call
-        session.outgoing[uuid] = self
+        session.outgoing[callee] = self
         session.link.send_all(commands)[-1].raise_for_error()
-        session.after(self.ring_timeout_s + _GRACE_S, lambda: self._ring_deadline(uuid))
+        session.after(self.ring_timeout_s + _GRACE_S, lambda: self._ring_deadline(callee))
 
     def _variables(self, passed: Mapping[str, str], kind: RouteKind) -> dict[str, str]:
         called = called_variables(
@@ -119,7 +117,7 @@ class Outgoing:
         session, call = self.session, self.call
         if call.ending:
             return  # its hang-up follows
-        session.outgoing.pop(call.channel_uuid, None)
+        session.outgoing.pop(call.callee, None)
         if not call.advance(CallState.CONNECTED):
             return
         transfer = self.transfer
@@ -128,22 +126,32 @@ class Outgoing:
         session.emit(Connected(session, call), failed=self._handler_failed)
 
     def hung_up(self, event: Event) -> None:
-        """Its channel has ended before it came to us."""
-        self.contacts = redirect_contacts(event)
-        self.failed(hangup_status(event))
+        """A channel of the party has ended: the one that has answered, before it came to us.
+
+        Others may still ring, or be dialled next: ``originate`` returns when all have failed.
+        """
+        if self.call.placed:
+            self.failed(hangup_status(event))
 
     def job_ended(self, event: Event) -> None:
         """The ``originate`` has returned; when no channel was ever made, this is all we hear."""
-        output = event.body.decode("utf-8", "replace")
+        output, known = event.body.decode("utf-8", "replace"), self.call.branches
         if output.startswith("-ERR"):
-            self.failed(status_of_cause(output.removeprefix("-ERR").strip()))
+            status = status_of_cause(output.removeprefix("-ERR").strip())
+            self.failed(known.status(status) if known is not None else status)
+        elif output.startswith("+OK"):
+            channel = output.removeprefix("+OK").strip()
+            ended = known.refusal_of(channel) if known is not None else None
+            branches.settle(self.session, self.call, channel)
+            if ended is not None:
+                self.failed(ended)
 
     def failed(self, status: SipStatus) -> None:
         """Nobody has answered: follow a redirection that our own routes admit, or tell."""
         session, call = self.session, self.call
-        if session.outgoing.pop(call.channel_uuid, None) is not self:
+        if session.outgoing.pop(call.callee, None) is not self:
             return
-        if self._redirected(status):
+        if self._redirected():
             return
         call.failure = status
         if not call.advance(CallState.DISCONNECTED):
@@ -153,21 +161,20 @@ class Outgoing:
         session.emit(event)
         session.post(lambda: safety.nobody_answers(session, self.transfer, call, status, handled))
 
-    def _redirected(self, status: SipStatus) -> bool:
-        if not 300 <= status.code < 400 or self.redirects_left <= 0:
+    def _redirected(self) -> bool:
+        contacts = self.call.branches.contacts if self.call.branches is not None else []
+        if not contacts or self.redirects_left <= 0:
             return False
         session = self.session
-        routed = session.board.router.redirected(self.contacts, session.domain, session.own_hosts)
+        routed = session.board.router.redirected(contacts, session.domain, session.own_hosts)
         if routed is None:
             return False
         self.redirects_left -= 1
-        self.session.calls.pop(self.call.channel_uuid, None)
-        self.call.channel_uuid = str(uuid4())
         try:
             self.start(routed)
         except (LinkError, ChannelGone, ValueError) as error:
             log.warning("%s: redirection not followed: %s", self.session.id, error)
-            self.session.outgoing.pop(self.call.channel_uuid, None)
+            self.session.outgoing.pop(self.call.callee, None)
             return False
         return True
 
@@ -179,6 +186,6 @@ class Outgoing:
         elif call.alive and call.peer is None:
             self.session.hang_up(call)
 
-    def _ring_deadline(self, uuid: str) -> None:
-        if self.session.outgoing.get(uuid) is self:
-            self.session.link.send(UuidKill(uuid, "NO_ANSWER"))
+    def _ring_deadline(self, callee: str) -> None:
+        if self.session.outgoing.get(callee) is self:
+            self.session.hang_up(self.call, "NO_ANSWER")

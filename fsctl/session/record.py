@@ -38,7 +38,8 @@ class TransferRecord:
     transferor: str
     transferee: str
     target: str
-    """The leg of the party called last; empty when none was, or FreeSWITCH called it by itself."""
+    """The leg of the party called last (``fsctl_callee`` of its legs when none has answered); empty
+    when none was called, or FreeSWITCH called it by itself."""
     refer: str
     """The ``Event`` of the REFER's reports (``refer;id=N``, RFC 3515 section 2.4.6), if known."""
     outcome: Outcome

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fsctl.esl.commands import UuidKill, UuidTransfer
+from fsctl.esl.commands import UuidTransfer
+from fsctl.session import branches
 from fsctl.session.rescue import RESCUE_CONTEXT
 from fsctl.sip.status import SipStatus
 from fsctl.transfer.transfer import Stimulus
@@ -130,6 +131,8 @@ def ringing_for_nobody(session: Session) -> None:
     """The last party that was there has left: nobody rings for it any more."""
     if any(call.alive and (call.connected or not call.outgoing) for call in session.calls.values()):
         return
-    ringing = [call.channel_uuid for call in session.calls.values() if call.alive]
+    ringing = [call for call in session.calls.values() if call.alive]
     if ringing:
-        session.link.send_all([UuidKill(uuid, "ORIGINATOR_CANCEL") for uuid in ringing])
+        session.link.send_all(
+            [branches.stopping(session, call, "ORIGINATOR_CANCEL") for call in ringing]
+        )

@@ -20,12 +20,11 @@ from fsctl.esl.commands import (
     Events,
     Filter,
     UuidGetvar,
-    UuidKill,
     UuidSetvarMulti,
 )
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
-from fsctl.session import calling, joining, media, modes, safety
+from fsctl.session import branches, calling, joining, media, modes, safety
 from fsctl.session.call import Call, CallState
 from fsctl.session.clock import Timer
 from fsctl.session.dial import Dial
@@ -87,9 +86,11 @@ class Session:
         self.own_context = ""
         """Where a transfer of our legs that is no REFER goes; set from the leg that came first."""
         self.calls: dict[str, Call] = {}
+        self.callees: dict[str, Call] = {}
+        """Those whom we have called, by the name that each of their channels carries."""
         self.dials: dict[str, Dial] = {}
         self.outgoing: dict[str, Outgoing] = {}
-        """The scenario's own calls that have not been answered yet, by channel."""
+        """The scenario's own calls that have not been answered yet, by `Call.callee`."""
         self.lends = False
         """The scenario makes and joins calls by itself: whoever is left comes back to it."""
         self.executions: dict[str, Callable[[Event], None]] = {}
@@ -102,6 +103,8 @@ class Session:
         """A native transfer of two of our calls that is under way."""
         self.referred: tuple[Call, Call] | None = None
         """Transferor and transferee of a REFER whose transferee is on its way home to us."""
+        self.referred_channel = ""
+        """The channel by which that transferee comes: one of its phones may still ring."""
         self.native_transferor = ""
         """In the session of a legacy transfer's transferee: the transferor's channel."""
         self.native_headers: dict[str, str] = {}
@@ -192,7 +195,7 @@ class Session:
 
     def _cancel_outgoing(self) -> None:
         """Parties that still ring would come to nobody."""
-        kills = [UuidKill(uuid) for uuid in self.outgoing]
+        kills = [branches.kill(outgoing.call) for outgoing in self.outgoing.values()]
         if kills and not self.link.closed:
             try:
                 self.link.send_all(kills)
@@ -218,8 +221,8 @@ class Session:
 
     def take_link(self, link: Connection, leg: str) -> None:
         """Make ``link``, opened by channel ``leg``, the one link: all our events come with it."""
-        filters = [Filter("Unique-ID", uuid) for uuid, call in self.calls.items() if call.alive]
-        filters += [Filter("Job-UUID", uuid) for uuid in self.outgoing]
+        filters = [branches.heard(call) for call in self.calls.values() if call.alive]
+        filters += [Filter("Job-UUID", callee) for callee in self.outgoing]
         filters += [Filter("UniqueID", uuid) for uuid in self.deflected]
         self._links.take(
             link,
@@ -463,8 +466,8 @@ class Session:
     def terminate(self) -> None:
         """Hang up every call of this session."""
         self._say_terminating()
-        alive = [call.channel_uuid for call in self.calls.values() if call.alive]
-        self.link.send_all([UuidKill(uuid, "NORMAL_CLEARING") for uuid in alive])
+        alive = [call for call in self.calls.values() if call.alive]
+        self.link.send_all([branches.stopping(self, call) for call in alive])
 
     # -- calls ------------------------------------------------------------------------------
 
@@ -484,9 +487,9 @@ class Session:
         phrase = status.reason.replace("$", "")
         media.run(call, "respond", f"{status.code} {phrase}")
 
-    def hang_up(self, call: Call) -> None:
-        """End ``call`` at once."""
-        self.link.send(UuidKill(call.channel_uuid, "NORMAL_CLEARING"))
+    def hang_up(self, call: Call, cause: str = "NORMAL_CLEARING") -> None:
+        """End ``call`` at once, on all phones that ring for it."""
+        self.link.send(branches.stopping(self, call, cause))
 
     def leave_to_switch(self, call: Call, status: SipStatus) -> None:
         """Let FreeSWITCH end a native transfer: it reports failure and rejoins the first two."""
@@ -536,7 +539,7 @@ class Session:
         """A leg that was lent to a bridge, or called, is in our hands."""
         call.held = True
         self.lends = True  # perhaps it was our predecessor that did
-        outgoing = self.outgoing.get(call.channel_uuid)
+        outgoing = self.outgoing.get(call.callee)
         if outgoing is not None:
             outgoing.came_home()
             return
@@ -573,6 +576,7 @@ class Session:
         """``call`` lives on as another session's, and what joined it with ours is over."""
         self._given_away = self._given_away or call.channel_uuid == self.link_leg
         self.calls.pop(call.channel_uuid, None)
+        self.callees.pop(call.callee, None)
         for execution, dial in list(self.dials.items()):
             if call in (dial.waiting, dial.outgoing):
                 del self.dials[execution]

@@ -23,7 +23,7 @@ from fsctl.esl.commands import (
     UuidSetvar,
     UuidSetvarMulti,
 )
-from fsctl.session import leaving, rescue, safety
+from fsctl.session import branches, leaving, rescue, safety
 from fsctl.session.call import Call, CallState
 from fsctl.session.joining import joining
 from fsctl.session.meanwhile import ask_first
@@ -342,7 +342,8 @@ class BlindTransfer:
         if partner is None or state is State.REQUESTED:
             return False
         asked = UuidGetvar(self.transferee.channel_uuid, "last_bridge_to")
-        return value_of(self._session.link.send(asked).text) == partner.channel_uuid
+        joined = value_of(self._session.link.send(asked).text)
+        return branches.is_channel_of(self._session, partner, joined)
 
     def _set_deadline(self) -> None:
         if self._timer is not None:
@@ -409,7 +410,8 @@ class BlindTransfer:
             case Action.NOTIFY_SUCCESS | Action.NOTIFY_FAILURE:
                 return self._notify()
             case Action.HANG_UP_TARGET:
-                return [UuidKill(call.channel_uuid) for call in self.targets if call.alive]
+                ringing = [call for call in self.targets if call.alive]
+                return [branches.stopping(self._session, call) for call in ringing]
             case Action.REJOIN:
                 # Unset, or FreeSWITCH would report this join as the transfer's success.
                 self._switch_reports = False

@@ -9,6 +9,7 @@ for the mapping, RFC 3420 for the sipfrag.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -146,6 +147,29 @@ class SipStatus:
 
     def __str__(self) -> str:
         return f"{self.code} {self.reason}"
+
+
+def best_failure(failures: Iterable[SipStatus], otherwise: SipStatus) -> SipStatus:
+    """Return what a caller is told when all branches of a forked call have failed.
+
+    RFC 3261 section 16.7, step 6: a 6xx wins, then the lowest class; among the 4xx what says most
+    about the party, so that one phone busy and another one dead is busy. A redirection that nobody
+    has followed says nothing, nor does a branch that was cancelled (487): they count when there is
+    nothing else. The first of equals; ``otherwise`` when there are none.
+    """
+    return min(failures, key=_failure_rank, default=otherwise)
+
+
+def _failure_rank(status: SipStatus) -> int:
+    if status.code >= 600:
+        return 0
+    if status.code == 486:
+        return 1
+    if status.code in (480, 408):
+        return 3 if status.code == 480 else 4
+    if 400 <= status.code < 500 and status.code != 487:
+        return 2
+    return 5 if status.code >= 500 else 6
 
 
 def _one_line(reason: str) -> str:

@@ -196,7 +196,7 @@ def test_only_living_controllers_are_dialled(tmp_path: Path) -> None:
         ({}, []),
         (
             {"fallback": "number", "fallback_number": "9"},
-            [("unset", "fsctl_goes_on"), ("transfer", "9 XML default")],
+            [("transfer", "9 XML default")],
         ),
         ({"fallback": "voicemail"}, []),
         (

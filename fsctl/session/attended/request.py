@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from fsctl.esl.commands import Command, Originate, UuidGetvar
 from fsctl.esl.connection import Connection
+from fsctl.session import branches
 from fsctl.session.attended.elsewhere import find_elsewhere
 from fsctl.session.call import Call
 from fsctl.session.dial import arming, called_variables
@@ -131,6 +132,7 @@ def calling_anew(
         transfer_mode=mode,
         outgoing=True,
     )
+    branches.name_anew(session, target)
     variables = arming(target, transferee, session.board.home, settings) | called_variables(
         target,
         shown=origination(shown, routed.route.kind),

@@ -33,6 +33,7 @@ from fsctl.esl.commands import (
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.esl.farewell import let_go
+from fsctl.session import branches
 from fsctl.session.attended.request import (
     AttendedRequest,
     calling_anew,
@@ -410,8 +411,8 @@ class AttendedTransfer:
             log.info("%s: attended transfer: %s", session.id, error)
             self._fail()
             return
-        session.calls[target.channel_uuid] = self.target = target
-        session.link.send(Filter("Unique-ID", target.channel_uuid))
+        self.target = target
+        session.link.send(branches.begin(session, target))
         job = str(uuid4())
         self._link.on_event = self._note_result
         self._command(Filter("Job-UUID", job), Events(("BACKGROUND_JOB",)), BgApi(originate, job))
@@ -419,18 +420,26 @@ class AttendedTransfer:
     def _note_result(self, event: Event) -> None:
         """The target has answered, or will not (called by the link: it may not wait)."""
         if event.name == "BACKGROUND_JOB":
-            self.session.post(lambda: self._called(event.body.decode("utf-8", "replace").strip()))
+            said, _, rest = event.body.decode("utf-8", "replace").strip().partition(" ")
+            self.session.post(lambda: self._called(said == "+OK", rest))
 
-    def _called(self, result: str) -> None:
-        if self.state is not State.CALLING:
+    def _called(self, answered: bool, result: str) -> None:
+        """``result`` is the channel that has answered, of all that rang for the target."""
+        target = self.target
+        if target is None or not target.alive:
             return
-        if result.startswith("+OK"):
-            self._answer()
+        if answered:
+            branches.settle(self.session, target, result)
+            if self.state is State.CALLING:
+                self._answer()
+            else:
+                self.session.hang_up(target)
             return
-        assert self.target is not None
-        log.info("%s: %s has not answered: %s", self.session.id, self.target, result)
+        log.info("%s: %s has not answered: %s", self.session.id, target, result)
         status = self._target_status or _FORBIDDEN
-        self.session.gone(self.target, status)
+        if target.branches is not None:
+            status = target.branches.status(status)
+        self.session.gone(target, status)
         if self.state is State.CALLING:
             self._fail(status)
 
@@ -635,7 +644,7 @@ class AttendedTransfer:
         reject(self._link)
         session = self.session
         if calling and self.target is not None and self.target.alive:
-            session.link.send(UuidKill(self.target.channel_uuid, "ORIGINATOR_CANCEL"))
+            session.hang_up(self.target, "ORIGINATOR_CANCEL")
         session.dials.update(self._set_aside)
         for event in self._put_off:
             session.hear(event)
