@@ -112,6 +112,9 @@ def _variables(route: Route, settings: Settings) -> str:
         # Empty for most, and then not there at all (switch_event.c).
         anonymous = "${fsctl_anonymous}"
         variables += [f"origination_caller_id_{part}={anonymous}" for part in ("number", "name")]
+    if route.kind == "user":
+        # Of several phones the first to send 183 with media would be taken.
+        variables.append("bridge_early_media=true")
     if settings.call.codecs:
         variables.append("absolute_codec_string=^^:" + settings.call.codecs.replace(",", ":"))
     return ",".join(variables)

@@ -127,8 +127,13 @@ class UserEndpoint:
         return f"user/{self.user}@{self.domain}"
 
     def variables(self) -> Mapping[str, str]:
-        """Return what the endpoint itself needs in the block: nothing."""
-        return MappingProxyType({})
+        """Return what the endpoint itself needs in the block.
+
+        Of several phones the first to send 183 with media would be taken, and the others cancelled
+        (switch_ivr_originate.c, ``early_ok``): so its media is played to whoever waits, and all go
+        on ringing. With ``ignore_early_media`` it has no effect.
+        """
+        return MappingProxyType({"bridge_early_media": "true"})
 
 
 @dataclass(frozen=True, slots=True)

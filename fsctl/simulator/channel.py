@@ -106,6 +106,7 @@ class Channel:
         self.bridged_to: Channel | None = None
         # What is played to the far end, what a room gives it to hear, what `uuid_audio` mutes.
         self.hears_tone = ""
+        self.hears_early: Channel | None = None
         self.place = ""
         self.muted: set[str] = set()
         # By path: when it began, and the timer of its limit.

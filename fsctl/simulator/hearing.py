@@ -21,6 +21,8 @@ def heard_on(channel: Channel) -> str:
         return "silence"
     if channel.place:
         return channel.place
+    if channel.hears_early is not None and channel.hears_early.up:
+        return heard_from(channel.hears_early, channel)
     if channel.hears_tone:
         return sound_of(channel.hears_tone)
     other = channel.bridged_to

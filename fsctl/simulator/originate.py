@@ -37,6 +37,8 @@ class _Attempt:
     timeout_s: float
     accept_early: bool
     accept_ringing: bool
+    bridge_early: bool
+    """Early media is played to the caller, and all legs go on ringing (``bridge_early_media``)."""
     legs: list[Channel] = field(default_factory=list)
     cause: str = "NORMAL_CLEARING"
     forced: bool = False
@@ -112,12 +114,15 @@ def _try_group(
 ) -> Originated:
     exported = exported_variables(caller) if caller is not None else {}
     shared = {**exported, **extra, **dict(plan.variables)}
+    ignores = _true(shared.get("ignore_early_media", ""), "consume", "ring_ready")
+    bridges = _true(shared.get("bridge_early_media", ""))
     attempt = _Attempt(
         switch,
         caller,
         timeout_s or float(shared.get("originate_timeout") or DEFAULT_TIMEOUT_S),
-        not _true(shared.get("ignore_early_media", ""), "consume", "ring_ready"),
+        not ignores and not bridges,
         _true(shared.get("return_ring_ready", "")) and len(group) == 1,
+        bridges and not ignores,
     )
     wait_s = attempt.timeout_s
     if caller is not None and caller.answered:
@@ -173,12 +178,26 @@ def _wait(attempt: _Attempt, timeout_s: float) -> None:
             and (any(leg.ringing or leg.early for leg in attempt.legs))
         )
 
+    def early_one() -> Channel | None:
+        """Whose early media the caller hears from now on."""
+        wanted = attempt.bridge_early and caller is not None and caller.hears_early is None
+        return next((leg for leg in attempt.legs if wanted and leg.up and leg.early), None)
+
     while not attempt.over():
         left_s = deadline_s - clock.now_s
-        wait_for(signals, lambda: attempt.over() or to_pass_on(), clock, left_s)
+        wait_for(
+            signals,
+            lambda: attempt.over() or to_pass_on() or early_one() is not None,
+            clock,
+            left_s,
+        )
         if attempt.over():
             break
-        if to_pass_on() and caller is not None:
+        heard = early_one()
+        if heard is not None and caller is not None:
+            caller.hears_early = heard
+            send_early_media(caller)
+        elif to_pass_on() and caller is not None:
             send_ringing(caller)
         elif clock.now_s >= deadline_s:
             attempt.cause, attempt.forced = "NO_ANSWER", True
@@ -195,7 +214,7 @@ def _conclude(attempt: _Attempt) -> Originated:
         if leg is not winner:
             hang_up(leg, attempt.cause if attempt.forced else "LOSE_RACE")
     if caller is not None:
-        caller.hears_tone = ""
+        caller.hears_tone, caller.hears_early = "", None
         if winner is None and caller.call_state == "RING_WAIT" and caller.up:
             caller.set_call_state("ACTIVE")
     if winner is not None:

@@ -195,6 +195,21 @@ def test_who_waits_leaves(world: World, way: str) -> None:
         phone.wait_received("CANCEL")
 
 
+@pytest.mark.parametrize("way", ["connect", "native"])
+def test_early_media_of_one_phone_takes_nothing_from_the_other(world: World, way: str) -> None:
+    made = Way(world, way)
+    soft = world.device(made.desk)
+    made.desk.sends_early_media()
+    rings(soft)
+    made.begin()
+    made.waiting.wait_received(183)
+    assert made.waiting.hears(made.desk)
+    soft.wait_received("INVITE")
+    made.desk.refuse_now(486, "Busy at last")
+    soft.answer_now()
+    made.ends_with(soft)
+
+
 @pytest.mark.parametrize("way", CONTROLLED)
 @pytest.mark.parametrize("joined_by", [",", "|"])
 def test_nobody_answers_in_time(world: World, way: str, joined_by: str) -> None:

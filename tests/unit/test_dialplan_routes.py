@@ -60,11 +60,12 @@ def test_each_kind_of_route_has_its_dial_string() -> None:
     hidden = "".join(
         f",origination_caller_id_{part}=${{fsctl_anonymous}}" for part in ("number", "name")
     )
-    shown, common = common + "}", common + hidden + "}"
+    shown, user = common + "}", common + hidden + ",bridge_early_media=true}"
+    common += hidden + "}"
     settings = with_routes(*ALL_KINDS)
     assert [dialplan.native_route(route, settings).dial_string for route in ALL_KINDS] == [
-        common + "user/${fsctl_dialled_number}@${fsctl_domain}",
-        common + "user/${fsctl_dialled_number}@pbx.example.com",
+        user + "user/${fsctl_dialled_number}@${fsctl_domain}",
+        user + "user/${fsctl_dialled_number}@pbx.example.com",
         common + "sofia/p/sip:${fsctl_dialled_number}@h:5080;transport=tcp",
         shown + "sofia/gateway/g/+49${fsctl_dialled_number:1}",
         common + "sofia/p/sip:${fsctl_dialled_number}@${fsctl_dialled_host}",
