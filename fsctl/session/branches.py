@@ -51,7 +51,7 @@ class Branches:
         """The channel that has become the call's: it answered, or was joined."""
         self._all: dict[str, Branch] = {}
 
-    def __contains__(self, channel: str) -> bool:
+    def __contains__(self, channel: str | None) -> bool:
         return channel in self._all
 
     @property
@@ -141,6 +141,11 @@ def find(session: Session, channel: str, callee: str | None) -> Call | None:
         return session.callees.get(callee)
     calls = session.callees.values()
     return next((call for call in calls if call.branches and channel in call.branches), None)
+
+
+def has(call: Call, channel: str | None) -> bool:
+    """Whether this is the call's channel, or one that rings, or rang, for it."""
+    return channel == call.channel_uuid or (call.branches is not None and channel in call.branches)
 
 
 def note(session: Session, event: Event) -> None:

@@ -299,8 +299,10 @@ class AttendedTransfer:
     def note(self, event: Event) -> None:
         """An event of some session; called by its greenlet, for every transfer that is open."""
         target = self.target
-        if event.name == "CHANNEL_HANGUP" and target and event.channel_uuid == target.channel_uuid:
-            self._target_status = hangup_status(event)
+        if event.name == "CHANNEL_HANGUP" and target and branches.has(target, event.channel_uuid):
+            status = hangup_status(event)
+            rang = target.branches if not target.placed else None
+            self._target_status = rang.status(status) if rang is not None else status
         if event.name == "CHANNEL_BRIDGE":
             pair = {event.get("Bridge-A-Unique-ID"), event.get("Bridge-B-Unique-ID")}
             self.session.post(lambda: self._bridged(pair))
@@ -312,10 +314,10 @@ class AttendedTransfer:
 
     def _is_cancel(self, event: Event) -> bool:
         """The transferor's phone takes back its own call to the target that rings."""
-        legs = [call.channel_uuid for call in (self.replaced, self.target) if call is not None]
+        calls = [call for call in (self.replaced, self.target) if call is not None]
         return (
             event.name == "CHANNEL_HANGUP"
-            and event.channel_uuid in legs
+            and any(branches.has(call, event.channel_uuid) for call in calls)
             and event.get("Hangup-Cause") == "ORIGINATOR_CANCEL"
         )
 
