@@ -44,7 +44,8 @@ class TransferRecord:
     """The ``Event`` of the REFER's reports (``refer;id=N``, RFC 3515 section 2.4.6), if known."""
     outcome: Outcome
     code: int
-    """The SIP code that the transferor was told, or would have been told had it stayed."""
+    """The SIP code that the transferor was told, or would have been told, had it stayed; the
+    target's own also where FreeSWITCH can only tell 403 (attended)."""
     reason: str
     numbers: dict[str, str]
     """By role, of the legs above: the party's number, where it is known."""
