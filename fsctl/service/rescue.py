@@ -26,11 +26,15 @@ import gevent
 from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.client import SwitchClient
 from fsctl.esl.commands import (
+    Events,
+    Filter,
     SchedHangup,
     ShowChannels,
     UuidExists,
     UuidGetvar,
 )
+from fsctl.service.left_records import LeftRecords
+from fsctl.session.record import FAILED, TransferRecord
 from fsctl.session.report import TOLD, report
 from fsctl.settings import Settings
 from fsctl.sip.status import SipStatus
@@ -60,6 +64,7 @@ class Rescue:
         self._looks: dict[str, int] = {}
         """By the private address of a dead worker: how often we have looked."""
         self._since: dict[str, float] = {}
+        self._records = LeftRecords()
         self._settled: set[str] = set()
         self._runner: gevent.Greenlet[[], None] | None = None
 
@@ -69,6 +74,20 @@ class Rescue:
             return
         self._looks[home] = 0
         self._since[home] = time.monotonic()
+        self._begin()
+
+    def owe(self, record: TransferRecord) -> None:
+        """A transfer goes on without the worker that has it: its record is written when it ends."""
+        self._records.owe(record)
+        self._begin()
+
+    def look_for_records(self) -> None:
+        """Whoever was here before us may have left transfers whose records are owed."""
+        if self.settings.switch.enabled:
+            self._records.everybodys = True
+            self._begin()
+
+    def _begin(self) -> None:
         if self._runner is None:
             self._runner = gevent.spawn(self._run)
 
@@ -84,18 +103,27 @@ class Rescue:
 
     def _run(self) -> None:
         switch = self.settings.switch
-        client = SwitchClient(switch.host, switch.port, switch.password)
+        client = SwitchClient(
+            switch.host,
+            switch.port,
+            switch.password,
+            events=Events(("CHANNEL_HANGUP_COMPLETE",)),
+            filters=tuple(Filter(f"variable_{FAILED}", word) for word in ("true", "false")),
+            on_event=self._records.hear,
+        )
         client.start()
         try:
-            while self._looks:
+            while self._looks or self._records.waiting:
                 try:
                     client.wait_connected(_CONNECT_S)
                     self._look(client)
                 except (LinkError, ChannelGone, ValueError) as error:
                     log.warning("rescue: %s", error)
+                    self._records.give_up()
                 self._give_up()
                 gevent.sleep(POLL_S)
         finally:
+            self._records.give_up()
             self._runner = None
             self._settled.clear()
             client.stop()
@@ -115,7 +143,9 @@ class Rescue:
         held = self._held()
         if held is None:
             return
-        waiting: set[str] = set()
+        waiting = self._records.look(
+            client, [str(row.get("uuid")) for row in rows], held, self._looks
+        )
         for row in rows:
             uuid = str(row.get("uuid"))
             if uuid in held:

@@ -108,6 +108,7 @@ class Supervisor:
                 self._members[member.number] = None
                 self._replace(member.number)
         self._show_presence()
+        self._rescue.look_for_records()
         host = self._settings.server.listen.rpartition(":")[0]
         logs.say(f"listening on {host}:{self._port}")
         readiness.ready()

@@ -21,6 +21,7 @@ from fsctl.service.ports import PrivatePort, split
 from fsctl.service.presence import Presence
 from fsctl.service.rescue import Rescue
 from fsctl.session.clock import Clock
+from fsctl.session.record import TransferRecord, write
 from fsctl.session.scenarios import Scenarios
 from fsctl.session.switchboard import Switchboard
 from fsctl.settings import Settings
@@ -67,6 +68,9 @@ class Worker:
         self.switchboard.alone = private is None and len(settings.dialplan.controllers) <= 1
         self.switchboard.on_stranded = self._stranded
         self._rescue = Rescue(settings, self.legs)
+        self._stays, self._others_accept = True, False
+        if settings.switch.enabled:
+            self.switchboard.owe_record = self._owe_record
 
     def _own_presence(self, home: str) -> Presence | None:
         """Signs of life; those of several workers are their supervisor's matter."""
@@ -138,6 +142,7 @@ class Worker:
             server.start()
         if self._presence is not None:
             self._presence.start()
+            self._rescue.look_for_records()
 
     def legs(self) -> set[str]:
         """The channels of running sessions and of open links."""
@@ -145,6 +150,13 @@ class Worker:
         for session in self.switchboard.sessions.values():
             held.update(uuid for uuid, call in session.calls.items() if call.alive)
         return held
+
+    def _owe_record(self, record: TransferRecord) -> None:
+        """Where other workers go on, their supervisor sees to it; else nobody sees its end."""
+        if self._stays:
+            self._rescue.owe(record)
+        elif not self._others_accept:
+            write(record)
 
     def _stranded(self, home: str) -> None:
         """FreeSWITCH goes on alone; what it would leave standing is settled as after a death."""
@@ -160,6 +172,7 @@ class Worker:
         With a private port for these, the shared address is left at once: to the other workers, or
         (unless ``others_accept``) to nobody.
         """
+        self._stays, self._others_accept = False, others_accept
         log.info("draining: %d sessions", len(self.switchboard.sessions))
         if self._homes:
             self._server.stop_accepting(others_accept)

@@ -179,7 +179,7 @@ class Intake:
         if call.channel_uuid == session.link_leg and session.native_is_ours:
             forsaken(session, session.native_transferor)
         if session.legacy is not None and session.legacy.transferee is call:
-            session.legacy.transferee_left(status)
+            session.legacy.transferee_left()
         for transfer in self._open_transfers():
             if call is transfer.transferee:
                 transfer.feed(Stimulus.TRANSFEREE_HANGUP)
@@ -396,7 +396,8 @@ class Intake:
             running.crossing += filter(None, [event.variable("sip_blind_transfer_event")])
         session.board.give_way_to_blind(session)
         if transferor.transfer_mode == "legacy":
-            session.legacy = LegacyTransfer(session, transferor, transferee)
+            refer = event.variable("sip_blind_transfer_event")
+            session.legacy = LegacyTransfer(session, transferor, transferee, refer)
         elif transferee.alive:
             session.referred = (transferor, transferee)
             session.referred_channel = transferee_uuid

@@ -57,7 +57,11 @@ def succeeded(session: Session, transferor_uuid: str) -> None:
 class LegacyTransfer:
     """One native transfer, watched from the session that the call had before it."""
 
-    def __init__(self, session: Session, transferor: Call, transferee: Call) -> None:
+    def __init__(
+        self, session: Session, transferor: Call, transferee: Call, refer: str | None
+    ) -> None:
+        self.refer = refer
+        """The ``Event`` of the REFER's reports."""
         self.transferor = transferor
         self.transferee = transferee
         self._session = session
@@ -77,12 +81,12 @@ class LegacyTransfer:
             self._bridged = True
             self._session.after(_SETTLED_S, self._complete)
 
-    def transferee_left(self, status: SipStatus) -> None:
+    def transferee_left(self) -> None:
         """The transferee hung up, before it was bridged with anybody or right after."""
         if self._bridged:
             self._complete()
         elif not self.finished:
-            self._finish(failed=status)
+            self._finish(failed=_LEFT)
             forsaken(self._session, self.transferor.channel_uuid)
 
     def drop(self) -> None:
@@ -101,7 +105,16 @@ class LegacyTransfer:
         self.finished = True
         outcome = outcome if failed else "succeeded"
         status = failed or SipStatus(200)
-        conclude("legacy", self.transferor, self.transferee, None, outcome, status)
+        conclude(
+            "legacy",
+            self.transferor,
+            self.transferee,
+            None,
+            outcome,
+            status,
+            refer=self.refer,
+            ours=outcome != "abandoned",
+        )
 
     def _failure(self) -> SipStatus:
         """The target's own code and phrase, which FreeSWITCH leaves on the transferee."""

@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal
 
+from fsctl.errors import ChannelGone, LinkError
+from fsctl.esl.commands import Command, UuidGetvar, UuidSetvar
 from fsctl.log import with_fields
 from fsctl.session.events import Role, TransferComplete, TransferFailed
+from fsctl.session.request import value_of
 from fsctl.sip.status import SipStatus
 
 if TYPE_CHECKING:
     from fsctl.session.call import Call
+    from fsctl.session.session import Session
 
 log = logging.getLogger(__name__)
 
@@ -25,8 +30,8 @@ Kind = Literal["blind", "legacy", "attended", "deflected"]
 ``deflected``: the party was asked to go elsewhere, by our own REFER."""
 
 Outcome = Literal["succeeded", "failed", "abandoned"]
-"""``abandoned``: a party left in the middle, or the switch was lost, or the calls were left to it
-or to another worker, which then writes a record of its own."""
+"""``abandoned``: a party left in the middle, or the switch was lost; without ``[switch]`` also when
+the calls were left to it or to another worker, which then writes a record of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,66 @@ class TransferRecord:
     """By role, of the legs above: the Call-ID of its SIP dialog, where it is known."""
 
 
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """A transfer whose record is owed, as its transferee's channel says (``TRANSFER``)."""
+
+    kind: Kind
+    transferor: str
+    transferee: str
+    refer: str
+    """Empty when the transferor had left before its REFER was looked at."""
+
+    @property
+    def key(self) -> str:
+        """What ``RECORDED`` is when the record has been written."""
+        return _key(self.transferor, self.refer)
+
+
+TRANSFER = "fsctl_transfer"
+"""On a transferee, set by the dialplan: kind, transferor and ``Event`` of its last transfer."""
+FAILED = "fsctl_failed"
+"""On a transferee, ``true`` or ``false``, set by the dialplan: FreeSWITCH has told the failure."""
+RECORDED = "fsctl_recorded"
+"""On both parties: transferor and ``Event`` of the transfer whose record was written last. Set by
+whoever writes it, so that nobody else does."""
+
+_MARK = re.compile(r"(blind|legacy) ([0-9a-fA-F-]{36})(?: (refer;id=[0-9]+))?(?: .*)?", re.DOTALL)
+
+
+def _key(transferor: str, refer: str) -> str:
+    return f"{transferor} {refer or '-'}"
+
+
+def owed_by(transferee: str, mark: str | None) -> Owed | None:
+    """Return what ``TRANSFER`` says; None when it says nothing."""
+    found = _MARK.fullmatch(mark or "")
+    if found is None:
+        return None
+    kind: Kind = "legacy" if found[1] == "legacy" else "blind"
+    return Owed(kind, found[2], transferee, found[3] or "")
+
+
+def marking(record: TransferRecord) -> list[Command]:
+    """Return what says on the channels that this record has been written."""
+    key = _key(record.transferor, record.refer)
+    legs = [uuid for uuid in (record.transferee, record.transferor) if uuid]
+    return [UuidSetvar(uuid, RECORDED, key) for uuid in legs]
+
+
+def write(record: TransferRecord) -> None:
+    """Write a record into the log; nothing else does."""
+    fields = asdict(record)
+    log.info(
+        "%s",
+        json.dumps(fields),
+        extra=with_fields(
+            {"session": record.session, "record": fields},
+            f"{record.kind} transfer {record.outcome}: {record.code} {record.reason}",
+        ),
+    )
+
+
 def conclude(
     kind: Kind,
     transferor: Call | None,
@@ -62,10 +127,12 @@ def conclude(
     status: SipStatus,
     *,
     refer: str | None = None,
+    ours: bool = True,
 ) -> None:
-    """Write the record of a transfer, then tell the scenario.
+    """Write the record of a transfer, unless it has been, then tell the scenario.
 
-    Without a ``transferor`` we have asked the transferee ourselves.
+    Without a ``transferor`` we have asked the transferee ourselves. Not ``ours``: the transfer goes
+    on without us, and whoever sees its end writes the record.
     """
     call, session = transferor or transferee, (transferor or transferee).session
     role: Role = "transferor" if transferor else "transferee"
@@ -84,16 +151,22 @@ def conclude(
         {role: call.number for role, call in legs.items() if call.number},
         {role: call.sip_call_id for role, call in legs.items() if call.sip_call_id},
     )
-    fields = asdict(record)
-    log.info(
-        "%s",
-        json.dumps(fields),
-        extra=with_fields(
-            {"session": session.id, "record": fields},
-            f"{kind} transfer {outcome}: {status.code} {status.reason}",
-        ),
-    )
+    if not ours:
+        session.board.owe_record(record)
+    elif kind == "deflected" or _is_first(session, record):
+        write(record)
     if outcome == "succeeded":
         session.emit(TransferComplete(session, call, role))
     else:
         session.emit(TransferFailed(session, call, status.code, status.reason, role))
+
+
+def _is_first(session: Session, record: TransferRecord) -> bool:
+    """Whether nobody has written it: another controller may have, while we were stopped."""
+    key = _key(record.transferor, record.refer)
+    asked = [UuidGetvar(uuid, RECORDED) for uuid in (record.transferee, record.transferor)]
+    try:
+        replies = session.link.send_all([*asked, *marking(record)])
+    except (LinkError, ChannelGone):
+        return True  # they have gone, and took what they knew with them
+    return not any(value_of(reply.text) == key for reply in replies[: len(asked)])

@@ -22,6 +22,7 @@ from fsctl.session.call import Call
 from fsctl.session.clock import Clock, RealClock
 from fsctl.session.dial import LEGACY_CONTEXT, REFER_CONTEXT
 from fsctl.session.joining import RETURN_CONTEXT
+from fsctl.session.record import TransferRecord, write
 from fsctl.session.rescue import RESCUE_CONTEXT, claim
 from fsctl.session.routing import Router
 from fsctl.session.scenarios import Scenarios
@@ -67,6 +68,8 @@ class Switchboard:
         self.draining = False
         self._closing = False
         """The time to drain is over: whoever comes is FreeSWITCH's."""
+        self.owe_record: Callable[[TransferRecord], None] = write
+        """Takes the record of a transfer that goes on without us; by itself it is written now."""
         self.on_stranded: Callable[[str], None] = lambda home: None
         """Called when legs that came home to this address live on, and no link leads to them."""
 

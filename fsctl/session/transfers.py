@@ -309,7 +309,11 @@ class BlindTransfer:
         if stimulus in (Stimulus.TOLD_ELSEWHERE, Stimulus.TAKEN):
             self._let_be(stimulus)
         if before.is_open and not self.is_open:
-            self._tell_scenario()
+            succeeded = self.snapshot.state is State.SUCCEEDED
+            left = stimulus is Stimulus.TAKEN or (
+                stimulus is Stimulus.SWITCH_LOST and not succeeded
+            )
+            self._tell_scenario(ours=not left)
         if following is not None:
             self.feed(following)
 
@@ -489,7 +493,7 @@ class BlindTransfer:
         event = self.request.event
         return [] if event is None else [note(self.transferor.channel_uuid, event)]
 
-    def _tell_scenario(self) -> None:
+    def _tell_scenario(self, *, ours: bool) -> None:
         conclude(
             "blind",
             self.transferor,
@@ -498,6 +502,7 @@ class BlindTransfer:
             _OUTCOMES[self.snapshot.state],
             self.snapshot.result,
             refer=self.request.event,
+            ours=ours,
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from contextlib import suppress
@@ -173,6 +174,66 @@ def target_rings(workers, phones, switch):
     carol.wait_received("INVITE")
     workers.kill()
     return alice, bob, carol
+
+
+def the_record(served):
+    """Outcome and code of the one record that there is when its legs have gone."""
+    wait_for(lambda: records(served), 10.0, lambda: f"a record in\n{served.log_text()}")
+    (record,) = records(served)
+    return record["outcome"], record["code"]
+
+
+def records(served):
+    lines = (line for line in served.log_text().splitlines() if "fsctl.session.record: {" in line)
+    return [json.loads(line[line.index("{") :]) for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("what", "outcome", "code"),
+    [
+        ("answers", "succeeded", 200),
+        ("refuses", "failed", 486),
+        ("leaves", "abandoned", 487),
+        ("answers and hangs up", "succeeded", 200),
+    ],
+)
+def test_the_record_of_a_transfer_whose_worker_has_died(
+    target_rings, workers, phones, switch, what, outcome, code
+):
+    """Whoever sees its end writes it, and nobody twice."""
+    alice, bob, carol = target_rings
+    if what == "refuses":
+        carol.refuse(486, "Gone fishing")
+    elif what == "leaves":
+        alice.bye()
+    else:
+        carol.answer()
+    bob.wait_notify(timeout_s=8)
+    if what == "answers and hangs up":
+        carol.bye()
+    assert the_record(workers.served) == (outcome, code)
+    phones.hang_up()
+    switch.wait_no_channels(10)
+    assert the_record(workers.served) == (outcome, code)
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_the_record_of_a_transfer_during_which_everybody_has_died(start, phones, switch, answers):
+    """Who comes up afterwards finds what is owed on the channels."""
+    served = start(workers=1)
+    _, bob = talking(phones)
+    carol = phones.callee("1002", [Ring()])
+    bob.refer(f"<{switch.uri('1002')}>")
+    carol.wait_sent(180)
+    served.kill9()
+    if answers:
+        carol.answer()
+    else:
+        carol.refuse(486, "Gone fishing")
+    bob.wait_notify(timeout_s=8)
+    again = start(workers=2)
+    assert the_record(again) == (("succeeded", 200) if answers else ("failed", 486))
+    assert not records(served)
 
 
 def test_target_answers_and_the_transferor_is_released(target_rings):

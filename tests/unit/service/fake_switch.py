@@ -63,6 +63,8 @@ class FakeSwitch:
                 return "-ERR No such channel!\n"
             return self.channels[arguments[0]].get(arguments[1], "_undef_")
         self.told.append(unquote(line))
+        if word == "uuid_setvar" and arguments[0] in self.channels:
+            self.channels[arguments[0]][arguments[1]] = " ".join(arguments[2:]).strip("'")
         return "+OK\n"
 
     def _row(self, uuid: str) -> Channel:

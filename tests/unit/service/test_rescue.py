@@ -80,9 +80,11 @@ def test_a_transferor_is_released_when_its_target_has_answered(switch, look) -> 
     switch.channels |= {B: transferor(), A: {"bridge_to": B}}
 
     def answers() -> None:
+        while switch.looks <= 4:
+            gevent.sleep(0.001)
         switch.channels[A]["bridge_to"] = "cccccccc-0000"
 
-    gevent.spawn_later(0.08, answers)
+    gevent.spawn(answers)
     assert look() == [f"sched_hangup +2 {B} BLIND_TRANSFER"]
     assert switch.looks > 4, "it was waited for"
 

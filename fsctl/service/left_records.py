@@ -1,0 +1,218 @@
+"""The records of transfers whose worker is gone, or has lost its link, before they ended.
+
+What is owed stands on the transferee's channel (``fsctl_transfer``), and what has been written on
+both (``fsctl_recorded``); how it ended is read from the channels: whom the transferee talks with,
+or has talked with when it hangs up.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Container, Sequence
+from dataclasses import dataclass
+
+from fsctl.errors import LinkError
+from fsctl.esl.client import SwitchClient
+from fsctl.esl.commands import GlobalGetvar, UuidExists, UuidGetvar
+from fsctl.esl.events import Event
+from fsctl.session.meanwhile import failure_of
+from fsctl.session.record import (
+    FAILED,
+    RECORDED,
+    TRANSFER,
+    Outcome,
+    Owed,
+    TransferRecord,
+    marking,
+    owed_by,
+    write,
+)
+from fsctl.session.report import OWED
+from fsctl.sip.status import SipStatus
+
+log = logging.getLogger(__name__)
+
+_LEFT = SipStatus(487)
+_STAGES_OF_FAILURE = ("recall", "forsaken", "done")
+_WORTH = (
+    RECORDED,
+    "fsctl_session",
+    "fsctl_home",
+    FAILED,
+    "fsctl_stage",
+    "last_bridge_to",
+    "bridge_to",
+    "sip_call_id",
+    "sip_invite_failure_status",
+    "sip_invite_failure_phrase",
+)
+_ENDED_MAX = 1000
+"""Of so many legs that have hung up we remember how."""
+
+
+@dataclass
+class _Debt:
+    owed: Owed
+    home: str
+    record: TransferRecord | None = None
+    """What the worker would have written that has lost its link."""
+    talked_with: str = ""
+    """At the last look: only a talk that goes on is one."""
+
+
+class LeftRecords:
+    """Whose record is owed, and what is known of it."""
+
+    def __init__(self) -> None:
+        self.everybodys = False
+        """At the next look: those of workers that nobody has told us of, if they are gone."""
+        self._debts: dict[str, _Debt] = {}
+        """By transferee."""
+        self._ended: dict[str, dict[str, str | None]] = {}
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there is something to be looked for."""
+        return self.everybodys or bool(self._debts)
+
+    def owe(self, record: TransferRecord) -> None:
+        """``record`` is right if nobody comes to know better."""
+        owed = Owed(record.kind, record.transferor, record.transferee, record.refer)
+        self._debts[record.transferee] = _Debt(owed, "", record)
+
+    def hear(self, event: Event) -> None:
+        """A transferee has hung up (called by the link: no waiting here)."""
+        if event.channel_uuid is not None and len(self._ended) < _ENDED_MAX:
+            known = {name: event.variable(name) for name in (*_WORTH, TRANSFER)}
+            self._ended[event.channel_uuid] = known
+
+    def give_up(self) -> None:
+        """Nobody looks any more, or FreeSWITCH cannot be asked: what is known is written."""
+        for debt in self._debts.values():
+            if debt.record is not None:
+                write(debt.record)
+        self.everybodys = False
+        self._debts.clear()
+        self._ended.clear()
+
+    def look(
+        self,
+        client: SwitchClient,
+        present: Sequence[str],
+        held: Container[str],
+        homes: Container[str],
+    ) -> set[str]:
+        """Write what can be written; the homes of those of whom more is to be seen.
+
+        ``present`` are all channels, ``held`` those that living workers look after, ``homes`` the
+        workers that are known to be dead. Raises :class:`fsctl.errors.LinkError`.
+        """
+        for uuid in present:
+            if uuid not in held and uuid not in self._debts:
+                self._find(client, uuid, homes)
+        self.everybodys = False
+        for uuid, known in list(self._ended.items()):
+            owed = owed_by(uuid, known.get(TRANSFER))
+            if owed is not None and uuid not in self._debts and known.get("fsctl_home") in homes:
+                self._debts[uuid] = _Debt(owed, str(known["fsctl_home"]))
+        for uuid, debt in list(self._debts.items()):
+            if uuid not in held and self._settle(client, debt):
+                del self._debts[uuid]
+                self._ended.pop(uuid, None)
+        return {debt.home for debt in self._debts.values()}
+
+    def _find(self, client: SwitchClient, uuid: str, homes: Container[str]) -> None:
+        owed = owed_by(uuid, _ask(client, uuid, TRANSFER))
+        if owed is None or _ask(client, uuid, RECORDED) == owed.key:
+            return
+        home = _ask(client, uuid, "fsctl_home") or ""
+        if home in homes or (self.everybodys and not _lives(client, home)):
+            self._debts[uuid] = _Debt(owed, home)
+
+    def _settle(self, client: SwitchClient, debt: _Debt) -> bool:
+        """Write the record if the end is known; True when nothing more is to be done."""
+        owed = debt.owed
+        exists = client.api(UuidExists(owed.transferee)).strip() == "true"
+        known = (
+            {name: _ask(client, owed.transferee, name) for name in _WORTH}
+            if exists
+            else self._ended.get(owed.transferee, {})
+        )
+        if owed.key in (known.get(RECORDED), _ask(client, owed.transferor, RECORDED)):
+            return True
+        partner, at_work = known.get("last_bridge_to") or "", known.get("bridge_to")
+        failed = known.get(FAILED) == "true"
+        failed = failed or known.get("fsctl_stage") in _STAGES_OF_FAILURE
+        failed = failed or (exists and at_work == owed.transferor)
+        talks = exists and bool(at_work) and at_work == debt.talked_with
+        talked = not exists and bool(partner) and not at_work and partner != owed.transferor
+        if not exists and debt.talked_with not in ("", owed.transferor):
+            talked, partner = True, debt.talked_with
+        debt.talked_with = at_work or ""
+        if failed:
+            status = _owed_status(client, owed) or failure_of(
+                known.get("sip_invite_failure_status"), known.get("sip_invite_failure_phrase")
+            )
+            self._write(client, debt, known, "failed", status)
+        elif talks or talked:
+            self._write(client, debt, known, "succeeded", SipStatus(200), partner)
+        elif not exists:
+            self._write(client, debt, known, "abandoned", _LEFT)
+        else:
+            return False
+        return True
+
+    def _write(
+        self,
+        client: SwitchClient,
+        debt: _Debt,
+        known: dict[str, str | None],
+        outcome: Outcome,
+        status: SipStatus,
+        target: str = "",
+    ) -> None:
+        owed, before = debt.owed, debt.record
+        parties = {"transferor": owed.transferor, "transferee": owed.transferee, "target": target}
+        call_ids = {role: _ask(client, uuid, "sip_call_id") for role, uuid in parties.items()}
+        call_ids["transferee"] = call_ids["transferee"] or known.get("sip_call_id")
+        record = TransferRecord(
+            before.session if before else known.get("fsctl_session") or "",
+            owed.kind,
+            owed.transferor,
+            owed.transferee,
+            target,
+            owed.refer,
+            outcome,
+            status.code,
+            status.reason,
+            before.numbers if before else {},
+            {role: text for role, text in call_ids.items() if text},
+        )
+        client.send_all(marking(record))
+        write(record)
+
+
+def _owed_status(client: SwitchClient, owed: Owed) -> SipStatus | None:
+    """What its worker was to tell the transferor of a failure (session.report)."""
+    told = _ask(client, owed.transferor, OWED) or ""
+    event, _, result = told.partition(" ")
+    code, _, reason = result.partition(" ")
+    usable = event == owed.refer and code.isdecimal() and 300 <= int(code) <= 699
+    return SipStatus(int(code), reason) if usable else None
+
+
+def _lives(client: SwitchClient, home: str) -> bool:
+    """Whether a controller shows signs of life at that address (``fsctl.service.presence``)."""
+    try:
+        return not home or client.api(GlobalGetvar(f"fsctl_living_{home}")).strip() == "yes"
+    except LinkError:
+        return False  # FreeSWITCH answers so when there is no such variable
+
+
+def _ask(client: SwitchClient, uuid: str, name: str) -> str | None:
+    if not uuid:
+        return None
+    try:
+        return UuidGetvar.value(client.api(UuidGetvar(uuid, name)))
+    except LinkError:
+        return None  # it has ended

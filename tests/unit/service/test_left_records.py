@@ -1,0 +1,151 @@
+"""fsctl.service.left_records: one record of each transfer whose worker has died."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import gevent
+import pytest
+
+from fsctl.service import rescue
+from fsctl.service.rescue import Rescue
+from fsctl.session.record import TransferRecord
+from fsctl.settings import Settings, Switch
+from tests.unit.service.fake_switch import Channel, FakeSwitch
+
+DEAD = "127.0.0.1:9001"
+TE, TR, TARGET = (f"{digit * 8}-0000-4000-8000-{digit * 12}" for digit in "abc")
+EVENT = "refer;id=7"
+
+
+class Records(logging.Handler):
+    """As a collector of logs reads them."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.all: list[dict[str, Any]] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.all.append(json.loads(record.getMessage()))
+
+
+@pytest.fixture
+def records() -> Iterator[Records]:
+    logger, handler = logging.getLogger("fsctl.session.record"), Records()
+    before = logger.level
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    yield handler
+    logger.removeHandler(handler)
+    logger.setLevel(before)
+
+
+@pytest.fixture
+def switch(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSwitch]:
+    monkeypatch.setattr(rescue, "POLL_S", 0.01)
+    made = FakeSwitch()
+    yield made
+    made.stop()
+
+
+def looked(switch: FakeSwitch, made: Rescue | None = None, *, dead: bool = True) -> Rescue:
+    """A rescue that has looked until nothing more was to be done, or ten times."""
+    settings = Switch(host="127.0.0.1", port=switch.port, password="x", enabled=True)
+    made = made or Rescue(Settings(switch=settings), set)
+    if dead:
+        made.look_after(DEAD)
+    until = switch.looks + 10
+    with gevent.Timeout(10):
+        while made.busy and switch.looks < until:
+            gevent.sleep(0.002)
+    made.stop()
+    return made
+
+
+def transferee(**more: str) -> Channel:
+    own = {"fsctl_home": DEAD, "fsctl_session": "s-1", "fsctl_transfer": f"blind {TR} {EVENT}"}
+    return {**own, "last_bridge_to": TR, **more}
+
+
+@pytest.mark.parametrize(
+    ("channel", "outcome", "code"),
+    [
+        ({"bridge_to": TARGET, "last_bridge_to": TARGET}, "succeeded", 200),
+        ({"bridge_to": TR, "sip_invite_failure_status": "486"}, "failed", 486),
+        ({"bridge_to": TR}, "failed", 403),
+        ({"fsctl_failed": "true"}, "failed", 403),
+        ({"fsctl_stage": "recall", "bridge_to": TARGET}, "failed", 403),
+    ],
+)
+def test_the_end_is_read_from_the_channels(
+    switch: FakeSwitch, records: Records, channel: Channel, outcome: str, code: int
+) -> None:
+    switch.channels[TE] = transferee(**channel)
+    looked(switch)
+    (record,) = records.all
+    assert (record["outcome"], record["code"]) == (outcome, code)
+    assert record["target"] == (TARGET if outcome == "succeeded" else "")
+    assert (record["session"], record["refer"], record["transferor"]) == ("s-1", EVENT, TR)
+    assert f"uuid_setvar {TE} fsctl_recorded '{TR} {EVENT}'" in switch.told
+
+
+def test_what_its_worker_was_to_tell_is_what_the_record_says(
+    switch: FakeSwitch, records: Records
+) -> None:
+    switch.channels |= {
+        TE: transferee(bridge_to=TR),
+        TR: {"fsctl_owed": f"{EVENT} 486 Gone fishing"},
+    }
+    looked(switch)
+    (record,) = records.all
+    assert (record["code"], record["reason"]) == (486, "Gone fishing")
+
+
+@pytest.mark.parametrize(
+    "channels",
+    [
+        {TE: transferee(fsctl_recorded=f"{TR} {EVENT}", bridge_to=TARGET)},
+        {TE: transferee(bridge_to=TARGET), TR: {"fsctl_recorded": f"{TR} {EVENT}"}},
+        {TE: transferee(fsctl_home="127.0.0.1:9002", bridge_to=TARGET)},
+        {TE: transferee()},
+        {TE: {"fsctl_home": DEAD}},
+    ],
+)
+def test_what_is_written_undecided_or_somebody_elses_is_not_written(
+    switch: FakeSwitch, records: Records, channels: dict[str, Channel]
+) -> None:
+    switch.channels |= channels
+    looked(switch)
+    assert not records.all
+
+
+def test_who_comes_up_looks_for_what_everybody_has_left(
+    switch: FakeSwitch, records: Records
+) -> None:
+    switch.channels[TE] = transferee(bridge_to=TARGET, last_bridge_to=TARGET)
+    settings = Switch(host="127.0.0.1", port=switch.port, password="x", enabled=True)
+    made = Rescue(Settings(switch=settings), set)
+    made.look_for_records()
+    looked(switch, made, dead=False)
+    (record,) = records.all
+    assert record["outcome"] == "succeeded"
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_transfer_whose_worker_has_lost_its_link(
+    switch: FakeSwitch, records: Records, there: bool
+) -> None:
+    """What the worker knew stands where nobody knows better."""
+    if there:
+        switch.channels[TE] = transferee(bridge_to=TARGET, last_bridge_to=TARGET)
+    settings = Switch(host="127.0.0.1", port=switch.port, password="x", enabled=True)
+    made = Rescue(Settings(switch=settings), set)
+    numbers = {"transferee": "2000"}
+    made.owe(TransferRecord("s-1", "blind", TR, TE, "", EVENT, "abandoned", 503, "", numbers, {}))
+    looked(switch, made, dead=False)
+    (record,) = records.all
+    assert record["outcome"] == ("succeeded" if there else "abandoned")
+    assert record["numbers"] == numbers
