@@ -54,6 +54,11 @@ def served(request, controller, switch) -> Controller:
     return controller(sections(switch, ring_timeout_s=20, server=server), scenario=TELLS)
 
 
+def ended(served: Controller) -> list[tuple[str, str]]:
+    """Outcome and code of each record."""
+    return re.findall(r'"outcome": "(\w+)", "code": (\d+)', served.log_text())
+
+
 def told(served: Controller) -> list[str]:
     """What the scenario has heard."""
     lines = served.log_text().splitlines()
@@ -109,9 +114,8 @@ def test_killed_while_a_target_rings(served, phones, switch, number):
     wait_let_go(served)
     assert "link lost" in served.log_text()
     assert sorted(told(served)) == ["Terminated", "Terminating", "TransferFailed"]
-    assert re.findall(r'"outcome": "(\w+)", "code": (\d+)', served.log_text()) == [
-        ("abandoned", "503")
-    ]
+    wait_for(lambda: ended(served), 10.0, "FreeSWITCH cannot be asked, and the record is written")
+    assert ended(served) == [("abandoned", "503")]
     serves_again(served, phones, switch)
 
 
