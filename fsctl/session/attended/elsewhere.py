@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
+from uuid import uuid4
 
 from fsctl.esl.commands import Filter, GlobalGetvar, ShowChannels, UuidGetvar
 from fsctl.esl.connection import Connection
@@ -68,7 +69,7 @@ def _departed(
     target = guest(session, link, left) if left else None
     gone = Call(
         session,
-        f"gone-{named.call_id}",
+        str(uuid4()),
         number="",
         display_name="",
         transfer_mode=session.settings.transfer.mode,
