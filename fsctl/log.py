@@ -16,6 +16,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from io import TextIOBase
 from types import TracebackType
@@ -158,7 +159,8 @@ class _Stream:
         self._stream = stream
 
     def put(self, line: bytes) -> None:
-        self._stream.write(line.decode(errors="replace"))
+        with suppress(ValueError):  # its owner has closed it, and reads no more
+            self._stream.write(line.decode(errors="replace"))
 
     def close(self) -> bool:
         return True

@@ -174,7 +174,7 @@ class SimulatedSwitch:
         self.clock.move_to(until_s)
 
     def run_until(
-        self, condition: Callable[[], object], limit_s: float = 120.0, patience_s: float = 10.0
+        self, condition: Callable[[], object], limit_s: float = 120.0, patience_s: float = 60.0
     ) -> None:
         """Let time pass until ``condition()`` is true.
 

@@ -109,9 +109,11 @@ def _move(what: str, *people: st.SearchStrategy[str]) -> st.SearchStrategy[Move]
     return st.builds(lambda names, moment: Move(what, *names, **moment), st.tuples(*people), when)
 
 
-def _mostly(usual: st.SearchStrategy[Any], other: st.SearchStrategy[Any]) -> Any:
-    """``other`` in one of four draws (``one_of`` drops what it is given twice)."""
-    return st.integers(0, 3).flatmap(lambda drawn: other if drawn == 3 else usual)
+def _mostly(
+    usual: st.SearchStrategy[Any], other: st.SearchStrategy[Any], one_in: int = 4
+) -> st.SearchStrategy[Any]:
+    """``other`` in one of so many draws (``one_of`` drops what it is given twice)."""
+    return st.integers(1, one_in).flatmap(lambda drawn: other if drawn == one_in else usual)
 
 
 def _kinds() -> list[st.SearchStrategy[Move]]:

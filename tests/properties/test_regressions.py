@@ -302,3 +302,24 @@ def test_the_first_two_are_joined_again_and_no_link_is_left_for_the_report(mode:
         Move("loses its links"),
     )
     assert not wrong_in(Story(mode, "answers", "busy", moves))
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="a leg that a scenario had joined with another one is moved by `uuid_transfer`: the "
+    "other comes home to the scenario, which is not told, and waits in silence",
+)
+def test_a_leg_of_a_scenario_is_moved_by_somebody_else() -> None:
+    moves = (Move("is moved", "bob", "carol", seconds=1.0),)
+    assert not wrong_in(Story("sample", "answers", "answers", moves))
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="a legacy transferee sends a REFER of its own while its target rings: FreeSWITCH moves "
+    "the leg that rings, ends it, and tells nobody; the first transferor is only released, by a "
+    "timer (seen on FreeSWITCH 1.10.12, too)",
+)
+def test_refers_of_both_parties_cross_in_a_legacy_transfer() -> None:
+    moves = (Move("refers", "bob", "carol"), Move("refers", "alice", "carol"))
+    assert not wrong_in(Story("legacy", "answers", "answers", moves))

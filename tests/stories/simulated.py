@@ -38,7 +38,7 @@ LEAK_LIMIT_S = 5.0
 
 EARLY_S = 0.2
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 """Real seconds after which a wait has failed, however little virtual time has passed."""
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import re
+import sys
 import time
 from datetime import datetime
 
@@ -109,3 +111,13 @@ def test_what_strangers_cause_has_one_line_and_then_a_count(logger, capsys, monk
     assert "silent links: 1 more, the last: [500] silent" in said[3]
     if form == "json":
         assert [json.loads(line).get("count") for line in said] == [None, 499, None, 1]
+
+
+def test_a_stream_that_its_owner_has_closed_disturbs_nobody(logger, monkeypatch):
+    """Counts that are told later, or when another log is set up, find it so."""
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    log.set_up("info", "text")
+    stream.close()
+    logger.warning("a line")
+    log.set_up("info", "text")

@@ -11,7 +11,7 @@ from gevent import socket
 
 from fsctl.esl.connection import Connection
 
-PATIENCE_S = 5.0
+PATIENCE_S = 30.0
 _LENGTH = re.compile(rb"^content-length: (\d+)$", re.MULTILINE)
 
 

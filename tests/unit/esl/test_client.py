@@ -77,12 +77,12 @@ def test_it_connects_and_runs_commands() -> None:
         client.wait_connected(PATIENCE_S)
         waiting = gevent.spawn(client.api, Status())
         peer.expect("api status", api("UP"))
-        assert waiting.get(timeout=5) == "UP"
+        assert waiting.get(timeout=30) == "UP"
         waiting = gevent.spawn(client.bgapi, Status())
         peer.expect("event plain BACKGROUND_JOB", reply())
         job = peer.command().partition("Job-UUID: ")[2]
         peer.send(reply(), event("BACKGROUND_JOB", b"UP", Job_UUID=job))
-        assert waiting.get(timeout=5) == "UP"
+        assert waiting.get(timeout=30) == "UP"
 
 
 def test_it_comes_back_and_subscribes_again() -> None:
@@ -113,10 +113,10 @@ def test_what_is_subscribed_later_is_remembered() -> None:
         for command in (one, two):
             subscribing = gevent.spawn(client.subscribe, command)
             peer.expect(f"filter Unique-ID {command.value}", reply())
-            subscribing.get(timeout=5)
+            subscribing.get(timeout=30)
         taking_back = gevent.spawn(client.unsubscribe, one)
         peer.expect("filter delete Unique-ID u1", reply())
-        taking_back.get(timeout=5)
+        taking_back.get(timeout=30)
         client.unsubscribe(one)
         peer.close()
         peer = switch.welcome()
@@ -133,7 +133,7 @@ def test_a_wrong_password_is_told_at_once_and_never_logged(
         peer = switch.accept()
         peer.send(GREETING)
         peer.expect("auth", reply("-ERR invalid"))
-        assert isinstance(waiting.get(timeout=5), AuthError)
+        assert isinstance(waiting.get(timeout=30), AuthError)
         assert isinstance(client.last_error, AuthError)
         assert "the-password" not in caplog.text + repr(client) + str(client.last_error)
         switch.welcome()  # it goes on trying: the password may be corrected over there
@@ -144,7 +144,7 @@ def test_a_rude_rejection_is_told_with_its_reason() -> None:
     with switch_and_client() as (switch, client):
         waiting = gevent.spawn(_error_of, client)
         switch.accept().send(frame("text/rude-rejection", b"Access Denied, go away.\n"))
-        error = waiting.get(timeout=5)
+        error = waiting.get(timeout=30)
         assert isinstance(error, AuthError) and "go away" in str(error)
 
 
@@ -194,7 +194,7 @@ def test_a_failing_on_connected_is_logged(caplog: pytest.LogCaptureFixture) -> N
         wait_until(lambda: "in on_connected" in caplog.text)
         waiting = gevent.spawn(client.api, Status())
         peer.expect("api status", api("UP"))
-        assert waiting.get(timeout=5) == "UP"
+        assert waiting.get(timeout=30) == "UP"
 
 
 def test_a_loss_is_known_while_on_connected_still_works() -> None:
@@ -215,7 +215,7 @@ def test_stop_ends_it() -> None:
         peer.expect("api status")
         client.stop()
         client.stop()
-        assert isinstance(waiting.get(timeout=5), LinkLost)
+        assert isinstance(waiting.get(timeout=30), LinkLost)
         assert peer.eof() and not client.connected.is_set()
         assert repr(client).endswith("not connected>")
 

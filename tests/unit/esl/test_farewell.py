@@ -25,7 +25,7 @@ def test_exit_comes_after_an_application_has_run() -> None:
         assert link._waiters.unanswered == 0, "told to exit before it was parked"
         peer.send(event(DONE, Application_UUID=execution.partition("Event-UUID: ")[2]))
         peer.expect("exit", reply("+OK bye"))
-        leaving.get(timeout=5)
+        leaving.get(timeout=30)
         assert link.closed
 
 
@@ -36,7 +36,7 @@ def test_a_link_that_executes_nothing_is_told_all_the_same() -> None:
         for command in ("filter", "event", "sendmsg"):
             peer.expect(command, reply("-ERR command not found"))
         peer.expect("exit", reply("+OK bye"))
-        leaving.get(timeout=5)
+        leaving.get(timeout=30)
         assert link.closed
 
 
@@ -44,12 +44,12 @@ def test_a_lingering_link_only_exits() -> None:
     with linked() as (link, peer):
         connecting = gevent.spawn(link.connect)
         peer.expect("connect", snapshot())
-        connecting.get(timeout=5)
+        connecting.get(timeout=30)
         peer.send(frame("text/disconnect-notice", Content_Disposition="linger"))
         wait_until(lambda: link.hung_up)
         leaving = gevent.spawn(let_go, link)
         peer.expect("exit", reply("+OK bye"))
-        leaving.get(timeout=5)
+        leaving.get(timeout=30)
 
 
 def test_a_lost_link_raises_nothing() -> None:

@@ -63,7 +63,7 @@ def test_a_link_outlives_its_handler() -> None:
         assert channel.channel_uuid == "u1" and not link.closed and server.link_count == 1
         waiting = gevent.spawn(link.api, Status())
         peer.expect("api status", api("UP"))
-        assert waiting.get(timeout=5) == "UP"
+        assert waiting.get(timeout=30) == "UP"
         peer.close()
         assert link.wait_closed(5)
         wait_until(lambda: server.link_count == 0)
@@ -186,7 +186,7 @@ def test_stop_waits_for_links_that_end_in_time() -> None:
         gevent.sleep(0)
         assert not links[0][0].closed
         peer.close()
-        stopping.get(timeout=5)
+        stopping.get(timeout=30)
         assert server.link_count == 0
 
 
@@ -198,7 +198,7 @@ def test_stop_lets_go_what_does_not_end() -> None:
         wait_until(lambda: links)
         stopping = gevent.spawn(server.stop, 0.01)
         expect_let_go(peer)
-        stopping.get(timeout=5)
+        stopping.get(timeout=30)
         assert server.link_count == 0 and len(server._greenlets) == 0
 
 
@@ -211,7 +211,7 @@ def test_stop_ends_a_peer_that_says_nothing(monkeypatch: pytest.MonkeyPatch) -> 
         wait_until(lambda: links)
         stopping = gevent.spawn(server.stop)
         assert peer.eof()
-        stopping.get(timeout=5)
+        stopping.get(timeout=30)
         assert server.link_count == 0
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-LIMIT_S = 15.0
+LIMIT_S = 60.0
 
 
 def wait_for(condition: Callable[[], object], what: str | Callable[[], str]) -> None:

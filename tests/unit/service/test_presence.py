@@ -36,7 +36,7 @@ def shown(switch, served, monkeypatch):
 def until(switch: FakeSwitch, *lines: str) -> None:
     """Wait until FreeSWITCH is told these, one after the other, from now on."""
     told = len(switch.told)
-    with gevent.Timeout(5):
+    with gevent.Timeout(30):
         for line in lines:
             while line not in switch.told[told:]:
                 gevent.sleep(0.005)

@@ -36,9 +36,13 @@ def test_states(heard) -> None:
 
 def test_watchdog_beats_twice_in_its_time(heard, monkeypatch) -> None:
     monkeypatch.setenv("WATCHDOG_USEC", "20000")
+    told, tell = [], readiness._tell
+    monkeypatch.setattr(readiness, "_tell", lambda text: (told.append(text), tell(text)))
     beat = readiness.keep_watchdog()
     assert beat is not None
-    gevent.sleep(0.025)
+    with gevent.Timeout(30):
+        while len(told) < 3:
+            gevent.sleep(0.005)
     beat.kill()
     assert [heard() for _ in range(3)] == ["WATCHDOG=1"] * 3
 

@@ -37,7 +37,7 @@ def look(switch):
         )
         made = Rescue(settings, held)
         made.look_after(DEAD)
-        with gevent.Timeout(5):
+        with gevent.Timeout(30):
             while made.busy and not until():
                 gevent.sleep(0.005)
         made.stop()

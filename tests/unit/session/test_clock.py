@@ -33,7 +33,7 @@ def test_cancelled_before_and_after_its_time():
 def test_real_clock_calls_back_from_the_hub():
     mailbox: Queue[object] = Queue()
     pending = RealClock().call_later(0.001, lambda: mailbox.put("due"))
-    with gevent.Timeout(5):
+    with gevent.Timeout(30):
         assert mailbox.get() == "due"
     pending.cancel()
 
@@ -42,7 +42,7 @@ def test_real_clock_forgets():
     called: list[int] = []
     RealClock().call_later(0.0, lambda: called.append(1)).cancel()
     RealClock().call_later(0.001, lambda: called.append(2))
-    with gevent.Timeout(5):
+    with gevent.Timeout(30):
         while not called:
             gevent.sleep(0.001)
     assert called == [2]

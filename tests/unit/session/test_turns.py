@@ -35,7 +35,7 @@ def later() -> Later:
 @pytest.fixture
 def turns(later: Later) -> Iterator[Turns]:
     made = Turns(later)
-    with gevent.Timeout(5):
+    with gevent.Timeout(30):
         yield made
     made.end(RuntimeError("the test is over"))
 
@@ -199,7 +199,7 @@ def test_a_handler_that_has_lost_its_turn_has_it_again_in_its_next_verb(
             gevent.sleep(0)
         done.append("still its turn")
 
-    with gevent.Timeout(5):
+    with gevent.Timeout(30):
         turns.run(busy)
         elsewhere.set()
         awake.wait()
@@ -221,7 +221,7 @@ def test_a_verb_after_the_end_fails(monkeypatch: pytest.MonkeyPatch, later: Late
         except KeyError as error:
             raised.append(str(error))
 
-    with gevent.Timeout(5):
+    with gevent.Timeout(30):
         turns.run(busy)
         turns.end(KeyError("over"))
         elsewhere.set()
