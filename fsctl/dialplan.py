@@ -27,6 +27,9 @@ from fsctl.sip.refer import NEVER_PASSED
 
 _SUFFIX: Final = ".xml.j2"
 _SAFE_HOST: Final = "[0-9A-Za-z.-]{1,253}"
+_BESIDE_NUMBER: Final = r"(?:;[^@]*)?(?:@[][0-9A-Za-z.:-]+)?"
+"""What may follow a number: a telephone-subscriber's parameters (RFC 3966), and the host where the
+profile has ``full-id-in-dialplan``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +118,10 @@ def _variables(route: Route, settings: Settings) -> str:
     if route.kind == "user":
         # Of several phones the first to send 183 with media would be taken.
         variables.append("bridge_early_media=true")
-    if settings.call.codecs:
+    variables.append("origination_audio_mode=sendrecv")  # see session.dial, called_variables
+    if not settings.call.codecs:
+        variables.append("media_mix_inbound_outbound_codecs=true")
+    else:
         variables.append("absolute_codec_string=^^:" + settings.call.codecs.replace(",", ":"))
     return ",".join(variables)
 
@@ -189,6 +195,7 @@ def _context(settings: Settings) -> dict[str, Any]:
         "safe_number": SAFE_NUMBER,
         "safe_host": _SAFE_HOST,
         "own_hosts": _own_hosts_expression(settings),
+        "beside_number": _BESIDE_NUMBER,
     }
 
 

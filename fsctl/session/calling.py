@@ -21,6 +21,7 @@ from fsctl.session.dial import Dial
 from fsctl.session.headers import merged, passed_on
 from fsctl.session.identity import Shown, chosen, presented
 from fsctl.session.outgoing import Outgoing
+from fsctl.session.redirect import NOT_ACCEPTABLE_HERE, Redirections
 from fsctl.session.request import value_of
 from fsctl.session.routing import NoRoute, Routed
 from fsctl.settings import RouteKind
@@ -70,7 +71,7 @@ def connect(
         headers=merged(session.native_headers, headers or {}),
         for_transfer=transfer is not None,
         native=session.reports_natively(call),
-        redirects_left=session.settings.call.follow_redirects,
+        redirections=Redirections(session.settings.call.follow_redirects),
         codecs=session.settings.call.codecs if codecs is None else codecs,
     )
     if running is None:
@@ -119,7 +120,7 @@ def call_out(
         headers=dict(headers or {}),
         codecs=session.settings.call.codecs if codecs is None else codecs,
         scheme=scheme,
-        redirects_left=session.settings.call.follow_redirects,
+        redirections=Redirections(session.settings.call.follow_redirects),
         transfer=transfer,
         waiting=_waiting_for(session, transfer),
     )
@@ -168,6 +169,8 @@ def start(session: Session, dial: Dial, routed: Routed) -> None:
     """
     dial.passed_on = passed_on(dial.waiting, routed.route, session.settings)
     branches.name_anew(session, dial.outgoing)
+    dial.routed = routed
+    dial.redirections.note(routed)
     commands = [
         *_timers(session, dial),
         *dial.commands(routed, session.board.home, session.settings),
@@ -184,6 +187,29 @@ def start(session: Session, dial: Dial, routed: Routed) -> None:
         transfer.ring_anew()
     execution = dial.execution
     session.after(dial.ring_timeout_s + _GRACE_S, lambda: _ring_deadline(session, dial, execution))
+
+
+def goes_on(session: Session, dial: Dial, status: SipStatus) -> bool:
+    """Whether another attempt of ``dial`` begins after one that has ended with ``status``.
+
+    The same place once more, with all codecs of the profile, where those that were asked for are
+    refused (488, RFC 3261 section 8.1.3.5); the next place after a redirection. Nobody is called
+    for whom nobody waits any more. Raises DialStringError, ChannelGone, LinkError.
+    """
+    unwanted = dial.for_transfer and session.transfers.awaiting_target(dial.waiting) is None
+    if unwanted or not dial.waiting.alive or dial.outgoing.ending:
+        return False
+    if status.code == NOT_ACCEPTABLE_HERE and dial.codecs and dial.routed is not None:
+        dial.codecs = ""
+        start(session, dial, dial.routed)
+        return True
+    router = session.board.router
+    domain, own = session.domain, session.own_hosts
+    routed = dial.redirections.next(status, dial.contacts, router, domain, own)
+    if routed is None:
+        return False
+    start(session, dial, routed)
+    return True
 
 
 def _timers(session: Session, dial: Dial) -> list[Command]:

@@ -27,6 +27,7 @@ from fsctl.session.grace import WAITS
 from fsctl.session.headers import REFERRED_BY, merged
 from fsctl.session.identity import Shown, origination
 from fsctl.session.outcome import bridge_status
+from fsctl.session.redirect import Redirections
 from fsctl.session.request import STALE
 from fsctl.session.routing import Routed
 from fsctl.settings import RouteKind, Settings, TransferMode
@@ -51,11 +52,14 @@ class Dial:
     """Those of the settings and of the scenario."""
     for_transfer: bool
     """The waiting leg is a transferee: it hears ringback, whatever the target's early media."""
-    redirects_left: int
+    redirections: Redirections
     codecs: str
+    """Offered, in order; empty: what the waiting leg speaks, then the rest of the profile's."""
     native: bool = False
     """The waiting leg is the transferee of a transfer that FreeSWITCH itself reports."""
     answered: bool = False
+    routed: Routed | None = None
+    """Where the attempt goes; set by what starts it."""
     execution: str = ""
     """Event-UUID of the ``bridge`` that runs for this attempt."""
     then: Callable[[], None] | None = None
@@ -140,9 +144,15 @@ def called_variables(
         **shown,
         "originate_timeout": str(ring_timeout_s),
         "outbound_redirect_fatal": "true",
+        # A waiting leg on hold would have the party called with a=sendonly, for good.
+        "origination_audio_mode": "sendrecv",
     }
     if codecs:
         variables["absolute_codec_string"] = codecs
+    else:
+        # Else FreeSWITCH offers what the waiting leg speaks, and nothing besides
+        # (switch_core_media.c, switch_core_media_prepare_codecs).
+        variables["media_mix_inbound_outbound_codecs"] = "true"
     for name in headers:
         if name.lower() == REFERRED_BY.lower():
             # FreeSWITCH keeps that of a later REFER in the same variable of this leg.

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 
 from fsctl.errors import CallFailed, ChannelGone, LinkError
-from fsctl.esl.commands import UuidKill, UuidSetvar
+from fsctl.esl.commands import Command, UuidKill, UuidSetvar
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.esl.farewell import let_go
-from fsctl.session import branches
+from fsctl.session import branches, leftovers
 from fsctl.session.branches import CALLEE
 from fsctl.session.call import Call, CallState
 from fsctl.session.calling import NOBODY
@@ -26,7 +26,7 @@ from fsctl.session.session import Session
 from fsctl.session.transfers import BlindTransfer, abandon, refuse_crossing
 from fsctl.sip.refer import ReferTo
 from fsctl.sip.status import SipStatus
-from fsctl.sip.uri import Uri
+from fsctl.sip.uri import Uri, telephone
 from fsctl.transfer.transfer import Stimulus
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,8 @@ def new_call(session: Session, link: Connection, snapshot: Event) -> None:
     """Offer a leg that the inbound extension sent to us."""
     call = _known_leg(session, snapshot)
     session.take_link(link, call.channel_uuid)
-    destination = snapshot.get("Caller-Destination-Number") or ""
+    _clear(session, leftovers.clearing(snapshot))
+    destination = _dialled_number(snapshot)
     session.choose_scenario(destination)
     log.info("%s: %s calls %s, Call-ID %s", session.id, call, destination, call.sip_call_id or "-")
     session.emit(Started(session))
@@ -55,6 +56,7 @@ def legacy_transfer(session: Session, link: Connection, snapshot: Event) -> None
     session.native_transferor = snapshot.variable("blind_transfer_uuid") or NOBODY
     session.parent_id = snapshot.variable("fsctl_session") or ""
     session.take_link(link, call.channel_uuid)
+    _clear(session, leftovers.clearing(snapshot))
     request = read_request(link, snapshot)
     if session.settings.transfer.referred_by and request.referred_by:
         session.native_headers = {REFERRED_BY: request.referred_by}
@@ -66,7 +68,7 @@ def legacy_transfer(session: Session, link: Connection, snapshot: Event) -> None
         log.warning("%s: legacy transfer refused: %s", session.id, error)
         session.leave_to_switch(call, error.status)
         return
-    _offer(session, call, refer_to.target.user, refer_to.target, legacy=True, snapshot=snapshot)
+    _offer(session, call, refer_to.target.number, refer_to.target, legacy=True, snapshot=snapshot)
 
 
 def transfer_request(
@@ -115,6 +117,9 @@ def transfer_request(
     transfer = BlindTransfer(session, transferor, transferee, request)
     session.transfers.add(transfer)
     if resumed:
+        _clear(session, leftovers.clearing(snapshot))
+        if transferor.alive:
+            _clear(session, leftovers.clearing_unseen(transferor.channel_uuid))
         session.emit(Resumed(session, transferor, transferee))
     if snapshot.variable("fsctl_stage") == CALLING:
         # Our predecessor died while the target rang, and the target has failed since.
@@ -171,7 +176,7 @@ def _ask(session: Session, transfer: BlindTransfer, refer_to: ReferTo) -> None:
         session,
         transfer.transferor,
         transfer.transferee,
-        refer_to.target.user,
+        refer_to.target.number,
         headers,
         refer_to,
     )
@@ -280,6 +285,22 @@ def _connect_by_routes(session: Session, call: Call, dialled: str | Uri) -> None
         log.info("%s: refused: %s", session.id, error)
         status = error.status if isinstance(error, NoRoute) else SipStatus(400)
         session.reject(call, status)
+
+
+def _clear(session: Session, commands: list[Command]) -> None:
+    if commands:
+        session.link.post(*commands)
+
+
+def _dialled_number(snapshot: Event) -> str:
+    """What the caller has dialled: the user part of its Request-URI, of a telephone-subscriber the
+    number. With ``full-id-in-dialplan`` of the profile FreeSWITCH adds the host (sofia.c).
+    """
+    dialled = snapshot.get("Caller-Destination-Number") or ""
+    full_id = dialled == snapshot.variable("sip_req_uri")
+    user = dialled.rpartition("@")[0] if full_id else dialled
+    parameters = (snapshot.variable("sip_req_params") or "").lower().split(";")
+    return telephone(user, phone="user=phone" in parameters)[0]
 
 
 def _known_leg(session: Session, snapshot: Event) -> Call:

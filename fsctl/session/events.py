@@ -160,7 +160,8 @@ class BlindTransferRequested(CallEvent):
 
     transferee: Call
     transfer_to: str
-    """User part or number of the transfer target."""
+    """User part of the Refer-To, of a telephone-subscriber its number (RFC 3261 19.1.6); empty when
+    it has none (a profile with ``full-id-in-dialplan``): ``refer_to`` says it all."""
     headers: Mapping[str, str]
     """``Refer-To`` and, where there is one, ``Referred-By``: always those of the REFER itself; and
     what is embedded in the Refer-To URI, but for what makes a dialog or an identity."""

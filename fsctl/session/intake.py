@@ -351,8 +351,9 @@ class Intake:
 
     def _not_reached(self, dial: Dial, event: Event) -> None:
         status = dial.status(event)
-        if dial.waiting.alive and self._redirected(dial):
+        if calling.goes_on(self._session, dial, status):
             return
+        status = dial.redirections.outcome(status)
         session, uses = self._session, dial.waiting.uses
         if dial.waiting.peer is dial.outgoing:
             dial.waiting.peer = dial.outgoing.peer = None  # bridged for the sake of early media
@@ -361,18 +362,6 @@ class Intake:
         session.emit(Failed(session, dial.outgoing, status.code, status.reason))
         # Posted: whoever waits for this call goes on before that.
         session.post(lambda: safety.not_reached(session, dial, status, uses))
-
-    def _redirected(self, dial: Dial) -> bool:
-        """Follow a 3xx, but only where our own routes admit the contact."""
-        session = self._session
-        if dial.redirects_left <= 0 or not dial.contacts:
-            return False
-        routed = session.board.router.redirected(dial.contacts, session.domain, session.own_hosts)
-        if routed is None:
-            return False
-        dial.redirects_left -= 1
-        calling.start(session, dial, routed)
-        return True
 
     # -- native transfers -------------------------------------------------------------------
 

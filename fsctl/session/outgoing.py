@@ -25,6 +25,7 @@ from fsctl.session.headers import merged, passed_on
 from fsctl.session.identity import Shown, origination
 from fsctl.session.joining import RETURN_CONTEXT, RETURNING
 from fsctl.session.outcome import hangup_status
+from fsctl.session.redirect import NOT_ACCEPTABLE_HERE, Redirections
 from fsctl.session.routing import Routed
 from fsctl.settings import RouteKind
 from fsctl.sip.status import SipStatus, status_of_cause
@@ -50,11 +51,13 @@ class Outgoing:
     headers: Mapping[str, str]
     codecs: str
     scheme: str
-    redirects_left: int
+    redirections: Redirections
     transfer: BlindTransfer | None
     """The transfer whose target it is to be."""
     waiting: Call | None = None
     """The party for whom it is made, whose own headers may go with it."""
+    routed: Routed | None = None
+    """Where it is called."""
 
     def start(self, routed: Routed) -> None:
         """Call the party where the route says. Raises DialStringError, LinkError."""
@@ -62,6 +65,8 @@ class Outgoing:
         branches.name_anew(session, call)
         callee = call.callee
         call.number = routed.number
+        self.routed = routed
+        self.redirections.note(routed)
         passed = passed_on(self.waiting, routed.route, session.settings)
         dial_string = DialString(
             routed.endpoint, self._variables(passed, routed.route.kind)
@@ -147,12 +152,13 @@ class Outgoing:
                 self.failed(ended)
 
     def failed(self, status: SipStatus) -> None:
-        """Nobody has answered: follow a redirection that our own routes admit, or tell."""
+        """Nobody has answered: see `calling.goes_on`; else tell."""
         session, call = self.session, self.call
         if session.outgoing.pop(call.callee, None) is not self:
             return
-        if self._redirected():
+        if self._goes_on(status):
             return
+        status = self.redirections.outcome(status)
         call.failure = status
         if not call.advance(CallState.DISCONNECTED):
             return
@@ -161,22 +167,28 @@ class Outgoing:
         session.emit(event)
         session.post(lambda: safety.nobody_answers(session, self.transfer, call, status, handled))
 
-    def _redirected(self) -> bool:
-        contacts = self.call.branches.contacts if self.call.branches is not None else []
-        if not contacts or self.redirects_left <= 0:
+    def _goes_on(self, status: SipStatus) -> bool:
+        if self.call.ending or (self.transfer is not None and not self.transfer.awaits_call):
             return False
-        session = self.session
-        routed = session.board.router.redirected(contacts, session.domain, session.own_hosts)
+        session, routed = self.session, self._next(status)
         if routed is None:
             return False
-        self.redirects_left -= 1
         try:
             self.start(routed)
         except (LinkError, ChannelGone, ValueError) as error:
-            log.warning("%s: redirection not followed: %s", self.session.id, error)
-            self.session.outgoing.pop(self.call.callee, None)
+            log.warning("%s: not called anew: %s", session.id, error)
+            session.outgoing.pop(self.call.callee, None)
             return False
         return True
+
+    def _next(self, status: SipStatus) -> Routed | None:
+        if status.code == NOT_ACCEPTABLE_HERE and self.codecs and self.routed is not None:
+            self.codecs = ""
+            return self.routed
+        session = self.session
+        router, domain, own = session.board.router, session.domain, session.own_hosts
+        contacts = self.call.branches.contacts if self.call.branches is not None else []
+        return self.redirections.next(status, contacts, router, domain, own)
 
     def _handler_failed(self, error: Exception) -> None:
         """Who has answered and whom nobody wants is hung up; a transfer fails."""

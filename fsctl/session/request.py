@@ -6,6 +6,7 @@ client that decodes it sees line breaks that were never sent. ``uuid_getvar`` gi
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from urllib.parse import unquote
 
@@ -16,7 +17,9 @@ from fsctl.esl.events import Event
 from fsctl.session.rescue import RESCUE_CONTEXT
 from fsctl.sip.refer import ReferTo, parse_refer_to
 from fsctl.sip.status import SipStatus
-from fsctl.sip.uri import UriError
+from fsctl.sip.uri import Uri, UriError, telephone
+
+log = logging.getLogger(__name__)
 
 STALE = ("sip_refer_to", "sip_h_Referred-By", "sip_h_X-FS-Refer-Params")
 """Variables of one transfer that FreeSWITCH leaves on the transferee: the next one without them
@@ -66,13 +69,35 @@ class RawRequest:
             refer_to = parse_refer_to(self.refer_to)
         except UriError as error:
             raise BadRequest(str(error), SipStatus(error.sip_status)) from error
-        if not self._is_current():
+        if not _is_current(refer_to.target, self.destination):
             raise BadRequest("the Refer-To is one of an earlier transfer", SipStatus(400))
+        dropped = refer_to.address.uri.dropped
+        if dropped:
+            log.info("%s: Refer-To: unusable and ignored: %r", self.transferee_uuid, dropped)
         return refer_to
 
-    def _is_current(self) -> bool:
-        """FreeSWITCH sent the transferee to the user part of the very Refer-To that we hold."""
-        return bool(self.refer_to) and self.destination in unquote(self.refer_to or "")
+
+_SERVICE = "service"
+"""Where FreeSWITCH sends who is transferred to an empty user (switch_ivr_session_transfer)."""
+_NULL = "(null)"
+"""What stands for the user of a URI without one, with ``full-id-in-dialplan`` (sofia.c)."""
+
+
+def _is_current(target: Uri, destination: str) -> bool:
+    """FreeSWITCH sent the transferee to the user part of the very Refer-To that we hold.
+
+    With ``full-id-in-dialplan`` of the profile the destination is ``user@host``.
+    """
+    user, at, host = destination.rpartition("@")
+    if at and host.strip("[]").lower() == target.host:
+        destination = user
+        if not target.user:
+            return user in ("", _NULL)
+    if target.scheme == "tel":
+        return target.user in telephone(unquote(destination), phone=True)
+    return target.user in (destination, unquote(destination)) or (
+        not target.user and destination == _SERVICE
+    )
 
 
 def read_request(link: Connection, snapshot: Event) -> RawRequest:

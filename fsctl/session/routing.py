@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -11,11 +10,8 @@ from fnmatch import fnmatchcase
 from fsctl.errors import FsctlError
 from fsctl.session.dialstring import Endpoint, GatewayEndpoint, SofiaEndpoint, UserEndpoint
 from fsctl.settings import OWN_HOSTS, Route, RouteKind, Settings
-from fsctl.sip.refer import parse_referred_by
 from fsctl.sip.status import SipStatus
-from fsctl.sip.uri import Uri, UriError, parse_uri
-
-log = logging.getLogger(__name__)
+from fsctl.sip.uri import Uri, UriError, parse_uri, telephone
 
 
 class NoRoute(FsctlError):
@@ -53,7 +49,9 @@ class Router:
     ) -> Routed:
         """Return where ``destination`` is dialled.
 
-        A plain number is taken as it is; a text with a scheme (``sip:``, ``tel:``) is parsed.
+        A text with a scheme (``sip:``, ``tel:``) is parsed. Of a telephone-subscriber its number
+        counts (`fsctl.sip.uri.telephone`); a user part that may be a name or a number is tried
+        as a name first.
         ``domain`` is the domain of the call that asks, for routes without one of their own; with
         ``kind`` only the routes of that kind are asked. ``own`` are the hosts that name this switch
         (lower case), besides that domain and those of the settings; a URI of any other host is
@@ -63,36 +61,23 @@ class Router:
         400 and 416).
         """
         uri = self._uri(destination)
-        number = uri.user if isinstance(uri, Uri) else uri
+        numbers = uri.numbers() if isinstance(uri, Uri) else telephone(uri)
         host = uri.host if isinstance(uri, Uri) else ""
         is_own = self._is_own(host, domain, own)
         insecure = False
-        for pattern, route in self._routes:
-            wanted = len(number) > route.strip and kind in (None, route.kind)
-            if wanted and pattern.fullmatch(number) and _host_matches(route, host, is_own):
-                if _is_secure_enough(route, uri):
-                    return self._routed(route, number, uri, domain)
-                insecure = True
+        for number in numbers:
+            for pattern, route in self._routes:
+                wanted = len(number) > route.strip and kind in (None, route.kind)
+                if wanted and pattern.fullmatch(number) and _host_matches(route, host, is_own):
+                    if _is_secure_enough(route, uri):
+                        return self._routed(route, number, uri, domain)
+                    insecure = True
         if insecure:
-            raise NoRoute(f"no secure route for sips:{number!r}", SipStatus(416))
-        raise NoRoute(f"no route for {number!r} at {host!r}", SipStatus(404))
+            raise NoRoute(f"no secure route for sips:{numbers[0]!r}", SipStatus(416))
+        raise NoRoute(f"no route for {numbers[0]!r} at {host!r}", SipStatus(404))
 
     def _is_own(self, host: str, domain: str, own: Collection[str]) -> bool:
         return host == domain.lower() or host in own or any(fnmatchcase(host, g) for g in self._own)
-
-    def redirected(
-        self, contacts: list[str], domain: str, own: Collection[str] = ()
-    ) -> Routed | None:
-        """The first contact of a 3xx (RFC 3261 section 8.1.3.4) that our own routes admit."""
-        for contact in contacts:
-            address = parse_referred_by(contact)
-            if address is None:
-                continue
-            try:
-                return self.route(address.uri, domain, own=own)
-            except NoRoute as error:
-                log.info("a redirection is not followed: %s", error)
-        return None
 
     def _routed(self, route: Route, dialled: str, uri: str | Uri, domain: str) -> Routed:
         number = route.prefix + dialled[route.strip :]

@@ -29,9 +29,20 @@ class Behaviour:
     status: int = 200
     reason: str = ""
     contact: str = ""
+    """Of a 3xx: a URI, or the whole value of Contact, with several of them and parameters."""
     talk_s: float | None = None
     heard: bool = True
     listening: bool = True
+
+    @property
+    def contacts(self) -> tuple[str, ...]:
+        """Each contact of a 3xx as it stands in the header."""
+        if "<" not in self.contact:
+            return (f"<{self.contact}>",)
+        return tuple(contact.strip() for contact in self.contact.split(","))
+
+
+NOT_ACCEPTABLE = Behaviour(None, final_after_s=0.0, status=488, reason="Not Acceptable Here")
 
 
 @dataclass(frozen=True, slots=True)

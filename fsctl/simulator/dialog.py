@@ -37,7 +37,11 @@ class Dialog:
         self.state = "trying"
         self.final_status = 0
         self.final_reason = ""
+        self.uri_parameters = ""
+        """Those of the Request-URI of its INVITE."""
         self.held = False
+        self.listens_only = False
+        """It was called with ``a=sendonly``: it does not speak, whoever resumes."""
         self.heard_while_held = False
         self.held_by_switch = False
         self.cseq = _FIRST_CSEQ
@@ -192,7 +196,9 @@ class Dialog:
 
     def heard_by(self, asker: Channel) -> str:
         """The number of the phone, or silence while it holds or is held."""
-        silent = self.held_by_switch or (self.held and not self.heard_while_held)
+        silent = (
+            self.held_by_switch or self.listens_only or (self.held and not self.heard_while_held)
+        )
         return "silence" if silent else self.phone.number
 
     # -- the phone's side ----------------------------------------------------------------------

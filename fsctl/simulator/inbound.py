@@ -30,7 +30,7 @@ def make_inbound_channel(
     profile = CallerProfile(
         unique_id=str(uuid.uuid4()),
         channel_name=f"sofia/{switch.default_profile}/{phone.number}@{_HOST}",
-        destination_number=inline or dialog.number,
+        destination_number=inline or _destination(switch, dialog),
         dialplan="inline" if inline else "XML",
         context=switch.context,
         direction="inbound",
@@ -57,6 +57,11 @@ def make_inbound_channel(
     return channel
 
 
+def _destination(switch: SimulatedSwitch, dialog: Dialog) -> str:
+    """The number, with the host where the profile has ``full-id-in-dialplan``."""
+    return f"{dialog.number}@{_HOST}" if switch.full_id else dialog.number
+
+
 def _variables(switch: SimulatedSwitch, dialog: Dialog, channel: Channel) -> dict[str, str]:
     number, called = dialog.phone.number, dialog.number
     display = f'"{dialog.phone.display_name}" ' if dialog.phone.display_name else ""
@@ -80,6 +85,7 @@ def _variables(switch: SimulatedSwitch, dialog: Dialog, channel: Channel) -> dic
         "sip_full_from": f"{display}<sip:{number}@{_HOST}>;tag={dialog.tag}",
         "sip_full_to": f"<sip:{called}@{_HOST}>",
         **_uri("req", called),
+        "sip_req_params": dialog.uri_parameters,
         "sip_to_user": called,
         "sip_to_uri": f"{called}@{_HOST}",
         "sip_to_host": _HOST,

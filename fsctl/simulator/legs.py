@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from fsctl.simulator.causes import cause_name
 from fsctl.simulator.channel import Channel
 from fsctl.simulator.loopback import attach_loopback
+from fsctl.simulator.offer import offered_codecs, offered_direction
 from fsctl.simulator.profile import CallerProfile
 from fsctl.simulator.progress import hang_up
 
@@ -56,7 +57,7 @@ def make_leg(
     elif leg.kind != "null":
         phone = switch.directory.phone_at(leg)
         secure = leg.kind == "sofia" and "transport=tls" in leg.address.lower()
-        channel.on_routing = lambda: _dial(channel, phone, leg.number, secure=secure)
+        channel.on_routing = lambda: _dial(channel, phone, leg.number, caller, secure=secure)
     else:
         channel.on_routing = lambda: channel.set_state("CS_CONSUME_MEDIA")
     channel.set_state("CS_INIT")
@@ -177,7 +178,9 @@ def exported_variables(caller: Channel) -> dict[str, str]:
     return variables
 
 
-def _dial(channel: Channel, phone: Phone, number: str, *, secure: bool = False) -> None:
+def _dial(
+    channel: Channel, phone: Phone, number: str, caller: Channel | None, *, secure: bool = False
+) -> None:
     if secure:
         hang_up(channel, "DESTINATION_OUT_OF_ORDER")  # "TLS not supported by profile"
         return
@@ -195,6 +198,8 @@ def _dial(channel: Channel, phone: Phone, number: str, *, secure: bool = False) 
             continue
         if variable.startswith(_SIP_HEADER) and isinstance(value, str):
             headers.append((variable.removeprefix(_SIP_HEADER), value))
+    headers.append(("SDP-Codecs", " ".join(offered_codecs(channel, caller))))
+    headers.append(("SDP-Direction", offered_direction(channel, caller)))
     channel.set_state("CS_CONSUME_MEDIA")
     dialog = phone.invited(channel, tuple(headers))
     channel.endpoint = dialog

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from fsctl.simulator.behaviour import Behaviour, Departure, Leaving, ReferBehaviour
+from fsctl.simulator.behaviour import NOT_ACCEPTABLE, Behaviour, Departure, Leaving, ReferBehaviour
 from fsctl.simulator.causes import phrase_of
 from fsctl.simulator.deflect import notify_arrived
 from fsctl.simulator.dialog import Dialog
@@ -34,7 +34,8 @@ class Phone:
         self.display_name = display_name
         self.messages: list[SipMessage] = []
         self.codecs: tuple[str, ...] = ("PCMU", "PCMA")
-        """What its calls offer; there is no media, and so no SDP."""
+        """What its calls offer; there is no media, and so no SDP. Others: 488 if `particular`."""
+        self.particular = False
         self.dialogs: list[Dialog] = []
         self.directory: dict[str, str] = {}
         """The variables that its entry in the directory gives a leg that has authenticated."""
@@ -85,7 +86,7 @@ class Phone:
         return self.behaves(Behaviour(early=True, final_after_s=after_s))
 
     def redirects(self, to: str, after_s: float = 0.1, status: int = 302) -> Phone:
-        """302 with ``to`` as Contact."""
+        """302 with ``to`` as Contact: a URI, or the header's whole value (``<..>;q=0.5, <..>``)."""
         return self.behaves(Behaviour(None, final_after_s=after_s, status=status, contact=to))
 
     def silent(self) -> Phone:
@@ -121,11 +122,19 @@ class Phone:
         self._leaving.departure = departure
         return self
 
+    def speaks(self, *codecs: str) -> Phone:
+        """These codecs only: an offer of others is refused with 488."""
+        self.codecs, self.particular = codecs, True
+        return self
+
     # -- what it does --------------------------------------------------------------------------
 
-    def calls(self, number: str, headers: Sequence[tuple[str, str]] = ()) -> Dialog:
+    def calls(
+        self, number: str, headers: Sequence[tuple[str, str]] = (), uri_parameters: str = ""
+    ) -> Dialog:
         """INVITE the switch for ``number``; custom headers become ``sip_h_*`` variables."""
         dialog = Dialog(self, number, phone_calls=True)
+        dialog.uri_parameters = uri_parameters
         self.dialogs.append(dialog)
         dialog.sent("INVITE", tuple(headers))
         dialog.response_in("INVITE", 100)
@@ -262,9 +271,12 @@ class Phone:
     def invited(self, channel: Channel, headers: tuple[tuple[str, str], ...]) -> Dialog:
         """The switch sends an INVITE; the phone's behaviour takes its course."""
         behaviour = self._behaviours[0]
-        if len(self._behaviours) > 1:
+        if self.particular and not set(self.codecs) & set(dict(headers)["SDP-Codecs"].split()):
+            behaviour = NOT_ACCEPTABLE
+        elif len(self._behaviours) > 1:
             self._behaviours.pop(0)
         dialog = Dialog(self, self.number, phone_calls=False)
+        dialog.listens_only = dict(headers).get("SDP-Direction") == "sendonly"
         dialog.channel = channel
         self.dialogs.append(dialog)
         self._of_dialog[dialog.call_id] = behaviour
@@ -347,7 +359,7 @@ class Phone:
         if dialog.state == "ended" or dialog.channel is None:
             return
         dialog.final_status, dialog.final_reason = behaviour.status, behaviour.reason
-        contact = (("Contact", f"<{behaviour.contact}>"),) if behaviour.contact else ()
+        contact = (("Contact", ", ".join(behaviour.contacts)),) if behaviour.contact else ()
         dialog.response_out("INVITE", behaviour.status, behaviour.reason, contact)
         dialog.received("ACK")
         if behaviour.status < 300:
@@ -365,7 +377,7 @@ class Phone:
     def _redirect(self, dialog: Dialog, behaviour: Behaviour) -> None:
         assert dialog.channel is not None
         if dialog.channel.is_true("outbound_redirect_fatal"):
-            redirected(dialog.channel, behaviour.status, (f"<{behaviour.contact}>",))
+            redirected(dialog.channel, behaviour.status, behaviour.contacts)
         else:
             self.switch.follow_redirect(dialog.channel, behaviour.contact)
 
@@ -381,7 +393,7 @@ class Phone:
 
     def _reinvite(self, dialog: Dialog, *, held: bool) -> None:
         dialog.held, dialog.heard_while_held = held, False
-        dialog.sent("INVITE", (("X-Direction", "sendonly" if held else "sendrecv"),))
+        dialog.sent("INVITE", (("SDP-Direction", "sendonly" if held else "sendrecv"),))
         dialog.response_in("INVITE", 200)
         dialog.sent("ACK")
         if dialog.channel is not None:

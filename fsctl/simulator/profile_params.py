@@ -20,6 +20,12 @@ class ProfileParams:
     fire_transfer_events: bool = False
     every_transfer_a_nightmare: bool = False
     nightmare_dial_string: str = ""
+    full_id: bool = False
+    """``full-id-in-dialplan``: a destination is ``number@host``."""
+    codecs: tuple[str, ...] = ("PCMU",)
+    """``outbound-codec-prefs``."""
+    late_negotiation: bool = False
+    """``inbound-late-negotiation``: a caller's codec is chosen with the answer."""
 
 
 def load_profile_params(directory: Path) -> ProfileParams | None:
@@ -39,6 +45,9 @@ def load_profile_params(directory: Path) -> ProfileParams | None:
         _true(params, "fire-transfer-events"),
         _true(params, "make-every-transfer-a-nightmare"),
         dialled.get("dial-prefix", "") + absolute if absolute and fetched else "",
+        _true(params, "full-id-in-dialplan"),
+        tuple(params.get("outbound-codec-prefs", "PCMU").split(",")),
+        _true(params, "inbound-late-negotiation"),
     )
 
 

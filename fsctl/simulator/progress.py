@@ -135,7 +135,8 @@ def redirected(channel: Channel, status: int, contacts: tuple[str, ...]) -> None
     if not channel.up:
         return
     for index, contact in enumerate(contacts):
-        user, _, host = contact.strip("<>").removeprefix("sip:").partition("@")
+        uri = contact.partition("<")[2].partition(">")[0]
+        user, _, host = uri.removeprefix("sip:").partition("@")
         channel.set_variable(f"sip_redirect_contact_{index}", contact)
         channel.set_variable(f"sip_redirect_contact_user_{index}", user)
         channel.set_variable(f"sip_redirect_contact_host_{index}", host.split(":")[0])

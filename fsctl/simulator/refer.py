@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -30,6 +31,10 @@ def refer_arrived(dialog: Dialog, cseq: int, refer_to: str, referred_by: str | N
     dialog.response_in("REFER", 202)
     event = f"refer;id={cseq}"
     target = parse_refer_to(refer_to)
+    if channel.switch.full_id and target.host and not target.replaces:
+        # sofia.c prints a user that is not there, and finds it good enough to go on.
+        user = "(null)" if target.user is None else target.user
+        target = replace(target, user=f"{user}@{target.host}")
     if target.user is None and not target.replaces:
         # Nothing more ever happens: no NOTIFY, no event. Phones may hang on this.
         return

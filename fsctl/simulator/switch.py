@@ -92,6 +92,9 @@ class SimulatedSwitch:
         self.fire_transfer_events = fire_transfer_events
         self.every_transfer_a_nightmare = False
         self.nightmare_dial_string = ""
+        self.full_id = False
+        self.codecs: tuple[str, ...] = ("PCMU",)
+        self.late_negotiation = False
         self.notify_delay_s = notify_delay_s
         self.quiet_s = quiet_s
         self.directory = Directory(self)
@@ -125,6 +128,9 @@ class SimulatedSwitch:
             self.fire_transfer_events = rendered.fire_transfer_events
             self.every_transfer_a_nightmare = rendered.every_transfer_a_nightmare
             self.nightmare_dial_string = rendered.nightmare_dial_string
+            self.full_id = rendered.full_id
+            self.codecs = rendered.codecs
+            self.late_negotiation = rendered.late_negotiation
         return load_dialplan(dialplan, self.global_variables)
 
     # -- what a story uses ---------------------------------------------------------------------

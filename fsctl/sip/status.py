@@ -244,7 +244,7 @@ _CAUSES = tuple(
         ("USER_BUSY", 17, 486),
         ("NO_USER_RESPONSE", 18, 480),  # 408: but a received 480 becomes this cause
         ("NO_ANSWER", 19, 480),
-        ("SUBSCRIBER_ABSENT", 20, 480),
+        ("SUBSCRIBER_ABSENT", 20, 404),  # 480: FreeSWITCH has no such user (mod_dptools)
         ("CALL_REJECTED", 21, 603),
         ("NUMBER_CHANGED", 22, 410),
         ("REDIRECTION_TO_NEW_DESTINATION", 23, 410),

@@ -3,14 +3,15 @@
 RFC 3261 §19.1 and §25.1 (URIs), §20.10 (what belongs to the header when there are no angle
 brackets), RFC 3966 (tel). Everything parsed here may come from a hostile phone: what could mean
 something to FreeSWITCH (``${...}``, control characters) is refused, sizes are bounded, and the
-time is linear in the length.
+time is linear in the length. Lenient where the target is plain: what is unusable beside it (an
+embedded header without a value, a parameter without a name) is left out, see `Uri.dropped`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from ipaddress import AddressValueError, IPv6Address
 from typing import Final
 
@@ -48,10 +49,27 @@ class Uri:
     port: int | None
     parameters: Parameters = ()
     headers: Headers = ()
+    dropped: tuple[str, ...] = field(default=(), compare=False)
+    """What the parser has left out because nobody could use it: for a log line."""
 
     def parameter(self, name: str) -> str | None:
         """Return a parameter's value (empty if it has none), or None if it is absent."""
         return _parameter(self.parameters, name)
+
+    @property
+    def number(self) -> str:
+        """The user as a number that can be dialled, see :func:`telephone`; else as it is."""
+        return self.numbers()[0]
+
+    def numbers(self) -> tuple[str, ...]:
+        """What the user may mean to a dial plan, the likelier first; never empty.
+
+        A telephone-subscriber (RFC 3261 section 19.1.6) is its number. A user part that is written
+        like one, but may as well be a name with dots or dashes (``10.20``), is both.
+        """
+        if self.scheme == "tel":
+            return (self.user,)
+        return telephone(self.user, phone=(self.parameter("user") or "").lower() == "phone")
 
     def request_uri(self) -> Uri:
         """Return what may stand in a request line: no headers, no ``method`` (RFC 3261 §19.1.1)."""
@@ -106,6 +124,32 @@ class Address:
 
     def __str__(self) -> str:
         return self.format()
+
+
+_SEPARATORS = "-.()"
+_VISUAL_SEPARATORS = str.maketrans("", "", _SEPARATORS)
+_GLOBAL_NUMBER = re.compile(r"\+[0-9]+")
+_LOCAL_NUMBER = re.compile(r"[0-9A-Fa-f*#]+")
+_DIGITS = re.compile(r"[0-9*#]+")
+
+
+def telephone(user: str, *, phone: bool = False) -> tuple[str, ...]:
+    """Return what a user part (decoded) may mean to a dial plan, the likelier first; never empty.
+
+    ``4435550123;phone-context=na`` is 4435550123, ``+1-555-555-0123`` is +15555550123 (RFC 3966
+    section 3): parameters and visual separators are no part of the number. A ``phone-context``
+    says where a local number is valid and is never put in front of it (section 5.1.5: "this cannot
+    be relied upon"), ``rn`` and ``npdi`` (RFC 4694) say how a number is reached, not which it is.
+    ``phone`` says that the URI has ``user=phone``.
+    """
+    text, semicolon, _ = user.partition(";")
+    number = text.translate(_VISUAL_SEPARATORS)
+    if _GLOBAL_NUMBER.fullmatch(number) or (phone and _LOCAL_NUMBER.fullmatch(number)):
+        return (number,)
+    if not _DIGITS.fullmatch(number):
+        return (user,)
+    sure = phone or semicolon or "(" in text or number == text
+    return (number,) if sure else (user, number)
 
 
 UNRESERVED: Final = frozenset(
@@ -187,11 +231,16 @@ def _refuse_dangerous(text: str, limit: int) -> None:
         raise UriError("a lone surrogate") from error
     if len(octets) > limit:
         raise UriError(f"more than {limit} bytes")
-    decoded = decode(text)  # what stands raw in the text stands in here too
+    # What stands raw in the text stands in here too.
+    decoded = _PERCENT_RUN.sub(_decode_leniently, text)
     if _CONTROL.search(decoded):
         raise UriError("a control character")
     if _VARIABLE.search(decoded):
         raise UriError("a variable reference ${")
+
+
+def _decode_leniently(match: re.Match[str]) -> str:
+    return bytes.fromhex(match[0].replace("%", "")).decode("utf-8", "replace")
 
 
 def _parse_sip(scheme: str, rest: str) -> Uri:
@@ -204,14 +253,16 @@ def _parse_sip(scheme: str, rest: str) -> Uri:
     place, question, header_text = after.partition("?")
     host_port, semicolon, parameter_text = place.partition(";")
     host, port = _parse_host_port(host_port)
+    dropped: list[str] = []
     return Uri(
         scheme,
         decode(user),
         decode(password) if colon else None,
         host,
         port,
-        _parse_parameters(parameter_text) if semicolon else (),
-        _parse_headers(header_text) if question else (),
+        _parse_parameters(parameter_text, dropped) if semicolon else (),
+        _parse_headers(header_text, dropped) if question else (),
+        tuple(dropped),
     )
 
 
@@ -220,11 +271,11 @@ def _parse_host_port(text: str) -> tuple[str, int | None]:
         host, bracket, after = text[1:].partition("]")
         if not bracket or (after and not after.startswith(":")):
             raise UriError("bad IPv6 reference")
-        return _ipv6(host), _port(after[1:]) if after else None
-    host, colon, port = text.partition(":")
+        return _ipv6(host), _port(after[1:]) if after[1:] else None
+    host, _, port = text.partition(":")
     if len(host) > 255 or not _HOSTNAME.fullmatch(host):
         raise UriError("bad host")
-    return host.lower(), _port(port) if colon else None
+    return host.lower(), _port(port) if port else None
 
 
 def _ipv6(text: str) -> str:
@@ -243,42 +294,58 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _parse_parameters(text: str) -> Parameters:
-    parameters: list[tuple[str, str | None]] = []
+def _parse_parameters(text: str, dropped: list[str]) -> Parameters:
+    """Of a parameter that is given twice (RFC 3261 section 19.1.1 forbids it) the first counts."""
+    parameters: dict[str, tuple[str, str | None]] = {}
     for part in text.split(";"):
         name, equals, value = part.partition("=")
-        if not name or "@" in part:
-            raise UriError("bad URI parameter")
-        parameters.append((decode(name), decode(value) if equals else None))
-    names = [name.lower() for name, _ in parameters]
-    if len(set(names)) != len(names):
-        raise UriError("a URI parameter given twice")
-    return tuple(parameters)
+        if "@" in part:
+            raise UriError("bad URI parameter")  # where the host begins is anybody's guess
+        try:
+            decoded = decode(name), decode(value) if equals else None
+        except UriError:
+            decoded = "", None
+        if decoded[0] and decoded[0].lower() not in parameters:
+            parameters[decoded[0].lower()] = decoded
+        else:
+            _drop(dropped, part)
+    return tuple(parameters.values())
 
 
-def _parse_headers(text: str) -> Headers:
+def _parse_headers(text: str, dropped: list[str]) -> Headers:
     headers: list[tuple[str, str]] = []
     for part in text.split("&"):
         name, equals, value = part.partition("=")
-        if not name or not equals:
-            raise UriError("bad URI header")
-        headers.append((decode(name), decode(value)))
+        try:
+            decoded = decode(name), decode(value)
+        except UriError:
+            decoded = "", ""
+        if decoded[0] and equals:
+            headers.append(decoded)
+        else:
+            _drop(dropped, part)
     return tuple(headers)
 
 
-_VISUAL_SEPARATORS = str.maketrans("", "", "-.()")
-_GLOBAL_NUMBER = re.compile(r"\+[0-9]+")
-_LOCAL_NUMBER = re.compile(r"[0-9A-Fa-f*#]+")
+_MAX_DROPPED: Final = 8
+
+
+def _drop(dropped: list[str], part: str) -> None:
+    if part and len(dropped) < _MAX_DROPPED:
+        dropped.append(part[:64])
 
 
 def _parse_tel(rest: str) -> Uri:
     """RFC 3966. A local number without phone-context is let pass: phones send it."""
+    rest, _, headers = rest.partition("?")  # RFC 3966 knows no headers
     number_text, semicolon, parameter_text = rest.partition(";")
     number = decode(number_text).translate(_VISUAL_SEPARATORS)
     if not _GLOBAL_NUMBER.fullmatch(number) and not _LOCAL_NUMBER.fullmatch(number):
         raise UriError("bad telephone number")
-    parameters = _parse_parameters(parameter_text) if semicolon else ()
-    return Uri("tel", number, None, "", None, parameters, ())
+    dropped: list[str] = []
+    _drop(dropped, headers)
+    parameters = _parse_parameters(parameter_text, dropped) if semicolon else ()
+    return Uri("tel", number, None, "", None, parameters, (), tuple(dropped))
 
 
 # --- addresses ---------------------------------------------------------------------------------
@@ -292,8 +359,9 @@ _TOKEN_OR_HOST = re.compile(r"[A-Za-z0-9.!%*_+`'~:\[\]/@-]+")
 def parse_address(text: str) -> Address:
     """Parse a name-addr or addr-spec with header parameters, as in Refer-To, Referred-By, From.
 
-    Without angle brackets ``;`` starts the header's parameters (RFC 3261 §20.10), and ``?`` and
-    ``,`` are refused, for the URI should have been bracketed. Exactly one address is accepted.
+    Without angle brackets ``;`` starts the header's parameters (RFC 3261 §20.10), but for one in
+    the user part; ``,`` is refused, for it could begin another address: exactly one is accepted.
+    What stands behind the address and is no parameter is ignored.
     Raises :class:`UriError` as :func:`parse_uri` does; a display name alone is never an error.
     """
     if len(text) > MAX_ADDRESS_BYTES or len(text.encode("utf-8", "replace")) > MAX_ADDRESS_BYTES:
@@ -308,10 +376,13 @@ def parse_address(text: str) -> Address:
     before, bracket, after = text.partition("<")
     if bracket:
         return _bracketed(before.strip(" \t"), after)
-    spec, semicolon, parameter_text = text.partition(";")
+    # The parameters of a telephone-subscriber stand before the "@", those of the header behind it.
+    user, at, after = text.partition("@")
+    before, semicolon, parameter_text = (after if at else text).partition(";")
+    spec = f"{user}@{before}" if at else before
     spec = spec.rstrip(" \t")
-    if "?" in spec or "," in spec:
-        raise UriError("a URI with ? or , must stand in angle brackets")
+    if "," in spec:
+        raise UriError("a URI with , must stand in angle brackets")
     return Address("", parse_uri(spec), _header_parameters(semicolon + parameter_text))
 
 
@@ -336,8 +407,19 @@ def _quoted_string(text: str, start: int) -> tuple[str, int]:
     return _QUOTED_PAIR.sub(r"\1", match[1]), match.end()
 
 
+_ANOTHER_ADDRESS = re.compile(r"[,<>\r\n]")
+
+
 def _header_parameters(text: str) -> Parameters:
-    return tuple(_each_header_parameter(text.strip(" \t")))
+    """Return those before what is no parameter. Raises UriError when that may be an address."""
+    parameters: list[tuple[str, str | None]] = []
+    try:
+        for parameter in _each_header_parameter(text.strip(" \t")):
+            parameters.append(parameter)
+    except UriError:
+        if _ANOTHER_ADDRESS.search(text):
+            raise
+    return tuple(parameters)
 
 
 def _each_header_parameter(text: str) -> Iterator[tuple[str, str | None]]:

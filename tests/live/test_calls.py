@@ -92,7 +92,7 @@ def test_callee_sends_early_media_and_never_answers(phones):
 
 def test_callee_is_not_registered(phones):
     alice = phones.caller("2000", "1999")
-    alice.wait_received(480)
+    alice.wait_received(404)
 
 
 def test_callee_is_unreachable(phones, switch, closed_port):

@@ -13,7 +13,16 @@ from urllib.parse import quote, unquote
 
 from tests.live.lab import Controller, Controllers, Phone, Phones, Switch, free_port, wait_for
 from tests.live.lab.messages import SipMessage
-from tests.live.lab.steps import RING_AND_ANSWER, Early, Pause, Refuse, Ring, Step
+from tests.live.lab.steps import (
+    RING_AND_ANSWER,
+    Answer,
+    Early,
+    Pause,
+    Refuse,
+    Require,
+    Ring,
+    Step,
+)
 from tests.live.lab.switch_conf import PICKUP
 from tests.stories.world import DOMAIN, LIMIT_S, Headers, Message, Party, World
 
@@ -57,17 +66,27 @@ class RealParty(Party):
     def sends_early_media_and_refuses(self, status: int, phrase: str) -> Party:
         return self._takes([Early(), Pause(EARLY_MS), Refuse(status, phrase)])
 
-    def redirects(self, uri: str) -> Party:
-        contact = (("Contact", f"<{uri}>"),)
-        return self._takes([Refuse(302, "Moved Temporarily", contact)])
+    def redirects(self, contact: str) -> Party:
+        header = ("Contact", contact if "<" in contact else f"<{contact}>")
+        return self._takes([Refuse(302, "Moved Temporarily", (header,))])
+
+    def answers_in(self, codec: str) -> Party:
+        return self._takes([Require(codec), Ring(), Answer()])
 
     def unreachable(self) -> Party:
         self._real.unreachable(self.number, self._joined_by)
         return self
 
-    def calls(self, number: str, headers: Headers = ()) -> None:
+    def calls(self, number: str, headers: Headers = (), uri_parameters: str = "") -> None:
         assert self._phone is None, f"{self.name} has a phone already"
-        self._phone = self._real.phones.caller(self.number, number, headers, self.name)
+        uri = ";".join(filter(None, (self.world.uri(number), uri_parameters)))
+        self._phone = self._real.phones.caller(self.number, uri, headers, self.name)
+
+    def holds(self) -> None:
+        assert self.phone.hold().status == 200
+
+    def resumes(self) -> None:
+        assert self.phone.resume().status == 200
 
     def answer_now(self) -> None:
         self.phone.answer()
@@ -158,6 +177,7 @@ class RealWorld(World):
         self._running: Controller | None = None
         self._parties: dict[str, RealParty] = {}
         self._unreachable: list[str] = []
+        self._changes_profile = False
 
     @property
     def controller(self) -> Controller:
@@ -166,6 +186,7 @@ class RealWorld(World):
         return self._running
 
     def _serve(self, sections: dict[str, Any], scenario: str) -> None:
+        self._changes_profile = "overrides" in sections.get("dialplan", {})
         self._sections = {
             **sections,
             "server": {"log_level": "debug", "drain_timeout_s": DRAIN_S},
@@ -262,5 +283,7 @@ class RealWorld(World):
         return [str(row.get("application")) for row in self._switch.channels()]
 
     def finish(self, passed: bool) -> None:
+        if self._changes_profile:
+            self._switch.restore_profile()
         for number in self._unreachable:
             self._switch.remove_user(number)

@@ -70,16 +70,26 @@ class SimulatedParty(Party):
         self.phone.behaves(early)
         return self
 
-    def redirects(self, uri: str) -> Party:
-        self.phone.redirects(uri)
+    def redirects(self, contact: str) -> Party:
+        self.phone.redirects(contact)
+        return self
+
+    def answers_in(self, codec: str) -> Party:
+        self.phone.answers().speaks(codec)
         return self
 
     def unreachable(self) -> Party:
         self.phone.unreachable()
         return self
 
-    def calls(self, number: str, headers: Headers = ()) -> None:
-        self.phone.calls(number, headers)
+    def calls(self, number: str, headers: Headers = (), uri_parameters: str = "") -> None:
+        self.phone.calls(number, headers, uri_parameters)
+
+    def holds(self) -> None:
+        self.phone.holds()
+
+    def resumes(self) -> None:
+        self.phone.resumes()
 
     def answer_now(self) -> None:
         self.world.wait(self._is_alerting, f"{self.name} is called")

@@ -54,9 +54,10 @@ def test_callee_sends_early_media_and_never_answers(world: World) -> None:
     bob.wait_received("CANCEL")
 
 
-def test_callee_is_not_registered(world: World) -> None:
+def test_callee_is_nobody(world: World) -> None:
+    """Not 480: a user whom the directory does not know will not be there later either."""
     world.serve()
-    alice_calls(world, "1999").wait_received(480)
+    alice_calls(world, "1999").wait_received(404)
 
 
 def test_callee_is_unreachable(world: World) -> None:

@@ -65,20 +65,20 @@ def test_target_redirects_to_a_stranger(world: World, by: str) -> None:
     assert hear_each_other(transferor, transferee)
 
 
-def test_target_redirects_to_somebody_who_is_not_registered(world: World) -> None:
+def test_target_redirects_to_nobody(world: World) -> None:
     world.serve()
     bob, alice = talking(world)
     world.party("1002").redirects(world.uri("1999"))
     bob.refers(world.refer_to("1002"))
-    assert bob.wait_notify() == "SIP/2.0 480 Temporarily Unavailable"
+    assert bob.wait_notify() == "SIP/2.0 404 Not Found"
     assert hear_each_other(alice, bob)
 
 
-def test_target_is_not_registered(world: World) -> None:
+def test_target_is_nobody(world: World) -> None:
     world.serve()
     bob, alice = talking(world)
     bob.refers(world.refer_to("1999"))
-    assert bob.wait_notify() == "SIP/2.0 480 Temporarily Unavailable"
+    assert bob.wait_notify() == "SIP/2.0 404 Not Found"
     assert hear_each_other(alice, bob)
 
 

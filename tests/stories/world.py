@@ -8,6 +8,7 @@ differ, the simulator is wrong.
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -38,6 +39,24 @@ class Message:
     reason: str
     headers: tuple[tuple[str, str], ...]
     body: str
+
+    @property
+    def direction(self) -> str:
+        """Who may speak, as its session description says (RFC 4566 section 6): ``sendrecv``, …"""
+        found = re.search(r"^a=(sendrecv|sendonly|recvonly|inactive)", self.body, re.MULTILINE)
+        return found[1] if found else self.header("SDP-Direction") or "sendrecv"
+
+    @property
+    def codecs(self) -> list[str]:
+        """The audio codecs that its session description offers, in order."""
+        found = re.search(r"^m=audio \d+ \S+((?: \d+)+)", self.body, re.MULTILINE)
+        if found is None:
+            return self.header("SDP-Codecs").split()
+        names = {"0": "PCMU", "8": "PCMA"} | dict(
+            re.findall(r"^a=rtpmap:(\d+) ([^/\s]+)", self.body, re.MULTILINE)
+        )
+        offered = [names.get(number, number) for number in found[1].split()]
+        return [name for name in offered if name not in ("telephone-event", "CN", "13")]
 
     @property
     def start_line(self) -> str:
@@ -84,8 +103,12 @@ class Party(ABC):
         """183 with SDP, and a refusal a moment later."""
 
     @abstractmethod
-    def redirects(self, uri: str) -> Party:
-        """302 with this URI as Contact."""
+    def redirects(self, contact: str) -> Party:
+        """302 with this Contact: a URI, or the header's whole value (``<..>;q=0.5, <..>``)."""
+
+    @abstractmethod
+    def answers_in(self, codec: str) -> Party:
+        """Ring and answer; but refuse (488) what is offered without this codec, PCMU or PCMA."""
 
     @abstractmethod
     def unreachable(self) -> Party:
@@ -94,8 +117,16 @@ class Party(ABC):
     # -- what it does now
 
     @abstractmethod
-    def calls(self, number: str, headers: Headers = ()) -> None:
-        """INVITE the switch for ``number``, with these headers besides."""
+    def calls(self, number: str, headers: Headers = (), uri_parameters: str = "") -> None:
+        """INVITE the switch for ``number``; these headers and parameters of the Request-URI."""
+
+    @abstractmethod
+    def holds(self) -> None:
+        """Re-INVITE with ``sendonly``; returns when that has been answered."""
+
+    @abstractmethod
+    def resumes(self) -> None:
+        """Re-INVITE with ``sendrecv``; returns when that has been answered."""
 
     @abstractmethod
     def answer_now(self) -> None:
@@ -225,12 +256,16 @@ class World(ABC):
         transfer: Mapping[str, Any] | None = None,
         call: Mapping[str, Any] | None = None,
         routes: Sequence[Mapping[str, Any]] = (),
+        profile: Mapping[str, str] | None = None,
+        dialplan: Sequence[str] = (),
     ) -> None:
         """Install the dialplan and start the controller.
 
         Numbers of four digits are users of the switch and ring for 2 s at most; ``route`` is added
         to that route's keys, ``routes`` come before it; ``transfer`` and ``call`` are
-        the sections of that name. ``scenario`` is the text
+        the sections of that name. ``profile`` are parameters of the sofia profile, ``dialplan``
+        are applications (``set x=y``) that the operator's own dialplan executes on a new call
+        before us. ``scenario`` is the text
         of a scenario file, in which ``tell(...)`` writes a line of :meth:`told`.
         """
         users = {
@@ -245,7 +280,30 @@ class World(ABC):
             "transfer": dict(transfer or {}),
             "route": [*map(dict, routes), {**users, **(route or {})}],
         }
+        if profile or dialplan:
+            sections["dialplan"] = {"overrides": str(self._overrides(profile or {}, dialplan))}
         self._serve(sections, self._telling(scenario) if scenario else "")
+
+    def _overrides(self, profile: Mapping[str, str], dialplan: Sequence[str]) -> Path:
+        """Templates of an operator's own, which add to ours."""
+        folder = self._told.parent / "overrides"
+        folder.mkdir()
+        params = "".join(
+            f'<param name="{name}" value="{value}"/>\n' for name, value in profile.items()
+        )
+        actions = "".join(
+            f'<action application="{name}" data="{data}"/>\n'
+            for name, _, data in (text.partition(" ") for text in dialplan)
+        )
+        for name, block, text in (
+            ("params", "params", params),
+            ("inbound", "handover", actions),
+        ):
+            body = f"{{{{ super() }}}}\n{text}" if name == "params" else f"{text}{{{{ super() }}}}"
+            lines = f'{{% extends "fsctl/{name}.xml.j2" %}}\n{{% block {block} %}}\n{body}\n'
+            path = folder / f"{name}.xml.j2"
+            path.write_text(lines + "{% endblock %}\n", encoding="utf-8")
+        return folder
 
     def reload(self, scenario: str) -> None:
         """Put another text into the scenario's file, and have the controller load it."""

@@ -155,7 +155,7 @@ def test_inbound_settings_are_used(tmp_path: Path) -> None:
     )
     files = render(tmp_path, Settings(dialplan=wanted))
     for each in files["dialplan/public/00_fsctl.xml"]:
-        assert each[0].attrib["expression"] == '^(?:1[^<>&"]{3})$'
+        assert each[0].attrib["expression"] == f'^(?:1[^<>&"]{{3}}){dialplan._BESIDE_NUMBER}$'
     steps = actions(files["dialplan/fsctl.xml"][0])
     listed = [f"fsctl_controllers=${{fsctl_controllers}}{address}|" for address in ("a:1", "b:2")]
     assert [data for _, data in steps if data.startswith("fsctl_controllers=")] == listed

@@ -60,8 +60,9 @@ def test_each_kind_of_route_has_its_dial_string() -> None:
     hidden = "".join(
         f",origination_caller_id_{part}=${{fsctl_anonymous}}" for part in ("number", "name")
     )
-    shown, user = common + "}", common + hidden + ",bridge_early_media=true}"
-    common += hidden + "}"
+    media = ",origination_audio_mode=sendrecv,media_mix_inbound_outbound_codecs=true}"
+    shown = common + media
+    user, common = common + hidden + ",bridge_early_media=true" + media, common + hidden + media
     settings = with_routes(*ALL_KINDS)
     assert [dialplan.native_route(route, settings).dial_string for route in ALL_KINDS] == [
         user + "user/${fsctl_dialled_number}@${fsctl_domain}",

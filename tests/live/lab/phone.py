@@ -13,7 +13,7 @@ from tests.live.lab.media import Media
 from tests.live.lab.messages import CallProgress, Direction, SipMessage, TraceReader
 from tests.live.lab.ports import free_port
 from tests.live.lab.sipp import Sipp
-from tests.live.lab.steps import REFUSALS, RING_AND_ANSWER, Headers, PhoneIdentity, Step
+from tests.live.lab.steps import REFUSALS, RING_AND_ANSWER, Headers, PhoneIdentity, Require, Step
 from tests.live.lab.waiting import NotInTime, wait_for
 
 TIMEOUT_S = 5.0
@@ -56,7 +56,8 @@ class Phone:
     @classmethod
     def callee(cls, number: str, steps: Sequence[Step] = RING_AND_ANSWER, name: str = "") -> Phone:
         """A phone that waits for calls and does ``steps`` with each."""
-        identity = PhoneIdentity(number, name or f"phone{number}", free_port())
+        codec = next((step.codec for step in steps if isinstance(step, Require)), "PCMU")
+        identity = PhoneIdentity(number, name or f"phone{number}", free_port(), codec=codec)
         return cls(identity, lambda phone: scenario.callee(phone, steps))
 
     @classmethod

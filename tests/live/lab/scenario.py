@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tests.live.lab.sipp_script import Script
+from tests.live.lab.sipp_script import PAYLOADS, Script
 from tests.live.lab.steps import (
     REFUSALS,
     Answer,
@@ -23,6 +23,7 @@ from tests.live.lab.steps import (
     Pause,
     PhoneIdentity,
     Refuse,
+    Require,
     Ring,
     Step,
 )
@@ -211,6 +212,8 @@ def callee(phone: PhoneIdentity, steps: Sequence[Step]) -> str:
         _CONTACT,
         _set("direction", "sendrecv"),
     )
+    offers = f"m=audio [0-9]+ [A-Z/]+( [0-9]+)* {PAYLOADS[phone.codec]}[^0-9]"
+    stores = (*stores, _body("offers", offers))
     actions = "".join(f"\n      {store}" for store in stores)
     script.add(f'  <recv request="INVITE"><action>{actions}\n    </action></recv>')
     for number, step in enumerate(steps):
@@ -226,6 +229,10 @@ def callee(phone: PhoneIdentity, steps: Sequence[Step]) -> str:
 
 def _callee_step(script: Script, number: int, step: Step) -> None:
     match step:
+        case Require():
+            script.go("speaks", test="offers")
+            script.invite_response("488 Not Acceptable Here", "ended")
+            script.label("speaks")
         case Ring() | Early():
             _provisional(script, isinstance(step, Early))
         case Pause():

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 from tests.live.lab.steps import PhoneIdentity
 
+PAYLOADS = {"PCMU": 0, "PCMA": 8}
+"""Payload types (RFC 3551)."""
+
 
 @dataclass(slots=True)
 class Script:
@@ -147,13 +150,15 @@ class Script:
     def text(self) -> str:
         """The whole scenario."""
         body = "\n".join(self.lines)
-        unused = '  <Reference variables="whole"/>'
+        names = "whole" if self.phone.dial else "whole,offers"
+        unused = f'  <Reference variables="{names}"/>'
         header = '<?xml version="1.0" encoding="UTF-8"?>'
         return f'{header}\n<scenario name="{self.phone.number}">\n{body}\n{unused}\n</scenario>\n'
 
 
 def sdp_lines(script: Script, direction: str) -> tuple[str, ...]:
-    """An offer or answer of PCMU; ``direction`` is ``sendrecv``, ``sendonly`` or ``recvonly``."""
+    """The phone's offer or answer; ``direction`` is ``sendrecv``, ``sendonly`` or ``recvonly``."""
+    codec = script.phone.codec
     return (
         "v=0",
         # the version must grow with each offer and answer
@@ -161,8 +166,8 @@ def sdp_lines(script: Script, direction: str) -> tuple[str, ...]:
         "s=-",
         "c=IN IP4 [local_ip]",
         "t=0 0",
-        f"m=audio {script.phone.rtp_port} RTP/AVP 0 101",
-        "a=rtpmap:0 PCMU/8000",
+        f"m=audio {script.phone.rtp_port} RTP/AVP {PAYLOADS[codec]} 101",
+        f"a=rtpmap:{PAYLOADS[codec]} {codec}/8000",
         "a=rtpmap:101 telephone-event/8000",
         "a=ptime:20",
         f"a={direction}",

@@ -42,7 +42,14 @@ class Refuse:
     headers: Headers = ()
 
 
-Step = Ring | Early | Pause | Answer | Refuse
+@dataclass(frozen=True, slots=True)
+class Require:
+    """Refuse (488) what is offered without ``codec``, PCMU or PCMA; the phone speaks that one."""
+
+    codec: str
+
+
+Step = Require | Ring | Early | Pause | Answer | Refuse
 RING_AND_ANSWER: tuple[Step, ...] = (Ring(), Answer())
 
 
@@ -51,7 +58,7 @@ class PhoneIdentity:
     """What a scenario must know of its phone.
 
     ``name`` is the display name and the dialog tag, ``headers`` go into a caller's INVITE,
-    ``dial`` is the URI that a caller calls.
+    ``dial`` is the URI that a caller calls; ``codec`` is what it speaks: PCMU or PCMA.
     """
 
     number: str
@@ -59,3 +66,4 @@ class PhoneIdentity:
     rtp_port: int
     dial: str = ""
     headers: Headers = ()
+    codec: str = "PCMU"

@@ -273,6 +273,13 @@ class Switch:
         if "scan complete" not in reply:
             raise AssertionError(f"sofia profile {self.profile} rescan: {reply}")
 
+    def restore_profile(self) -> None:
+        """Give the profile's own values back to the parameters that a test has changed.
+
+        They are written out, for one that is no longer there keeps its value (see above).
+        """
+        self.reload_dialplan({"sip_profiles/fsctl_params.xml": switch_conf.own_params()})
+
     def _reload(self) -> None:
         reply = self.esl("reloadxml")
         if not reply.startswith("+OK [Success]"):  # "+OK [[error near line …" keeps the old one

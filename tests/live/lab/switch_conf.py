@@ -110,9 +110,24 @@ def _switch(plan: SwitchPlan) -> str:
 """
 
 
+_CHANGEABLE: dict[str, str | int] = {
+    "inbound-codec-prefs": "PCMU",
+    "outbound-codec-prefs": "PCMU",
+    "inbound-late-negotiation": "false",
+    "full-id-in-dialplan": "false",
+}
+"""Parameters of the profile that a test may change; these are the laboratory's values."""
+
+
+def own_params() -> str:
+    """A file of profile parameters with the laboratory's values for what tests may change."""
+    return f"<include>\n{params(_CHANGEABLE)}\n</include>\n"
+
+
 def _sofia(plan: SwitchPlan) -> str:
     settings = params(
         {
+            **_CHANGEABLE,
             "context": plan.context,
             "dialplan": "XML",
             "sip-ip": "127.0.0.1",
@@ -121,8 +136,6 @@ def _sofia(plan: SwitchPlan) -> str:
             "auth-calls": "false",
             "accept-blind-auth": "true",
             "accept-blind-reg": "true",
-            "inbound-codec-prefs": "PCMU",
-            "outbound-codec-prefs": "PCMU",
             "inbound-codec-negotiation": "generous",
             # without it a leg whose phone sends no RTP stalls playback and bridge
             "rtp-timer-name": "soft",
