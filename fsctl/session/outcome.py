@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from fsctl.esl.events import Event
-from fsctl.sip.status import SipStatus, status_of_cause
+from fsctl.sip.status import SipStatus, best_failure, status_of_cause
 
 _CS_EXECUTE = "4"
 """The state that a channel is to be in next (``Channel-State`` is the one that it still runs)."""
 _CS_HANGUP = 10
+
+
+_BUSY = SipStatus(486)
 
 
 def hangup_status(event: Event) -> SipStatus:
@@ -39,9 +42,12 @@ def bridge_status(event: Event) -> SipStatus:
         event.variable("sip_invite_failure_status"),
         event.variable("sip_invite_failure_phrase") or "",
     )
-    return status or status_of_cause(
+    status = status or status_of_cause(
         event.variable("originate_disposition") or "NORMAL_TEMPORARY_FAILURE"
     )
+    # What FreeSWITCH heard last stands there, though another phone of the same user was busy.
+    busy = ";USER_BUSY" in (event.variable("originate_causes") or "")
+    return best_failure([status, _BUSY], status) if busy else status
 
 
 def returned_by_itself(complete: Event) -> bool:

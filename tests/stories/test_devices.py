@@ -225,6 +225,31 @@ def test_nobody_answers_in_time(world: World, way: str, joined_by: str) -> None:
         assert len(phone.received("CANCEL")) == len(phone.received("INVITE")) == rung
 
 
+@pytest.mark.parametrize("again", [True, False], ids=["another takes over", "none is left"])
+@pytest.mark.parametrize("second", [480, 200])
+def test_the_controller_dies_while_both_ring(world: World, again: bool, second: int) -> None:
+    made = Way(world, "blind")
+    soft = world.device(made.desk)
+    rings(made.desk)
+    rings(soft)
+    made.begin()
+    for phone in (made.desk, soft):
+        phone.wait_received("INVITE")
+    world.kill()
+    if again:
+        world.restart()
+    made.desk.refuse_now(486, "Busy at last")
+    assert made.transferor is not None
+    if second == 200:
+        soft.answer_now()
+        made.ends_with(soft)
+        return
+    soft.refuse_now(480, "Out")
+    told = "486 Busy Here" if again else "486 486"
+    assert made.transferor.wait_notify() == f"SIP/2.0 {told}"
+    assert hear_each_other(made.waiting, made.transferor)
+
+
 @pytest.mark.parametrize("by", ["callee", "caller"])
 @pytest.mark.parametrize("reached", [True, False])
 def test_attended_target_called_anew(world: World, by: str, reached: bool) -> None:
