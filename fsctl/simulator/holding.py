@@ -50,7 +50,10 @@ def phone_holds(channel: Channel) -> None:
     mark_hold(channel, on=True)
     music = channel.get_variable("hold_music") or _DEFAULT_MUSIC
     partner = partner_of(channel)
-    if partner is not None and music.lower() != "silence":
+    # A partner that rings has no codec yet: its playback gives up after 2 s. (Its answer is held up
+    # so long on the real switch, and here not.)
+    audible = partner is not None and (partner.answered or partner.early)
+    if partner is not None and audible and music.lower() != "silence":
         broadcast(partner, music, loops=-1, urgent=True)
 
 

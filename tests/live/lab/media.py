@@ -1,7 +1,8 @@
 """A phone's ears and mouth: RTP that says whose it is, and a record of what is heard.
 
-Each phone sends PCMU whose every payload byte is its own *mark*. FreeSWITCH passes PCMU between two
-PCMU legs bit by bit, so whoever receives such a payload hears exactly that phone. What is neither a
+Each phone sends PCMU (or PCMA) whose every payload byte is its own *mark*. FreeSWITCH passes it
+between two legs of one codec bit by bit, so whoever receives such a payload hears exactly that
+phone; between two codecs each byte becomes another one (`transcoded`). What is neither a
 mark nor silence is something the switch plays: ringback, an announcement, music.
 """
 
@@ -22,7 +23,7 @@ from tests.live.lab.waiting import NotInTime, wait_for
 
 PACKET_S = 0.02
 SAMPLES = 160
-PCMU = 0
+PCMU, PCMA = 0, 8
 TELEPHONE_EVENT = 101
 KEYS = "0123456789*#ABCD"
 _KEY_PACKETS, _KEY_ENDS = 6, 3
@@ -36,7 +37,10 @@ Kind = Literal["mark", "silence", "sound"]
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """One received packet: when (``time.monotonic()``), what, and whose mark it is."""
+    """One received packet: when (``time.monotonic()``), what, and whose mark it is.
+
+    ``mark`` is the byte that all of the payload consists of, -1 when there are several.
+    """
 
     at_s: float
     kind: Kind
@@ -44,20 +48,58 @@ class Heard:
 
 
 def classify(payload: bytes) -> tuple[Kind, int]:
-    """What a PCMU payload is."""
+    """What a payload is."""
     values = set(payload)
     if values <= SILENCE:
         return "silence", -1
     if len(values) == 1 and payload[0] in _MARKS:
         return "mark", payload[0]
-    return "sound", -1
+    return "sound", payload[0] if len(values) == 1 else -1
+
+
+def transcoded(mark: int, spoken: int, heard: int) -> int:
+    """The byte that a phone of one payload type hears when one of another sends ``mark``."""
+    if spoken == heard:
+        return mark
+    return _pcma(_from_pcmu(mark)) if spoken == PCMU else _pcmu(_from_pcma(mark))
+
+
+# -- ITU-T G.711: a byte and its sample of 16 bits
+
+
+def _from_pcmu(byte: int) -> int:
+    byte = ~byte & 0xFF
+    value = (((byte & 0xF) << 3) + 0x84) << ((byte & 0x70) >> 4)
+    return 0x84 - value if byte & 0x80 else value - 0x84
+
+
+def _pcmu(sample: int) -> int:
+    value = min(abs(sample), 32635) + 0x84
+    exponent = value.bit_length() - 8
+    return ~((0x80 if sample < 0 else 0) | exponent << 4 | (value >> (exponent + 3)) & 0xF) & 0xFF
+
+
+def _from_pcma(byte: int) -> int:
+    byte ^= 0x55
+    value, segment = ((byte & 0xF) << 4) + 8, (byte & 0x70) >> 4
+    if segment:
+        value = (value + 0x100) << (segment - 1)
+    return value if byte & 0x80 else -value
+
+
+def _pcma(sample: int) -> int:
+    value = -sample - 1 if sample < 0 else min(sample, 32767)
+    exponent = max(value.bit_length() - 8, 0)
+    sign = 0 if sample < 0 else 0x80
+    return (sign | exponent << 4 | (value >> max(exponent + 3, 4)) & 0xF) ^ 0x55
 
 
 class Media:
     """One RTP port with a thread that sends and receives every 20 ms."""
 
-    def __init__(self, port: int, on_tick: Callable[[], object]) -> None:
+    def __init__(self, port: int, on_tick: Callable[[], object], payload_type: int = PCMU) -> None:
         """Bind ``port``; ``on_tick`` is called by the thread before each packet."""
+        self.payload_type = payload_type
         self.mark = _MARKS[next(_next_mark) % len(_MARKS)]
         # call-ID -> where its peer wants our RTP
         self.remotes: dict[str, tuple[str, int]] = {}
@@ -128,7 +170,12 @@ class Media:
         while not self._stopped.is_set():
             self._on_tick()
             header = struct.pack(
-                "!BBHII", 0x80, PCMU, sequence & 0xFFFF, sequence * SAMPLES & 0xFFFFFFFF, source
+                "!BBHII",
+                0x80,
+                self.payload_type,
+                sequence & 0xFFFF,
+                sequence * SAMPLES & 0xFFFFFFFF,
+                source,
             )
             for remote in list(self.remotes.values()):
                 self._send(header + payload, remote)
@@ -180,5 +227,5 @@ class Media:
                 continue
             if len(packet) > 15 and packet[1] & 0x7F == TELEPHONE_EVENT:
                 self._hear_key(packet)
-            elif len(packet) > 12 and packet[1] & 0x7F == PCMU:
+            elif len(packet) > 12 and packet[1] & 0x7F == self.payload_type:
                 self._heard.append(Heard(time.monotonic(), *classify(packet[12:])))

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tests.live.lab import scenario
-from tests.live.lab.media import Media
+from tests.live.lab.media import Media, transcoded
 from tests.live.lab.messages import CallProgress, Direction, SipMessage, TraceReader
 from tests.live.lab.ports import free_port
 from tests.live.lab.sipp import Sipp
+from tests.live.lab.sipp_script import PAYLOADS
 from tests.live.lab.steps import REFUSALS, RING_AND_ANSWER, Headers, PhoneIdentity, Require, Step
 from tests.live.lab.waiting import NotInTime, wait_for
 
@@ -51,7 +52,7 @@ class Phone:
         self._lock = threading.Lock()
         self._messages: list[SipMessage] = []
         self._calls: dict[str, CallProgress] = {}
-        self.media = Media(identity.rtp_port, self._read_trace)
+        self.media = Media(identity.rtp_port, self._read_trace, PAYLOADS[identity.codec])
 
     @classmethod
     def callee(cls, number: str, steps: Sequence[Step] = RING_AND_ANSWER, name: str = "") -> Phone:
@@ -316,7 +317,8 @@ class Phone:
 
     def hears(self, other: Phone, timeout_s: float = TIMEOUT_S) -> bool:
         """Whether this phone hears the other one, from now on and before the deadline."""
-        return self.media.hears_mark(other.media.mark, timeout_s)
+        spoken, heard = other.media.payload_type, self.media.payload_type
+        return self.media.hears_mark(transcoded(other.media.mark, spoken, heard), timeout_s)
 
     def hears_nobody(self, duration_s: float = 0.4) -> bool:
         """Whether no phone is heard in an observation of that length."""
