@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from fsctl.esl.commands import Command, Filter, Hupall, UuidGetvar, UuidKill
+from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.session.outcome import hangup_status, redirect_contacts
 from fsctl.session.request import value_of
@@ -184,10 +185,12 @@ def settle(session: Session, call: Call, channel: str) -> None:
     session.link.post(heard(call))
 
 
-def settle_bridged(session: Session, channel: str, other: str) -> None:
+def settle_bridged(
+    session: Session, channel: str, other: str, link: Connection | None = None
+) -> None:
     """``channel`` has been bridged with ``other``: it may be a branch, perhaps one never heard of.
 
-    Raises LinkError.
+    FreeSWITCH is asked by ``link``, else by the session's own. Raises LinkError.
     """
     if channel in session.calls:
         return
@@ -196,7 +199,7 @@ def settle_bridged(session: Session, channel: str, other: str) -> None:
         dial.waiting.channel_uuid == other and not dial.outgoing.placed
         for dial in session.dials.values()
     ):
-        asked = session.link.send(UuidGetvar(channel, CALLEE))
+        asked = (link or session.link).send(UuidGetvar(channel, CALLEE))
         call = session.callees.get(value_of(asked.text) or "")
     if call is not None:
         settle(session, call, channel)

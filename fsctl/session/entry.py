@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 
 from fsctl.errors import CallFailed, ChannelGone, LinkError
 from fsctl.esl.commands import Command, UuidKill, UuidSetvar
@@ -12,7 +13,7 @@ from fsctl.esl.farewell import let_go
 from fsctl.session import branches, leftovers
 from fsctl.session.branches import CALLEE
 from fsctl.session.call import Call, CallState
-from fsctl.session.calling import NOBODY
+from fsctl.session.calling import NOBODY, forget
 from fsctl.session.dial import CALLING
 from fsctl.session.dialstring import DialStringError
 from fsctl.session.events import BlindTransferRequested, CallAlerting, Resumed, Started
@@ -86,10 +87,13 @@ def transfer_request(
         _refuse_crossing(session, running, snapshot)
         return
     transferee = _known_leg(session, snapshot)
-    transferor = _transferor(session, snapshot, transferee)
+    transferor = _transferor(session, link, snapshot, transferee)
     session.board.give_way_to_blind(session)
     if not transferee.alive:
         return  # its hang-up has been dealt with (abandon)
+    for dial in tuple(session.dials.values()):
+        if not dial.outgoing.placed:
+            forget(session, dial)  # of its channels none is, or will be, a leg of ours
     session.dials.clear()  # the bridge that the transfer broke; its end may never be told
     session.referred = None
     try:
@@ -350,9 +354,15 @@ def _own_hosts(snapshot: Event) -> set[str]:
     return hosts | set((snapshot.variable("fsctl_own_hosts") or "").split())
 
 
-def _transferor(session: Session, snapshot: Event, transferee: Call) -> Call:
-    """The call of the party that sent the REFER; one that has ended when FreeSWITCH names none."""
+def _transferor(session: Session, link: Connection, snapshot: Event, transferee: Call) -> Call:
+    """The call of the party that sent the REFER; one that has ended when FreeSWITCH names none.
+
+    A called party may be quicker than the news of its answer, and is known by its name only then.
+    """
     uuid = snapshot.variable("blind_transfer_uuid")
+    if uuid:
+        with suppress(LinkError):  # whoever reads the request sees that, too
+            branches.settle_bridged(session, uuid, transferee.channel_uuid, link)
     known = session.calls.get(uuid or "")
     if known is None:
         number = snapshot.variable("fsctl_transferor_number") or ""

@@ -128,24 +128,29 @@ def _try_group(
     if caller is not None and caller.answered:
         caller.set_call_state("RING_WAIT")
     for leg in group:
-        try:
-            channel = make_leg(switch, leg, {**shared, **dict(leg.variables)}, caller)
-        except LegRefused as refusal:
-            attempt.cause = refusal.hangup_cause
-            continue
-        attempt.legs.append(channel)
-        early = "true" if attempt.accept_early else "false"
-        channel.set_variable("originate_early_media", early)
-        if "leg_timeout" in dict(leg.variables):
-            _arm_leg_timeout(switch, channel, float(dict(leg.variables)["leg_timeout"]))
-        if caller is not None:
-            caller.set_variable("originate_signal_bond", channel.uuid)
-            caller.profile.callee_id_name = "Outbound Call"
-            caller.profile.callee_id_number = leg.number
-            caller.add_to_variable("originated_legs", f"{channel.uuid};Outbound Call;{leg.number}")
-        switch.start(channel)
+        _dial(attempt, leg, shared)
     _wait(attempt, wait_s)
     return _conclude(attempt)
+
+
+def _dial(attempt: _Attempt, leg: DialledLeg, shared: dict[str, str]) -> None:
+    """Make and start one leg of an attempt."""
+    switch, caller, variables = attempt.switch, attempt.caller, dict(leg.variables)
+    try:
+        channel = make_leg(switch, leg, {**shared, **variables}, caller)
+    except LegRefused as refusal:
+        attempt.cause = refusal.hangup_cause
+        return
+    attempt.legs.append(channel)
+    channel.set_variable("originate_early_media", "true" if attempt.accept_early else "false")
+    if "leg_timeout" in variables:
+        _arm_leg_timeout(switch, channel, float(variables["leg_timeout"]))
+    if caller is not None:
+        caller.set_variable("originate_signal_bond", channel.uuid)
+        caller.profile.callee_id_name = "Outbound Call"
+        caller.profile.callee_id_number = leg.number
+        caller.add_to_variable("originated_legs", f"{channel.uuid};Outbound Call;{leg.number}")
+    switch.start(channel)
 
 
 def _true(text: str, *also: str) -> bool:
@@ -160,11 +165,17 @@ def _arm_leg_timeout(switch: SimulatedSwitch, channel: Channel, delay_s: float) 
     switch.clock.call_later(delay_s, expire)
 
 
+def _early_one(attempt: _Attempt) -> Channel | None:
+    """Whose early media the caller hears from now on."""
+    caller = attempt.caller
+    wanted = attempt.bridge_early and caller is not None and caller.hears_early is None
+    return next((leg for leg in attempt.legs if wanted and leg.up and leg.early), None)
+
+
 def _wait(attempt: _Attempt, timeout_s: float) -> None:
     """Wait for the end of the attempt, passing ringing on to the caller meanwhile."""
-    clock = attempt.switch.clock
+    clock, caller = attempt.switch.clock, attempt.caller
     signals = [leg.signal for leg in attempt.legs]
-    caller = attempt.caller
     if caller is not None:
         signals.append(caller.signal)
         if caller.answered and caller.get_variable("transfer_ringback"):
@@ -178,22 +189,17 @@ def _wait(attempt: _Attempt, timeout_s: float) -> None:
             and (any(leg.ringing or leg.early for leg in attempt.legs))
         )
 
-    def early_one() -> Channel | None:
-        """Whose early media the caller hears from now on."""
-        wanted = attempt.bridge_early and caller is not None and caller.hears_early is None
-        return next((leg for leg in attempt.legs if wanted and leg.up and leg.early), None)
-
     while not attempt.over():
         left_s = deadline_s - clock.now_s
         wait_for(
             signals,
-            lambda: attempt.over() or to_pass_on() or early_one() is not None,
+            lambda: attempt.over() or to_pass_on() or _early_one(attempt) is not None,
             clock,
             left_s,
         )
         if attempt.over():
             break
-        heard = early_one()
+        heard = _early_one(attempt)
         if heard is not None and caller is not None:
             caller.hears_early = heard
             send_early_media(caller)

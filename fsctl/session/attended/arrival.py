@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from fsctl.esl.commands import UuidGetvar
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.esl.farewell import let_go
+from fsctl.session import branches
 from fsctl.session.attended.elsewhere import guest, is_ours
 from fsctl.session.attended.transfer import AttendedTransfer, reject
+from fsctl.session.branches import CALLEE
 from fsctl.session.call import Call
 from fsctl.session.events import Resumed
 from fsctl.session.record import conclude
+from fsctl.session.request import value_of
 from fsctl.session.session import Session
 from fsctl.sip.status import SipStatus
 
@@ -35,7 +40,7 @@ def arrive(board: Switchboard, link: Connection, snapshot: Event) -> None:
     if not snapshot.variable("sip_h_X-FS-Refer-From"):
         let_go(link)  # a transferee whose worker died on the way: the dialplan joins it
         return
-    found = _parties(board, snapshot)
+    found = _parties(board, link, snapshot)
     if found is not None and any(
         t.transferor in found or t.transferee in found for t in board.attended
     ):
@@ -102,12 +107,30 @@ def _transfer(
     return made
 
 
-def _parties(board: Switchboard, snapshot: Event) -> tuple[Call, Call] | None:
-    """Transferor and transferee of the request, in the session that runs them."""
-    transferor = snapshot.variable("sip_h_X-FS-Refer-From") or ""
-    transferee = snapshot.variable("sip_h_X-FS-Refer-For") or ""
+def _parties(board: Switchboard, link: Connection, snapshot: Event) -> tuple[Call, Call] | None:
+    """Transferor and transferee of the request, in the session that runs them.
+
+    A party may be quicker than the news of its answer: its channel says then whose it is.
+    Raises LinkError.
+    """
+    named = [snapshot.variable(f"sip_h_X-FS-Refer-{who}") or "" for who in ("From", "For")]
+    found = _pair(board, named, (None, None))
+    if found is None:
+        replies = link.send_all([UuidGetvar(channel, CALLEE) for channel in named])
+        found = _pair(board, named, [value_of(reply.text) for reply in replies])
+    return found
+
+
+def _pair(
+    board: Switchboard, channels: Sequence[str], callees: Sequence[str | None]
+) -> tuple[Call, Call] | None:
     for session in board.sessions.values():
-        pair = session.calls.get(transferor), session.calls.get(transferee)
-        if pair[0] is not None and pair[1] is not None and not session.over:
-            return pair[0], pair[1]
+        transferor, transferee = (
+            branches.find(session, channel, callee)
+            for channel, callee in zip(channels, callees, strict=True)
+        )
+        if transferor is not None and transferee is not None and not session.over:
+            for call, channel in zip((transferor, transferee), channels, strict=True):
+                branches.settle(session, call, channel)
+            return transferor, transferee
     return None

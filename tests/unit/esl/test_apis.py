@@ -22,6 +22,7 @@ EXACT = [
         a.UuidSetvarMulti("u-1", (("a", "1;2"), ("b", ""))),
         b"api uuid_setvar_multi u-1 a='1;2';b=''\n\n",
     ),
+    (a.Hupall("LOSE_RACE", "v", "x-1"), b"api hupall LOSE_RACE v x-1\n\n"),
     (a.UuidKill("u-1"), b"api uuid_kill u-1\n\n"),
     (a.UuidKill("u-1", "USER_BUSY"), b"api uuid_kill u-1 USER_BUSY\n\n"),
     (a.UuidBridge("u-1", "u-2"), b"api uuid_bridge u-1 u-2\n\n"),
