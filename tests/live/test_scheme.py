@@ -36,11 +36,13 @@ CODECS = {"2000": (0, 8), "1001": (8,)}
 def late_switch() -> Iterator[Switch]:
     """It negotiates when it answers, as FreeSWITCH's own configuration has it."""
     made = switch_conf._sofia
-    first = '<param name="inbound-codec'
-    late = f'<param name="inbound-late-negotiation" value="true"/>{first}'
+    at_once = '<param name="inbound-late-negotiation" value="false"/>'
+    late = at_once.replace("false", "true")
 
     def sofia(plan: switch_conf.SwitchPlan) -> str:
-        return made(plan).replace('value="PCMU"', 'value="PCMU,PCMA"').replace(first, late, 1)
+        text = made(plan).replace('value="PCMU"', 'value="PCMU,PCMA"')
+        assert at_once in text
+        return text.replace(at_once, late)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(switch_conf, "_sofia", sofia)
