@@ -20,7 +20,7 @@ from fsctl.session.events import BlindTransferRequested, CallAlerting, Resumed, 
 from fsctl.session.headers import REFERRED_BY, of_invite, of_request, of_transfer
 from fsctl.session.identity import Shown, of_leg
 from fsctl.session.outcome import bridge_status
-from fsctl.session.request import BadRequest, read_request
+from fsctl.session.request import BadRequest, read_request, refer_event
 from fsctl.session.rescue import disarm, send_on
 from fsctl.session.routing import NoRoute
 from fsctl.session.session import Session
@@ -85,6 +85,9 @@ def transfer_request(
     )
     if running is not None:
         _refuse_crossing(session, running, snapshot)
+        return
+    if _is_refused(session, link, snapshot):
+        session.link.send_all(_ending(snapshot))
         return
     transferee = _known_leg(session, snapshot)
     transferor = _transferor(session, link, snapshot, transferee)
@@ -159,10 +162,23 @@ def returned(session: Session, link: Connection, snapshot: Event) -> None:
 
 def _refuse_crossing(session: Session, running: BlindTransfer, snapshot: Event) -> None:
     """A transferee sends a REFER of its own, and FreeSWITCH sends us the target that rings."""
-    target = snapshot.channel_uuid or ""
-    session.link.send_all([UuidSetvar(target, "blind_transfer_uuid"), UuidKill(target)])
+    session.link.send_all(_ending(snapshot))
     session.referred = None
     refuse_crossing(session, running)
+
+
+def _is_refused(session: Session, link: Connection, snapshot: Event) -> bool:
+    """The REFER that has moved this leg is refused already: it has crossed another transfer."""
+    moved_by = session.calls.get(snapshot.variable("blind_transfer_uuid") or "")
+    if moved_by is None or not any(t.crossing for t in session.transfers):
+        return False
+    return session.transfers.crossed(moved_by, refer_event(link, moved_by.channel_uuid))
+
+
+def _ending(snapshot: Event) -> list[Command]:
+    """What ends a leg that a REFER has moved, without FreeSWITCH's own report and rejoin."""
+    target = snapshot.channel_uuid or ""
+    return [UuidSetvar(target, "blind_transfer_uuid"), UuidKill(target)]
 
 
 def _ask(session: Session, transfer: BlindTransfer, refer_to: ReferTo) -> None:

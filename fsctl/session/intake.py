@@ -51,6 +51,9 @@ _ASKED_S = 0.15
 _REQUEST_S = 2.0
 """How long after the end of a call a REFER of its may still be on its way to us."""
 
+_CROSSING_S = 1.0
+"""How long the leg that a REFER of the waiting one has moved may take to come to us, or to end."""
+
 STOCK_AFTER_S = 1.0
 """How long after its leg a link asks which of the other legs are still there, and how often."""
 
@@ -289,23 +292,56 @@ class Intake:
         follows = self._session.executions.pop(application_uuid, None)
         if follows is not None:
             follows(event)
-        dial = self._session.dials.pop(application_uuid, None)
+        session = self._session
+        dial = session.dials.pop(application_uuid, None)
         if dial is None:
             return
         if was_taken(event) and self._is_taken(dial):
-            leaving.taken(self._session, dial)
+            leaving.taken(session, dial)
+        elif was_taken(event) and not dial.answered and self._crosses(dial, event):
+            session.after(_CROSSING_S, lambda: self._crossed(dial, event))
         elif not dial.answered:
             self._not_reached(dial, event)
         elif returned_by_itself(event):
             self._talk_over(dial, event)
+
+    def _crosses(self, dial: Dial, event: Event) -> bool:
+        """A transferee has sent a REFER of its own while its target rings, and nobody knows yet.
+
+        FreeSWITCH moves the leg that rings, which comes to us or ends: that is waited for.
+        """
+        session, waiting = self._session, dial.waiting
+        running = session.transfers.awaiting_target(waiting)
+        if running is None:
+            return False
+        _, _, channel = (event.variable("transfer_to") or "").partition(":")
+        known = dial.outgoing.branches
+        if known is not None and known.refusal_of(channel) is not None:
+            session.referred = None
+            refuse_crossing(session, running)
+            return False
+        session.referred, session.referred_channel = (waiting, dial.outgoing), channel
+        return True
+
+    def _crossed(self, dial: Dial, event: Event) -> None:
+        session = self._session
+        running = session.transfers.awaiting_target(dial.waiting)
+        if running is not None:
+            session.referred = None
+            refuse_crossing(session, running)
+        self._not_reached(dial, event)
 
     def _is_taken(self, dial: Dial) -> bool:
         """It was not its own REFER that has taken the leg out of its ``bridge``."""
         waiting = dial.waiting
         if dial.answered or not waiting.alive:
             return waiting.alive
+        transfers = self._session.transfers
         event = refer_event(self._session.link, waiting.channel_uuid)
-        return event is None or self._session.transfers.knows(waiting, event)
+        running = transfers.awaiting_target(waiting)
+        if running is not None and event in running.crossing:
+            return False
+        return event is None or transfers.knows(waiting, event)
 
     def _talk_over(self, dial: Dial, event: Event) -> None:
         """The called party has hung up and the waiting leg is back in our hands."""

@@ -60,8 +60,16 @@ class Transfers:
         return next(waiting, None)
 
     def knows(self, transferor: Call, event: str | None) -> bool:
-        """True when this very REFER (``Event: refer;id=N``) has its transfer already."""
-        return any(
+        """True when this very REFER (``Event: refer;id=N``) has its transfer or answer already."""
+        has_transfer = any(
             transfer.transferor is transferor and transfer.request.event == event
+            for transfer in self._all
+        )
+        return has_transfer or self.crossed(transferor, event)
+
+    def crossed(self, transferee: Call, event: str | None) -> bool:
+        """Whether this REFER of a transferee has crossed its own transfer, and is refused."""
+        return any(
+            transfer.transferee is transferee and event in transfer.crossing
             for transfer in self._all
         )

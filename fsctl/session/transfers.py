@@ -530,6 +530,7 @@ def refuse_crossing(session: Session, running: BlindTransfer) -> None:
     transferee = running.transferee.channel_uuid
     log.info("%s: a transferee sends a REFER of its own: both are refused", session.id)
     last = refer_event(session.link, transferee)
-    for event in dict.fromkeys([*running.crossing, *([last] if last else [])]):
+    running.crossing = list(dict.fromkeys([*running.crossing, *([last] if last else [])]))
+    for event in running.crossing:
         session.link.send_all(report(transferee, event, _PENDING))
     running.feed(Stimulus.TARGET_FAILED, _PENDING)
