@@ -47,7 +47,7 @@ def test_run(
         "bin/sipp": "exit 0",  # so that the run installs none
         ".venv/bin/ruff": "exit 0",
         ".venv/bin/mypy": f"exit {mypy}",
-        ".venv/bin/pytest": f'exec "{sys.executable}" -m pytest "$@"',
+        ".venv/bin/pytest": f'exec "{sys.executable}" -m pytest -p xdist.plugin "$@"',
     }
     for name, does in commands.items():
         path = tmp_path / name
