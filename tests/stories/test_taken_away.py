@@ -178,6 +178,36 @@ def test_a_transferee_that_is_moved_while_its_target_rings(
     assert hear_each_other(transferee, dave)
 
 
+@pytest.mark.parametrize(("one", "other"), [(0, 2), (1, 2), (2, 1), (1, 3)])
+def test_legs_of_two_calls_are_joined(world: World, one: int, other: int) -> None:
+    """By ``uuid_bridge``: these two talk, and one transfers the other; those left are hung up.
+
+    Counted are Alice and Bob, who talk, and Eve, who has called Dave.
+    """
+    world.serve(transfer={"release_transferor_after_s": 1})
+    bob, alice = talking(world)
+    dave = world.party("1003", "Dave").answers()
+    eve = world.party("2001", "Eve")
+    eve.calls("1003")
+    eve.wait_talking()
+    assert hear_each_other(eve, dave)
+    people = [alice, bob, eve, dave]
+    joined = [people[one], people[other]]
+    world.joins(*joined)
+    assert hear_each_other(*joined)
+    for left in people:
+        if left not in joined:
+            left.wait_over()
+    assert hear_each_other(*joined)
+    carol = world.party("1002", "Carol").answers()
+    joined[0].refers(world.refer_to("1002"))
+    assert joined[0].wait_notify() == "SIP/2.0 200 OK"
+    assert hear_each_other(joined[1], carol)
+    joined[0].wait_over()
+    assert joined[0].notifies == ["SIP/2.0 200 OK"]
+    assert [len(each.received("INVITE")) for each in people] == [0, 1, 0, 1]
+
+
 def moved(world: World, alice: Party, bob: Party, whose: str, which: str, named: bool) -> None:
     """One of the two (or both) is moved to 1003, and arrives; the other one's call is over."""
     dave = world.party("1003", "Dave").answers()
