@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fsctl.simulator.flags import ORIGINATING
 from fsctl.simulator.holding import check_hold
 from fsctl.simulator.progress import hang_up
 
@@ -30,6 +31,7 @@ def transfer(channel: Channel, number: str, dialplan: str, context: str) -> None
     channel.set_variable("max_forwards", str(hops))
     _cut_bond(channel)
     channel.flags.add("transfer")
+    channel.flags.discard(ORIGINATING)
     # Out of execute_extension, `rdnis` becomes its number, and its context is the default.
     old = channel.present_profile
     profile = old.clone()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from fsctl.simulator.causes import cause_name, dialstatus
 from fsctl.simulator.dialstring import DialledLeg, DialString, parse_dial_string
+from fsctl.simulator.flags import ORIGINATING
 from fsctl.simulator.legs import LegRefused, exported_variables, make_leg
 from fsctl.simulator.progress import hang_up, send_answer, send_early_media, send_ringing
 from fsctl.simulator.signals import wait_for
@@ -48,14 +49,14 @@ class _Attempt:
         """A leg that is answered, or sends media or rings where that is enough."""
         for leg in self.legs:
             early = leg.early and self.accept_early
-            if leg.up and (leg.answered or early or (leg.ringing and self.accept_ringing)):
+            if _is_ours(leg) and (leg.answered or early or (leg.ringing and self.accept_ringing)):
                 return leg
         return None
 
     def over(self) -> bool:
         """Whether there is nothing left to wait for."""
         gone = self.caller is not None and not self.caller.ready
-        return gone or self.winner() is not None or not any(leg.up for leg in self.legs)
+        return gone or self.winner() is not None or not any(map(_is_ours, self.legs))
 
 
 def originate(
@@ -142,6 +143,7 @@ def _dial(attempt: _Attempt, leg: DialledLeg, shared: dict[str, str]) -> None:
         attempt.cause = refusal.hangup_cause
         return
     attempt.legs.append(channel)
+    channel.flags.add(ORIGINATING)
     channel.set_variable("originate_early_media", "true" if attempt.accept_early else "false")
     if "leg_timeout" in variables:
         _arm_leg_timeout(switch, channel, float(variables["leg_timeout"]))
@@ -151,6 +153,14 @@ def _dial(attempt: _Attempt, leg: DialledLeg, shared: dict[str, str]) -> None:
         caller.profile.callee_id_number = leg.number
         caller.add_to_variable("originated_legs", f"{channel.uuid};Outbound Call;{leg.number}")
     switch.start(channel)
+
+
+def _is_ours(leg: Channel) -> bool:
+    """Whether the attempt may still take the leg, or end it: nobody else has sent it elsewhere.
+
+    Source: ``peer_eligible``, and what precedes ``outer_for`` (switch_ivr_originate.c).
+    """
+    return leg.up and ORIGINATING in leg.flags
 
 
 def _true(text: str, *also: str) -> bool:
@@ -207,7 +217,7 @@ def _wait(attempt: _Attempt, timeout_s: float) -> None:
             send_ringing(caller)
         elif clock.now_s >= deadline_s:
             attempt.cause, attempt.forced = "NO_ANSWER", True
-            for leg in attempt.legs:
+            for leg in filter(_is_ours, attempt.legs):
                 hang_up(leg, "NO_ANSWER")
 
 
@@ -217,7 +227,7 @@ def _conclude(attempt: _Attempt) -> Originated:
         winner = None
         attempt.cause, attempt.forced = "ORIGINATOR_CANCEL", True
     for leg in attempt.legs:
-        if leg is not winner:
+        if leg is not winner and _is_ours(leg):
             hang_up(leg, attempt.cause if attempt.forced else "LOSE_RACE")
     if caller is not None:
         caller.hears_tone, caller.hears_early = "", None

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from fsctl.simulator.bridge import MOVED, bridge_channels, transfer_after_bridge
 from fsctl.simulator.caller_id import sort_cid
+from fsctl.simulator.flags import ORIGINATING
 from fsctl.simulator.holding import check_hold
 from fsctl.simulator.parking import park_session, stop_broadcast
 from fsctl.simulator.progress import hang_up
@@ -49,7 +50,7 @@ def uuid_bridge(switch: SimulatedSwitch, originator_uuid: str, originatee_uuid: 
     second.profile.caller_id_number = first.profile.caller_id_number
     for channel in (first, second):
         stop_broadcast(channel)
-        channel.flags.discard(_ORIGINATOR)
+        channel.flags -= {_ORIGINATOR, ORIGINATING}
         channel.flags.add("uuid_bridging")
     first.next_flags.add(_ORIGINATOR)
     for channel in (first, second):
