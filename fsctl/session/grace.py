@@ -27,8 +27,11 @@ GRACE = "grace"
 GRACE_CONTEXT = "fsctl_grace"
 """Where a leg waits, if its partner has sent BYE (``dialplan/grace.xml.j2``)."""
 
-SECURED_MS = 10_000
-"""The same for a leg that is known to be moved: we end it, unless we die."""
+SECURED_MS = 6_000
+"""The same for a leg that is known to be moved: we end it, unless we die.
+
+Somewhat more than a step of an attended transfer may take (``STEP_TIMEOUT_S`` and ``NEWS_S``).
+"""
 
 AFTER_BRIDGE = "execute_on_post_bridge"
 REPLACES = "_sofia_replaces_"

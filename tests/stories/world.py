@@ -237,9 +237,9 @@ class Party(ABC):
     def _is_answered(self) -> bool:
         return bool(self.sent("ACK")) and any(m.method == "INVITE" for m in self.received(200))
 
-    def wait_over(self) -> None:
+    def wait_over(self, limit_s: float = LIMIT_S) -> None:
         """Wait until it is in no call any more."""
-        self.world.wait(lambda: not self.in_call, f"{self.name} is in no call")
+        self.world.wait(lambda: not self.in_call, f"{self.name} is in no call", limit_s)
 
 
 class World(ABC):

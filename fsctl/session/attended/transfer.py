@@ -45,7 +45,7 @@ from fsctl.session.call import Call
 from fsctl.session.dial import Dial, arming
 from fsctl.session.dialstring import DialStringError
 from fsctl.session.events import AttendedTransferRequested
-from fsctl.session.grace import REPLACES, relax, secure
+from fsctl.session.grace import relax, secure
 from fsctl.session.headers import REFERRED_BY
 from fsctl.session.joining import joining
 from fsctl.session.outcome import hangup_status
@@ -66,6 +66,10 @@ log = logging.getLogger(__name__)
 ATTENDED_CONTEXT = "fsctl_attended"
 JOIN_VARIABLE = "fsctl_join"
 """The target's channel, on a leg that is to be joined with it: should we die, its dialplan does."""
+
+SECURED_VARIABLE = "fsctl_secured"
+"""The target's channel from the request on, on the loopback: should we die, its dialplan ends what
+`secure` has asked for (``dialplan/attended.xml.j2``)."""
 
 STEP_TIMEOUT_S = 5.0
 """How long FreeSWITCH may take for each step once the request has been accepted."""
@@ -226,7 +230,7 @@ class AttendedTransfer:
         if self.replaced is not None and self.target is None:
             self._application = self.replaced.application
         if self.target is not None:
-            self.session.link.post(secure(self.target.channel_uuid))
+            self._secure(self.target)
         self._deadline(self.session.settings.transfer.decision_timeout_s, self._undecided)
         event = AttendedTransferRequested(
             self.session,
@@ -248,6 +252,12 @@ class AttendedTransfer:
                 self.transferor.channel_uuid,
             )
             self._fail()
+
+    def _secure(self, target: Call) -> None:
+        if self._loopback:
+            noted = UuidSetvar(self._loopback, SECURED_VARIABLE, target.channel_uuid)
+            self.session.link.post(noted)
+        self.session.link.post(secure(target.channel_uuid))
 
     def _handler_failed(self) -> None:
         if self.state is State.REQUESTED:
@@ -573,7 +583,7 @@ class AttendedTransfer:
         session.link.send_all(
             [
                 self._release(),
-                UuidSetvar(self.transferee.channel_uuid, REPLACES),
+                *relax(self.transferee.channel_uuid),
                 *([UuidKill(self._loopback)] if self._loopback else []),
                 # A parking place is free, and a queue shorter, when it has left.
                 UuidKill(replaced.channel_uuid, "ATTENDED_TRANSFER"),
@@ -622,12 +632,23 @@ class AttendedTransfer:
         self._end(State.FAILED)
         if refused:
             reject(self._link)
+            self._relax()
         elif self.transferee.alive:
             if self._link is not None:
                 let_go(self._link)
         else:
             self._hang_up_all()
         self._conclude("failed" if refused else "abandoned", _FORBIDDEN if refused else _BROKEN)
+
+    def _relax(self) -> None:
+        """Nobody is moved by us any more: their bridges end as ever."""
+        calls = (self.transferee, self.target)
+        try:
+            for call in calls:
+                if call is not None and call.alive:
+                    self.session.link.send_all(relax(call.channel_uuid))
+        except (LinkError, ChannelGone) as error:
+            log.info("%s: attended transfer: %s", self.session.id, error)
 
     def _loopback_gone(self) -> None:
         """FreeSWITCH has ended it: it waited long enough, or the transferor hung up.
