@@ -8,6 +8,7 @@ or has talked with when it hangs up.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from fsctl.errors import LinkError
 from fsctl.esl.client import SwitchClient
 from fsctl.esl.commands import GlobalGetvar, UuidExists, UuidGetvar
 from fsctl.esl.events import Event
+from fsctl.service.presence import EXPIRY_S
 from fsctl.session.meanwhile import failure_of
 from fsctl.session.record import (
     FAILED,
@@ -65,7 +67,11 @@ class LeftRecords:
 
     def __init__(self) -> None:
         self.everybodys = False
-        """At the next look: those of workers that nobody has told us of, if they are gone."""
+        """At the next look: those of workers that nobody has told us of, if they are gone
+        (``look_for_everybody``)."""
+        self._in_doubt = False
+        """This look has seen a sign of life, which one may have left that has just died."""
+        self._signs_end = 0.0
         self._debts: dict[str, _Debt] = {}
         """By transferee."""
         self._ended: dict[str, dict[str, str | None]] = {}
@@ -74,6 +80,11 @@ class LeftRecords:
     def waiting(self) -> bool:
         """Whether there is something to be looked for."""
         return self.everybodys or bool(self._debts)
+
+    def look_for_everybody(self) -> None:
+        """Look for those of workers we know nothing of, until a dead one's sign of life is gone."""
+        self.everybodys = True
+        self._signs_end = time.monotonic() + EXPIRY_S + 1.0
 
     def owe(self, record: TransferRecord) -> None:
         """``record`` is right if nobody comes to know better."""
@@ -107,14 +118,16 @@ class LeftRecords:
         ``present`` are all channels, ``held`` those that living workers look after, ``homes`` the
         workers that are known to be dead. Raises :class:`fsctl.errors.LinkError`.
         """
+        self._in_doubt = False
         for uuid in present:
             if uuid not in held and uuid not in self._debts:
                 self._find(client, uuid, homes)
-        self.everybodys = False
         for uuid, known in list(self._ended.items()):
             owed = owed_by(uuid, known.get(TRANSFER))
-            if owed is not None and uuid not in self._debts and known.get("fsctl_home") in homes:
-                self._debts[uuid] = _Debt(owed, str(known["fsctl_home"]))
+            home = known.get("fsctl_home") or ""
+            if owed and uuid not in self._debts and self._is_gone(client, home, homes):
+                self._debts[uuid] = _Debt(owed, home)
+        self.everybodys = self._in_doubt and time.monotonic() < self._signs_end
         for uuid, debt in list(self._debts.items()):
             if uuid not in held and self._settle(client, debt):
                 del self._debts[uuid]
@@ -126,8 +139,15 @@ class LeftRecords:
         if owed is None or _ask(client, uuid, RECORDED) == owed.key:
             return
         home = _ask(client, uuid, "fsctl_home") or ""
-        if home in homes or (self.everybodys and not _lives(client, home)):
+        if self._is_gone(client, home, homes):
             self._debts[uuid] = _Debt(owed, home)
+
+    def _is_gone(self, client: SwitchClient, home: str, homes: Container[str]) -> bool:
+        if home in homes or not self.everybodys:
+            return home in homes
+        lives = _lives(client, home)
+        self._in_doubt |= lives and bool(home)
+        return not lives
 
     def _settle(self, client: SwitchClient, debt: _Debt) -> bool:
         """Write the record if the end is known; True when nothing more is to be done."""

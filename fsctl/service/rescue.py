@@ -84,7 +84,7 @@ class Rescue:
     def look_for_records(self) -> None:
         """Whoever was here before us may have left transfers whose records are owed."""
         if self.settings.switch.enabled:
-            self._records.everybodys = True
+            self._records.look_for_everybody()
             self._begin()
 
     def _begin(self) -> None:
