@@ -26,7 +26,8 @@ _GOODBYE = "Disconnected, goodbye.\nSee you at ClueCon! http://www.cluecon.com/\
 class Link:
     """A connection with a controller; commands are obeyed one by one, events come in between.
 
-    ``commands`` records every command's text for stories; ``faults`` may be changed at any time.
+    ``obeyed`` keeps every command, with its headers and its body (``_body``), in their order: the
+    transcripts of the stories are made of it. ``faults`` may be changed at any time.
     """
 
     def __init__(
@@ -34,7 +35,7 @@ class Link:
     ) -> None:
         self.switch = switch
         self.channel = channel
-        self.commands: list[str] = []
+        self.obeyed: list[dict[str, str]] = []
         self.faults: list[Fault] = list(switch.faults)
         self.subscription = Subscription()
         self.full = True
@@ -161,7 +162,7 @@ class Link:
             self._close()
 
     def _obey(self, command: dict[str, str]) -> None:
-        self.commands.append(command["command"])
+        self.obeyed.append(command)
         self.switch.note_activity()
         if self.channel is not None and not self.connected:
             self.connected = True

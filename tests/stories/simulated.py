@@ -30,6 +30,7 @@ from fsctl.simulator import (
 )
 from fsctl.simulator.quiet import until_quiet
 from tests.live.lab.fsctl_process import to_toml
+from tests.stories import transcript
 from tests.stories.relay import Relay
 from tests.stories.world import DOMAIN, LIMIT_S, Headers, Message, Party, World
 
@@ -452,6 +453,7 @@ class SimulatedWorld(World):
 
     def _close(self) -> None:
         if self._switch is not None:
+            transcript.keep(self._switch)
             self._switch.stop()
         while self._workers:
             self._stop_worker()
