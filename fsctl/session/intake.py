@@ -338,8 +338,8 @@ class Intake:
             return waiting.alive
         transfers = self._session.transfers
         event = refer_event(self._session.link, waiting.channel_uuid)
-        running = transfers.awaiting_target(waiting)
-        if running is not None and event in running.crossing:
+        # One that is refused already: its transferor is being joined with the leg again.
+        if any(event in each.crossing for each in transfers if dial.outgoing in each.targets):
             return False
         return event is None or transfers.knows(waiting, event)
 

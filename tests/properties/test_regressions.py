@@ -323,3 +323,14 @@ def test_a_leg_of_a_scenario_is_moved_by_somebody_else() -> None:
 def test_refers_of_both_parties_cross_in_a_legacy_transfer() -> None:
     moves = (Move("refers", "bob", "carol"), Move("refers", "alice", "carol"))
     assert not wrong_in(Story("legacy", "answers", "answers", moves))
+
+
+@pytest.mark.parametrize("by", ["bob", "alice"])
+def test_a_transferee_refers_and_the_end_of_its_bridge_is_told_late(by: str) -> None:
+    """Both were refused, and then its leg was taken for somebody else's, and left in silence."""
+    moves = (
+        Move("refers", by, "carol"),
+        Move("delays", "", "event CHANNEL_EXECUTE_COMPLETE", seconds=0.5),
+        Move("refers", "alice" if by == "bob" else "bob", "dave"),
+    )
+    assert not wrong_in(Story("connect", "rings", "answers", moves))

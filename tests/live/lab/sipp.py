@@ -20,8 +20,8 @@ _EXPECTED = re.compile(
     r"receive timeout on message .*, jumping to label"
     # a response that crossed the answer to another request; the call goes on
     r"|Continuing call on unexpected message .* received 'SIP/2\.0 2"
-    # a hang-up of ours that crossed the end of the call
-    r"|Continuing call on unexpected message .* received 'LAB-(?:bye|cancel|480) "
+    # a hang-up or an answer of ours that crossed the end of the call
+    r"|Continuing call on unexpected message .* received 'LAB-(?:bye|cancel|480|answer) "
 )
 _ENTRY = re.compile(r"^(?=\d{4}-\d\d-\d\d\t)", re.MULTILINE)
 _HEADING = "The following events occurred"
