@@ -60,6 +60,8 @@ class _Debt:
     """What the worker would have written that has lost its link."""
     talked_with: str = ""
     """At the last look: only a talk that goes on is one."""
+    missing: bool = False
+    """At the last look the transferee was no channel any more, and no word of its end had come."""
 
 
 class LeftRecords:
@@ -129,7 +131,7 @@ class LeftRecords:
                 self._debts[uuid] = _Debt(owed, home)
         self.everybodys = self._in_doubt and time.monotonic() < self._signs_end
         for uuid, debt in list(self._debts.items()):
-            if uuid not in held and self._settle(client, debt):
+            if uuid not in held and self._settle(client, debt, present):
                 del self._debts[uuid]
                 self._ended.pop(uuid, None)
         return {debt.home for debt in self._debts.values()}
@@ -149,7 +151,7 @@ class LeftRecords:
         self._in_doubt |= lives and bool(home)
         return not lives
 
-    def _settle(self, client: SwitchClient, debt: _Debt) -> bool:
+    def _settle(self, client: SwitchClient, debt: _Debt, present: Container[str]) -> bool:
         """Write the record if the end is known; True when nothing more is to be done."""
         owed = debt.owed
         exists = client.api(UuidExists(owed.transferee)).strip() == "true"
@@ -176,11 +178,24 @@ class LeftRecords:
             self._write(client, debt, known, "failed", status)
         elif talks or talked:
             self._write(client, debt, known, "succeeded", SipStatus(200), partner)
-        elif not exists:
+        elif not exists and not self._is_to_be_heard_of(debt, present):
             self._write(client, debt, known, "abandoned", _LEFT)
         else:
             return False
         return True
+
+    def _is_to_be_heard_of(self, debt: _Debt, present: Container[str]) -> bool:
+        """Whether the transferee has hung up, and FreeSWITCH has not said yet after what.
+
+        It does not before the bridge is over, and its partner may wait at the end of that
+        (fsctl_grace); the channel is in FreeSWITCH's table until then, and the event may be on its
+        way.
+        """
+        uuid = debt.owed.transferee
+        if uuid in self._ended:
+            return False
+        before, debt.missing = debt.missing, uuid not in present
+        return not (before and debt.missing)
 
     def _write(
         self,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from fsctl.simulator.causes import cause_name
 from fsctl.simulator.dtmf import send_digit, take_digit
 from fsctl.simulator.events import SimEvent
+from fsctl.simulator.execute_on import execute_on
 from fsctl.simulator.expand import expand
 from fsctl.simulator.holding import end_hold
 from fsctl.simulator.parking import has_message, park_session, run_next_message, stop_broadcast
@@ -45,8 +45,8 @@ def bridge_channels(caller: Channel, peer: Channel) -> None:
     report_bridged(peer)
     report_bridged(caller)
     _bond(caller, peer)
-    _before_bridge(caller)
-    _before_bridge(peer)
+    execute_on(caller, "execute_on_pre_bridge")
+    execute_on(peer, "execute_on_pre_bridge")
     peer.set_state("CS_EXCHANGE_MEDIA")
     _talk(caller, peer)
     _part(caller, peer)
@@ -79,14 +79,6 @@ def _bond(caller: Channel, peer: Channel) -> None:
         one.bridged_to = other
         one.hears_tone = ""
         one.wake()
-
-
-def _before_bridge(channel: Channel) -> None:
-    """``execute_on_pre_bridge*`` of each leg (``switch_channel_execute_on``)."""
-    for name, value in tuple(channel.variables.items()):
-        if name.startswith("execute_on_pre_bridge") and isinstance(value, str):
-            application, _, argument = value.partition(" ")
-            channel.switch.execute(channel, application, argument)
 
 
 def _talk(caller: Channel, peer: Channel) -> None:
@@ -187,7 +179,7 @@ def _part(caller: Channel, peer: Channel) -> None:
     stop_broadcast(peer)
     caller.wake()
     peer.wake()
-    _execute_on_post_bridge(caller)
+    execute_on(caller, "execute_on_post_bridge")
     # The next bridge of the peer takes some 40 ms to begin there, so that this sees it leave.
     wait_for(
         [peer.signal],
@@ -205,14 +197,6 @@ def _part(caller: Channel, peer: Channel) -> None:
     elif "redirect" in caller.flags and caller.state == "CS_HIBERNATE":
         # uuid_bridge took it: the bridge itself moves it on.
         caller.set_state("CS_RESET")
-
-
-def _execute_on_post_bridge(channel: Channel) -> None:
-    """The end of ``audio_bridge_thread``: before it is decided what becomes of the leg."""
-    wanted = channel.get_variable("execute_on_post_bridge")
-    if wanted and channel.up:
-        application, *argument = re.split("[ :]", wanted, maxsplit=1)
-        channel.switch.execute(channel, application, *(argument or [""]))
 
 
 def _after_bridge(caller: Channel, peer: Channel) -> None:
@@ -264,7 +248,8 @@ def leave_exchange_media(channel: Channel) -> None:
             _work(channel, other)
     if other is not None:
         end_hold(channel, other)
-    _execute_on_post_bridge(channel)
+    # The end of `audio_bridge_thread`: before it is decided what becomes of the leg.
+    execute_on(channel, "execute_on_post_bridge")
     if channel.state != "CS_EXCHANGE_MEDIA" or channel.flags & MOVED:
         return
     where = channel.get_variable("transfer_after_bridge")

@@ -25,6 +25,7 @@ def expand(channel: Channel, text: str, depth: int = 0) -> str:
     """``text`` with its references replaced; unknown variables become nothing.
 
     In a text that holds a reference or any escape, ``\\\\`` becomes one backslash and ``\\'`` goes.
+    What stands right behind a reference is copied as it is: a backslash there escapes nothing.
     """
     if depth > _MAX_DEPTH or not (_START.search(text) or _ESCAPED.search(text)):
         return text
@@ -38,6 +39,9 @@ def expand(channel: Channel, text: str, depth: int = 0) -> str:
             continue
         inside, position = _braced(text, match.end())
         out.append(_value(channel, inside, depth + 1))
+        if text[position : position + 1] != "$":
+            out.append(text[position : position + 1])
+            position += 1
     return "".join(out) + _unescape(text[position:])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fsctl.simulator.execute_on import execute_on
 from fsctl.simulator.flags import ORIGINATING
 from fsctl.simulator.holding import check_hold
 from fsctl.simulator.progress import hang_up
@@ -29,9 +30,10 @@ def transfer(channel: Channel, number: str, dialplan: str, context: str) -> None
     check_hold(channel)
     channel.switch.unhold(channel)
     channel.set_variable("max_forwards", str(hops))
+    channel.flags.discard(ORIGINATING)
+    execute_on(channel, "execute_on_blind_transfer")
     _cut_bond(channel)
     channel.flags.add("transfer")
-    channel.flags.discard(ORIGINATING)
     # Out of execute_extension, `rdnis` becomes its number, and its context is the default.
     old = channel.present_profile
     profile = old.clone()

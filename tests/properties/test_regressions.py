@@ -211,22 +211,7 @@ def test_a_blind_refer_overtakes_an_attended_one_that_is_granted() -> None:
     assert not wrong_in(Story("connect", "answers", "answers", moves))
 
 
-@pytest.mark.parametrize(
-    "turns",
-    [
-        pytest.param(
-            0,
-            marks=pytest.mark.xfail(
-                strict=True,
-                reason="the transferee leaves before its dialplan begins, and no controller has "
-                "the call: nothing of ours has run. FreeSWITCH parks the transferor for 600 s and "
-                "tells it nothing (sofia.c, switch_core_state_machine.c)",
-            ),
-        ),
-        3,
-        6,
-    ],
-)
+@pytest.mark.parametrize("turns", [0, 3, 6])
 def test_the_transferee_leaves_on_its_way_to_another_controller(turns: int) -> None:
     """Its link, the only one by which the transferor could be told, goes with it.
 

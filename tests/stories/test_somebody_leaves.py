@@ -29,6 +29,23 @@ def test_transferee_leaves_and_the_target_is_cancelled(world: World, by: str) ->
     assert len(transferor.notifies) == 1
 
 
+@pytest.mark.parametrize(("by", "lives"), [("callee", True), ("caller", False)])
+def test_transferee_leaves_before_its_dialplan_begins(world: World, by: str, lives: bool) -> None:
+    """Nothing of ours runs on its leg: a timer tells, set as the transferor's bridge ended."""
+    world.serve()
+    transferor, transferee = talking(world, by)
+    # FreeSWITCH executes it between its 202 and the dialplan (switch_ivr.c, session_transfer).
+    leaves = f"{world.leg(transferee)} execute_on_blind_transfer hangup:NORMAL_CLEARING"
+    world.api(f"uuid_setvar {leaves}")
+    if not lives:
+        world.kill()
+    transferor.refers(world.refer_to("1002"))
+    transferee.wait_received("BYE")
+    assert transferor.wait_notify() == "SIP/2.0 487 Request Terminated"
+    transferor.wait_over()
+    assert len(transferor.notifies) == 1
+
+
 @BOTH
 def test_transferor_leaves_and_the_target_answers(world: World, by: str) -> None:
     transferor, transferee, target = ringing(world, by)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 from urllib.parse import unquote
 
 from gevent import socket
@@ -20,6 +21,9 @@ class FakeSwitch:
         self.told: list[str] = []
         """Commands that change something."""
         self.looks = 0
+        self.hung_up: set[str] = set()
+        """No channels any more, but still in the table: their events have not been sent."""
+        self._socks: list[Any] = []
         self._server = StreamServer(("127.0.0.1", 0), self._serve)
         self._server.start()
         self.port: int = self._server.server_port
@@ -28,7 +32,18 @@ class FakeSwitch:
         """No more."""
         self._server.stop(timeout=0)
 
+    def tell_hangup(self, uuid: str) -> None:
+        """CHANNEL_HANGUP_COMPLETE of a channel that is gone from then on."""
+        variables = {f"variable_{name}": text for name, text in self.channels.pop(uuid).items()}
+        event = {"Event-Name": "CHANNEL_HANGUP_COMPLETE", "Unique-ID": uuid, **variables}
+        body = json.dumps(event).encode()
+        for sock in self._socks:
+            sock.sendall(
+                b"Content-Length: %d\nContent-Type: text/event-json\n\n" % len(body) + body
+            )
+
     def _serve(self, sock: socket.socket, _: object) -> None:
+        self._socks.append(sock)
         sock.sendall(b"Content-Type: auth/request\n\n")
         stream = sock.makefile("rb")
         lines: list[str] = []
@@ -57,9 +72,9 @@ class FakeSwitch:
             self.looks += 1
             return json.dumps({"rows": [self._row(uuid) for uuid in self.channels]})
         if word == "uuid_exists":
-            return "true" if arguments[0] in self.channels else "false"
+            return "true" if arguments[0] in self.channels.keys() - self.hung_up else "false"
         if word == "uuid_getvar":
-            if arguments[0] not in self.channels:
+            if arguments[0] not in self.channels.keys() - self.hung_up:
                 return "-ERR No such channel!\n"
             return self.channels[arguments[0]].get(arguments[1], "_undef_")
         self.told.append(unquote(line))

@@ -149,3 +149,26 @@ def test_a_transfer_whose_worker_has_lost_its_link(
     (record,) = records.all
     assert record["outcome"] == ("succeeded" if there else "abandoned")
     assert record["numbers"] == numbers
+
+
+def test_a_transferee_of_whose_end_the_switch_tells_later(
+    switch: FakeSwitch, records: Records
+) -> None:
+    """Its bridge is not over while its partner waits: with whom it talked is not known yet."""
+    switch.channels[TE] = transferee()
+    settings = Switch(host="127.0.0.1", port=switch.port, password="x", enabled=True)
+    made = Rescue(Settings(switch=settings), set)
+    made.look_after(DEAD)
+    with gevent.Timeout(10):
+        while not switch.looks:
+            gevent.sleep(0.002)
+        switch.channels[TE] = transferee(last_bridge_to=TARGET)
+        switch.hung_up.add(TE)
+        until = switch.looks + 5
+        while switch.looks < until:
+            gevent.sleep(0.002)
+        assert not records.all
+        switch.tell_hangup(TE)
+    looked(switch, made, dead=False)
+    (record,) = records.all
+    assert (record["outcome"], record["target"]) == ("succeeded", TARGET)

@@ -76,6 +76,9 @@ def test_conditions(channel: Channel, extensions: str, found: list[str]) -> None
         ("\\${v}", "${v}"),
         ("${v", "yes"),
         ("${n${one}}", "nested"),
+        ("${v}${v}", "yesyes"),
+        # What stands right behind a reference is no escape.
+        ("${v}\\${v}", "yes\\yes"),
         ("$v $1 {v}", "$v $1 {v}"),
         ("${create(1)}", ""),
         ("${uuid_exists(${one})}", "false"),
