@@ -21,9 +21,9 @@ from xml.etree import ElementTree
 import jinja2
 
 from fsctl.errors import SettingsError
-from fsctl.session.dialstring import carried_caller_name
 from fsctl.settings import OWN_HOSTS, SAFE_NUMBER, Route, Settings
 from fsctl.sip.refer import NEVER_PASSED
+from fsctl.switch.dialstring import carried_caller_name
 
 _SUFFIX: Final = ".xml.j2"
 _SAFE_HOST: Final = "[0-9A-Za-z.-]{1,253}"

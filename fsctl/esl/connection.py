@@ -143,7 +143,7 @@ class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyp
     def retire(self) -> None:
         """Hear no more, and end as soon as the link's channel has hung up; never raises.
 
-        A channel that lives must keep its links (see `fsctl.session.links`); one that has hung up
+        A channel that lives must keep its links (see `fsctl.switch.links`); one that has hung up
         is kept by a link that lingers, as a zombie that ``show channels`` lists.
         """
         self.on_event = _ignore_event

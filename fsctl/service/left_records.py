@@ -29,8 +29,8 @@ from fsctl.session.record import (
     owed_by,
     write,
 )
-from fsctl.session.report import OWED
 from fsctl.sip.status import SipStatus
+from fsctl.switch.notify import OWED
 
 log = logging.getLogger(__name__)
 
@@ -228,7 +228,7 @@ class LeftRecords:
 
 
 def _owed_status(client: SwitchClient, owed: Owed) -> SipStatus | None:
-    """What its worker was to tell the transferor of a failure (session.report)."""
+    """What its worker was to tell the transferor of a failure (switch.notify)."""
     told = _ask(client, owed.transferor, OWED) or ""
     event, _, result = told.partition(" ")
     code, _, reason = result.partition(" ")

@@ -35,9 +35,9 @@ from fsctl.esl.commands import (
 )
 from fsctl.service.left_records import LeftRecords
 from fsctl.session.record import FAILED, TransferRecord
-from fsctl.session.report import TOLD, report
 from fsctl.settings import Settings
 from fsctl.sip.status import SipStatus
+from fsctl.switch.notify import TOLD, report
 
 log = logging.getLogger(__name__)
 

@@ -16,9 +16,9 @@ from uuid import uuid4
 from fsctl.esl.commands import Command, Filter, Hupall, UuidGetvar, UuidKill
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
-from fsctl.session.outcome import hangup_status, redirect_contacts
-from fsctl.session.request import value_of
 from fsctl.sip.status import SipStatus, best_failure
+from fsctl.switch.end_status import hangup_status, redirect_contacts
+from fsctl.switch.variables import value_of
 
 if TYPE_CHECKING:
     from fsctl.session.call import Call

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from fsctl.errors import CallFailed, ChannelGone, WaitExpired
 from fsctl.session import media
-from fsctl.session.codecs import Codecs
 from fsctl.session.events import CallEvent, Disconnected, Failed, ToneReceived
 from fsctl.session.turns import verb
 from fsctl.settings import TransferMode
 from fsctl.sip.status import SipStatus
+from fsctl.switch.codecs import Codecs
 
 if TYPE_CHECKING:
     from fsctl.session.branches import Branches

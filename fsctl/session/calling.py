@@ -15,18 +15,19 @@ from uuid import uuid4
 
 from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.commands import Command, UuidGetvar
-from fsctl.session import branches, media, rescue
+from fsctl.session import branches, media
 from fsctl.session.call import Call, CallState
 from fsctl.session.dial import Dial
 from fsctl.session.headers import merged, passed_on
 from fsctl.session.identity import Shown, chosen, presented
 from fsctl.session.outgoing import Outgoing
 from fsctl.session.redirect import NOT_ACCEPTABLE_HERE, Redirections
-from fsctl.session.request import value_of
 from fsctl.session.routing import NoRoute, Routed
 from fsctl.settings import RouteKind
 from fsctl.sip.status import SipStatus
 from fsctl.sip.uri import Uri, UriError, parse_address
+from fsctl.switch import timers
+from fsctl.switch.variables import value_of
 
 if TYPE_CHECKING:
     from fsctl.session.session import Session
@@ -217,11 +218,11 @@ def _timers(session: Session, dial: Dial) -> list[Command]:
     commands: list[Command] = []
     if dial.waiting.guarded:
         dial.waiting.guarded = False
-        commands += rescue.disarm(dial.waiting.channel_uuid)
+        commands += timers.disarm(dial.waiting.channel_uuid)
     if dial.native and session.native_transferor != NOBODY:
         after_s = dial.ring_timeout_s + _GRACE_S + session.settings.transfer.rescue_after_s
-        commands += rescue.release(session.native_transferor, after_s)
-        commands += rescue.send_on(dial.waiting.channel_uuid, after_s - rescue.HEAD_START_S)
+        commands += timers.release(session.native_transferor, after_s)
+        commands += timers.send_on(dial.waiting.channel_uuid, after_s - timers.HEAD_START_S)
     return commands
 
 

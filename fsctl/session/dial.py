@@ -17,21 +17,21 @@ from fsctl.esl.commands import Command, Execute, UuidSetvar, UuidSetvarMulti
 from fsctl.esl.events import Event
 from fsctl.session.branches import CALLEE
 from fsctl.session.call import Call
-from fsctl.session.dialstring import (
+from fsctl.session.grace import WAITS
+from fsctl.session.headers import REFERRED_BY, merged
+from fsctl.session.identity import Shown, origination
+from fsctl.session.redirect import Redirections
+from fsctl.session.routing import Routed
+from fsctl.settings import RouteKind, Settings, TransferMode
+from fsctl.sip.status import SipStatus
+from fsctl.switch.dialstring import (
     DialString,
     carried_caller_name,
     carried_caller_number,
     carried_value,
 )
-from fsctl.session.grace import WAITS
-from fsctl.session.headers import REFERRED_BY, merged
-from fsctl.session.identity import Shown, origination
-from fsctl.session.outcome import bridge_status
-from fsctl.session.redirect import Redirections
-from fsctl.session.request import STALE
-from fsctl.session.routing import Routed
-from fsctl.settings import RouteKind, Settings, TransferMode
-from fsctl.sip.status import SipStatus
+from fsctl.switch.end_status import bridge_status
+from fsctl.switch.refer_variables import STALE
 
 REFER_CONTEXT = "fsctl_refer"
 LEGACY_CONTEXT = "fsctl_legacy"

@@ -10,24 +10,25 @@ from fsctl.esl.commands import Command, UuidKill, UuidSetvar
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.esl.farewell import let_go
-from fsctl.session import branches, leftovers
+from fsctl.session import branches
 from fsctl.session.branches import CALLEE
 from fsctl.session.call import Call, CallState
 from fsctl.session.calling import NOBODY, forget
 from fsctl.session.dial import CALLING
-from fsctl.session.dialstring import DialStringError
 from fsctl.session.events import BlindTransferRequested, CallAlerting, Resumed, Started
 from fsctl.session.headers import REFERRED_BY, of_invite, of_request, of_transfer
 from fsctl.session.identity import Shown, of_leg
-from fsctl.session.outcome import bridge_status
-from fsctl.session.request import BadRequest, read_request, refer_event
-from fsctl.session.rescue import disarm, send_on
 from fsctl.session.routing import NoRoute
 from fsctl.session.session import Session
 from fsctl.session.transfers import BlindTransfer, abandon, refuse_crossing
 from fsctl.sip.refer import ReferTo
 from fsctl.sip.status import SipStatus
 from fsctl.sip.uri import Uri, telephone
+from fsctl.switch import leftovers
+from fsctl.switch.dialstring import DialStringError
+from fsctl.switch.end_status import bridge_status
+from fsctl.switch.refer_variables import BadRequest, read_request, refer_event
+from fsctl.switch.timers import disarm, send_on
 from fsctl.transfer.transfer import Stimulus
 
 log = logging.getLogger(__name__)

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from fsctl.esl.commands import UuidGetvar
 from fsctl.esl.events import Event
-from fsctl.session.request import value_of
 from fsctl.settings import Route, Settings
 from fsctl.sip.refer import ReferTo, allowed_headers, is_passable
+from fsctl.switch.variables import value_of
 
 if TYPE_CHECKING:
     from fsctl.session.call import Call

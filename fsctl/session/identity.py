@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from fsctl.esl.events import Event
 from fsctl.session.call import Call
-from fsctl.session.dialstring import carried_caller_name
 from fsctl.settings import Route, RouteKind, Settings
+from fsctl.switch.dialstring import carried_caller_name
 
 ANONYMOUS = "anonymous"
 _FLAGS = {"": "screen", "name": "screen:hide_name", "full": "screen:hide_name:hide_number"}

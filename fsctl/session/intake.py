@@ -29,11 +29,12 @@ from fsctl.session.grace import REPLACES, departure, is_needless
 from fsctl.session.grace import end as end_grace
 from fsctl.session.joining import joined
 from fsctl.session.legacy import LegacyTransfer, forsaken, succeeded
-from fsctl.session.outcome import hangup_status, returned_by_itself, was_taken
-from fsctl.session.request import bridge_began, refer_event, value_of
-from fsctl.session.rescue import disarm
 from fsctl.session.transfers import BlindTransfer, abandon, refuse_crossing
 from fsctl.sip.status import SipStatus
+from fsctl.switch.end_status import hangup_status, returned_by_itself, was_taken
+from fsctl.switch.refer_variables import bridge_began, refer_event
+from fsctl.switch.timers import disarm
+from fsctl.switch.variables import value_of
 from fsctl.transfer.transfer import Stimulus
 
 if TYPE_CHECKING:

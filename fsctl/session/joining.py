@@ -28,7 +28,7 @@ from fsctl.session import safety
 from fsctl.session.call import Call
 from fsctl.session.dial import arming
 from fsctl.session.grace import REPLACES
-from fsctl.session.request import STALE
+from fsctl.switch.refer_variables import STALE
 from fsctl.transfer.transfer import Stimulus
 
 if TYPE_CHECKING:

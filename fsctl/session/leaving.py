@@ -13,9 +13,9 @@ from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.commands import Filter, UuidGetvar
 from fsctl.session.call import Call, CallState
 from fsctl.session.events import Disconnected, Failed
-from fsctl.session.request import value_of
-from fsctl.session.rescue import disarm
 from fsctl.sip.status import SipStatus
+from fsctl.switch.timers import disarm
+from fsctl.switch.variables import value_of
 
 if TYPE_CHECKING:
     from fsctl.session.dial import Dial

@@ -13,9 +13,10 @@ from fsctl.errors import LinkError
 from fsctl.esl.commands import SchedHangup, UuidGetvar
 from fsctl.session.call import Call
 from fsctl.session.record import Outcome, conclude
-from fsctl.session.report import note, report, told
-from fsctl.session.request import refer_event, value_of
 from fsctl.sip.status import SipStatus, status_of_cause
+from fsctl.switch.notify import note, report, told
+from fsctl.switch.refer_variables import refer_event
+from fsctl.switch.variables import value_of
 
 if TYPE_CHECKING:
     from fsctl.session.session import Session

@@ -12,13 +12,14 @@ from dataclasses import replace
 from fsctl.esl.commands import UuidGetvar
 from fsctl.esl.connection import Connection
 from fsctl.session.call import Call
-from fsctl.session.report import TOLD
-from fsctl.session.request import RawRequest, value_of
 from fsctl.sip.status import SipStatus
+from fsctl.switch.notify import TOLD
+from fsctl.switch.refer_variables import RawRequest
+from fsctl.switch.variables import value_of
 from fsctl.transfer.transfer import Action, State, Stimulus, Transfer, step
 
 _SENT_ON = ":bl_xfer:unclaimed/"
-"""In ``transfer_source``: a timer of ours has sent the leg on (session.rescue)."""
+"""In ``transfer_source``: a timer of ours has sent the leg on (switch.timers)."""
 _LEFT = SipStatus(487)
 _FORBIDDEN = SipStatus(403)
 

@@ -20,12 +20,12 @@ from fsctl.esl.commands import (
 from fsctl.esl.events import Event
 from fsctl.session import safety
 from fsctl.session.events import PlaybackFinished
-from fsctl.session.outcome import returned_by_itself, was_taken
 from fsctl.session.record import conclude
-from fsctl.session.request import value_of
-from fsctl.session.rescue import disarm
 from fsctl.sip.status import SipStatus, parse_sipfrag
 from fsctl.sip.uri import Uri, UriError, parse_address
+from fsctl.switch.end_status import returned_by_itself, was_taken
+from fsctl.switch.timers import disarm
+from fsctl.switch.variables import value_of
 
 if TYPE_CHECKING:
     from fsctl.session.call import Call

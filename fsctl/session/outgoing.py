@@ -17,18 +17,18 @@ from fsctl.esl.commands import BgApi, Command, Filter, Originate
 from fsctl.esl.events import Event
 from fsctl.session import branches, media, safety
 from fsctl.session.call import Call, CallState
-from fsctl.session.codecs import preferred
 from fsctl.session.dial import called_variables
-from fsctl.session.dialstring import DialString, carried_value
 from fsctl.session.events import Connected, Failed, Ringing
 from fsctl.session.headers import merged, passed_on
 from fsctl.session.identity import Shown, origination
 from fsctl.session.joining import RETURN_CONTEXT, RETURNING
-from fsctl.session.outcome import hangup_status
 from fsctl.session.redirect import NOT_ACCEPTABLE_HERE, Redirections
 from fsctl.session.routing import Routed
 from fsctl.settings import RouteKind
 from fsctl.sip.status import SipStatus, status_of_cause
+from fsctl.switch.codecs import preferred
+from fsctl.switch.dialstring import DialString, carried_value
+from fsctl.switch.end_status import hangup_status
 
 if TYPE_CHECKING:
     from fsctl.session.session import Session

@@ -16,8 +16,8 @@ from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.commands import Command, UuidGetvar, UuidSetvar
 from fsctl.log import with_fields
 from fsctl.session.events import Role, TransferComplete, TransferFailed
-from fsctl.session.request import value_of
 from fsctl.sip.status import SipStatus
+from fsctl.switch.variables import value_of
 
 if TYPE_CHECKING:
     from fsctl.session.call import Call

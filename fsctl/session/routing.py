@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from fsctl.errors import FsctlError
-from fsctl.session.dialstring import Endpoint, GatewayEndpoint, SofiaEndpoint, UserEndpoint
 from fsctl.settings import OWN_HOSTS, Route, RouteKind, Settings
 from fsctl.sip.status import SipStatus
 from fsctl.sip.uri import Uri, UriError, parse_uri, telephone
+from fsctl.switch.dialstring import Endpoint, GatewayEndpoint, SofiaEndpoint, UserEndpoint
 
 
 class NoRoute(FsctlError):

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from fsctl.esl.commands import UuidTransfer
 from fsctl.session import branches
-from fsctl.session.rescue import RESCUE_CONTEXT
 from fsctl.sip.status import SipStatus
+from fsctl.switch.timers import RESCUE_CONTEXT
 from fsctl.transfer.transfer import Stimulus
 
 if TYPE_CHECKING:

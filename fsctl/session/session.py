@@ -33,16 +33,16 @@ from fsctl.session.handlers import Failed as Failure
 from fsctl.session.handlers import Handlers
 from fsctl.session.intake import Intake
 from fsctl.session.legacy import LegacyTransfer
-from fsctl.session.links import Links
 from fsctl.session.outgoing import Outgoing
 from fsctl.session.registry import Transfers
-from fsctl.session.request import value_of
-from fsctl.session.rescue import disarm
 from fsctl.session.routing import NoRoute
 from fsctl.session.turns import verb
 from fsctl.settings import Settings, TransferMode
 from fsctl.sip.status import SipStatus, cause_of_status
 from fsctl.sip.uri import Uri
+from fsctl.switch.links import Links
+from fsctl.switch.timers import disarm
+from fsctl.switch.variables import value_of
 from fsctl.transfer.transfer import Stimulus
 
 if TYPE_CHECKING:

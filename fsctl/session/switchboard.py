@@ -23,11 +23,11 @@ from fsctl.session.clock import Clock, RealClock
 from fsctl.session.dial import LEGACY_CONTEXT, REFER_CONTEXT
 from fsctl.session.joining import RETURN_CONTEXT
 from fsctl.session.record import TransferRecord, write
-from fsctl.session.rescue import RESCUE_CONTEXT, claim
 from fsctl.session.routing import Router
 from fsctl.session.scenarios import Scenarios
 from fsctl.session.session import Session
 from fsctl.settings import Settings
+from fsctl.switch.timers import RESCUE_CONTEXT, claim
 
 log = logging.getLogger(__name__)
 

@@ -23,14 +23,16 @@ from fsctl.esl.commands import (
     UuidSetvar,
     UuidSetvarMulti,
 )
-from fsctl.session import branches, leaving, rescue, safety
+from fsctl.session import branches, leaving, safety
 from fsctl.session.call import Call, CallState
 from fsctl.session.joining import joining
 from fsctl.session.meanwhile import ask_first
 from fsctl.session.record import Outcome, conclude
-from fsctl.session.report import NOTES_JOIN, TOLD, note, owe, report, told
-from fsctl.session.request import REFERRED, RawRequest, bridge_began, refer_event, value_of
 from fsctl.sip.status import SipStatus
+from fsctl.switch import timers
+from fsctl.switch.notify import NOTES_JOIN, TOLD, note, owe, report, told
+from fsctl.switch.refer_variables import REFERRED, RawRequest, bridge_began, refer_event
+from fsctl.switch.variables import value_of
 from fsctl.transfer.transfer import DEADLINES, Action, State, Stimulus, Transfer, step
 
 if TYPE_CHECKING:
@@ -359,7 +361,7 @@ class BlindTransfer:
             self._timer = self._session.after(seconds, lambda: self.feed(Stimulus.DEADLINE))
 
     def _set_rescue(self) -> None:
-        """Move the timers in FreeSWITCH with the deadline, or delete them: see session.rescue."""
+        """Move the timers in FreeSWITCH with the deadline, or delete them: see switch.timers."""
         setting, state = DEADLINES.get(self.snapshot.state), self.snapshot.state
         if state in _SHORT:
             return
@@ -368,12 +370,12 @@ class BlindTransfer:
         after_s += 0.0 if over else self._seconds(setting or "")
         commands: list[Command] = []
         for call, move, at_s in (
-            (self.transferee, rescue.send_on, after_s - rescue.HEAD_START_S),
-            (self.transferor, rescue.release, after_s),
+            (self.transferee, timers.send_on, after_s - timers.HEAD_START_S),
+            (self.transferor, timers.release, after_s),
         ):
             if call.alive:
                 uuid, free = call.channel_uuid, self.is_taken and call is self.transferee
-                commands += rescue.disarm(uuid) if over or free else move(uuid, at_s)
+                commands += timers.disarm(uuid) if over or free else move(uuid, at_s)
         try:
             self._session.link.post(*commands)
         except (LinkError, ChannelGone) as error:

@@ -11,9 +11,11 @@ from urllib.parse import unquote
 from uuid import uuid4
 
 import pytest
+from tests.unit.session.test_dialstring import EXACT
 
 from fsctl.esl.commands import Originate
-from fsctl.session.dialstring import (
+from fsctl.sip.uri import Uri
+from fsctl.switch.dialstring import (
     DialString,
     Endpoint,
     GatewayEndpoint,
@@ -22,10 +24,8 @@ from fsctl.session.dialstring import (
     UserEndpoint,
     carried_value,
 )
-from fsctl.sip.uri import Uri
 from tests.live.lab.esl_client import EslClient
 from tests.live.lab.switch import Switch
-from tests.unit.session.test_dialstring import EXACT
 
 
 class Ringing:

@@ -14,6 +14,7 @@ LAYERS = [
     {"transfer", "setting_kinds"},
     {"settings", "simulator"},
     {"esl"},
+    {"switch"},
     {"session"},
     {"scenario"},
     {"dialplan", "service"},

@@ -18,9 +18,9 @@ from fsctl.session.branches import CALLEE
 from fsctl.session.call import Call
 from fsctl.session.events import Resumed
 from fsctl.session.record import conclude
-from fsctl.session.request import value_of
 from fsctl.session.session import Session
 from fsctl.sip.status import SipStatus
+from fsctl.switch.variables import value_of
 
 if TYPE_CHECKING:
     from fsctl.session.switchboard import Switchboard

@@ -16,9 +16,9 @@ from fsctl.esl.commands import Filter, GlobalGetvar, ShowChannels, UuidGetvar
 from fsctl.esl.connection import Connection
 from fsctl.session.call import Call, CallState
 from fsctl.session.grace import departure_name, tags_mark
-from fsctl.session.request import value_of
 from fsctl.session.session import Session
 from fsctl.sip.refer import Replaces
+from fsctl.switch.variables import value_of
 
 log = logging.getLogger(__name__)
 

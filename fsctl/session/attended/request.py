@@ -13,13 +13,14 @@ from fsctl.session import branches
 from fsctl.session.attended.elsewhere import find_elsewhere
 from fsctl.session.call import Call
 from fsctl.session.dial import arming, called_variables
-from fsctl.session.dialstring import DialString
 from fsctl.session.headers import merged, of_request, of_transfer, passed_on
 from fsctl.session.identity import origination, presented
-from fsctl.session.report import report
-from fsctl.session.request import refer_event, value_of
 from fsctl.sip.refer import ReferTo, Replaces, parse_refer_to, parse_replaces
 from fsctl.sip.status import SipStatus
+from fsctl.switch.dialstring import DialString
+from fsctl.switch.notify import report
+from fsctl.switch.refer_variables import refer_event
+from fsctl.switch.variables import value_of
 
 if TYPE_CHECKING:
     from fsctl.session.switchboard import Switchboard

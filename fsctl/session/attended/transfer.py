@@ -43,19 +43,19 @@ from fsctl.session.attended.request import (
 )
 from fsctl.session.call import Call
 from fsctl.session.dial import Dial, arming
-from fsctl.session.dialstring import DialStringError
 from fsctl.session.events import AttendedTransferRequested
 from fsctl.session.grace import relax, secure
 from fsctl.session.headers import REFERRED_BY
 from fsctl.session.joining import joining
-from fsctl.session.outcome import hangup_status
 from fsctl.session.record import Outcome, conclude
-from fsctl.session.request import value_of
-from fsctl.session.rescue import RESCUE_CONTEXT
 from fsctl.session.routing import NoRoute
 from fsctl.sip.refer import ReferTo
 from fsctl.sip.status import SipStatus
 from fsctl.sip.uri import UriError
+from fsctl.switch.dialstring import DialStringError
+from fsctl.switch.end_status import hangup_status
+from fsctl.switch.timers import RESCUE_CONTEXT
+from fsctl.switch.variables import value_of
 
 if TYPE_CHECKING:
     from fsctl.session.clock import Timer

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fsctl.esl.events import Event
-from fsctl.session.outcome import bridge_status, hangup_status, redirect_contacts
+from fsctl.switch.end_status import bridge_status, hangup_status, redirect_contacts
 
 
 def event(**headers: str) -> Event:

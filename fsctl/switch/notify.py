@@ -13,9 +13,9 @@ from fsctl.esl.commands import (
     UuidSetvar,
 )
 from fsctl.esl.connection import Connection
-from fsctl.session.request import value_of
-from fsctl.session.rescue import RESCUE_CONTEXT
 from fsctl.sip.status import SipStatus, sipfrag
+from fsctl.switch.timers import RESCUE_CONTEXT
+from fsctl.switch.variables import value_of
 
 TOLD = "fsctl_told"
 """The ``Event`` of the REFER that was reported last: nobody must report it again.

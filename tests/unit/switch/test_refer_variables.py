@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from fsctl.session.request import BadRequest, RawRequest, value_of
+from fsctl.switch.refer_variables import BadRequest, RawRequest
+from fsctl.switch.variables import value_of
 
 
 def request(refer_to: str | None, destination: str) -> RawRequest:

@@ -14,10 +14,11 @@ from fsctl.errors import ChannelGone, FsctlError
 from fsctl.esl.commands import UuidGetvar
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
-from fsctl.session.rescue import RESCUE_CONTEXT
 from fsctl.sip.refer import ReferTo, parse_refer_to
 from fsctl.sip.status import SipStatus
 from fsctl.sip.uri import Uri, UriError, telephone
+from fsctl.switch.timers import RESCUE_CONTEXT
+from fsctl.switch.variables import value_of
 
 log = logging.getLogger(__name__)
 
@@ -154,9 +155,3 @@ def bridge_began(link: Connection, channel_uuid: str, peer_uuid: str) -> bool:
     replies = link.send_all([UuidGetvar(channel_uuid, name) for name in names])
     begun, given_up = (value_of(reply.text) == peer_uuid for reply in replies)
     return begun and not given_up
-
-
-def value_of(text: str) -> str | None:
-    """Return the value in a reply to ``uuid_getvar``; None when unset or the channel is gone."""
-    text = text.strip("\r\n")
-    return None if not text or text == "_undef_" or text.startswith("-ERR") else text

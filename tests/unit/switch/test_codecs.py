@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fsctl.scenario import CallAlerting, Connected, Scenario
-from fsctl.session.codecs import Codecs, preferred
+from fsctl.switch.codecs import Codecs, preferred
 
 OFFERED = (
     "mod_opus.opus@48000h@20i@2c~useinbandfec=1; x=${system(reboot)},"

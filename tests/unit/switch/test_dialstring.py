@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fsctl.esl.commands import Originate
-from fsctl.session.dialstring import (
+from fsctl.sip.uri import Uri, parse_uri
+from fsctl.switch.dialstring import (
     MAX_VARIABLES,
     DialString,
     DialStringError,
@@ -28,7 +29,6 @@ from fsctl.session.dialstring import (
     carried_caller_number,
     carried_value,
 )
-from fsctl.sip.uri import Uri, parse_uri
 
 # --- FreeSWITCH's parsers ----------------------------------------------------------------------
 

@@ -1,0 +1,1 @@
+"""What FreeSWITCH's channels are told and asked: words and commands, and no session."""
