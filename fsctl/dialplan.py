@@ -24,6 +24,7 @@ from fsctl.errors import SettingsError
 from fsctl.settings import OWN_HOSTS, SAFE_NUMBER, Route, Settings
 from fsctl.sip.refer import NEVER_PASSED
 from fsctl.switch.dialstring import carried_caller_name
+from fsctl.switch.marks import Context, Stage, one_of
 
 _SUFFIX: Final = ".xml.j2"
 _SAFE_HOST: Final = "[0-9A-Za-z.-]{1,253}"
@@ -85,7 +86,7 @@ def native_route(route: Route, settings: Settings) -> NativeRoute:
         number=f"^{longer_than_strip}(?:{route.match})$",
         host=_host_expression(route),
         dial_string=f"{{{_variables(route, settings)}}}{_endpoint(route)}",
-        transfer_context="fsctl_legacy" if legacy else "fsctl_refer",
+        transfer_context=Context.LEGACY if legacy else Context.REFER,
         confirm=not legacy or settings.transfer.legacy_report == "result",
     )
 
@@ -188,6 +189,9 @@ def _context(settings: Settings) -> dict[str, Any]:
         "call": settings.call,
         "transfer": settings.transfer,
         "dialplan": settings.dialplan,
+        "stage": Stage,
+        "contexts": Context,
+        "one_of": one_of,
         "routes": [native_route(route, settings) for route in settings.routes],
         "longest_park_s": _longest_park_s(settings),
         "recall_prefix": carried_caller_name(settings.transfer.recall_prefix),

@@ -18,30 +18,20 @@ from fsctl.esl.commands import GlobalGetvar, UuidExists, UuidGetvar
 from fsctl.esl.events import Event
 from fsctl.service.presence import EXPIRY_S
 from fsctl.session.meanwhile import failure_of
-from fsctl.session.record import (
-    FAILED,
-    RECORDED,
-    TRANSFER,
-    Outcome,
-    Owed,
-    TransferRecord,
-    marking,
-    owed_by,
-    write,
-)
+from fsctl.session.record import Outcome, Owed, TransferRecord, marking, owed_by, write
 from fsctl.sip.status import SipStatus
-from fsctl.switch.notify import OWED
+from fsctl.switch.marks import Mark, Stage
 
 log = logging.getLogger(__name__)
 
 _LEFT = SipStatus(487)
-_STAGES_OF_FAILURE = ("recall", "forsaken", "done")
+_STAGES_OF_FAILURE = (Stage.RECALL, Stage.FORSAKEN, Stage.DONE)
 _WORTH = (
-    RECORDED,
-    "fsctl_session",
-    "fsctl_home",
-    FAILED,
-    "fsctl_stage",
+    Mark.RECORDED,
+    Mark.SESSION,
+    Mark.HOME,
+    Mark.FAILED,
+    Mark.STAGE,
     "last_bridge_to",
     "bridge_to",
     "sip_call_id",
@@ -96,7 +86,7 @@ class LeftRecords:
     def hear(self, event: Event) -> None:
         """A transferee has hung up (called by the link: no waiting here)."""
         if event.channel_uuid is not None and len(self._ended) < _ENDED_MAX:
-            known = {name: event.variable(name) for name in (*_WORTH, TRANSFER)}
+            known = {name: event.variable(name) for name in (*_WORTH, Mark.TRANSFER)}
             self._ended[event.channel_uuid] = known
 
     def give_up(self) -> None:
@@ -125,8 +115,8 @@ class LeftRecords:
             if uuid not in held and uuid not in self._debts:
                 self._find(client, uuid, homes)
         for uuid, known in list(self._ended.items()):
-            owed = owed_by(uuid, known.get(TRANSFER))
-            home = known.get("fsctl_home") or ""
+            owed = owed_by(uuid, known.get(Mark.TRANSFER))
+            home = known.get(Mark.HOME) or ""
             if owed and uuid not in self._debts and self._is_gone(client, home, homes):
                 self._debts[uuid] = _Debt(owed, home)
         self.everybodys = self._in_doubt and time.monotonic() < self._signs_end
@@ -137,10 +127,10 @@ class LeftRecords:
         return {debt.home for debt in self._debts.values()}
 
     def _find(self, client: SwitchClient, uuid: str, homes: Container[str]) -> None:
-        owed = owed_by(uuid, _ask(client, uuid, TRANSFER))
-        if owed is None or _ask(client, uuid, RECORDED) == owed.key:
+        owed = owed_by(uuid, _ask(client, uuid, Mark.TRANSFER))
+        if owed is None or _ask(client, uuid, Mark.RECORDED) == owed.key:
             return
-        home = _ask(client, uuid, "fsctl_home") or ""
+        home = _ask(client, uuid, Mark.HOME) or ""
         if self._is_gone(client, home, homes):
             self._debts[uuid] = _Debt(owed, home)
 
@@ -160,11 +150,11 @@ class LeftRecords:
             if exists
             else self._ended.get(owed.transferee, {})
         )
-        if owed.key in (known.get(RECORDED), _ask(client, owed.transferor, RECORDED)):
+        if owed.key in (known.get(Mark.RECORDED), _ask(client, owed.transferor, Mark.RECORDED)):
             return True
         partner, at_work = known.get("last_bridge_to") or "", known.get("bridge_to")
-        failed = known.get(FAILED) == "true"
-        failed = failed or known.get("fsctl_stage") in _STAGES_OF_FAILURE
+        failed = known.get(Mark.FAILED) == "true"
+        failed = failed or known.get(Mark.STAGE) in _STAGES_OF_FAILURE
         failed = failed or (exists and at_work == owed.transferor)
         talks = exists and bool(at_work) and at_work == debt.talked_with
         talked = not exists and bool(partner) and not at_work and partner != owed.transferor
@@ -211,7 +201,7 @@ class LeftRecords:
         call_ids = {role: _ask(client, uuid, "sip_call_id") for role, uuid in parties.items()}
         call_ids["transferee"] = call_ids["transferee"] or known.get("sip_call_id")
         record = TransferRecord(
-            before.session if before else known.get("fsctl_session") or "",
+            before.session if before else known.get(Mark.SESSION) or "",
             owed.kind,
             owed.transferor,
             owed.transferee,
@@ -229,7 +219,7 @@ class LeftRecords:
 
 def _owed_status(client: SwitchClient, owed: Owed) -> SipStatus | None:
     """What its worker was to tell the transferor of a failure (switch.notify)."""
-    told = _ask(client, owed.transferor, OWED) or ""
+    told = _ask(client, owed.transferor, Mark.OWED) or ""
     event, _, result = told.partition(" ")
     code, _, reason = result.partition(" ")
     usable = event == owed.refer and code.isdecimal() and 300 <= int(code) <= 699
@@ -239,7 +229,7 @@ def _owed_status(client: SwitchClient, owed: Owed) -> SipStatus | None:
 def _lives(client: SwitchClient, home: str) -> bool:
     """Whether a controller shows signs of life at that address (``fsctl.service.presence``)."""
     try:
-        return not home or client.api(GlobalGetvar(f"fsctl_living_{home}")).strip() == "yes"
+        return not home or client.api(GlobalGetvar(f"{Mark.LIVING}{home}")).strip() == "yes"
     except LinkError:
         return False  # FreeSWITCH answers so when there is no such variable
 

@@ -16,6 +16,7 @@ import gevent
 from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.client import SwitchClient
 from fsctl.esl.commands import Command, GlobalSetvar, SchedApi, SchedDel
+from fsctl.switch.marks import Mark
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ _FIRST_S = 1.0
 
 def living(address: str) -> str:
     """Return the name of the global variable that says whether somebody serves ``address``."""
-    return f"fsctl_living_{address}"
+    return f"{Mark.LIVING}{address}"
 
 
 class Presence:

@@ -34,10 +34,11 @@ from fsctl.esl.commands import (
     UuidGetvar,
 )
 from fsctl.service.left_records import LeftRecords
-from fsctl.session.record import FAILED, TransferRecord
+from fsctl.session.record import TransferRecord
 from fsctl.settings import Settings
 from fsctl.sip.status import SipStatus
-from fsctl.switch.notify import TOLD, report
+from fsctl.switch.marks import Mark
+from fsctl.switch.notify import report
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +109,7 @@ class Rescue:
             switch.port,
             switch.password,
             events=Events(("CHANNEL_HANGUP_COMPLETE",)),
-            filters=tuple(Filter(f"variable_{FAILED}", word) for word in ("true", "false")),
+            filters=tuple(Filter(f"variable_{Mark.FAILED}", word) for word in ("true", "false")),
             on_event=self._records.hear,
         )
         client.start()
@@ -151,7 +152,7 @@ class Rescue:
             if uuid in held:
                 continue
             if row.get("state") == "CS_PARK" and uuid not in self._settled:
-                home = _variable(client, uuid, "fsctl_home")
+                home = _variable(client, uuid, Mark.HOME)
                 if home in self._looks and not self._settle(client, uuid, held):
                     waiting.add(str(home))
         for home in list(self._looks):
@@ -167,7 +168,7 @@ class Rescue:
         if client.api(UuidExists(transferee)).strip() != "true":
             log.warning("rescue: the transferee of %s has left", transferor)
             event = _variable(client, transferor, "sip_blind_transfer_event")
-            if event is not None and event != _variable(client, transferor, TOLD):
+            if event is not None and event != _variable(client, transferor, Mark.TOLD):
                 for command in report(transferor, event, _LEFT):
                     client.send(command)
         elif _variable(client, transferee, "bridge_to") in (None, transferor):

@@ -3,7 +3,7 @@
 For each contact in a user's dial string FreeSWITCH makes a channel, and only FreeSWITCH knows how
 many there are. None can be given a uuid beforehand: all would get the same, and all but the first
 would be refused (switch_core_session.c, "Duplicate UUID!"). So each carries the variable
-:data:`CALLEE` instead, by which we hear of all, find them and hang them up; the one that is joined
+`fsctl_callee` instead, by which we hear of all, find them and hang them up; the one that is joined
 becomes the channel of the call. Until then the call is known by that name.
 """
 
@@ -18,14 +18,13 @@ from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.sip.status import SipStatus, best_failure
 from fsctl.switch.end_status import hangup_status, redirect_contacts
+from fsctl.switch.marks import Mark
 from fsctl.switch.variables import value_of
 
 if TYPE_CHECKING:
     from fsctl.session.call import Call
     from fsctl.session.session import Session
 
-CALLEE = "fsctl_callee"
-"""On each channel that is made for a called party: the party's name, a uuid."""
 
 _AGAIN_S = 0.5
 _TIMES = 240
@@ -130,11 +129,11 @@ def heard(call: Call) -> Filter:
     """What subscribes a link to the call's channel, or to all of a party that is being called."""
     if call.placed:
         return Filter("Unique-ID", call.channel_uuid)
-    return Filter(f"variable_{CALLEE}", call.callee)
+    return Filter(f"variable_{Mark.CALLEE}", call.callee)
 
 
 def find(session: Session, channel: str, callee: str | None) -> Call | None:
-    """The call to which a channel belongs; ``callee`` is what it says in :data:`CALLEE`."""
+    """The call to which a channel belongs; ``callee`` is what it says in `fsctl_callee`."""
     known = session.calls.get(channel)
     if known is not None:
         return known
@@ -151,7 +150,7 @@ def has(call: Call, channel: str | None) -> bool:
 
 def note(session: Session, event: Event) -> None:
     """Keep what has happened to a branch; its call may have another channel by then."""
-    call = session.callees.get(event.variable(CALLEE) or "")
+    call = session.callees.get(event.variable(Mark.CALLEE) or "")
     if call is not None and call.branches is not None and not _is_inside(event):
         call.branches.note(event)
 
@@ -159,7 +158,7 @@ def note(session: Session, event: Event) -> None:
 def call_of(session: Session, event: Event) -> Call | None:
     """The call that an event is about: not that of a branch when another one is joined."""
     channel = event.channel_uuid or ""
-    call = find(session, channel, event.variable(CALLEE))
+    call = find(session, channel, event.variable(Mark.CALLEE))
     if call is None or (call.placed and call.channel_uuid != channel) or _is_inside(event):
         return None
     return call
@@ -199,7 +198,7 @@ def settle_bridged(
         dial.waiting.channel_uuid == other and not dial.outgoing.placed
         for dial in session.dials.values()
     ):
-        asked = (link or session.link).send(UuidGetvar(channel, CALLEE))
+        asked = (link or session.link).send(UuidGetvar(channel, Mark.CALLEE))
         call = session.callees.get(value_of(asked.text) or "")
     if call is not None:
         settle(session, call, channel)
@@ -211,14 +210,14 @@ def is_channel_of(session: Session, call: Call, channel: str | None) -> bool:
         return channel == call.channel_uuid
     if call.branches is not None and channel in call.branches:
         return True
-    return value_of(session.link.send(UuidGetvar(channel, CALLEE)).text) == call.callee
+    return value_of(session.link.send(UuidGetvar(channel, Mark.CALLEE)).text) == call.callee
 
 
 def kill(call: Call, cause: str = "NORMAL_CLEARING") -> Command:
     """Return what hangs the call up: all that ring for a party that is being called."""
     if call.placed:
         return UuidKill(call.channel_uuid, cause)
-    return Hupall(cause, CALLEE, call.callee)
+    return Hupall(cause, Mark.CALLEE, call.callee)
 
 
 def stopping(
@@ -242,4 +241,4 @@ def stopping(
 
 def _is_inside(event: Event) -> bool:
     """The other half of a loopback has our variables, too (mod_loopback.c), and is no branch."""
-    return event.get("Call-Direction") == "inbound" and event.variable(CALLEE) is not None
+    return event.get("Call-Direction") == "inbound" and event.variable(Mark.CALLEE) is not None

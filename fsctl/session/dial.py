@@ -15,7 +15,6 @@ from uuid import uuid4
 
 from fsctl.esl.commands import Command, Execute, UuidSetvar, UuidSetvarMulti
 from fsctl.esl.events import Event
-from fsctl.session.branches import CALLEE
 from fsctl.session.call import Call
 from fsctl.session.grace import WAITS
 from fsctl.session.headers import REFERRED_BY, merged
@@ -31,13 +30,8 @@ from fsctl.switch.dialstring import (
     carried_value,
 )
 from fsctl.switch.end_status import bridge_status
+from fsctl.switch.marks import Context, Mark, Stage
 from fsctl.switch.refer_variables import STALE
-
-REFER_CONTEXT = "fsctl_refer"
-LEGACY_CONTEXT = "fsctl_legacy"
-CALLING = "calling"
-"""``fsctl_stage`` of a transferee whose target is being called: who takes over does not call it
-again."""
 
 
 @dataclass(slots=True)
@@ -112,9 +106,9 @@ class Dial:
         }
         variables |= dict.fromkeys(STALE, "")
         if self.for_transfer:
-            return variables | {"fsctl_stage": CALLING}
+            return variables | {Mark.STAGE: Stage.CALLING}
         # Should we die, a native transfer that fails must reach the end of its context.
-        return variables | {"fsctl_stage": "done" if self.native else "dialling"}
+        return variables | {Mark.STAGE: Stage.DONE if self.native else Stage.DIALLING}
 
     def _leg_variables(self, home: str, settings: Settings, kind: RouteKind) -> dict[str, str]:
         variables = arming(self.outgoing, self.waiting, home, settings) | called_variables(
@@ -140,7 +134,7 @@ def called_variables(
 ) -> dict[str, str]:
     """Return the variables with which any party is called: whom it sees, how long it may ring."""
     variables = {
-        CALLEE: call.callee,
+        Mark.CALLEE: call.callee,
         **shown,
         "originate_timeout": str(ring_timeout_s),
         "outbound_redirect_fatal": "true",
@@ -171,17 +165,17 @@ def arming(call: Call, peer: Call, home: str, settings: Settings) -> dict[str, s
         "force_transfer_context": _context(peer.transfer_mode),
         "force_transfer_dialplan": "XML",
         **WAITS,
-        "fsctl_home": home,
-        "fsctl_session": call.session.id,
-        "fsctl_scenario": call.session.scenario.name,
-        "fsctl_call_domain": carried_value(call.session.domain),
-        "fsctl_own_hosts": carried_value(" ".join(sorted(call.session.own_hosts))),
-        "fsctl_number": carried_value(call.number),
-        "fsctl_name": carried_caller_name(call.display_name),
-        "fsctl_privacy": call.caller_privacy,
-        "fsctl_transferor_number": carried_caller_number(peer.number),
-        "fsctl_transferor_name": carried_caller_name(peer.display_name),
-        "fsctl_transferor_privacy": peer.caller_privacy,
+        Mark.HOME: home,
+        Mark.SESSION: call.session.id,
+        Mark.SCENARIO: call.session.scenario.name,
+        Mark.CALL_DOMAIN: carried_value(call.session.domain),
+        Mark.OWN_HOSTS: carried_value(" ".join(sorted(call.session.own_hosts))),
+        Mark.NUMBER: carried_value(call.number),
+        Mark.NAME: carried_caller_name(call.display_name),
+        Mark.PRIVACY: call.caller_privacy,
+        Mark.TRANSFEROR_NUMBER: carried_caller_number(peer.number),
+        Mark.TRANSFEROR_NAME: carried_caller_name(peer.display_name),
+        Mark.TRANSFEROR_PRIVACY: peer.caller_privacy,
     }
 
 
@@ -201,4 +195,4 @@ def _confirm(mode: TransferMode, settings: Settings) -> str:
 
 
 def _context(mode: TransferMode) -> str:
-    return REFER_CONTEXT if mode == "in-session" else LEGACY_CONTEXT
+    return Context.REFER if mode == "in-session" else Context.LEGACY

@@ -11,10 +11,8 @@ from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.esl.farewell import let_go
 from fsctl.session import branches
-from fsctl.session.branches import CALLEE
 from fsctl.session.call import Call, CallState
 from fsctl.session.calling import NOBODY, forget
-from fsctl.session.dial import CALLING
 from fsctl.session.events import BlindTransferRequested, CallAlerting, Resumed, Started
 from fsctl.session.headers import REFERRED_BY, of_invite, of_request, of_transfer
 from fsctl.session.identity import Shown, of_leg
@@ -27,6 +25,7 @@ from fsctl.sip.uri import Uri, telephone
 from fsctl.switch import leftovers
 from fsctl.switch.dialstring import DialStringError
 from fsctl.switch.end_status import bridge_status
+from fsctl.switch.marks import Mark, Stage
 from fsctl.switch.refer_variables import BadRequest, read_request, refer_event
 from fsctl.switch.timers import disarm, send_on
 from fsctl.transfer.transfer import Stimulus
@@ -52,17 +51,17 @@ def legacy_transfer(session: Session, link: Connection, snapshot: Event) -> None
     The target sees the transferor; FreeSWITCH reports with NOTIFY by itself (mod_sofia.c).
     """
     call = _known_leg(session, snapshot)
-    call.caller_id = snapshot.variable("fsctl_transferor_number") or call.number
-    call.caller_name = snapshot.variable("fsctl_transferor_name") or call.caller_id
-    call.caller_privacy = snapshot.variable("fsctl_transferor_privacy") or ""
+    call.caller_id = snapshot.variable(Mark.TRANSFEROR_NUMBER) or call.number
+    call.caller_name = snapshot.variable(Mark.TRANSFEROR_NAME) or call.caller_id
+    call.caller_privacy = snapshot.variable(Mark.TRANSFEROR_PRIVACY) or ""
     session.native_transferor = snapshot.variable("blind_transfer_uuid") or NOBODY
-    session.parent_id = snapshot.variable("fsctl_session") or ""
+    session.parent_id = snapshot.variable(Mark.SESSION) or ""
     session.take_link(link, call.channel_uuid)
     _clear(session, leftovers.clearing(snapshot))
     request = read_request(link, snapshot)
     if session.settings.transfer.referred_by and request.referred_by:
         session.native_headers = {REFERRED_BY: request.referred_by}
-    session.choose_scenario(snapshot.variable("fsctl_dialled_number") or "")
+    session.choose_scenario(snapshot.variable(Mark.DIALLED_NUMBER) or "")
     session.emit(Started(session))
     try:
         refer_to = request.parse()
@@ -109,7 +108,7 @@ def transfer_request(
         session.return_link()
         session.gone(transferee, SipStatus(487))
         if session.link is link:  # there is no other, and FreeSWITCH obeys nothing on this one
-            session.board.on_stranded(snapshot.variable("fsctl_home") or session.board.home)
+            session.board.on_stranded(snapshot.variable(Mark.HOME) or session.board.home)
             transferor.advance(CallState.DISCONNECTED)  # as far as we are concerned
             return
         abandon(session, transferor, transferee)
@@ -129,7 +128,7 @@ def transfer_request(
         if transferor.alive:
             _clear(session, leftovers.clearing_unseen(transferor.channel_uuid))
         session.emit(Resumed(session, transferor, transferee))
-    if snapshot.variable("fsctl_stage") == CALLING:
+    if snapshot.variable(Mark.STAGE) == Stage.CALLING:
         # Our predecessor died while the target rang, and the target has failed since.
         transfer.feed(Stimulus.FAILURE_REPORTED, bridge_status(snapshot))
         return
@@ -150,7 +149,7 @@ def resume(session: Session, link: Connection, snapshot: Event) -> None:
 def returned(session: Session, link: Connection, snapshot: Event) -> None:
     """A leg that we had lent to a bridge, or that we called, comes to us by a link of its own."""
     channel = snapshot.channel_uuid or ""
-    call = branches.find(session, channel, snapshot.variable(CALLEE))
+    call = branches.find(session, channel, snapshot.variable(Mark.CALLEE))
     if call is None or not call.alive:
         let_go(link)
         return
@@ -327,14 +326,14 @@ def _dialled_number(snapshot: Event) -> str:
 def _known_leg(session: Session, snapshot: Event) -> Call:
     """The call of the leg that opened the link; made from its variables when it is not ours yet."""
     uuid = snapshot.channel_uuid or ""
-    known = branches.find(session, uuid, snapshot.variable(CALLEE))
+    known = branches.find(session, uuid, snapshot.variable(Mark.CALLEE))
     if known is not None:
         branches.settle(session, known, uuid)
         known.held = True
         return known
     inbound = snapshot.get("Call-Direction") != "outbound"
     caller = snapshot.get("Caller-Caller-ID-Number") or ""
-    shown = of_leg(snapshot) if inbound else Shown(snapshot.variable("fsctl_number") or caller, "")
+    shown = of_leg(snapshot) if inbound else Shown(snapshot.variable(Mark.NUMBER) or caller, "")
     number, name = shown.number, shown.name
     answered = snapshot.get("Answer-State") == "answered"
     call = _add(session, uuid, number, name, connected=answered)
@@ -345,9 +344,9 @@ def _known_leg(session: Session, snapshot: Event) -> Call:
     call.codecs.learn(snapshot)
     call.invite_headers = of_invite(snapshot)
     session.own_hosts |= _own_hosts(snapshot)
-    session.own_context = snapshot.variable("fsctl_own_context") or session.own_context
+    session.own_context = snapshot.variable(Mark.OWN_CONTEXT) or session.own_context
     session.domain = (
-        snapshot.variable("fsctl_call_domain")
+        snapshot.variable(Mark.CALL_DOMAIN)
         or snapshot.variable("domain_name")
         or snapshot.variable("sip_to_host")
         or snapshot.variable("sip_req_host")
@@ -368,7 +367,7 @@ def _own_hosts(snapshot: Event) -> set[str]:
     named += [snapshot.variable(name) for name in _OWN_HOSTS if inbound or name != "sip_req_host"]
     hosts = {host.strip("[]").lower() for host in named if host}
     hosts |= {"localhost", "127.0.0.1", "::1"}
-    return hosts | set((snapshot.variable("fsctl_own_hosts") or "").split())
+    return hosts | set((snapshot.variable(Mark.OWN_HOSTS) or "").split())
 
 
 def _transferor(session: Session, link: Connection, snapshot: Event, transferee: Call) -> Call:
@@ -382,10 +381,10 @@ def _transferor(session: Session, link: Connection, snapshot: Event, transferee:
             branches.settle_bridged(session, uuid, transferee.channel_uuid, link)
     known = session.calls.get(uuid or "")
     if known is None:
-        number = snapshot.variable("fsctl_transferor_number") or ""
-        name = snapshot.variable("fsctl_transferor_name") or ""
+        number = snapshot.variable(Mark.TRANSFEROR_NUMBER) or ""
+        name = snapshot.variable(Mark.TRANSFEROR_NAME) or ""
         known = _add(session, uuid or NOBODY, number, name, connected=True)
-        known.caller_privacy = snapshot.variable("fsctl_transferor_privacy") or ""
+        known.caller_privacy = snapshot.variable(Mark.TRANSFEROR_PRIVACY) or ""
         if not uuid:
             known.advance(CallState.DISCONNECTED)
     known.held = False

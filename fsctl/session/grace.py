@@ -18,14 +18,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from fsctl.esl.commands import Command, GlobalSetvar, SchedApi, UuidBreak, UuidSetvar
+from fsctl.switch.marks import Context, Extension, Mark
 
 if TYPE_CHECKING:
     from fsctl.session.call import Call
     from fsctl.session.switchboard import Switchboard
 
-GRACE = "grace"
-GRACE_CONTEXT = "fsctl_grace"
-"""Where a leg waits, if its partner has sent BYE (``dialplan/grace.xml.j2``)."""
 
 SECURED_MS = 6_000
 """The same for a leg that is known to be moved: we end it, unless we die.
@@ -40,10 +38,10 @@ REPLACES = "_sofia_replaces_"
 _REMEMBERED_S = 5
 
 WAITS = {
-    AFTER_BRIDGE: f"execute_extension:{GRACE} XML {GRACE_CONTEXT}",
+    AFTER_BRIDGE: f"execute_extension:{Extension.GRACE} XML {Context.GRACE}",
     # Of an earlier call: sofia sets it on the partner of a leg that has sent BYE (sofia.c).
     "sip_hangup_phrase": "",
-    "hold_hangup_xfer_exten": "over:XML:fsctl_rescue",
+    "hold_hangup_xfer_exten": f"{Extension.OVER}:XML:{Context.RESCUE}",
 }
 """The variables of a leg that is or will be bridged."""
 
@@ -81,7 +79,7 @@ def departure(left: Call, behind: Call | None) -> list[Command]:
 
 def departure_name(call_id: str) -> str:
     """Return the name of the global variable: a Call-ID may hold anything."""
-    return f"fsctl_left_{sha256(call_id.encode()).hexdigest()[:32]}"
+    return f"{Mark.LEFT}{sha256(call_id.encode()).hexdigest()[:32]}"
 
 
 def tags_mark(tags: Iterable[str]) -> str:

@@ -8,6 +8,7 @@ from fsctl.esl.events import Event
 from fsctl.session.call import Call
 from fsctl.settings import Route, RouteKind, Settings
 from fsctl.switch.dialstring import carried_caller_name
+from fsctl.switch.marks import Mark
 
 ANONYMOUS = "anonymous"
 _FLAGS = {"": "screen", "name": "screen:hide_name", "full": "screen:hide_name:hide_number"}
@@ -36,9 +37,9 @@ def of_leg(snapshot: Event) -> Shown:
     name = snapshot.variable("effective_caller_id_name")
     if name is None:
         name = said_name if number in (None, said) else ""
-    known = snapshot.variable("fsctl_number")
+    known = snapshot.variable(Mark.NUMBER)
     if known is not None:
-        armed = snapshot.variable("fsctl_name") or ""
+        armed = snapshot.variable(Mark.NAME) or ""
         name = next((n for n in (name, said_name) if carried_caller_name(n) == armed), armed)
     return Shown(known or number or said, name, privacy_of(snapshot))
 

@@ -28,31 +28,29 @@ from fsctl.session import safety
 from fsctl.session.call import Call
 from fsctl.session.dial import arming
 from fsctl.session.grace import REPLACES
+from fsctl.switch.marks import Context, Extension, Mark, Stage
 from fsctl.switch.refer_variables import STALE
 from fsctl.transfer.transfer import Stimulus
 
 if TYPE_CHECKING:
     from fsctl.session.session import Session
 
-RETURN_CONTEXT = "fsctl_return"
-RETURNING = "fsctl_return"
-"""The extension under which a leg comes back to us, in a context of its own."""
 
 _FETCH_S = 1.0
 """A leg whose join has failed comes back by itself by then, if it does."""
-_HOME = f"{RETURNING}:XML:{RETURN_CONTEXT}"
+_HOME = f"{Extension.RETURNING}:XML:{Context.RETURN}"
 _AFTER = "transfer_after_bridge"
 
 
 def joining(first: Call, second: Call, variables: Mapping[str, str]) -> list[Command]:
     """Return what joins them; ``variables`` are set on the first leg besides, just before."""
     lent = first.session.lends
-    of_first = dict.fromkeys(STALE, "") | {"fsctl_stage": "lent" if lent else "joined"}
+    of_first = dict.fromkeys(STALE, "") | {Mark.STAGE: Stage.LENT if lent else Stage.JOINED}
     of_first |= {_AFTER: "", REPLACES: "", **variables}
     commands: list[Command] = [UuidSetvar(second.channel_uuid, _AFTER)]
     if lent:
         of_first |= {_AFTER: _HOME, "uuid_bridge_continue_on_cancel": "true"}
-        of_second = (("fsctl_stage", "lent"), (_AFTER, _HOME))
+        of_second = ((Mark.STAGE, Stage.LENT), (_AFTER, _HOME))
         commands.append(UuidSetvarMulti(second.channel_uuid, of_second))
     commands.append(UuidSetvarMulti(first.channel_uuid, tuple(of_first.items())))
     return [*commands, UuidBridge(first.channel_uuid, second.channel_uuid)]
@@ -136,7 +134,7 @@ def part(session: Session, one: Call, other: Call) -> None:
         _mute(call, False)
         call.peer = call.joining = None
         call.sent_for = True
-    command = UuidTransfer(one.channel_uuid, RETURNING, RETURN_CONTEXT, leg="both")
+    command = UuidTransfer(one.channel_uuid, Extension.RETURNING, Context.RETURN, leg="both")
     session.link.send(command).raise_for_error()
 
 
@@ -152,7 +150,7 @@ def fetch_left(session: Session, call: Call) -> None:
     def fetch() -> None:
         alone = call.alive and not call.held and call.partner is None and call.uses == uses
         if alone and session.transfers.moving(call) is None:
-            command = UuidTransfer(call.channel_uuid, RETURNING, RETURN_CONTEXT)
+            command = UuidTransfer(call.channel_uuid, Extension.RETURNING, Context.RETURN)
             session.link.send(command).raise_for_error()
 
     session.after(_FETCH_S, fetch)

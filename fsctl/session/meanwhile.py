@@ -13,7 +13,7 @@ from fsctl.esl.commands import UuidGetvar
 from fsctl.esl.connection import Connection
 from fsctl.session.call import Call
 from fsctl.sip.status import SipStatus
-from fsctl.switch.notify import TOLD
+from fsctl.switch.marks import Mark
 from fsctl.switch.refer_variables import RawRequest
 from fsctl.switch.variables import value_of
 from fsctl.transfer.transfer import Action, State, Stimulus, Transfer, step
@@ -38,7 +38,7 @@ def ask_first(
     """
     names = ("transfer_source", "sip_invite_failure_status", "sip_invite_failure_phrase")
     asked = [UuidGetvar(request.transferee_uuid, name) for name in names]
-    asked.append(UuidGetvar(transferor.channel_uuid, TOLD))
+    asked.append(UuidGetvar(transferor.channel_uuid, Mark.TOLD))
     replies = link.send_all(asked)
     if replies[0].text.startswith("-ERR No such channel"):
         stimulus = Stimulus.TRANSFEREE_HANGUP

@@ -24,6 +24,7 @@ from fsctl.session.record import conclude
 from fsctl.sip.status import SipStatus, parse_sipfrag
 from fsctl.sip.uri import Uri, UriError, parse_address
 from fsctl.switch.end_status import returned_by_itself, was_taken
+from fsctl.switch.marks import Mark, Stage
 from fsctl.switch.timers import disarm
 from fsctl.switch.variables import value_of
 
@@ -146,7 +147,7 @@ def execute(call: Call, application: str, argument: str) -> None:
     call.application = (application, argument)
     commands: list[Command] = [
         UuidBreak(call.channel_uuid, everything=True),
-        UuidSetvar(call.channel_uuid, "fsctl_stage", "held"),
+        UuidSetvar(call.channel_uuid, Mark.STAGE, Stage.HELD),
         *disarm(call.channel_uuid),
     ]
     session.link.send_all(commands)

@@ -21,7 +21,6 @@ from fsctl.session.dial import called_variables
 from fsctl.session.events import Connected, Failed, Ringing
 from fsctl.session.headers import merged, passed_on
 from fsctl.session.identity import Shown, origination
-from fsctl.session.joining import RETURN_CONTEXT, RETURNING
 from fsctl.session.redirect import NOT_ACCEPTABLE_HERE, Redirections
 from fsctl.session.routing import Routed
 from fsctl.settings import RouteKind
@@ -29,6 +28,7 @@ from fsctl.sip.status import SipStatus, status_of_cause
 from fsctl.switch.codecs import preferred
 from fsctl.switch.dialstring import DialString, carried_value
 from fsctl.switch.end_status import hangup_status
+from fsctl.switch.marks import Context, Extension, Mark, Stage
 
 if TYPE_CHECKING:
     from fsctl.session.session import Session
@@ -74,7 +74,7 @@ class Outgoing:
         commands: list[Command] = [
             branches.begin(session, call),
             Filter("Job-UUID", callee),
-            BgApi(Originate(dial_string, RETURNING, RETURN_CONTEXT), callee),
+            BgApi(Originate(dial_string, Extension.RETURNING, Context.RETURN), callee),
         ]
         session.want("BACKGROUND_JOB")
         session.outgoing[callee] = self
@@ -92,13 +92,13 @@ class Outgoing:
         if not self.codecs:
             called |= preferred(self.scheme)
         if self.session.own_context:
-            called["fsctl_own_context"] = carried_value(self.session.own_context)
+            called[Mark.OWN_CONTEXT] = carried_value(self.session.own_context)
         return called | {
             # originate returns at 183 otherwise, and the party would be taken for one that answered
             "ignore_early_media": "true",
-            "fsctl_home": self.session.board.home,
-            "fsctl_session": self.session.id,
-            "fsctl_stage": "called",
+            Mark.HOME: self.session.board.home,
+            Mark.SESSION: self.session.id,
+            Mark.STAGE: Stage.CALLED,
         }
 
     # -- what becomes of it

@@ -17,6 +17,7 @@ from fsctl.esl.commands import Command, UuidGetvar, UuidSetvar
 from fsctl.log import with_fields
 from fsctl.session.events import Role, TransferComplete, TransferFailed
 from fsctl.sip.status import SipStatus
+from fsctl.switch.marks import Mark
 from fsctl.switch.variables import value_of
 
 if TYPE_CHECKING:
@@ -74,14 +75,6 @@ class Owed:
         return _key(self.transferor, self.refer)
 
 
-TRANSFER = "fsctl_transfer"
-"""On a transferee, set by the dialplan: kind, transferor and ``Event`` of its last transfer."""
-FAILED = "fsctl_failed"
-"""On a transferee, ``true`` or ``false``, set by the dialplan: FreeSWITCH has told the failure."""
-RECORDED = "fsctl_recorded"
-"""On both parties: transferor and ``Event`` of the transfer whose record was written last. Set by
-whoever writes it, so that nobody else does."""
-
 _MARK = re.compile(r"(blind|legacy) ([0-9a-fA-F-]{36})(?: (refer;id=[0-9]+))?(?: .*)?", re.DOTALL)
 
 
@@ -102,7 +95,7 @@ def marking(record: TransferRecord) -> list[Command]:
     """Return what says on the channels that this record has been written."""
     key = _key(record.transferor, record.refer)
     legs = [uuid for uuid in (record.transferee, record.transferor) if uuid]
-    return [UuidSetvar(uuid, RECORDED, key) for uuid in legs]
+    return [UuidSetvar(uuid, Mark.RECORDED, key) for uuid in legs]
 
 
 def write(record: TransferRecord) -> None:
@@ -164,7 +157,7 @@ def conclude(
 def _is_first(session: Session, record: TransferRecord) -> bool:
     """Whether nobody has written it: another controller may have, while we were stopped."""
     key = _key(record.transferor, record.refer)
-    asked = [UuidGetvar(uuid, RECORDED) for uuid in (record.transferee, record.transferor)]
+    asked = [UuidGetvar(uuid, Mark.RECORDED) for uuid in (record.transferee, record.transferor)]
     try:
         replies = session.link.send_all([*asked, *marking(record)])
     except (LinkError, ChannelGone):

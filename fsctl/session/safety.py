@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from fsctl.esl.commands import UuidTransfer
 from fsctl.session import branches
 from fsctl.sip.status import SipStatus
-from fsctl.switch.timers import RESCUE_CONTEXT
+from fsctl.switch.marks import Context
 from fsctl.transfer.transfer import Stimulus
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def transferee_alone(session: Session, call: Call) -> None:
         elif not call.alive or call.uses != uses or call.partner is not None:
             return
         elif any(other.alive for other in session.calls.values() if other is not call):
-            session.link.send(UuidTransfer(call.channel_uuid, "forsaken", RESCUE_CONTEXT))
+            session.link.send(UuidTransfer(call.channel_uuid, "forsaken", Context.RESCUE))
             session.give_away(call)
         else:
             session.hand_over()

@@ -41,6 +41,7 @@ from fsctl.settings import Settings, TransferMode
 from fsctl.sip.status import SipStatus, cause_of_status
 from fsctl.sip.uri import Uri
 from fsctl.switch.links import Links
+from fsctl.switch.marks import Mark, Stage
 from fsctl.switch.timers import disarm
 from fsctl.switch.variables import value_of
 from fsctl.transfer.transfer import Stimulus
@@ -494,7 +495,7 @@ class Session:
     def leave_to_switch(self, call: Call, status: SipStatus) -> None:
         """Let FreeSWITCH end a native transfer: it reports failure and rejoins the first two."""
         uuid = call.channel_uuid
-        variables = (("sip_invite_failure_status", str(status.code)), ("fsctl_stage", "done"))
+        variables = (("sip_invite_failure_status", str(status.code)), (Mark.STAGE, Stage.DONE))
         self.link.send_all([*disarm(uuid), UuidSetvarMulti(uuid, variables)])
         self.over = True
 
@@ -583,7 +584,7 @@ class Session:
 
     def check_still_ours(self, call: Call) -> None:
         """``call`` talks with somebody whom we do not know: another worker may have taken it."""
-        asked = self.link.send(UuidGetvar(call.channel_uuid, "fsctl_session"))
+        asked = self.link.send(UuidGetvar(call.channel_uuid, Mark.SESSION))
         if value_of(asked.text) not in (None, self.id):
             log.info("%s: %s is another session's now", self.id, call)
             self.give_away(call)

@@ -17,17 +17,16 @@ from fsctl.esl.farewell import let_go
 from fsctl.log import seldom
 from fsctl.session import entry, leaving
 from fsctl.session.attended import arrival
-from fsctl.session.attended.transfer import ATTENDED_CONTEXT, AttendedTransfer
+from fsctl.session.attended.transfer import AttendedTransfer
 from fsctl.session.call import Call
 from fsctl.session.clock import Clock, RealClock
-from fsctl.session.dial import LEGACY_CONTEXT, REFER_CONTEXT
-from fsctl.session.joining import RETURN_CONTEXT
 from fsctl.session.record import TransferRecord, write
 from fsctl.session.routing import Router
 from fsctl.session.scenarios import Scenarios
 from fsctl.session.session import Session
 from fsctl.settings import Settings
-from fsctl.switch.timers import RESCUE_CONTEXT, claim
+from fsctl.switch.marks import Context, Mark
+from fsctl.switch.timers import claim
 
 log = logging.getLogger(__name__)
 
@@ -82,17 +81,17 @@ class Switchboard:
             link.wait_closed()
             return
         context = snapshot.get("Caller-Context")
-        if context == RETURN_CONTEXT:
+        if context == Context.RETURN:
             self._come_back(link, snapshot)
-        elif context == ATTENDED_CONTEXT:
+        elif context == Context.ATTENDED:
             arrival.arrive(self, link, snapshot)
-        elif context in (REFER_CONTEXT, RESCUE_CONTEXT):
+        elif context in (Context.REFER, Context.RESCUE):
             self._come_home(link, snapshot)
-        elif self._closing or (self.draining and context != LEGACY_CONTEXT):
+        elif self._closing or (self.draining and context != Context.LEGACY):
             let_go(link)
         elif len(self.sessions) >= self.settings.server.max_calls:
             self._turn_away(link, snapshot)
-        elif context == LEGACY_CONTEXT:
+        elif context == Context.LEGACY:
             # Also who drains: FreeSWITCH alone would join them, and leave the transferor parked.
             self.run(Session(self, _new_id(), link), entry.legacy_transfer, link, snapshot)
         else:
@@ -115,7 +114,7 @@ class Switchboard:
 
     def _taken_from(self, snapshot: Event) -> None:
         """A leg that is a session's comes as a new call: somebody has moved it (``transfer``)."""
-        session = self.sessions.get(snapshot.variable("fsctl_session") or "")
+        session = self.sessions.get(snapshot.variable(Mark.SESSION) or "")
         uuid = snapshot.channel_uuid or ""
         if session is not None:
             session.post(lambda: leaving.left(session, uuid))
@@ -136,7 +135,7 @@ class Switchboard:
 
     def _lose_request(self, snapshot: Event) -> None:
         """A transferee is somebody else's: the session that it came home to waits no more."""
-        session = self.sessions.get(snapshot.variable("fsctl_session") or "")
+        session = self.sessions.get(snapshot.variable(Mark.SESSION) or "")
         if session is not None and session.referred is not None:
             session.referred = None
 
@@ -146,12 +145,12 @@ class Switchboard:
         what = "refused" if refused else "left to the switch"
         extra = seldom("calls that were too many")
         log.warning("a call is %s: %d sessions run", what, len(self.sessions), extra=extra)
-        if refused and snapshot.get("Caller-Context") != LEGACY_CONTEXT:
+        if refused and snapshot.get("Caller-Context") != Context.LEGACY:
             _refuse(link, answered=snapshot.get("Answer-State") == "answered")
         let_go(link)
 
     def _come_home(self, link: Connection, snapshot: Event) -> None:
-        session_id = snapshot.variable("fsctl_session") or ""
+        session_id = snapshot.variable(Mark.SESSION) or ""
         session = self.sessions.get(session_id)
         if session is None or session.over:
             if self.draining:
@@ -160,7 +159,7 @@ class Switchboard:
                 return
             log.info("%s: taking over a transfer request", session_id)
             made = Session(self, session_id or _new_id(), link)
-            made.scenario = self.scenarios.named(snapshot.variable("fsctl_scenario") or "")
+            made.scenario = self.scenarios.named(snapshot.variable(Mark.SCENARIO) or "")
             self.run(made, entry.resume, link, snapshot)
             return
         session.adopt(link, lambda: entry.transfer_request(session, link, snapshot))
@@ -168,7 +167,7 @@ class Switchboard:
 
     def _come_back(self, link: Connection, snapshot: Event) -> None:
         """A leg that its session had lent to a bridge, or called. Without a session it ends."""
-        session = self.sessions.get(snapshot.variable("fsctl_session") or "")
+        session = self.sessions.get(snapshot.variable(Mark.SESSION) or "")
         if session is None or session.over:
             let_go(link)
             return

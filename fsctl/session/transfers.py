@@ -30,8 +30,9 @@ from fsctl.session.meanwhile import ask_first
 from fsctl.session.record import Outcome, conclude
 from fsctl.sip.status import SipStatus
 from fsctl.switch import timers
-from fsctl.switch.notify import NOTES_JOIN, TOLD, note, owe, report, told
-from fsctl.switch.refer_variables import REFERRED, RawRequest, bridge_began, refer_event
+from fsctl.switch.marks import Mark, Stage
+from fsctl.switch.notify import NOTES_JOIN, note, owe, report, told
+from fsctl.switch.refer_variables import RawRequest, bridge_began, refer_event
 from fsctl.switch.variables import value_of
 from fsctl.transfer.transfer import DEADLINES, Action, State, Stimulus, Transfer, step
 
@@ -421,7 +422,7 @@ class BlindTransfer:
             case Action.REJOIN:
                 # Unset, or FreeSWITCH would report this join as the transfer's success.
                 self._switch_reports = False
-                forgotten = {"blind_transfer_uuid": "", REFERRED: ""}
+                forgotten = {"blind_transfer_uuid": "", Mark.REFERRED: ""}
                 return [
                     *self._owe(stimulus),
                     UuidSetvarMulti(transferor, tuple(forgotten.items())),
@@ -446,8 +447,8 @@ class BlindTransfer:
         """
         uuid = self.transferee.channel_uuid
         safety.transferee_alone(self._session, self.transferee)
-        left = {"fsctl_stage": "forsaken", "originate_disposition": "", "blind_transfer_uuid": ""}
-        left |= {"sip_refer_to": "", REFERRED: ""}
+        left = {Mark.STAGE: Stage.FORSAKEN, "originate_disposition": "", "blind_transfer_uuid": ""}
+        left |= {"sip_refer_to": "", Mark.REFERRED: ""}
         commands: list[Command] = [UuidSetvarMulti(uuid, tuple(left.items()))]
         if self.entertained:
             commands.append(UuidBreak(uuid, everything=True))
@@ -476,7 +477,7 @@ class BlindTransfer:
             return []
         transferor = self.transferor.channel_uuid
         noted = stimulus is Stimulus.JOIN_GIVEN_UP  # as a success, which it was not
-        taken_back: list[Command] = [UuidSetvar(transferor, TOLD, None)] if noted else []
+        taken_back: list[Command] = [UuidSetvar(transferor, Mark.TOLD, None)] if noted else []
         return [*taken_back, *owe(transferor, event, status)]
 
     def _let_hear(self) -> None:

@@ -33,6 +33,7 @@ from types import MappingProxyType
 from typing import Final
 
 from fsctl.sip.uri import Uri, encode
+from fsctl.switch.marks import Mark
 
 MAX_VARIABLES: Final = 200
 MAX_USER_BYTES: Final = 1024
@@ -272,7 +273,7 @@ def _balance(block: str) -> tuple[int, int]:
 
 # --- the dial string ---------------------------------------------------------------------------
 
-PADDING_VARIABLE: Final = "fsctl_brace"
+PADDING_VARIABLE: Final = Mark.BRACE
 _VARIABLE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,127}")
 
 

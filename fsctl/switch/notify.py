@@ -14,19 +14,11 @@ from fsctl.esl.commands import (
 )
 from fsctl.esl.connection import Connection
 from fsctl.sip.status import SipStatus, sipfrag
-from fsctl.switch.timers import RESCUE_CONTEXT
+from fsctl.switch.marks import Context, Extension, Mark
 from fsctl.switch.variables import value_of
 
-TOLD = "fsctl_told"
-"""The ``Event`` of the REFER that was reported last: nobody must report it again.
-
-Set by whoever has told it: a controller, or the dialplan for what FreeSWITCH tells by itself (at
-its failure just before, at a join 0.2 s after: ``dialplan/steps.xml.j2``).
-"""
 NOTES_JOIN = "api_before_bridge_fsctl"
 """On a transferee, set by the dialplan: by it FreeSWITCH notes that its join has been told of."""
-OWED = "fsctl_owed"
-"""The ``Event`` of a REFER and what its report will be, while that waits for a join. Set by us."""
 
 OWED_FOR_S = 2
 """So soon FreeSWITCH gives an owed report by itself, unless it has been given."""
@@ -45,7 +37,7 @@ def report(transferor_uuid: str, event: str, status: SipStatus) -> list[Command]
 
 def told(link: Connection, transferor_uuid: str) -> str | None:
     """Return the ``Event`` of the REFER that was reported last. Raises LinkError."""
-    return value_of(link.send(UuidGetvar(transferor_uuid, TOLD)).text)
+    return value_of(link.send(UuidGetvar(transferor_uuid, Mark.TOLD)).text)
 
 
 def owe(transferor_uuid: str, event: str, status: SipStatus) -> list[Command]:
@@ -54,13 +46,13 @@ def owe(transferor_uuid: str, event: str, status: SipStatus) -> list[Command]:
     The timer is one of the leg's own, which go when the transfer ends (``rescue.disarm``).
     """
     reason = _UNSAFE.sub(" ", status.reason).strip()[:100] or SipStatus(status.code).reason
-    tell = UuidBroadcast(transferor_uuid, f"execute_extension::tell XML {RESCUE_CONTEXT}")
+    telling = f"execute_extension::{Extension.TELL} XML {Context.RESCUE}"
     return [
-        UuidSetvar(transferor_uuid, OWED, f"{event} {status.code} {reason}"),
-        SchedApi(OWED_FOR_S, transferor_uuid, tell),
+        UuidSetvar(transferor_uuid, Mark.OWED, f"{event} {status.code} {reason}"),
+        SchedApi(OWED_FOR_S, transferor_uuid, UuidBroadcast(transferor_uuid, telling)),
     ]
 
 
 def note(transferor_uuid: str, event: str) -> Command:
     """Note that this REFER has been reported."""
-    return UuidSetvar(transferor_uuid, TOLD, event)
+    return UuidSetvar(transferor_uuid, Mark.TOLD, event)

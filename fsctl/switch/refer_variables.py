@@ -17,7 +17,7 @@ from fsctl.esl.events import Event
 from fsctl.sip.refer import ReferTo, parse_refer_to
 from fsctl.sip.status import SipStatus
 from fsctl.sip.uri import Uri, UriError, telephone
-from fsctl.switch.timers import RESCUE_CONTEXT
+from fsctl.switch.marks import Context
 from fsctl.switch.variables import value_of
 
 log = logging.getLogger(__name__)
@@ -26,11 +26,6 @@ STALE = ("sip_refer_to", "sip_h_Referred-By", "sip_h_X-FS-Refer-Params")
 """Variables of one transfer that FreeSWITCH leaves on the transferee: the next one without them
 would inherit them (it sets no value that holds ``${``). They go when the target is called or the
 first two are joined, not earlier: another controller may have to read them again."""
-
-
-REFERRED = "fsctl_referred"
-"""Variable: the REFER by which the leg came to the dialplan last, as party and request. Set by the
-dialplan, which takes what comes without another one for a transfer that is no REFER."""
 
 
 class BadRequest(FsctlError):
@@ -132,7 +127,7 @@ def _destination_header(snapshot: Event) -> str:
     A leg that the worker of its session did not claim has been sent on by a timer, which has moved
     its number there (switch_ivr.c, ``switch_ivr_session_transfer``).
     """
-    sent_on = snapshot.get("Caller-Context") == RESCUE_CONTEXT
+    sent_on = snapshot.get("Caller-Context") == Context.RESCUE
     return "Caller-RDNIS" if sent_on else "Caller-Destination-Number"
 
 

@@ -19,10 +19,10 @@ from fsctl.esl.commands import (
 )
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
+from fsctl.switch.marks import Context, Extension, Mark
 
 log = logging.getLogger(__name__)
 
-RESCUE_CONTEXT = "fsctl_rescue"
 HEAD_START_S = 4.0
 """A transferee goes on first, so that its transferor is still there to be joined with it."""
 _NONE_DELETED = "+OK Deleted: 0"
@@ -30,7 +30,7 @@ _NONE_DELETED = "+OK Deleted: 0"
 
 _CLAIM_TIMEOUT_S = 30.0
 """Who is late already does not give up early: the reply decides whose the leg is."""
-_OUR_WORDS = ("unclaimed", "rescue", "any")
+_OUR_WORDS = (Extension.UNCLAIMED, Extension.RESCUE, Extension.ANY)
 """Numbers under which the dialplan itself goes on with a leg: as the last one, no REFER's."""
 
 
@@ -46,7 +46,7 @@ def claim(link: Connection, snapshot: Event, home: str) -> bool:
     except (LinkError, ChannelGone) as error:
         log.info("[%s] not claimed: %s", link.log_id, error)
         return True  # whoever serves it will see
-    return snapshot.variable("fsctl_claimable") is None or reply.text.strip() != _NONE_DELETED
+    return snapshot.variable(Mark.CLAIMABLE) is None or reply.text.strip() != _NONE_DELETED
 
 
 def _has_been_sent_on(link: Connection, snapshot: Event, home: str) -> bool:
@@ -56,10 +56,10 @@ def _has_been_sent_on(link: Connection, snapshot: Event, home: str) -> bool:
     dialplan notes whose time was up (``fsctl_unclaimed``) before it asks others; and a leg that was
     sent on from there, too, has one of our own words as its last number.
     """
-    if snapshot.get("Caller-Context") != RESCUE_CONTEXT:
+    if snapshot.get("Caller-Context") != Context.RESCUE:
         return False
     dialled_home = home.rpartition(":")[2] == str(link.local_port)
-    if dialled_home and snapshot.variable("fsctl_unclaimed") == home:
+    if dialled_home and snapshot.variable(Mark.UNCLAIMED) == home:
         return True
     word = snapshot.get("Caller-RDNIS") or ""
     return word in _OUR_WORDS and word not in (snapshot.variable("sip_refer_to") or "")
@@ -71,7 +71,7 @@ def send_on(channel_uuid: str, after_s: float) -> list[Command]:
     It goes on as if no controller had ever claimed it.
     """
     timer = SchedTransferUnlessTalking(
-        math.ceil(after_s), channel_uuid, "unclaimed", RESCUE_CONTEXT
+        math.ceil(after_s), channel_uuid, Extension.UNCLAIMED, Context.RESCUE
     )
     return [SchedDel(channel_uuid), timer]
 
@@ -81,7 +81,9 @@ def release(channel_uuid: str, after_s: float) -> list[Command]:
 
     It is told, if nobody has told it and its transferee has left, and hung up.
     """
-    timer = SchedTransferUnlessTalking(math.ceil(after_s), channel_uuid, "forlorn", RESCUE_CONTEXT)
+    timer = SchedTransferUnlessTalking(
+        math.ceil(after_s), channel_uuid, Extension.FORLORN, Context.RESCUE
+    )
     return [SchedDel(channel_uuid), timer]
 
 

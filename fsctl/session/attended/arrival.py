@@ -14,12 +14,12 @@ from fsctl.esl.farewell import let_go
 from fsctl.session import branches
 from fsctl.session.attended.elsewhere import guest, is_ours
 from fsctl.session.attended.transfer import AttendedTransfer, reject
-from fsctl.session.branches import CALLEE
 from fsctl.session.call import Call
 from fsctl.session.events import Resumed
 from fsctl.session.record import conclude
 from fsctl.session.session import Session
 from fsctl.sip.status import SipStatus
+from fsctl.switch.marks import Mark
 from fsctl.switch.variables import value_of
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def _parties(board: Switchboard, link: Connection, snapshot: Event) -> tuple[Cal
     named = [snapshot.variable(f"sip_h_X-FS-Refer-{who}") or "" for who in ("From", "For")]
     found = _pair(board, named, (None, None))
     if found is None:
-        replies = link.send_all([UuidGetvar(channel, CALLEE) for channel in named])
+        replies = link.send_all([UuidGetvar(channel, Mark.CALLEE) for channel in named])
         found = _pair(board, named, [value_of(reply.text) for reply in replies])
     return found
 

@@ -18,6 +18,7 @@ from fsctl.session.call import Call, CallState
 from fsctl.session.grace import departure_name, tags_mark
 from fsctl.session.session import Session
 from fsctl.sip.refer import Replaces
+from fsctl.switch.marks import Mark
 from fsctl.switch.variables import value_of
 
 log = logging.getLogger(__name__)
@@ -82,18 +83,18 @@ def _departed(
 
 def guest(session: Session, link: Connection, channel: str) -> Call:
     """A call of ``session``, made from what its channel says. Raises LinkError."""
-    number = _of(link, channel, "fsctl_number") or ""
+    number = _of(link, channel, Mark.NUMBER) or ""
     answered = _of(link, channel, "endpoint_disposition") == "ANSWER"
     call = Call(
         session,
         channel,
         number=number,
-        display_name=_of(link, channel, "fsctl_name") or "",
+        display_name=_of(link, channel, Mark.NAME) or "",
         transfer_mode=session.settings.transfer.mode,
         state=CallState.CONNECTED if answered else CallState.RINGING,
         outgoing=_of(link, channel, "direction") == "outbound",
     )
-    call.caller_privacy = _of(link, channel, "fsctl_privacy") or ""
+    call.caller_privacy = _of(link, channel, Mark.PRIVACY) or ""
     session.calls[channel] = call
     session.link.send(Filter("Unique-ID", channel)).raise_for_error()
     return call
@@ -101,7 +102,7 @@ def guest(session: Session, link: Connection, channel: str) -> Call:
 
 def is_ours(link: Connection, channel: str) -> bool:
     """Whether this is a leg of a call that some worker of fsctl runs, or ran."""
-    return _of(link, channel, "fsctl_session") is not None
+    return _of(link, channel, Mark.SESSION) is not None
 
 
 def _is_named(link: Connection, channel: str, named: Replaces) -> bool:

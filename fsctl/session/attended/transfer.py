@@ -54,7 +54,7 @@ from fsctl.sip.status import SipStatus
 from fsctl.sip.uri import UriError
 from fsctl.switch.dialstring import DialStringError
 from fsctl.switch.end_status import hangup_status
-from fsctl.switch.timers import RESCUE_CONTEXT
+from fsctl.switch.marks import Context, Extension, Mark, Stage
 from fsctl.switch.variables import value_of
 
 if TYPE_CHECKING:
@@ -63,13 +63,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-ATTENDED_CONTEXT = "fsctl_attended"
-JOIN_VARIABLE = "fsctl_join"
-"""The target's channel, on a leg that is to be joined with it: should we die, its dialplan does."""
-
-SECURED_VARIABLE = "fsctl_secured"
-"""The target's channel from the request on, on the loopback: should we die, its dialplan ends what
-`secure` has asked for (``dialplan/attended.xml.j2``)."""
 
 STEP_TIMEOUT_S = 5.0
 """How long FreeSWITCH may take for each step once the request has been accepted."""
@@ -98,9 +91,6 @@ class State(Enum):
 
 _OPEN = (State.REQUESTED, State.WAITING, State.CALLING)
 _BEFORE_JOIN = (*_OPEN, State.ANSWERED, State.BRIDGED, State.COMING_HOME)
-
-KEPT = "kept"
-"""The extension in which a target waits whose old bridge is over, until it is joined."""
 
 SEEK_S = 1.5
 SEEK_PAUSES_S = (0.05, 0.25)
@@ -255,7 +245,7 @@ class AttendedTransfer:
 
     def _secure(self, target: Call) -> None:
         if self._loopback:
-            noted = UuidSetvar(self._loopback, SECURED_VARIABLE, target.channel_uuid)
+            noted = UuidSetvar(self._loopback, Mark.SECURED, target.channel_uuid)
             self.session.link.post(noted)
         self.session.link.post(secure(target.channel_uuid))
 
@@ -386,7 +376,9 @@ class AttendedTransfer:
         left = replaced.left_behind is target  # else it has been called anew
         if left and self.state in _BEFORE_JOIN and not self._target_kept:
             self._target_kept = True
-            self.session.link.send(UuidTransfer(target.channel_uuid, KEPT, RESCUE_CONTEXT))
+            self.session.link.send(
+                UuidTransfer(target.channel_uuid, Extension.KEPT, Context.RESCUE)
+            )
 
     def _send_for(self) -> None:
         self._sent_for = True
@@ -399,8 +391,8 @@ class AttendedTransfer:
         uuid = self.transferee.channel_uuid
         self.session.link.send_all(
             [
-                UuidSetvarMulti(uuid, (("fsctl_home", self._board.home), (JOIN_VARIABLE, ""))),
-                UuidTransfer(uuid, "attended", ATTENDED_CONTEXT),
+                UuidSetvarMulti(uuid, ((Mark.HOME, self._board.home), (Mark.JOIN, ""))),
+                UuidTransfer(uuid, Extension.ATTENDED, Context.ATTENDED),
             ]
         )
 
@@ -470,7 +462,7 @@ class AttendedTransfer:
         commands: list[Command] = [secure(self.transferee.channel_uuid)]
         if self.target is not None:
             target = self.target.channel_uuid
-            commands += [secure(target), UuidSetvar(loopback, JOIN_VARIABLE, target)]
+            commands += [secure(target), UuidSetvar(loopback, Mark.JOIN, target)]
         self._command(*commands, Execute("answer"))
 
     def _join_alone(self) -> None:
@@ -518,10 +510,10 @@ class AttendedTransfer:
         self._move(State.COMING_HOME)
         self._deadline(STEP_TIMEOUT_S, self._broken)
         transferee, target = self.transferee.channel_uuid, self.target
-        joined = (JOIN_VARIABLE, target.channel_uuid if target is not None else "")
+        joined = (Mark.JOIN, target.channel_uuid if target is not None else "")
         self._command(
-            UuidSetvarMulti(transferee, (("fsctl_home", self._board.home), joined)),
-            UuidTransfer(transferee, "attended", ATTENDED_CONTEXT),
+            UuidSetvarMulti(transferee, ((Mark.HOME, self._board.home), joined)),
+            UuidTransfer(transferee, Extension.ATTENDED, Context.ATTENDED),
         )
 
     def awaits_home(self, channel: str) -> bool:
@@ -564,10 +556,10 @@ class AttendedTransfer:
         commands: list[Command] = [Filter("Unique-ID", target.channel_uuid)]
         for call, peer in ((transferee, target), (target, transferee)):
             armed = arming(call, peer, self._board.home, session.settings)
-            armed |= {"fsctl_stage": "joined", JOIN_VARIABLE: ""}
+            armed |= {Mark.STAGE: Stage.JOINED, Mark.JOIN: ""}
             commands.append(UuidSetvarMulti(call.channel_uuid, tuple(armed.items())))
         commands += [
-            *([UuidSetvar(self._loopback, JOIN_VARIABLE)] if self._loopback else []),
+            *([UuidSetvar(self._loopback, Mark.JOIN)] if self._loopback else []),
             *joining(transferee, target, {}),
         ]
         if not session.link.send_all(commands)[-1].ok:

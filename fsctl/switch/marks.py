@@ -1,0 +1,362 @@
+"""The contract of controllers and dialplan: what is written on a channel, and where it goes.
+
+Whoever holds a leg leaves on its channel how far things have come, so that whoever finds it later
+(another worker, or FreeSWITCH alone) goes on from there. The templates of ``dialplan/`` are
+rendered with these words, the tables of ``dialplan/README.md`` are made from them (``python -m
+fsctl.switch.marks``), and a test finds any word that only one side uses.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+
+
+class _Explained(StrEnum):
+    """A word, by whom it is set, and what it means to whoever finds it."""
+
+    set_by: str
+    meaning: str
+
+    def __new__(cls, word: str, set_by: str, meaning: str) -> _Explained:
+        made = str.__new__(cls, word)
+        made._value_ = word
+        made.set_by, made.meaning = set_by, meaning
+        return made
+
+
+class Stage(_Explained):
+    """``fsctl_stage``: how far a leg has come; what becomes of it when no controller holds it."""
+
+    NEW = (
+        "new",
+        "inbound extension",
+        "FreeSWITCH dials by the routes; no route: 404",
+    )
+    DIALLING = (
+        "dialling",
+        "controller, before `bridge`",
+        "the bridge has ended: hang up, with the failure's cause if it failed; it had not begun: "
+        "as `new`",
+    )
+    TRANSFER = (
+        "transfer",
+        "`fsctl_refer`",
+        "the other controllers are tried, once; then the context ends, FreeSWITCH reports the "
+        "failure (NOTIFY) and joins the first two again. The transferor has left: recall, see "
+        "below. After a success: hang up",
+    )
+    CALLING = (
+        "calling",
+        "controller, before `bridge` in a transfer",
+        "as `transfer`; another controller reports what became of the target and does not call it "
+        "again",
+    )
+    JOINED = (
+        "joined",
+        "controller, before `uuid_bridge`",
+        "the call is over: hang up",
+    )
+    CALLED = (
+        "called",
+        "controller, for a party that a scenario calls",
+        "the call ends",
+    )
+    LENT = (
+        "lent",
+        "controller, before a scenario's own `uuid_bridge`",
+        "the leg goes home by `fsctl_return`; nobody there: the call ends",
+    )
+    RETURNED = (
+        "returned",
+        "`fsctl_return`",
+        "the call ends; a transferee is joined with its transferor again by FreeSWITCH",
+    )
+    HELD = (
+        "held",
+        "controller, before an application that a scenario chose",
+        "the call ends with it",
+    )
+    LEGACY = (
+        "legacy",
+        "`fsctl_legacy`",
+        "FreeSWITCH dials by the routes and reports by itself; no route: as `transfer`",
+    )
+    DONE = (
+        "done",
+        "controller, in a legacy transfer that failed",
+        "the context ends: FreeSWITCH reports and joins the first two again, or recalls",
+    )
+    FORSAKEN = (
+        "forsaken",
+        "controller: a transfer has failed and its transferor has left",
+        "recall",
+    )
+    RECALL = (
+        "recall",
+        "the recall",
+        "after a talk: hang up; else the fallback",
+    )
+
+
+class Context(StrEnum):
+    """fsctl's own dialplan contexts."""
+
+    CONTROLLERS = "fsctl_controllers"
+    """Hands a leg to any of the configured controllers."""
+    REFER = "fsctl_refer"
+    """Where FreeSWITCH sends the transferee of a blind transfer."""
+    LEGACY = "fsctl_legacy"
+    """The same, where FreeSWITCH itself carries the transfer out."""
+    RETURN = "fsctl_return"
+    """Where a leg comes that a scenario has called, or had lent to a bridge that has ended."""
+    RESCUE = "fsctl_rescue"
+    """What FreeSWITCH does with a leg that no controller holds any more."""
+    GRACE = "fsctl_grace"
+    """Where a leg waits, if its partner has sent BYE (see `fsctl.session.grace`)."""
+    ATTENDED = "fsctl_attended"
+    """Where FreeSWITCH asks about a REFER with Replaces."""
+
+
+class Extension(StrEnum):
+    """Under which numbers those contexts are entered: all are our own words, no caller's."""
+
+    ANY = "any"
+    """`fsctl_controllers`: the only way in."""
+    RESCUE = "rescue"
+    """`fsctl_rescue`: nobody holds the leg."""
+    SETTLE = "settle"
+    """`fsctl_rescue`, `fsctl_attended`: an attempt of the dialplan's own is over."""
+    UNCLAIMED = "unclaimed"
+    """`fsctl_rescue`: a timer sends the leg on."""
+    FORSAKEN = "forsaken"
+    """`fsctl_rescue`: the last chance of a transferee whose transferor has left."""
+    RECALL = "recall"
+    FALLBACK = "fallback"
+    """`fsctl_rescue`: the recall, and what follows when it is not answered."""
+    FORLORN = "forlorn"
+    """`fsctl_rescue`: a timer releases a parked transferor."""
+    TELL = "tell"
+    """`fsctl_rescue`: the transferor is told by FreeSWITCH alone."""
+    KEPT = "kept"
+    """`fsctl_rescue`: the target of an attended transfer waits to be joined."""
+    OVER = "over"
+    """`fsctl_rescue`: the partner of a leg that has hung up while it was holding."""
+    GRACE = "grace"
+    """`fsctl_grace`: the only way in."""
+    ATTENDED = "attended"
+    """`fsctl_attended`: a loopback asks, or a transferee is fetched."""
+    OTHERS = "others"
+    """`fsctl_attended`: the worker of the session is gone."""
+    RETURNING = "fsctl_return"
+    """`fsctl_return`: the only way in."""
+
+
+class Mark(_Explained):
+    """The variables of fsctl on channels; the last two are global ones, and go on with a name."""
+
+    STAGE = (
+        "fsctl_stage",
+        "controllers, the dialplan",
+        "how far the leg has come, see above; unset when somebody moves it elsewhere",
+    )
+    HOME = (
+        "fsctl_home",
+        "controllers, on both legs of a call",
+        "`HOST:PORT` of the worker that runs its session: where a REFER brings the leg",
+    )
+    SESSION = (
+        "fsctl_session",
+        "controllers, on both legs of a call",
+        "the session's id",
+    )
+    SCENARIO = (
+        "fsctl_scenario",
+        "controllers, on both legs of a call",
+        "the scenario's name, for who takes over; empty: the default",
+    )
+    CALL_DOMAIN = (
+        "fsctl_call_domain",
+        "controllers, on both legs of a call",
+        "the domain of users who are dialled by number only",
+    )
+    OWN_HOSTS = (
+        "fsctl_own_hosts",
+        "controllers, on both legs of a call",
+        "the hosts that name this switch, separated by spaces",
+    )
+    OWN_CONTEXT = (
+        "fsctl_own_context",
+        "inbound extension; a global variable of that name is the default",
+        "where a transfer of the leg goes that is no REFER",
+    )
+    NUMBER = (
+        "fsctl_number",
+        "controllers; the dialplan for a call of its own",
+        "the leg's own party: what others are shown",
+    )
+    NAME = ("fsctl_name", "controllers", "its display name")
+    PRIVACY = (
+        "fsctl_privacy",
+        "controllers; the dialplan for a call of its own",
+        "what of that it wants hidden: nothing (empty), `name`, `full`",
+    )
+    TRANSFEROR_NUMBER = (
+        "fsctl_transferor_number",
+        "controllers; the dialplan for a call of its own",
+        "whom the leg talks with, and who would so be the transferor of its next transfer",
+    )
+    TRANSFEROR_NAME = ("fsctl_transferor_name", "as that", "its display name")
+    TRANSFEROR_PRIVACY = ("fsctl_transferor_privacy", "as that", "what it wants hidden")
+    CALLEE = (
+        "fsctl_callee",
+        "controllers, in the dial string",
+        "the name of a party that is being called, the same on each of its channels",
+    )
+    DIALLED_NUMBER = (
+        "fsctl_dialled_number",
+        "the dialplan, through a condition that admits safe characters",
+        "the number that FreeSWITCH would dial by the routes",
+    )
+    DIALLED_HOST = (
+        "fsctl_dialled_host",
+        "`fsctl_legacy`",
+        "the host of a legacy transfer's Refer-To; `?`: not to be read",
+    )
+    OWN_HOST = ("fsctl_own_host", "`fsctl_legacy`", "`own` where that host names this switch")
+    DOMAIN = (
+        "fsctl_domain",
+        "`fsctl_rescue`, where FreeSWITCH dials by itself",
+        "the domain of the users that it dials",
+    )
+    CLAIMABLE = (
+        "fsctl_claimable",
+        "the dialplan, before `socket`",
+        "there is a timer `claim-UUID`, which a controller must delete",
+    )
+    UNCLAIMED = (
+        "fsctl_unclaimed",
+        "`fsctl_rescue`, when that timer has fired",
+        "the controller that has had its time, and is not asked again",
+    )
+    ASKED = (
+        "fsctl_asked",
+        "`fsctl_rescue`; unset by the next REFER",
+        "`all`: every controller has been asked about this transfer",
+    )
+    CONTROLLERS = (
+        "fsctl_controllers",
+        "`fsctl_controllers`",
+        "the controllers that are dialled, one after the other",
+    )
+    RECALL = (
+        "fsctl_recall",
+        "`fsctl_refer`, `fsctl_legacy`",
+        "who is called again when the target fails and the transferor has left",
+    )
+    IS_REFER = (
+        "fsctl_is_refer",
+        "`fsctl_refer`, `fsctl_legacy`",
+        "a REFER has brought the leg; else its own context is where it goes",
+    )
+    REFERRED = (
+        "fsctl_referred",
+        "`fsctl_refer`, `fsctl_legacy`, on both parties",
+        "the REFER that was here last, as party and request",
+    )
+    REFER_EVENT = (
+        "fsctl_refer_event",
+        "`fsctl_refer`, `fsctl_legacy`",
+        "the `Event` of this transfer's REFER (`refer;id=N`)",
+    )
+    TRANSFER = (
+        "fsctl_transfer",
+        "`fsctl_refer`, `fsctl_legacy`",
+        "the transferee's last transfer: kind, transferor, `Event`",
+    )
+    FAILED = (
+        "fsctl_failed",
+        "the dialplan",
+        "whether FreeSWITCH has ended that transfer by itself, as failed",
+    )
+    RECORDED = (
+        "fsctl_recorded",
+        "whoever has written its record, on both parties",
+        "transferor and `Event` of the last transfer whose record is written",
+    )
+    TOLD = (
+        "fsctl_told",
+        "controllers; the dialplan for what FreeSWITCH tells by itself",
+        "on a transferor: the `Event` of the REFER that was reported last",
+    )
+    OWED = (
+        "fsctl_owed",
+        "controllers, while a failure waits for the first two to be joined again",
+        "on a transferor: the `Event` of a REFER, and the report that it is to get",
+    )
+    RESULT = ("fsctl_result", "`fsctl_rescue`, before it tells", "the status line of the report")
+    JOIN = (
+        "fsctl_join",
+        "controllers, on the loopback and on a transferee that is fetched",
+        "the leg that this one is to be joined with, whoever does it",
+    )
+    SECURED = (
+        "fsctl_secured",
+        "controllers, on the loopback",
+        "the target, which waits for its join after its bridge",
+    )
+    ANONYMOUS = (
+        "fsctl_anonymous",
+        "`fsctl_rescue`, where FreeSWITCH dials by itself",
+        "`anonymous` for a caller that wants to be hidden",
+    )
+    NEVER = (
+        "fsctl_never",
+        "`fsctl_rescue`, where FreeSWITCH dials by itself",
+        "an expression that matches nothing, for a leg that was called: what it carries was sent "
+        "to it",
+    )
+    BRACE = (
+        "fsctl_brace",
+        "controllers, in the dial string",
+        "nothing: it closes the braces that a value has left open",
+    )
+    LIVING = (
+        "fsctl_living_",
+        "controllers, every second; global, with their address",
+        "`yes`: the controller is alive",
+    )
+    LEFT = (
+        "fsctl_left_",
+        "controllers, for 5 s; global, with a hash of the dialog's Call-ID",
+        "a leg has hung up, and whom it has left behind: its REFER may be another worker's",
+    )
+
+
+def one_of(*words: str) -> str:
+    """Return a regular expression for exactly one of these words."""
+    return f"^{words[0]}$" if len(words) == 1 else f"^(?:{'|'.join(words)})$"
+
+
+# -- dialplan/README.md -----------------------------------------------------------------------
+
+README = Path(__file__).parents[2] / "dialplan" / "README.md"
+_HEADS = {
+    "stages": (Stage, "`fsctl_stage`", "when no controller holds the leg any more"),
+    "marks": (Mark, "variable", "meaning"),
+}
+
+
+def with_tables(text: str) -> str:
+    """Return the page ``text`` with its tables made anew, between their markers."""
+    for name, (words, first, last) in _HEADS.items():
+        begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
+        before, _, rest = text.partition(begin)
+        rows = [f"| {first} | set by | {last} |", "|---|---|---|"]
+        rows += [f"| `{word}` | {word.set_by} | {word.meaning} |" for word in words]
+        text = f"{before}{begin}" + "\n".join(rows) + f"\n{end}{rest.partition(end)[2]}"
+    return text
+
+
+if __name__ == "__main__":
+    README.write_text(with_tables(README.read_text(encoding="utf-8")), encoding="utf-8")
