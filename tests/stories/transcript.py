@@ -7,7 +7,7 @@ A change of the code that is not to change what fsctl does leaves these equal, b
     .venv/bin/python -m tests.stories.transcript /tmp/before /tmp/after
 
 One file for each story, one paragraph for each link, in the order in which the links were opened.
-UUIDs, ports and folders, which no two runs share, are numbered in the order of their appearance.
+What no two runs share (UUIDs, ports, folders, hashes) is numbered in the order of its appearance.
 About one story in eighty ends a controller in the middle of a turn and takes one of two courses:
 give several folders of before, and a story has changed when it is like none of them.
 """
@@ -30,6 +30,7 @@ _VARYING = re.compile(
     r"(?P<uuid>[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"
     r"|(?<=127\.0\.0\.1:)(?P<port>\d+)"
     r"|(?P<folder>/tmp/[\w./-]+)"
+    r"|(?P<hash>(?<=_)[0-9a-f]{32}\b)"
 )
 _written: Counter[str] = Counter()
 """How many transcripts each test has written: a property plays many stories."""
