@@ -82,6 +82,11 @@ def _ringing_hub(script: Script, name: str, pause: Pause | None = None, then: st
     for status in REFUSALS:
         script.receive(f"LAB-{status}", f"refuse_{status}", [_body("lines")])
     script.close_hub()
+
+
+def _ringing_blocks(script: Script, name: str) -> None:
+    """What that hub branches to. They stand before it: SIPp takes a response for one to what it
+    has sent only where it waits further down, and would repeat a request for ever."""
     for command in ("ring", "early"):
         script.label(f"{name}_{command}")
         _provisional(script, command == "early", name)
@@ -215,7 +220,12 @@ def callee(phone: PhoneIdentity, steps: Sequence[Step]) -> str:
     offers = f"m=audio [0-9]+ [A-Z/]+( [0-9]+)* {PAYLOADS[phone.codec]}[^0-9]"
     stores = (*stores, _body("offers", offers))
     actions = "".join(f"\n      {store}" for store in stores)
-    script.add(f'  <recv request="INVITE"><action>{actions}\n    </action></recv>')
+    script.add(f'  <recv request="INVITE" next="called"><action>{actions}\n    </action></recv>')
+    for number, step in enumerate(steps):
+        if isinstance(step, Pause):
+            _ringing_blocks(script, f"pause{number}")
+    _ringing_blocks(script, "ringing")
+    script.label("called")
     for number, step in enumerate(steps):
         _callee_step(script, number, step)
     _ringing_hub(script, "ringing")
