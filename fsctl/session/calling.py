@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from fsctl.errors import ChannelGone, LinkError
-from fsctl.esl.commands import Command, UuidGetvar
+from fsctl.esl.commands import Command, UuidGetvar, UuidTransfer
 from fsctl.session import branches, media
 from fsctl.session.call import Call, CallState
 from fsctl.session.dial import Dial
@@ -27,6 +27,7 @@ from fsctl.settings import RouteKind
 from fsctl.sip.status import SipStatus
 from fsctl.sip.uri import Uri, UriError, parse_address
 from fsctl.switch import timers
+from fsctl.switch.marks import Context, Extension
 from fsctl.switch.variables import value_of
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ NOBODY = "none"
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _GRACE_S = 2.0
 """How long after its ring timeout FreeSWITCH may take to say so."""
+_FETCH_S = 1.0
+"""A leg whose REFER came too early is back by then, if its dialplan sends it."""
 
 
 def connect(
@@ -188,6 +191,39 @@ def start(session: Session, dial: Dial, routed: Routed) -> None:
         transfer.ring_anew()
     execution = dial.execution
     session.after(dial.ring_timeout_s + _GRACE_S, lambda: _ring_deadline(session, dial, execution))
+
+
+def interrupt(session: Session, dial: Dial) -> None:
+    """The waiting leg has sent a REFER before anybody has answered, and has been moved away.
+
+    There is nobody to be transferred yet. The dialplan refuses the REFER (RFC 3261 section 14.2,
+    491) and sends the leg to us again; it does not where the leg that rang has ended at that very
+    moment.
+    """
+    dial.interrupted = True
+    session.dials[dial.execution] = dial
+    if dial.waiting.peer is dial.outgoing:
+        dial.waiting.peer = dial.outgoing.peer = None  # bridged for the sake of early media
+    log.info("%s: %s sends a REFER before anybody has answered", session.id, dial.waiting)
+
+    def fetch() -> None:
+        if dial.interrupted and dial.waiting.alive:
+            waiting = dial.waiting.channel_uuid
+            session.link.send(UuidTransfer(waiting, Extension.AGAIN, Context.RETURN))
+
+    session.after(_FETCH_S, fetch)
+
+
+def again(session: Session, call: Call) -> None:
+    """That leg is back: the call that it waited for is made anew."""
+    dials = session.dials.values()
+    dial = next((each for each in dials if each.waiting is call and not each.answered), None)
+    if dial is None or dial.routed is None:
+        session.reject(call, SipStatus(480))
+        return
+    dial.interrupted = False
+    del session.dials[dial.execution]
+    start(session, dial, dial.routed)
 
 
 def goes_on(session: Session, dial: Dial, status: SipStatus) -> bool:

@@ -58,6 +58,8 @@ class Dial:
     """Event-UUID of the ``bridge`` that runs for this attempt."""
     then: Callable[[], None] | None = None
     """What begins when the ``bridge`` returns: somebody else is to be called."""
+    interrupted: bool = False
+    """A REFER of the waiting leg has ended the attempt; another one begins when the leg is back."""
     asked: bool = False
     """The party that left has asked for an attended transfer, which has not come to us yet."""
     passed_on: Mapping[str, str] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from fsctl.esl.commands import Command, UuidKill, UuidSetvar
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.esl.farewell import let_go
-from fsctl.session import branches
+from fsctl.session import branches, calling
 from fsctl.session.call import Call, CallState
 from fsctl.session.calling import NOBODY, forget
 from fsctl.session.events import BlindTransferRequested, CallAlerting, Resumed, Started
@@ -25,7 +25,7 @@ from fsctl.sip.uri import Uri, telephone
 from fsctl.switch import leftovers
 from fsctl.switch.dialstring import DialStringError
 from fsctl.switch.end_status import bridge_status
-from fsctl.switch.marks import Mark, Stage
+from fsctl.switch.marks import Extension, Mark, Stage
 from fsctl.switch.refer_variables import BadRequest, read_request, refer_event
 from fsctl.switch.timers import disarm, send_on
 from fsctl.transfer.transfer import Stimulus
@@ -85,6 +85,10 @@ def transfer_request(
     )
     if running is not None:
         _refuse_crossing(session, running, snapshot)
+        return
+    deflected = _deflected(session, snapshot)
+    if deflected is not None:
+        _take_back(session, link, snapshot, deflected)
         return
     if _is_refused(session, link, snapshot):
         session.link.send_all(_ending(snapshot))
@@ -157,7 +161,10 @@ def returned(session: Session, link: Connection, snapshot: Event) -> None:
     branches.learn(call, snapshot)
     session.hold_link(link, call.channel_uuid)
     call.codecs.learn(snapshot)
-    session.came_back(call)
+    if snapshot.get("Caller-Destination-Number") == Extension.AGAIN:
+        calling.again(session, call)
+    else:
+        session.came_back(call)
 
 
 def _refuse_crossing(session: Session, running: BlindTransfer, snapshot: Event) -> None:
@@ -165,6 +172,30 @@ def _refuse_crossing(session: Session, running: BlindTransfer, snapshot: Event) 
     session.link.send_all(_ending(snapshot))
     session.referred = None
     refuse_crossing(session, running)
+
+
+def _deflected(session: Session, snapshot: Event) -> BlindTransfer | None:
+    """The transfer whose target has sent a REFER while it rang: that has moved the transferee."""
+    target = branches.find(session, snapshot.variable("blind_transfer_uuid") or NOBODY, None)
+    running = session.transfers.wanting(target) if target is not None else None
+    if running is None or running.transferee.channel_uuid != snapshot.channel_uuid:
+        return None
+    return None if target is None or target.connected else running
+
+
+def _take_back(session: Session, link: Connection, snapshot: Event, running: BlindTransfer) -> None:
+    """FreeSWITCH does not call such a target any more: it has failed, and the first two talk on."""
+    log.info("%s: the target of %s's transfer refers", session.id, running.transferor)
+    session.referred = None
+    for dial in tuple(session.dials.values()):
+        if dial.waiting is running.transferee:
+            forget(session, dial)
+    session.take_link(link, snapshot.channel_uuid or "")
+    session.settle_link()
+    running.transferee.held = True
+    for target in [target for target in running.targets if target.alive]:
+        session.gone(target, SipStatus(487))
+    running.feed(Stimulus.TARGET_FAILED, SipStatus(480))
 
 
 def _is_refused(session: Session, link: Connection, snapshot: Event) -> bool:

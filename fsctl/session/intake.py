@@ -280,7 +280,8 @@ class Intake:
         """The one who waited has left, perhaps before FreeSWITCH made the channel it waited for."""
         for dial in tuple(self._session.dials.values()):
             called = dial.outgoing
-            if dial.waiting is waiting and called.branches and not called.branches.heard_of:
+            unborn = called.branches is not None and not called.branches.heard_of
+            if dial.waiting is waiting and (unborn or dial.interrupted):
                 calling.forget(self._session, dial)
 
     def _open_transfers(self) -> list[BlindTransfer]:
@@ -297,6 +298,8 @@ class Intake:
         dial = session.dials.pop(application_uuid, None)
         if dial is None:
             return
+        if was_taken(event) and not dial.answered and self._refers_early(dial, event):
+            return
         if was_taken(event) and self._is_taken(dial):
             leaving.taken(session, dial)
         elif was_taken(event) and not dial.answered and self._crosses(dial, event):
@@ -305,6 +308,33 @@ class Intake:
             self._not_reached(dial, event)
         elif returned_by_itself(event):
             self._talk_over(dial, event)
+
+    def _refers_early(self, dial: Dial, event: Event) -> bool:
+        """A REFER has ended the attempt before anybody has answered.
+
+        By the waiting party: its call is made anew, unless it is a transferee. By the one that
+        rings: FreeSWITCH stops calling it, and moves the waiting leg, which comes to us.
+        """
+        session, waiting, called = self._session, dial.waiting, dial.outgoing
+        _, _, moved = (event.variable("transfer_to") or "").partition(":")
+        if not waiting.alive:
+            return False
+        if branches.is_channel_of(session, called, moved):
+            by_caller = not (dial.for_transfer or dial.native)
+            if by_caller:
+                calling.interrupt(session, dial)
+            return by_caller
+        sender = event.variable("blind_transfer_uuid") or ""
+        if dial.native or not branches.is_channel_of(session, called, sender):
+            return False
+        refused = called.branches.refusal_of(sender) if called.branches else None
+        branches.settle(session, called, sender)
+        waiting.held = False
+        if called.transfer_mode != "legacy":
+            session.referred, session.referred_channel = (called, waiting), waiting.channel_uuid
+        if refused is not None:
+            session.gone(called, refused)
+        return True
 
     def _crosses(self, dial: Dial, event: Event) -> bool:
         """A transferee has sent a REFER of its own while its target rings, and nobody knows yet.
@@ -417,6 +447,8 @@ class Intake:
             return  # the transferee is another session's
         if session.transfers.knows(transferor, event.variable("sip_blind_transfer_event")):
             return  # told again, or late: its transferee has come home already
+        if self._comes_too_early(transferor, transferee, transferee_uuid):
+            return
         running = session.transfers.awaiting_target(transferor)
         if running is not None:
             running.crossing += filter(None, [event.variable("sip_blind_transfer_event")])
@@ -432,6 +464,17 @@ class Intake:
                 self._crossing_target_gone(transferee_uuid)  # its end was told before
         else:
             abandon(session, transferor, transferee)
+
+    def _comes_too_early(self, transferor: Call, transferee: Call, channel: str) -> bool:
+        """The transferee still rings for the transferor: see :func:`calling.interrupt`."""
+        dial = self._dial_of(transferee)
+        if dial is None or dial.waiting is not transferor or dial.answered:
+            return False
+        if dial.for_transfer or dial.native:
+            return False
+        # The news of its answer may be late.
+        asked = self._session.link.send(UuidGetvar(channel, "endpoint_disposition"))
+        return value_of(asked.text) != "ANSWER"
 
     def _called_for(self, waiting: Call) -> Call | None:
         """Whom FreeSWITCH is calling for this leg: it may move a phone that we never heard of."""

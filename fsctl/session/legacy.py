@@ -14,6 +14,7 @@ from fsctl.esl.commands import SchedHangup, UuidGetvar
 from fsctl.session.call import Call
 from fsctl.session.record import Outcome, conclude
 from fsctl.sip.status import SipStatus, status_of_cause
+from fsctl.switch.marks import Mark, Stage
 from fsctl.switch.notify import note, report, told
 from fsctl.switch.refer_variables import refer_event
 from fsctl.switch.variables import value_of
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 
 _LEFT = SipStatus(487)
+_NOT_REACHED = SipStatus(480)
 _SETTLED_S = 0.3
 """FreeSWITCH tells of a join before it begins, and gives it up if the target leaves in between."""
 
@@ -99,8 +101,16 @@ class LegacyTransfer:
     def _complete(self) -> None:
         """FreeSWITCH has not joined the first two again."""
         if not self.finished:
-            self._finish(failed=None)
+            self._finish(failed=_NOT_REACHED if self._is_recalled() else None)
             self._session.handed_over(self.transferee)
+
+    def _is_recalled(self) -> bool:
+        """The target was not reached, and its transferor, who had left, has been called again."""
+        asked = UuidGetvar(self.transferee.channel_uuid, Mark.STAGE)
+        try:
+            return value_of(self._session.link.send(asked).text) == Stage.RECALL
+        except LinkError:
+            return False
 
     def _finish(self, failed: SipStatus | None, outcome: Outcome = "failed") -> None:
         self.finished = True

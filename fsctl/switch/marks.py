@@ -149,7 +149,9 @@ class Extension(StrEnum):
     OTHERS = "others"
     """`fsctl_attended`: the worker of the session is gone."""
     RETURNING = "fsctl_return"
-    """`fsctl_return`: the only way in."""
+    """`fsctl_return`: the leg is its scenario's again."""
+    AGAIN = "again"
+    """`fsctl_return`: the leg's call is made anew, for it sent a REFER before anybody answered."""
 
 
 class Mark(_Explained):

@@ -119,7 +119,7 @@ class Phone:
 
     def wait(
         self,
-        until: Callable[[list[SipMessage]], bool],
+        until: Callable[[list[SipMessage]], object],
         timeout_s: float = TIMEOUT_S,
         what: str = "condition",
     ) -> None:
@@ -261,10 +261,11 @@ class Phone:
         """Send a REFER in the dialog of the last call; returns the response to it.
 
         ``refer_to`` is the header's whole value, sent as it is (None: no Refer-To at all).
-        ``early``: in the dialog that a 180 has made.
+        ``early``: in the dialog that a 180 or 183 has made.
         """
         if early:
-            (self.wait_received if self._is_caller else self.wait_sent)(180)
+            what = self.received if self._is_caller else self.sent
+            self.wait(lambda _: what(180) or what(183), what="it rings")
         else:
             self.wait_talking()
         lines = [("Refer-To", refer_to), ("Referred-By", referred_by), *headers]

@@ -274,9 +274,10 @@ def caller(phone: PhoneIdentity) -> str:
     script.label("early_ok")
     script.response("200 OK", "calling")
     script.label("calling")
-    for status in ("100", "181", "182", "183", "202"):
+    for status in ("100", "181", "182", "202"):
         script.receive(status)
-    script.receive("180", actions=[_match("To:", "remote"), _CONTACT])
+    for status in ("180", "183"):
+        script.receive(status, actions=[_match("To:", "remote"), _CONTACT])
     script.receive("NOTIFY", "early_ok")
     script.receive("LAB-refer", "early_refer", [_body("lines")])
     # a 200 to our CANCEL is no answer to the INVITE
