@@ -185,12 +185,14 @@ class SimulatedSwitch:
         """Let time pass until ``condition()`` is true.
 
         On a virtual clock the next timer fires as soon as all is quiet, and ``limit_s`` is the
-        most that the switch's time may move; ``patience_s`` is real time. Raises StoryTimeout.
+        most that the switch's time may move; ``patience_s`` is real time in which nothing happens,
+        however slow the machine is, and on a real clock all that may pass. Raises StoryTimeout.
         """
         started_s, deadline = self.clock.now_s, monotonic() + patience_s
         while not condition():
             if monotonic() > deadline:
                 raise StoryTimeout(f"{condition} never came true\n{self.ladder()}")
+            before = self._activity
             self.settle()
             if condition():
                 return
@@ -198,8 +200,11 @@ class SimulatedSwitch:
                 due_s = self.clock.next_due_s()
                 if due_s is None or due_s - started_s > limit_s:
                     gevent.sleep(self.quiet_s)
+                    if self._activity == before:
+                        continue
                 elif due_s - self.clock.now_s < _LEAP_S or self._still(condition):
                     self.clock.fire_next()
+                deadline = monotonic() + patience_s
 
     def _still(self, condition: Callable[[], object]) -> bool:
         """Before a leap in time: whether a controller that takes its time stays silent too."""

