@@ -64,6 +64,15 @@ def test_one_of_several_processes_is_named(logger, capsys):
     assert json.loads(line)["process"] == "worker 2"
 
 
+def test_the_time_of_every_line_has_its_zone(logger, capsys):
+    for form in ("text", "json"):
+        log.set_up("info", form)
+        logger.info("here")
+    text, line = capsys.readouterr().err.splitlines()
+    for told in (text.partition(" INFO")[0], json.loads(line)["time"]):
+        assert datetime.fromisoformat(told).utcoffset() is not None
+
+
 def test_json_has_fields_of_what_a_line_speaks_of_and_a_time_with_its_zone(logger, capsys):
     class Party:
         def __init__(self, number):
