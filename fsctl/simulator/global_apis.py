@@ -44,7 +44,7 @@ def _expand(switch: SimulatedSwitch, arguments: str) -> str:
     """``[uuid:UUID ]COMMAND``: the headers of that channel's event are filled in, here and now."""
     first, _, rest = arguments.partition(" ")
     uuid, command = (first[5:], rest) if first.startswith("uuid:") else ("", arguments)
-    channel = switch.channels.get(uuid)
+    channel = switch.locate(uuid)
 
     def value(match: re.Match[str]) -> str:
         return (channel.get_variable(match[1]) or "") if channel is not None else ""

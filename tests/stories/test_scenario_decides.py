@@ -132,3 +132,46 @@ def test_application_keeps_a_transferee_whose_target_is_busy(
     assert transferee.in_call
     transferee.hangs_up()
     assert transferor.notifies == ["SIP/2.0 200 OK"]
+
+
+TOGETHER = """
+from fsctl.scenario import BlindTransferRequested, Connected, Failed, Scenario
+scenario = Scenario()
+asked = []
+
+@scenario.on(BlindTransferRequested)
+def requested(event):
+    asked[:] = [event.transferee]
+    for number in ("1002", "1003"):
+        event.session.call_user(number)
+
+@scenario.on(Connected)
+def connected(event):
+    if event.call.number == "1003":
+        event.session.send_media_between(asked[0], event.call)
+
+@scenario.on(Failed)
+def failed(event):
+    tell("failed", event.call.number)
+"""
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_of_two_targets_that_ring_together_one_is_busy(world: World, answers: bool) -> None:
+    world.serve(scenario=TOGETHER)
+    bob, alice = talking(world)
+    carol, dave = world.party("1002").rings(), world.party("1003").rings()
+    bob.refers(world.refer_to("1002"))
+    carol.wait_received("INVITE")
+    dave.wait_received("INVITE")
+    carol.refuse_now(486, "Busy Here")
+    world.wait_told("failed 1002")
+    if answers:
+        dave.answer_now()
+        assert hear_each_other(alice, dave)
+        assert bob.wait_notify() == "SIP/2.0 200 OK"
+    else:
+        dave.refuse_now(603, "Decline")
+        assert bob.wait_notify() == "SIP/2.0 603 Decline"
+        assert hear_each_other(alice, bob)
+    assert len(bob.notifies) == 1
