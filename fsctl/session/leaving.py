@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.commands import Filter, UuidGetvar
+from fsctl.session import safety
 from fsctl.session.call import Call, CallState
 from fsctl.session.events import Disconnected, Failed
 from fsctl.sip.status import SipStatus
@@ -25,6 +26,8 @@ log = logging.getLogger(__name__)
 
 _CANCELLED = SipStatus(487)
 _TAKEN_OVER = SipStatus(200, "Taken over")
+_PARTED_S = 1.0
+"""How long after one of two the other may take to come back to us, or to hang up."""
 
 
 def taken(session: Session, dial: Dial) -> None:
@@ -89,11 +92,34 @@ def left(session: Session, channel_uuid: str) -> None:
     transfer.taken()
 
 
+def came_back_alone(session: Session, call: Call) -> None:
+    """``call`` is in our hands again, and whom it talked with has not hung up, as far as we know.
+
+    The news of that may be late, or it comes back, too; else somebody has moved it elsewhere.
+    """
+    other, uses = call.partner, call.uses
+
+    def look() -> None:
+        parted = call.alive and call.held and call.partner is other and call.uses == uses
+        if other is None or not parted or not other.alive or other.held:
+            return
+        if not session.transfers.party(call) and not session.board.keeps(call):
+            log.info("%s: %s is somebody else's", session.id, other)
+            let_go(session, other)
+
+    session.after(_PARTED_S, look)
+
+
 def let_go(session: Session, call: Call) -> None:
-    """``call`` lives on without us."""
+    """``call`` lives on without us. Whom it talked with is as if it had hung up."""
     if not call.advance(CallState.DISCONNECTED):
         return
     call.held = False
+    peer = call.partner
+    uses = peer.uses if peer is not None else 0
+    for one in (call, peer):
+        if one is not None:
+            one.peer = one.joining = None
     try:
         session.link.post(*disarm(call.channel_uuid))
     except (LinkError, ChannelGone) as error:
@@ -103,3 +129,7 @@ def let_go(session: Session, call: Call) -> None:
     session.give_away(call)
     session.dials.update(dials)
     session.emit(Disconnected(session, call, _TAKEN_OVER.code, _TAKEN_OVER.reason))
+    if peer is None or not session.lends or session.is_waiting(peer):
+        return
+    if peer.held and session.transfers.moving(peer) is None:
+        safety.forsaken(session, peer, uses)

@@ -24,7 +24,7 @@ from fsctl.esl.commands import (
 )
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
-from fsctl.session import branches, calling, joining, media, modes, safety
+from fsctl.session import branches, calling, joining, leaving, media, modes, safety
 from fsctl.session.call import Call, CallState
 from fsctl.session.clock import Timer
 from fsctl.session.dial import Dial
@@ -554,6 +554,8 @@ class Session:
         if not sent_for and (call.partner is None or not call.partner.alive):
             known = None if transfer is not None else call.forsaken_at
             safety.forsaken(self, call, call.uses if known is None else known)
+        elif not sent_for:
+            leaving.came_back_alone(self, call)
 
     @property
     def native_is_ours(self) -> bool:

@@ -289,13 +289,11 @@ def test_the_first_two_are_joined_again_and_no_link_is_left_for_the_report(mode:
     assert not wrong_in(Story(mode, "answers", "busy", moves))
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a leg that a scenario had joined with another one is moved by `uuid_transfer`: the "
-    "other comes home to the scenario, which is not told, and waits in silence",
-)
-def test_a_leg_of_a_scenario_is_moved_by_somebody_else() -> None:
-    moves = (Move("is moved", "bob", "carol", seconds=1.0),)
+@pytest.mark.parametrize("who", ["bob", "alice"])
+@pytest.mark.parametrize("how", ["is moved", "is moved without a context"])
+def test_a_leg_of_a_scenario_is_moved_by_somebody_else(who: str, how: str) -> None:
+    """The other one came home to the scenario, which was not told, and waited in silence."""
+    moves = (Move(how, who, "carol", seconds=1.0),)
     assert not wrong_in(Story("sample", "answers", "answers", moves))
 
 

@@ -96,6 +96,50 @@ def test_a_transferee_is_taken_from_a_scenario(world: World, how: str) -> None:
     assert hear_each_other(alice, other)
 
 
+JOINS = """
+from fsctl.scenario import CallAlerting, Disconnected, Scenario
+
+scenario = Scenario()
+
+@scenario.on(CallAlerting)
+def alerting(event):
+    bob = event.session.call_user(event.destination)
+    bob.wait_connected()
+    event.session.send_media_between(event.call, bob)
+
+@scenario.on(Disconnected)
+def gone(event):
+    tell("gone", event.call.number)
+    left = [call for call in event.session.calls.values() if call.alive]
+    if CALLS_AGAIN and left and event.reason == "Taken over":
+        dave = event.session.call_user("1004")
+        dave.wait_connected()
+        event.session.send_media_between(left[0], dave)
+"""
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["ends", "calls again"])
+@pytest.mark.parametrize("named", [False, True], ids=["own context", "named"])
+@pytest.mark.parametrize("whose", ["caller", "callee"])
+def test_who_is_moved_from_a_scenario_is_gone(
+    world: World, whose: str, named: bool, again: bool
+) -> None:
+    """Of the two that it had joined; the other one is hung up, unless the scenario uses it."""
+    world.serve(scenario=JOINS.replace("CALLS_AGAIN", str(again)))
+    bob, alice = talking(world)
+    carol, dave = world.party("1003").answers(), world.party("1004").answers()
+    leg, left = (alice, bob) if whose == "caller" else (bob, alice)
+    world.moves(leg, "1003", world.context if named else "")
+    assert hear_each_other(leg, carol)
+    world.wait_told(f"gone {leg.number}")
+    if again:
+        assert hear_each_other(left, dave)
+        dave.hangs_up()
+    left.wait_over()
+    assert hear_each_other(leg, carol)
+    world.wait_told(f"gone {left.number}")
+
+
 def test_who_is_moved_without_a_controller_arrives(world: World) -> None:
     """A REFER was refused meanwhile, and what it has left makes no difference."""
     world.serve()
