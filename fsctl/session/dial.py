@@ -123,6 +123,7 @@ class Dial:
         if self.for_transfer or self.native:
             # bridge returns at 183 otherwise, and FreeSWITCH would report success.
             variables |= {"ignore_early_media": "true", "instant_ringback": "true"}
+            variables |= _without_partner(self.waiting)
         return variables
 
 
@@ -179,6 +180,18 @@ def arming(call: Call, peer: Call, home: str, settings: Settings) -> dict[str, s
         Mark.TRANSFEROR_NAME: carried_caller_name(peer.display_name),
         Mark.TRANSFEROR_PRIVACY: peer.caller_privacy,
     }
+
+
+def _without_partner(waiting: Call) -> dict[str, str]:
+    """Return what has FreeSWITCH refuse a REFER of ``waiting``, itself a transferee meanwhile.
+
+    It would move the leg that rings for the sender, and write over ``blind_transfer_uuid``, by
+    which the first transfer is reported. A party without a partner gets 403 at once (sofia.c,
+    "1 Legged calls"), and the target rings on: ``originate_signal_bond`` is all that names it until
+    it answers (switch_core_session.c, ``switch_core_session_outgoing_channel``).
+    """
+    forgotten = f"uuid_setvar {waiting.channel_uuid} originate_signal_bond"
+    return {"api_on_originate_fsctl": forgotten}
 
 
 def rearming(transferor: Call, peer: Call, settings: Settings) -> list[Command]:

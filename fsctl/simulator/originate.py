@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from fsctl.simulator.causes import cause_name, dialstatus
 from fsctl.simulator.dialstring import DialledLeg, DialString, parse_dial_string
+from fsctl.simulator.execute_on import api_on
 from fsctl.simulator.flags import ORIGINATING
 from fsctl.simulator.legs import LegRefused, exported_variables, make_leg
 from fsctl.simulator.progress import hang_up, send_answer, send_early_media, send_ringing
@@ -152,6 +153,7 @@ def _dial(attempt: _Attempt, leg: DialledLeg, shared: dict[str, str]) -> None:
         caller.profile.callee_id_name = "Outbound Call"
         caller.profile.callee_id_number = leg.number
         caller.add_to_variable("originated_legs", f"{channel.uuid};Outbound Call;{leg.number}")
+    api_on(channel, "api_on_originate")
     switch.start(channel)
 
 

@@ -169,9 +169,7 @@ class Player:
         """After these a story may end badly: see test_regressions."""
         refers = self.record.refers
         overtaking = not attended and self._is_replacing()
-        pending = [refer for refer in refers if not refer.notifies and refer.who != move.who]
-        crossing = self.story.mode == "legacy" and bool(pending)
-        self.record.stranded = self.record.stranded or overtaking or crossing
+        self.record.stranded = self.record.stranded or overtaking
         once = self.story.mode == "sample" and any(refer.succeeded for refer in refers)
         if once and not self.strict:
             self.record.again = True

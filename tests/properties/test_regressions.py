@@ -297,15 +297,23 @@ def test_a_leg_of_a_scenario_is_moved_by_somebody_else(who: str, how: str) -> No
     assert not wrong_in(Story("sample", "answers", "answers", moves))
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a legacy transferee sends a REFER of its own while its target rings: FreeSWITCH moves "
-    "the leg that rings, ends it, and tells nobody; the first transferor is only released, by a "
-    "timer (seen on FreeSWITCH 1.10.12, too)",
-)
-def test_refers_of_both_parties_cross_in_a_legacy_transfer() -> None:
-    moves = (Move("refers", "bob", "carol"), Move("refers", "alice", "carol"))
-    assert not wrong_in(Story("legacy", "answers", "answers", moves))
+@pytest.mark.parametrize("mode", ["connect", "legacy", "sample"])
+@pytest.mark.parametrize("dies", [(), (Move("dies"),)], ids=["", "no controller"])
+def test_refers_of_both_parties_cross_while_a_target_rings(
+    mode: str, dies: tuple[Move, ...]
+) -> None:
+    """FreeSWITCH moved the leg that rang and forgot whom the first transfer was to be told to."""
+    moves = (Move("refers", "bob", "carol"), *dies, Move("refers", "alice", "carol"))
+    assert not wrong_in(Story(mode, "answers", "answers", moves))
+
+
+def test_the_target_of_a_transfer_without_a_controller_leaves_at_once() -> None:
+    """FreeSWITCH had told 200, nobody had noted that yet, and a timer told 487."""
+    assert not wrong_in(
+        Story(
+            "legacy", "answers", "answers and leaves", (Move("dies"), Move("refers", "bob", "dave"))
+        )
+    )
 
 
 @pytest.mark.parametrize("by", ["bob", "alice"])

@@ -30,6 +30,22 @@ def test_legacy_transfer_works(world: World) -> None:
     bob.hangs_up()
 
 
+def test_the_target_of_a_legacy_transfer_leaves_at_once(world: World) -> None:
+    """FreeSWITCH has told the transferor of the answer: the timer that releases it is silent."""
+    world.serve(transfer={"mode": "legacy"})
+    world.kill()
+    bob, alice = talking(world)
+    target = world.party("1002").rings()
+    bob.refers(world.refer_to("1002"))
+    world.wait(lambda: target.sent(180), "the target rings")
+    target.answer_now()
+    assert bob.wait_notify() == "SIP/2.0 200 OK"
+    target.hangs_up()
+    alice.wait_received("BYE")
+    bob.wait_over()
+    assert bob.notifies == ["SIP/2.0 200 OK"]
+
+
 def test_legacy_transfer_shows_the_transferor(world: World) -> None:
     world.serve(transfer={"mode": "legacy"})
     world.kill()

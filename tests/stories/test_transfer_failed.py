@@ -122,23 +122,41 @@ def test_second_refer_is_refused_with_its_own_id_and_disturbs_nothing(
 
 
 @BOTH
-@pytest.mark.parametrize("early", [False, True], ids=["rings", "early media"])
+@pytest.mark.parametrize(
+    ("mode", "early", "killed"),
+    [
+        pytest.param("in-session", False, False, id="rings"),
+        pytest.param("in-session", True, False, id="early media"),
+        pytest.param("in-session", False, True, id="no controller"),
+        pytest.param("legacy", False, False, id="legacy"),
+        pytest.param("legacy", True, False, id="legacy, early media"),
+        pytest.param("legacy", False, True, id="legacy, no controller"),
+    ],
+)
 def test_a_transferee_sends_a_refer_of_its_own_while_its_target_rings(
-    world: World, by: str, early: bool
+    world: World, by: str, mode: str, early: bool, killed: bool
 ) -> None:
-    """Neither can go on: both are refused, the target is cancelled, and the first two talk on."""
-    world.serve()
+    """It is refused; the target rings on, and the first transfer ends as the target decides."""
+    world.serve(transfer={"mode": mode})
     transferor, transferee = talking(world, by)
     target = world.party("1002")
     target = target.sends_early_media() if early else target.rings()
     other = world.party("1003").answers()
     transferor.refers(world.refer_to("1002"))
     world.wait(lambda: target.sent(183 if early else 180), "the target rings")
-    assert transferee.hears_ringback()
+    if killed:
+        world.kill()
     transferee.refers(world.refer_to("1003"))
-    assert transferee.wait_notify() == "SIP/2.0 491 Request Pending"
-    assert transferor.wait_notify() == "SIP/2.0 491 Request Pending"
-    assert hear_each_other(transferor, transferee)
-    target.wait_over()
+    assert transferee.wait_notify() == "SIP/2.0 403 Forbidden"
+    assert not transferor.notifies
+    if early:
+        target.refuse_now(486, "Busy")
+        busy = "486 486" if mode == "legacy" else "486 Busy"
+        assert transferor.wait_notify() == f"SIP/2.0 {busy}"
+        assert hear_each_other(transferor, transferee)
+    else:
+        target.answer_now()
+        assert transferor.wait_notify() == "SIP/2.0 200 OK"
+        assert hear_each_other(transferee, target)
     assert not other.received("INVITE")
     assert len(transferor.notifies) == len(transferee.notifies) == 1
