@@ -78,6 +78,10 @@ class LeftRecords:
         self.everybodys = True
         self._signs_end = time.monotonic() + EXPIRY_S + 1.0
 
+    def has(self, transferee: str) -> bool:
+        """Whether the record of its transfer is to be written when more is known."""
+        return transferee in self._debts
+
     def owe(self, record: TransferRecord) -> None:
         """``record`` is right if nobody comes to know better."""
         owed = Owed(record.kind, record.transferor, record.transferee, record.refer)

@@ -34,7 +34,7 @@ from fsctl.esl.commands import (
     UuidGetvar,
 )
 from fsctl.service.left_records import LeftRecords
-from fsctl.session.record import TransferRecord
+from fsctl.session.record import Kind, TransferRecord
 from fsctl.settings import Settings
 from fsctl.sip.status import SipStatus
 from fsctl.switch.marks import Mark
@@ -171,6 +171,7 @@ class Rescue:
             if event is not None and event != _variable(client, transferor, Mark.TOLD):
                 for command in report(transferor, event, _LEFT):
                     client.send(command)
+                self._owe_abandoned(client, transferor, transferee, event)
         elif _variable(client, transferee, "bridge_to") in (None, transferor):
             return False
         else:
@@ -179,6 +180,29 @@ class Rescue:
         client.api(SchedHangup(seconds, transferor, "BLIND_TRANSFER"))
         self._settled.add(transferor)
         return True
+
+    def _owe_abandoned(
+        self, client: SwitchClient, transferor: str, transferee: str, event: str
+    ) -> None:
+        """Its transferee may have left before we listened, and took what is owed with it."""
+        if self._records.has(transferee):
+            return
+        kind: Kind = "legacy" if self.settings.transfer.mode == "legacy" else "blind"
+        session = _variable(client, transferor, Mark.SESSION) or ""
+        record = TransferRecord(
+            session,
+            kind,
+            transferor,
+            transferee,
+            target="",
+            refer=event,
+            outcome="abandoned",
+            code=_LEFT.code,
+            reason=_LEFT.reason,
+            numbers={},
+            call_ids={},
+        )
+        self._records.owe(record)
 
 
 def _variable(client: SwitchClient, uuid: str, name: str) -> str | None:

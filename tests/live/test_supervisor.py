@@ -164,6 +164,9 @@ def test_killed_while_a_new_call_is_not_decided(start, phones, switch, tmp_path)
         os.kill(pid, signal.SIGKILL)  # whichever has it: nothing on the channel says
     alice.wait_talking()
     assert hear_each_other(alice, bob)
+    wait_for(
+        lambda: served.log_text().count("FreeSWITCH is there") >= 3, 20.0, "a successor accepts"
+    )
     transfers(bob, alice, phones.callee("1002"), switch)
 
 

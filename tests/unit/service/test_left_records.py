@@ -160,7 +160,7 @@ def test_a_transferee_of_whose_end_the_switch_tells_later(
     made = Rescue(Settings(switch=settings), set)
     made.look_after(DEAD)
     with gevent.Timeout(10):
-        while not switch.looks:
+        while switch.looks < 2:  # the first one is over
             gevent.sleep(0.002)
         switch.channels[TE] = transferee(last_bridge_to=TARGET)
         switch.hung_up.add(TE)
@@ -172,3 +172,18 @@ def test_a_transferee_of_whose_end_the_switch_tells_later(
     looked(switch, made, dead=False)
     (record,) = records.all
     assert (record["outcome"], record["target"]) == ("succeeded", TARGET)
+
+
+@pytest.mark.parametrize("recorded", ["", f"{TR} {EVENT}"])
+def test_a_transferee_that_has_left_before_anybody_listened(
+    switch: FakeSwitch, records: Records, recorded: str
+) -> None:
+    """It took what is owed with it: its transferor is told, and stands in the record."""
+    parked = {"row.state": "CS_PARK", "fsctl_home": DEAD, "fsctl_session": "s-1"}
+    switch.channels[TR] = parked | {"blind_transfer_uuid": TE, "sip_blind_transfer_event": EVENT}
+    if recorded:
+        switch.channels[TR]["fsctl_recorded"] = recorded
+    looked(switch)
+    assert [(each["outcome"], each["code"], each["session"]) for each in records.all] == (
+        [] if recorded else [("abandoned", 487, "s-1")]
+    )
