@@ -76,22 +76,3 @@ def test_a_party_that_was_being_joined_with_one_that_leaves(stage, monkeypatch, 
         bob.hangs_up()
     playing.until(lambda: not playing.worker.switchboard.sessions, 10)
     assert not bob.in_call
-
-
-@pytest.mark.parametrize("told", [False, True], ids=["by nobody", "by another worker"])
-def test_a_transferee_leaves_on_its_way_and_its_transferor_is_told_once(stage, told):
-    """Another worker may have had the transfer and told of it, and we hear of the REFER late."""
-    playing = stage(Scenario())
-    alice, bob = playing.phone("1000"), playing.phone("1001")
-    alice.calls("1001")
-    playing.until(lambda: alice.hears == "1001" and bob.hears == "1000")
-    transferor, transferee = bob.dialog.channel, alice.dialog.channel
-    transferee.set_variable("execute_on_blind_transfer", "hangup:NORMAL_CLEARING")
-    transferor.set_variable("fsctl_told", "refer;id=2" if told else "refer;id=1")
-    bob.refers("<sip:1002@example.org>")
-    playing.until(lambda: not bob.in_call)
-    playing.until(lambda: not playing.worker.switchboard.sessions, 10)
-    assert transferor.get_variable("sip_blind_transfer_event") == "refer;id=2"
-    assert [body for _, body in bob.notifies] == (
-        [] if told else ["SIP/2.0 487 Request Terminated"]
-    )
