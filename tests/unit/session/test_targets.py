@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from fsctl.scenario import BlindTransferRequested, Connected, Failed, Scenario, TransferFailed
+from fsctl.scenario import (
+    BlindTransferRequested,
+    CallAlerting,
+    Connected,
+    Failed,
+    Scenario,
+    TransferFailed,
+)
 from fsctl.simulator.faults import Sending
 
 
@@ -125,3 +132,21 @@ def test_a_transferee_leaves_on_its_way_and_its_transferor_is_told_once(talk, to
     assert transferor.get_variable("sip_blind_transfer_event") == "refer;id=2"
     assert told(bob) == ([] if told_by == "another worker" else ["SIP/2.0 487 Request Terminated"])
     assert failed == ([] if told_by == "another worker" else [487])
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_a_handler_that_still_waits_has_not_failed_to_decide(stage, waits):
+    scenario = Scenario()
+
+    @scenario.on(CallAlerting)
+    def alerting(event):
+        if waits:
+            event.session.sleep(60.0)
+            event.session.connect(event.call, "1002")
+
+    playing = stage(scenario)
+    alice, bob, carol = (playing.phone(str(number)) for number in range(1000, 1003))
+    alice.calls("1001")
+    playing.until(lambda: alice.hears in ("1001", "1002"), 100)
+    assert alice.hears == ("1002" if waits else "1001")
+    assert (bob.in_call, carol.in_call) == (not waits, waits)
