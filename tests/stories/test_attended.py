@@ -312,6 +312,27 @@ def test_the_transferor_gives_its_second_call_up(world: World, by: str, answers:
     assert len(transferor.notifies) == 1
 
 
+@pytest.mark.parametrize("why", [302, 488])
+def test_a_target_that_is_called_anew_is_called_again(world: World, why: int) -> None:
+    """A 3xx is followed, and a 488 answered with the profile's own codecs: as in a blind one."""
+    world.serve(scenario=ACCEPTS, call={"codecs": "PCMU"})
+    transferor, transferee, line, target = ringing(world, "callee")
+    number = "1002"
+    if why == 302:
+        world.party("1004").redirects(world.uri("1003"))
+        number, target = "1004", world.party("1003", "Dave").answers()
+    transferor.refers(world.replacing(line, number), "<sip:referrer@example.org>")
+    world.wait_told(asked(transferor, transferee))
+    line.gives_up()
+    line.wait_over()
+    if why == 488:
+        target.wait_received("INVITE", 2)
+        target.refuse_now(488, "Not Acceptable Here")
+        target.wait_received("INVITE", 3)
+        target.answer_now()
+    assert_transferred(transferor, transferee, line, target)
+
+
 # -- the controller dies between FreeSWITCH's report of success and the join
 
 

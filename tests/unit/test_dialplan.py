@@ -366,7 +366,7 @@ def test_an_unknown_dialog_is_refused(tmp_path: Path) -> None:
     channels = files["fsctl_channels.xml"]
     params = {p.attrib["name"]: p.attrib["value"] for p in channels.iter("param")}
     assert params == {
-        "dial-prefix": "",
+        "dial-prefix": "{origination_callee_id_name=_undef_}",
         "absolute-dial-string": "loopback/attended/fsctl_attended",
     }
     attended = files["dialplan/fsctl.xml"].find("context[@name='fsctl_attended']")

@@ -15,6 +15,7 @@ from fsctl.session.call import Call
 from fsctl.session.dial import arming, called_variables
 from fsctl.session.headers import merged, of_request, of_transfer, passed_on
 from fsctl.session.identity import origination, presented
+from fsctl.session.routing import Routed
 from fsctl.sip.refer import ReferTo, Replaces, parse_refer_to, parse_replaces
 from fsctl.sip.status import SipStatus
 from fsctl.switch.dialstring import DialString
@@ -114,15 +115,19 @@ def _request(
 
 
 def calling_anew(
-    transferor: Call, transferee: Call, refer_to: ReferTo, referred_by: str | None
+    transferor: Call,
+    transferee: Call,
+    routed: Routed,
+    refer_to: ReferTo,
+    referred_by: str | None,
+    codecs: str,
 ) -> tuple[Call, Originate]:
     """The call of the target, and the command that calls it, as a blind transfer would.
 
     Not the loopback's own ``bridge``: its callee would be offered the loopback's codec, L16, only.
-    Raises NoRoute, DialStringError.
+    Raises DialStringError.
     """
     session, settings = transferee.session, transferee.session.settings
-    routed = session.board.router.route(refer_to.target, session.domain, own=session.own_hosts)
     shown = presented(settings, routed.route, transferee, transferor)
     mode = routed.route.transfer_mode or settings.transfer.mode
     target = Call(
@@ -142,7 +147,7 @@ def calling_anew(
             passed_on(transferee, routed.route, settings),
             of_transfer(settings, refer_to, referred_by),
         ),
-        codecs=settings.call.codecs,
+        codecs=codecs,
     )
     variables |= {"ignore_early_media": "true", "park_timeout": str(_PARK_TIMEOUT_S)}
     dial_string = DialString(routed.endpoint, variables)
@@ -153,8 +158,11 @@ def refuse_moved(link: Connection, transferee_uuid: str, loopback_uuid: str) -> 
     """Return what refuses a REFER of the transferee's that has moved the loopback, not its target.
 
     The two were bridged for a moment. FreeSWITCH reports nothing once the loopback is gone; it has
-    reported success if the loopback has been bridged with somebody else by then.
+    reported success if the loopback has been bridged with somebody else by then. There was no
+    loopback where FreeSWITCH did not ask us (``loopback_uuid`` is empty).
     """
+    if not loopback_uuid:
+        return []
     asked = ((transferee_uuid, "blind_transfer_uuid"), (loopback_uuid, "bridge_to"))
     replies = link.send_all([UuidGetvar(uuid, name) for uuid, name in asked])
     moved, partner = (value_of(reply.text) for reply in replies)

@@ -48,7 +48,8 @@ from fsctl.session.grace import relax, secure
 from fsctl.session.headers import REFERRED_BY
 from fsctl.session.joining import joining
 from fsctl.session.record import Outcome, conclude
-from fsctl.session.routing import NoRoute
+from fsctl.session.redirect import NOT_ACCEPTABLE_HERE, Redirections
+from fsctl.session.routing import NoRoute, Routed
 from fsctl.sip.refer import ReferTo
 from fsctl.sip.status import SipStatus
 from fsctl.sip.uri import UriError
@@ -142,6 +143,10 @@ class AttendedTransfer:
         """What is known of a REFER that FreeSWITCH does not ask us about (`is_unheard`)."""
         self._other_half = other_half
         self._refer_to: ReferTo | None = None
+        self._redirections = Redirections(0)
+        self._routed: Routed | None = None
+        self._codecs = ""
+        """Where the target is called, if it has to be called anew, and what it is offered."""
         self._referred_by: str | None = None
         self._board = self.session.board
         self._set_aside: dict[str, Dial] = {}
@@ -405,21 +410,56 @@ class AttendedTransfer:
             return
         self._move(State.CALLING)
         self._deadline(FREESWITCH_WAITS_S, self._undecided)
-        self._target_status, self._waits_for_news = None, False
         session = self.session
+        self._codecs = session.settings.call.codecs
+        self._redirections = Redirections(session.settings.call.follow_redirects)
         try:
-            target, originate = calling_anew(
-                self.transferor, self.transferee, self._refer_to, self._referred_by
-            )
+            target, own = self._refer_to.target, session.own_hosts
+            self._call(self._board.router.route(target, session.domain, own=own))
         except (NoRoute, DialStringError) as error:
             log.info("%s: attended transfer: %s", session.id, error)
             self._fail()
-            return
+
+    def _call(self, routed: Routed) -> None:
+        """Call the target there: the first attempt, or the next. Raises DialStringError."""
+        assert self._refer_to is not None and self._link is not None
+        self._target_status, self._waits_for_news = None, False
+        self._routed = routed
+        self._redirections.note(routed)
+        session = self.session
+        target, originate = calling_anew(
+            self.transferor,
+            self.transferee,
+            routed,
+            self._refer_to,
+            self._referred_by,
+            self._codecs,
+        )
         self.target = target
         session.link.send(branches.begin(session, target))
         job = str(uuid4())
         self._link.on_event = self._note_result
         self._command(Filter("Job-UUID", job), Events(("BACKGROUND_JOB",)), BgApi(originate, job))
+
+    def _goes_on(self, target: Call, status: SipStatus) -> bool:
+        """Call anew after a 488, with the profile's own codecs, or where a 3xx has pointed to."""
+        if self.state is not State.CALLING:
+            return False
+        session, routed = self.session, self._routed
+        if status.code == NOT_ACCEPTABLE_HERE and self._codecs:
+            self._codecs = ""
+        else:
+            contacts = target.branches.contacts if target.branches is not None else []
+            router, domain, own = self._board.router, session.domain, session.own_hosts
+            routed = self._redirections.next(status, contacts, router, domain, own)
+        if routed is None:
+            return False
+        try:
+            self._call(routed)
+        except (DialStringError, LinkError, ChannelGone) as error:
+            log.info("%s: attended transfer: not called anew: %s", session.id, error)
+            return False
+        return True
 
     def _note_result(self, event: Event) -> None:
         """The target has answered, or will not (called by the link: it may not wait)."""
@@ -444,8 +484,10 @@ class AttendedTransfer:
         if target.branches is not None:
             status = target.branches.status(status)
         self.session.gone(target, status)
+        if self._goes_on(target, status):
+            return
         if self.state is State.CALLING:
-            self._fail(status)
+            self._fail(self._redirections.outcome(status))
 
     def _answer(self) -> None:
         """Have FreeSWITCH bridge the transferee with the loopback, report 200 and free the other.

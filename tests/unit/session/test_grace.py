@@ -1,0 +1,52 @@
+"""What the workers tell one another of a leg that has hung up, and whose grace is needless."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from fsctl.session.attended.request import refuse_moved
+from fsctl.session.grace import departure_name, is_needless, tags_mark
+
+UUID = "0c0c0c0c-0000-4000-8000-000000000001"
+
+
+def call(number="1001", address=None, **facts):
+    known = {"was_connected": True, "alive": True, "left_behind": None}
+    return SimpleNamespace(number=number, address=address, **(known | facts))
+
+
+def board(*calls, alone=True):
+    session = SimpleNamespace(calls=dict(enumerate(calls)))
+    return SimpleNamespace(alone=alone, sessions={"one": session})
+
+
+@pytest.mark.parametrize(
+    ("left", "others", "alone", "needless"),
+    [
+        (call(was_connected=False), [call()], False, True),
+        (call(), [], True, True),
+        (call(), [], False, False),
+        (call(), [call("1002")], True, True),
+        (call(), [call("1001")], True, False),
+        (call(), [call("1001", alive=False)], True, True),
+        (call(), [call("1001", alive=False, left_behind=call("1002"))], True, False),
+        (call(""), [call("1002")], True, False),
+        (call("1001", ("h", "1")), [call("1002", ("h", "1"))], True, False),
+        (call("1001", ("h", "1")), [call("1002", ("h", "2"))], True, True),
+    ],
+)
+def test_grace_is_needless_where_no_request_can_be_on_its_way(left, others, alone, needless):
+    assert is_needless(board(left, *others, alone=alone), left) is needless
+
+
+def test_a_dialog_is_named_the_same_whoever_names_it_and_whatever_it_holds():
+    assert tags_mark(["b/;", "a b"]) == tags_mark({"a b", "b/;"})
+    assert "/" not in tags_mark(["b/;"]).replace("%2F", "") and " " not in tags_mark(["a b"])
+    name = departure_name("${system(x)}\n@host")
+    assert name.removeprefix("fsctl_left_").isalnum() and name != departure_name("x")
+
+
+def test_a_request_that_came_by_no_loopback_has_none_that_could_be_moved():
+    assert refuse_moved(None, UUID, "") == []
