@@ -47,7 +47,8 @@ class TransferRecord:
     """The leg of the party called last (``fsctl_callee`` of its legs when none has answered); empty
     when none was called, or FreeSWITCH called it by itself."""
     refer: str
-    """The ``Event`` of the REFER's reports (``refer;id=N``, RFC 3515 section 2.4.6), if known."""
+    """The ``Event`` of the REFER's reports (``refer;id=N``, RFC 3515 section 2.4.6), if known.
+    Never of an attended one: FreeSWITCH keeps it (sofia.c, ``nightmare_xfer_helper_t``)."""
     outcome: Outcome
     code: int
     """The SIP code that the transferor was told, or would have been told, had it stayed; the
