@@ -45,6 +45,8 @@ BEHAVIOURS = {
 }
 
 
+REPLAY = ".venv/bin/python -m tests.properties.replay"
+
 JOINED_S = 3.0
 """So long after its REFER an attended transfer is joined, whoever joins it."""
 
@@ -71,7 +73,7 @@ def play(story: Story, *, strict: bool = False) -> Record:
                 player.record.violations.append(str(error).split("\n", 1)[0])
     if player.record.violations:
         wrong = "\n".join(player.record.violations)
-        raise Violation(f"{wrong}\n{story}\n{told}")
+        raise Violation(f'{wrong}\n{REPLAY} "{story}"\n{told}')
     return player.record
 
 
@@ -170,10 +172,15 @@ class Player:
         refers = self.record.refers
         overtaking = not attended and self._is_replacing()
         self.record.stranded = self.record.stranded or overtaking
-        once = self.story.mode == "sample" and any(refer.succeeded for refer in refers)
+        once = self.story.mode == "sample" and any(map(self._has_succeeded, refers))
         if once and not self.strict:
             self.record.again = True
             self.world.expect_error("cannot talk with another one")
+
+    def _has_succeeded(self, refer: Refer) -> bool:
+        """Its phone has been told so, or had left before it could be, and the target talks."""
+        called = self.record.called(self.record.number_of(refer.to), refer)
+        return refer.succeeded or (refer.hung_up and any(m.status == 200 for m in called))
 
     def _hangs_up(self, move: Move) -> None:
         # As above: a transferee goes on its way to a controller that has no other link.

@@ -100,6 +100,23 @@ class Story:
     """None: a phone that has sent a REFER waits to be hung up."""
     device: Device | None = None
 
+    def __repr__(self) -> str:
+        """One line, without what is as usual."""
+        texts = [repr(each) for each in (self.mode, self.carol, self.dave, self.moves)]
+        texts += [] if self.talking else ["talking=False"]
+        texts += [f"leaves={self.leaves}"] if self.leaves else []
+        texts += [f"device={self.device}"] if self.device else []
+        return f"Story({', '.join(texts)})"
+
+
+def read_story(text: str) -> Story:
+    """The story that is printed so; ``text`` is Python and is executed."""
+    names = {"Story": Story, "Move": Move, "Leaves": Leaves, "Device": Device}
+    story = eval(text, names)
+    if not isinstance(story, Story):
+        raise TypeError(f"no story: {text}")
+    return story
+
 
 def _move(what: str, *people: st.SearchStrategy[str]) -> st.SearchStrategy[Move]:
     when = st.one_of(

@@ -11,7 +11,7 @@ import os
 from hypothesis import HealthCheck, given, settings
 
 from tests.properties.player import play
-from tests.properties.stories import Story, stories
+from tests.properties.stories import Device, Leaves, Move, Story, read_story, stories
 
 COUNT = int(os.environ.get("FSCTL_STORIES", "0"))
 USUAL = 200
@@ -36,3 +36,14 @@ def test_whatever_happens() -> None:
     whatever()
     print(f"{sum(judged)} of {len(judged)} stories were judged in full")
     assert sum(judged) >= IN_FULL * len(judged)
+
+
+def test_a_story_is_printed_as_one_line_that_plays_it_again() -> None:
+    moves = (Move("refers", "bob", "carol", turns=3), Move("dies", seconds=0.5))
+    leaves, device = Leaves("202", 0.1, "both"), Device("busy", "|")
+    for story in (
+        Story("legacy", "answers", "busy", moves, False, leaves, device),
+        Story("connect", "answers", "busy", ()),
+    ):
+        assert "\n" not in repr(story)
+        assert read_story(repr(story)) == story

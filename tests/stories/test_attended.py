@@ -123,6 +123,28 @@ def test_asked_for_twice_at_once(world: World, by: str) -> None:
 
 
 @BY
+@pytest.mark.parametrize("turns", [0, 2, 4])
+def test_a_blind_refer_comes_behind_it(world: World, by: str, turns: int) -> None:
+    """Whichever counts, each REFER has one report, and only one of them success."""
+    world.serve()
+    transferor, transferee, line, carol = consulting(world, by)
+    refer(world, transferor, line)
+    world.pass_turns(turns)
+    transferor.refers(world.refer_to("7"))
+    world.wait(lambda: len(transferor.notifies) > 1 or not transferor.in_call, "all is told")
+    told = dict(zip(transferor.notify_events, transferor.notifies, strict=True))
+    # Where its dialog is over already no REFER goes out.
+    attended, blind, *_ = [*(told.get(event) for event in transferor.refer_events()), None]
+    if attended == "SIP/2.0 200 OK":
+        assert blind in ("SIP/2.0 403 Forbidden", None)  # the report may go with its dialog
+        assert hear_each_other(transferee, carol)
+    else:
+        assert (attended, blind) == ("SIP/2.0 403 Forbidden", "SIP/2.0 404 Not Found")
+        assert hear_each_other(transferor, transferee)
+        assert hear_each_other(line, carol)
+
+
+@BY
 def test_accepted_by_the_scenario(world: World, by: str) -> None:
     world.serve(scenario=ACCEPTS)
     people = consulting(world, by)

@@ -74,6 +74,8 @@ FREESWITCH_WAITS_S = 60.0
 _FORBIDDEN = SipStatus(403)
 _BROKEN = SipStatus(503)
 _CANCELLED = 487
+_PARTNER = "signal_bond"
+"""Variable: whom FreeSWITCH moves when the leg sends a blind REFER."""
 
 
 class State(Enum):
@@ -498,6 +500,9 @@ class AttendedTransfer:
         if not self.transferor.alive:
             self._join_alone()
             return
+        if self._is_overtaken():
+            self._fail()
+            return
         self._move(State.ANSWERED)
         self._deadline(STEP_TIMEOUT_S, self._unbridged)
         loopback = self._loopback
@@ -506,6 +511,22 @@ class AttendedTransfer:
             target = self.target.channel_uuid
             commands += [secure(target), UuidSetvar(loopback, Mark.JOIN, target)]
         self._command(*commands, Execute("answer"))
+
+    def _is_overtaken(self) -> bool:
+        """Whether a blind REFER of the transferor has come meanwhile; from now on none can.
+
+        The transferee's bridge with the loopback would be told to it as its success. Without a
+        partner a leg's REFER is refused: 403 (sofia.c).
+        """
+        uuid = self.transferor.channel_uuid
+        asked = [UuidGetvar(uuid, name) for name in ("sip_blind_transfer_event", Mark.TOLD)]
+        try:
+            replies = self.session.link.send_all([UuidSetvar(uuid, _PARTNER, None), *asked])
+        except (LinkError, ChannelGone) as error:
+            log.info("%s: attended transfer: %s", self.session.id, error)
+            return False
+        event, told = (value_of(reply.text) for reply in replies[1:])
+        return event is not None and event != told
 
     def _join_alone(self) -> None:
         """The transferor has left: nobody is to be told, and FreeSWITCH would join nobody."""
@@ -696,10 +717,13 @@ class AttendedTransfer:
 
     def _fail(self, status: SipStatus | None = None) -> None:
         """Refuse; whatever was said, nobody has been moved yet."""
-        calling = self.state is State.CALLING
+        calling, answered = self.state is State.CALLING, self.state is State.ANSWERED
         self._end(State.FAILED)
         reject(self._link)
         session = self.session
+        if answered and self.transferor.alive and self.transferee.alive:
+            partner = self.transferee.channel_uuid
+            session.link.post(UuidSetvar(self.transferor.channel_uuid, _PARTNER, partner))
         if calling and self.target is not None and self.target.alive:
             session.hang_up(self.target, "ORIGINATOR_CANCEL")
         session.dials.update(self._set_aside)
