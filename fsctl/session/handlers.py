@@ -77,8 +77,7 @@ class Handlers:
                 if failed is not None:
                     failed(error)
         except LinkLost as error:
-            log.info("%s: %s: %s", session.id, what, error)
-            self._session.lose()
+            self._session.lose(f"{what}: {error}")
         except (LinkError, ChannelGone) as error:  # its hang-up is on its way to us
             log.info("%s: %s: the safe answer: %s", session.id, what, error)
         except Exception:

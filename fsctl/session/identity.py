@@ -50,7 +50,7 @@ def privacy_of(snapshot: Event) -> str:
     Source: ``Privacy: id`` and the privacy of Remote-Party-ID become flags of the caller's profile
     (sofia.c), which the application ``privacy`` sets as well; ``Privacy: user`` asks for the same.
     """
-    header = (snapshot.variable("sip_Privacy") or "").lower().partition(":")[2]
+    header = (snapshot.variable("sip_Privacy") or "").lower()
     wanted = {word.strip() for word in header.replace(",", ";").split(";")}
     if snapshot.get("Caller-Privacy-Hide-Number") == "true" or wanted & {*_HIDING}:
         return "full"

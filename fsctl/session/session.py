@@ -24,6 +24,7 @@ from fsctl.esl.commands import (
 )
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
+from fsctl.log import seldom
 from fsctl.session import branches, calling, joining, leaving, media, modes, safety
 from fsctl.session.call import Call, CallState
 from fsctl.session.clock import Timer
@@ -142,10 +143,11 @@ class Session:
         """Have ``work`` done by the session's greenlet; callable from any greenlet."""
         self._mailbox.put(work)
 
-    def lose(self) -> None:
+    def lose(self, why: object = "") -> None:
         """The link is lost: nothing can be done any more."""
         if not self.over:
-            log.info("%s: link lost", self.id)
+            extra = seldom("sessions whose link was lost")  # strangers can open and close links
+            log.info("%s: link lost%s", self.id, f": {why}" if why else "", extra=extra)
         self.over = True
 
     def _do(self, work: Callable[[], None]) -> None:
@@ -153,8 +155,7 @@ class Session:
         try:
             work()
         except LinkLost as error:
-            log.info("%s: %s", self.id, error)
-            self.lose()
+            self.lose(error)
         except (LinkError, ChannelGone) as error:
             log.info("%s: %s", self.id, error)  # the leg's hang-up is on its way to us
         except Exception:

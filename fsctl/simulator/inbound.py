@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 _HOST = "127.0.0.1"
 
+OF_THEIR_OWN = ("identity", "date")
+"""Headers that mod_sofia keeps under these names, and sends by tags of their own (sofia_glue.c)."""
+
 
 def make_inbound_channel(
     switch: SimulatedSwitch,
@@ -50,10 +53,11 @@ def make_inbound_channel(
         channel.set_variable(name, value)
     for name, value in headers:
         if name.lower() == "privacy":
-            channel.set_variable("sip_Privacy", f"Privacy: {value}")
+            channel.set_variable("sip_Privacy", value)
             profile.hide_name = profile.hide_number = "id" in value.split(";")
         else:
-            channel.set_variable(f"sip_h_{name}", value)
+            known = name.lower() if name.lower() in OF_THEIR_OWN else name
+            channel.set_variable(f"sip_h_{known}", value)
     return channel
 
 

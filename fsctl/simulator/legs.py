@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from fsctl.simulator.causes import cause_name
 from fsctl.simulator.channel import Channel
+from fsctl.simulator.inbound import OF_THEIR_OWN
 from fsctl.simulator.loopback import attach_loopback
 from fsctl.simulator.offer import offered_codecs, offered_direction
 from fsctl.simulator.profile import CallerProfile
@@ -194,7 +195,8 @@ def _dial(
     headers.append(("Remote-Party-ID", party))
     held_back = channel.get_variable("exclude_outgoing_extra_header")
     for variable, value in channel.variables.items():
-        if held_back and re.search(held_back, variable):
+        own = variable.removeprefix(_SIP_HEADER) in OF_THEIR_OWN
+        if held_back and re.search(held_back, variable) and not own:
             continue
         if variable.startswith(_SIP_HEADER) and isinstance(value, str):
             headers.append((variable.removeprefix(_SIP_HEADER), value))

@@ -106,8 +106,9 @@ _HEADER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 _NEVER = frozenset((
     "accept", "accept-encoding", "allow", "allow-events", "authentication-info", "authorization",
-    "body", "call-id", "contact", "cseq", "event", "expires", "from", "identity", "identity-info",
-    "in-reply-to", "join", "max-breadth", "max-forwards", "mime-version", "min-expires", "min-se",
+    "body", "call-id", "contact", "cseq", "date", "event", "expires", "from", "identity",
+    "identity-info", "in-reply-to", "join", "max-breadth", "max-forwards", "mime-version",
+    "min-expires", "min-se",
     "p-asserted-identity", "p-preferred-identity", "path", "priv-answer-mode", "privacy",
     "proxy-authenticate", "proxy-authorization", "proxy-require", "rack", "record-route",
     "refer-events-at", "refer-sub", "refer-to", "referred-by", "remote-party-id", "replaces",

@@ -27,6 +27,8 @@ _CLEARED: Final = {
     "bypass_media": "false",
     "bypass_media_after_bridge": "false",
     "proxy_media": "false",
+    # Our dial strings are escaped for an application whose argument is expanded.
+    "app_disable_expand_variables": "false",
 }
 """By name, what takes its effect away. ``false`` hides a global variable of the name, too, and
 brings back media that are bypassed already (switch_ivr_originate.c)."""

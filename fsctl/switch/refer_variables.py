@@ -84,6 +84,8 @@ def _is_current(target: Uri, destination: str) -> bool:
 
     With ``full-id-in-dialplan`` of the profile the destination is ``user@host``.
     """
+    if target.user and target.user in (destination, unquote(destination)):
+        return True  # also one that holds an @ of its own
     user, at, host = destination.rpartition("@")
     if at and host.strip("[]").lower() == target.host:
         destination = user

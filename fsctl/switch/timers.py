@@ -19,6 +19,7 @@ from fsctl.esl.commands import (
 )
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
+from fsctl.log import seldom
 from fsctl.switch.marks import Context, Extension, Mark
 
 log = logging.getLogger(__name__)
@@ -44,7 +45,8 @@ def claim(link: Connection, snapshot: Event, home: str) -> bool:
     try:
         reply = link.send(SchedDel(f"claim-{snapshot.channel_uuid}"), _CLAIM_TIMEOUT_S)
     except (LinkError, ChannelGone) as error:
-        log.info("[%s] not claimed: %s", link.log_id, error)
+        extra = seldom("links that ended before their leg was claimed")
+        log.info("[%s] not claimed: %s", link.log_id, error, extra=extra)
         return True  # whoever serves it will see
     return snapshot.variable(Mark.CLAIMABLE) is None or reply.text.strip() != _NONE_DELETED
 

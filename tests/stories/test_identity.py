@@ -31,11 +31,11 @@ def shown(party: Party, times: int = 1) -> str:
     return f"{invite.header('From')} {invite.header('Remote-Party-ID')}"
 
 
-def caller(world: World, private: bool = False) -> Party:
+def caller(world: World, private: bool = False, asks: str = "id") -> Party:
     """A phone whose From says <2907> "CEO John", and its directory <2107> "Directory 07"."""
     alice = world.party("2907", "CEO John")
     world.directory(alice, "2107", "Directory 07")
-    alice.calls("1001", PRIVATE if private else [])
+    alice.calls("1001", [("Privacy", asks)] if private else [])
     alice.wait_talking()
     return alice
 
@@ -46,14 +46,15 @@ def check(seen: str, private: bool) -> None:
     assert ("anonymous@" in seen and "privacy=full" in seen) is private
 
 
-@pytest.mark.parametrize("private", [False, True], ids=["shown", "private"])
+@pytest.mark.parametrize("asks", ["", "id", "user;critical"], ids=["shown", "id", "user"])
 @pytest.mark.parametrize("scenario", ["", BY_USER], ids=["settings", "call_user"])
 def test_the_directory_says_who_calls_and_who_is_transferred(
-    world: World, scenario: str, private: bool
+    world: World, scenario: str, asks: str
 ) -> None:
+    private = bool(asks)
     world.serve(scenario=scenario)
     bob, carol, dave = (world.party(number).answers() for number in ("1001", "1002", "1003"))
-    alice = caller(world, private)
+    alice = caller(world, private, asks)
     assert hear_each_other(alice, bob)
     check(shown(bob), private)
     bob.refers(world.refer_to("1002"))
@@ -103,6 +104,16 @@ def test_a_recall_shows_whom_the_directory_names(world: World, alone: bool, priv
     assert ("Recall 2107" in seen and "<sip:2107@" in seen) is not private
     assert ("privacy=full" in seen and "2107" not in seen) is private
     alice.hangs_up()
+
+
+def test_who_asks_to_be_hidden_is_so_without_a_controller(world: World) -> None:
+    """Of the words of Privacy FreeSWITCH itself knows ``id`` only (sofia.c)."""
+    world.serve()
+    world.kill()
+    bob = world.party("1001").answers()
+    caller(world, private=True, asks="user;header")
+    seen = shown(bob)
+    assert "anonymous@" in seen and not any(of in seen for of in ("2907", "2107", "CEO", "Dire"))
 
 
 def test_the_recall_of_a_caller_dials_whom_the_directory_names(world: World) -> None:

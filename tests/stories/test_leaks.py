@@ -171,3 +171,29 @@ def test_embedded_headers_never_stand_for_the_refers_own(
     world.wait_told(str(["refer-to", *own, "x-a"]))
     assert invite_of(carol) == {"x-given"}
     assert hear_each_other(alice, carol)
+
+
+@pytest.mark.parametrize("way", ["controller", "no controller", "legacy without controller"])
+def test_what_vouches_for_one_call_stays_there(world: World, way: str) -> None:
+    """Of Identity (RFC 8224) and Date FreeSWITCH keeps copies for tags of their own."""
+    legacy = way.startswith("legacy")
+    world.serve(transfer=LEGACY if legacy else {})
+    if way == "no controller":
+        world.kill()
+    bob, carol = (world.party(number).answers() for number in ("1001", "1002"))
+    vouched = "eyJhIjoxfQ.e30.c2ln;info=<https://cert.example/p.pem>;alg=ES256;ppt=shaken"
+    alice = world.party("2000", "Alice")
+    date = "Sat, 28 Nov 2026 10:00:00 GMT"
+    alice.calls("1001", [("Identity", vouched), ("Date", date), ("X-A", "1")])
+    alice.wait_talking()
+    targets = [bob]
+    if legacy:
+        world.kill()
+        bob.refers(world.refer_to("1002"))
+        targets.append(carol)
+    for party in targets:
+        invite = party.wait_received("INVITE")
+        passed = {name.lower() for name, _ in invite.headers} & {"identity", "date", "x-a"}
+        assert not passed, invite.headers
+    if legacy:
+        assert bob.wait_notify() == "SIP/2.0 200 OK"

@@ -53,8 +53,10 @@ DIRECTORY = {"effective_caller_id_number": "2100", "effective_caller_id_name": "
         ({"effective_caller_id_name": "Alice"}, {}, ("1019", "Alice", "")),
         (DIRECTORY, HIDDEN, ("2100", "Alice", "full")),
         ({}, {"Caller-Privacy-Hide-Name": "true"}, ("1019", "CEO", "name")),
-        ({"sip_Privacy": "Privacy: critical; user"}, {}, ("1019", "CEO", "full")),
-        ({"sip_Privacy": "Privacy: none"}, {}, ("1019", "CEO", "")),
+        ({"sip_Privacy": "critical; user"}, {}, ("1019", "CEO", "full")),
+        ({"sip_Privacy": "User;header"}, {}, ("1019", "CEO", "full")),
+        ({"sip_Privacy": "none"}, {}, ("1019", "CEO", "")),
+        ({"sip_Privacy": "session;username"}, {}, ("1019", "CEO", "")),
         # what the leg was armed with, though a recall has changed the others
         (
             {"fsctl_number": "2100", "fsctl_name": "Alice"}

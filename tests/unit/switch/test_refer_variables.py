@@ -19,6 +19,8 @@ def request(refer_to: str | None, destination: str) -> RawRequest:
         ('"Carol" <sip:1002@example.org?X-A=1>', "1002", "1002"),
         ("<sip:%31002@example.org>", "1002", "1002"),
         ("<tel:+49-30-1>", "+49-30-1", "+49301"),
+        ("<sip:1002%40127.0.0.1@127.0.0.1>", "1002@127.0.0.1", "1002@127.0.0.1"),
+        ("<sip:1002%40127.0.0.1@127.0.0.1>", "1002@127.0.0.1@127.0.0.1", "1002@127.0.0.1"),
     ],
 )
 def test_usable(refer_to, destination, user):
