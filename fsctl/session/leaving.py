@@ -43,15 +43,19 @@ def taken(session: Session, dial: Dial) -> None:
     if waiting.peer is called:
         waiting.peer = called.peer = None
     if not dial.answered:
-        # FreeSWITCH has cancelled it with the bridge that it was called by.
-        called.failure = _CANCELLED
-        if called.advance(CallState.DISCONNECTED):
-            session.emit(Failed(session, called, _CANCELLED.code, _CANCELLED.reason))
+        _cancelled(session, called)
     transfer = session.transfers.moving(waiting)
     if transfer is not None:
         transfer.taken()
     elif not dial.answered:
         let_go(session, waiting)
+
+
+def _cancelled(session: Session, called: Call) -> None:
+    """FreeSWITCH has ended it with the bridge that it was called by, or has never called it."""
+    called.failure = _CANCELLED
+    if called.advance(CallState.DISCONNECTED):
+        session.emit(Failed(session, called, _CANCELLED.code, _CANCELLED.reason))
 
 
 def watch(session: Session, transferee: Call) -> None:
@@ -124,6 +128,9 @@ def let_go(session: Session, call: Call) -> None:
         session.link.post(*disarm(call.channel_uuid))
     except (LinkError, ChannelGone) as error:
         log.info("%s: the timers of %s stay: %s", session.id, call, error)
+    for dial in tuple(session.dials.values()):
+        if dial.waiting is call and not dial.answered:
+            _cancelled(session, dial.outgoing)  # its end will not be told to us
     # A ``bridge`` that had called it goes on, and tells when it returns that the other is alone.
     dials = {key: dial for key, dial in session.dials.items() if dial.outgoing is call}
     session.give_away(call)

@@ -147,11 +147,14 @@ def _dropped(record: Record) -> Iterator[str]:
 
 
 def _parted(record: Record, refer: Refer) -> bool:
-    """Its phone has hung up after a failure, or may have given up a call that rang."""
+    """Its phone has hung up after a failure, or may have given up a call that rang.
+
+    Without a controller each attended transfer is refused, whatever its phone does meanwhile.
+    """
     leaves = record.story.leaves
     if leaves is None or not refer.leaving:
         return False
-    if refer.line is not None and not refer.consulted:
+    if refer.line is not None and (not refer.consulted or record.was_absent(refer.sent_s)):
         return True
     failed = any(not m.body.startswith(SUCCESS) for m in refer.notifies)
     if failed and (leaves.after == "NOTIFY" or refer.line is None):

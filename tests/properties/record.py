@@ -130,6 +130,10 @@ class Record:
         """No controller was there for this REFER, or one was lost after it."""
         return any(until_s >= refer.sent_s for _, until_s in self.absences)
 
+    def was_absent(self, at_s: float) -> bool:
+        """No controller was there at that time."""
+        return any(since_s <= at_s <= until_s for since_s, until_s in self.absences)
+
     @property
     def in_full(self) -> bool:
         """All that can be judged in such a story has been; legacy REFERs have no record's name."""

@@ -323,3 +323,11 @@ def test_a_transferee_refers_and_the_end_of_its_bridge_is_told_late(by: str) -> 
         Move("refers", "alice" if by == "bob" else "bob", "dave"),
     )
     assert not wrong_in(Story("connect", "rings", "answers", moves))
+
+
+@pytest.mark.parametrize("turns", [8, 12, 16, 20])
+@pytest.mark.parametrize("mode", ["connect", "legacy"])
+def test_a_leg_is_moved_twice_at_once(mode: str, turns: int) -> None:
+    """The session between waited for a party that was never called, and kept a zombie channel."""
+    moves = (Move("is moved", "bob", "dave"), Move("is moved", "bob", "dave", turns=turns))
+    play(Story(mode, "answers", "refuses", moves))
