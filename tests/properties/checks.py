@@ -181,7 +181,11 @@ def _concluded(record: Record) -> Iterator[str]:
         channel = refer.dialog.channel
         if channel is None or refer.line:
             continue
-        names = {f"refer;id={refer.cseq}"} | ({""} if refer.hung_up else set())
+        # Of a phone that has left the record may not know which REFER it was; one that FreeSWITCH
+        # has refused beside another one has told its phone so, and has no record.
+        only = all(other is refer or other.dialog is not refer.dialog for other in record.refers)
+        unnamed = refer.hung_up and (only or not refer.notifies)
+        names = {f"refer;id={refer.cseq}"} | ({""} if unnamed else set())
         of_its_leg = [r for r in record.concluded if r["transferor"] == channel.uuid]
         got = [r for r in of_its_leg if r["refer"] in names]
         if len(got) > 1:
