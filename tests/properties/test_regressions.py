@@ -199,12 +199,18 @@ def test_a_transferee_transfers_the_loopback_with_which_it_is_joined_for_a_momen
 
 @pytest.mark.parametrize("mode", ["connect", "legacy", "sample"])
 @pytest.mark.parametrize("turns", [0, 2, 5, 7, 9, 12, 16])
-def test_a_blind_refer_crosses_the_grant_of_an_attended_one(mode: str, turns: int) -> None:
-    """By its bridge with the loopback FreeSWITCH reported success to the blind one, too."""
+@pytest.mark.parametrize("who", ["bob", "alice"])
+def test_a_blind_refer_crosses_the_grant_of_an_attended_one(
+    mode: str, turns: int, who: str
+) -> None:
+    """By its bridge with the loopback FreeSWITCH reported success to the blind one, too.
+
+    One by the transferee moved the transferor, and whom it had consulted was dropped.
+    """
     moves = (
         Move("consults", "bob", "dave", turns=2),
         Move("transfers to the one consulted", "bob", seconds=1.0),
-        Move("refers", "bob", "nobody", turns=turns),
+        Move("refers", who, "nobody", turns=turns),
     )
     assert not wrong_in(Story(mode, "answers", "answers", moves))
 

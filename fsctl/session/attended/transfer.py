@@ -513,20 +513,23 @@ class AttendedTransfer:
         self._command(*commands, Execute("answer"))
 
     def _is_overtaken(self) -> bool:
-        """Whether a blind REFER of the transferor has come meanwhile; from now on none can.
+        """Whether a blind REFER of one of the two has come meanwhile; from now on none can.
 
-        The transferee's bridge with the loopback would be told to it as its success. Without a
-        partner a leg's REFER is refused: 403 (sofia.c).
+        The transferee's bridge with the loopback would be told to its sender as its success.
+        Without a partner a leg's REFER is refused: 403 (sofia.c).
         """
-        uuid = self.transferor.channel_uuid
-        asked = [UuidGetvar(uuid, name) for name in ("sip_blind_transfer_event", Mark.TOLD)]
+        uuids = [call.channel_uuid for call in (self.transferor, self.transferee)]
+        commands: list[Command] = [UuidSetvar(uuid, _PARTNER, None) for uuid in uuids]
+        for uuid in uuids:
+            commands += [UuidGetvar(uuid, "sip_blind_transfer_event"), UuidGetvar(uuid, Mark.TOLD)]
         try:
-            replies = self.session.link.send_all([UuidSetvar(uuid, _PARTNER, None), *asked])
+            replies = self.session.link.send_all(commands)
         except (LinkError, ChannelGone) as error:
             log.info("%s: attended transfer: %s", self.session.id, error)
             return False
-        event, told = (value_of(reply.text) for reply in replies[1:])
-        return event is not None and event != told
+        values = [value_of(reply.text) for reply in replies[2:]]
+        sent, told = values[::2], values[1::2]
+        return any(event is not None and event != by for event, by in zip(sent, told, strict=True))
 
     def _join_alone(self) -> None:
         """The transferor has left: nobody is to be told, and FreeSWITCH would join nobody."""
@@ -722,8 +725,9 @@ class AttendedTransfer:
         reject(self._link)
         session = self.session
         if answered and self.transferor.alive and self.transferee.alive:
-            partner = self.transferee.channel_uuid
-            session.link.post(UuidSetvar(self.transferor.channel_uuid, _PARTNER, partner))
+            pair = self.transferor.channel_uuid, self.transferee.channel_uuid
+            session.link.post(UuidSetvar(pair[0], _PARTNER, pair[1]))
+            session.link.post(UuidSetvar(pair[1], _PARTNER, pair[0]))
         if calling and self.target is not None and self.target.alive:
             session.hang_up(self.target, "ORIGINATOR_CANCEL")
         session.dials.update(self._set_aside)
