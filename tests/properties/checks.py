@@ -8,6 +8,7 @@ from fsctl.simulator.sip import SipMessage
 from tests.properties.record import Record, Refer
 
 SUCCESS = "SIP/2.0 200"
+FORBIDDEN = "SIP/2.0 403 Forbidden"
 CROSSING_S = 0.1
 """A partner that has just hung up takes the transferor with it, and a NOTIFY on its way is lost."""
 
@@ -62,7 +63,7 @@ def _truth(record: Record, refer: Refer, notify: SipMessage) -> Iterator[str]:
         else:
             yield f"{refer}: NOTIFY 200, and the target has not answered"
         return
-    if not _undisturbed(record):
+    if not _undisturbed(record) or (refer.unjoined and told == FORBIDDEN):
         return
     refused = [m for m in record.called(number, refer) if m.status >= 400 and m.status != 487]
     if refer.line:
@@ -180,6 +181,8 @@ def _concluded(record: Record) -> Iterator[str]:
     for refer in record.refers:
         channel = refer.dialog.channel
         if channel is None or refer.line:
+            continue
+        if refer.unjoined and any(m.body.strip() == FORBIDDEN for m in refer.notifies):
             continue
         # Of a phone that has left the record may not know which REFER it was; one that FreeSWITCH
         # has refused beside another one has told its phone so, and has no record.

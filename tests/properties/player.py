@@ -152,7 +152,10 @@ class Player:
         sent_s = self.world.switch.clock.now_s
         leaving = self._leaving(dialog, line)
         answered = line is not None and line.state == "up"
-        refer = Refer(move.who, move.to, dialog, dialog.cseq + 1, sent_s, line, leaving, answered)
+        unjoined = dialog.channel is not None and dialog.channel.bridged_to is None
+        refer = Refer(
+            move.who, move.to, dialog, dialog.cseq + 1, sent_s, line, leaving, answered, unjoined
+        )
         self.record.refers.append(refer)
         leaves = self.story.leaves
         if leaves is not None:

@@ -27,6 +27,8 @@ class Refer:
     """Those dialogs that its phone ends by itself."""
     consulted: bool = False
     """The target had answered its line."""
+    unjoined: bool = False
+    """Its leg was joined with nobody yet: FreeSWITCH refuses it by itself, and tells us nothing."""
 
     @property
     def messages(self) -> list[SipMessage]:
