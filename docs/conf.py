@@ -43,7 +43,7 @@ _OWNERS = {
     "session": "fsctl.scenario.Session.",
     "call": "fsctl.scenario.Call.",
     "scenario": "fsctl.scenario.Scenario.",
-    "Timer": "fsctl.session.clock.Timer.",
+    "Timer": "fsctl.session.core.clock.Timer.",
 }
 
 

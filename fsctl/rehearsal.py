@@ -226,7 +226,7 @@ def rehearse(scenario: Scenario, settings: Settings, numbers: Numbers) -> Iterat
             cast = _Cast(stage, numbers, rehearsal)
             play(cast)
             cast.end()
-            rehearsal.decided = stage.worker.switchboard.verbs_used > 0
+            rehearsal.decided = stage.worker.sessions.verbs_used > 0
         yield rehearsal
 
 

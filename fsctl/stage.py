@@ -11,8 +11,8 @@ from pathlib import Path
 from fsctl import dialplan
 from fsctl.scenario import Scenario
 from fsctl.scenario.loader import load_all
+from fsctl.scenario.scenarios import Scenarios
 from fsctl.service.worker import Worker
-from fsctl.session.scenarios import Scenarios
 from fsctl.settings import Settings
 from fsctl.simulator import Phone, RealClock, SimulatedSwitch, VirtualClock
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import gevent
 
 from fsctl import log, scenario, settings
-from fsctl.session.scenarios import Scenarios
+from fsctl.scenario.scenarios import Scenarios
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

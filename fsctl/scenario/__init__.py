@@ -16,10 +16,8 @@ carried out in the session.
 """
 
 from fsctl.errors import CallFailed, ChannelGone, WaitExpired
-from fsctl.scenario.loader import load, load_all
-from fsctl.scenario.scenario import Scenario
-from fsctl.session.call import Call, CallState
-from fsctl.session.events import (
+from fsctl.scenario.call import Call, CallState
+from fsctl.scenario.events import (
     AttendedTransferRequested,
     BlindTransferRequested,
     CallAlerting,
@@ -39,8 +37,10 @@ from fsctl.session.events import (
     TransferComplete,
     TransferFailed,
 )
-from fsctl.session.routing import NoRoute
-from fsctl.session.session import Session
+from fsctl.scenario.loader import load, load_all
+from fsctl.scenario.scenario import Scenario
+from fsctl.scenario.session import Session
+from fsctl.session.calling.routing import NoRoute
 
 __all__ = [
     "AttendedTransferRequested",

@@ -10,7 +10,7 @@ from zlib import crc32
 
 from fsctl.errors import SettingsError
 from fsctl.scenario.scenario import Scenario
-from fsctl.session.scenarios import Scenarios
+from fsctl.scenario.scenarios import Scenarios
 from fsctl.settings import Settings
 
 

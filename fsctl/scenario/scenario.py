@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from fsctl.session.events import SessionEvent
+from fsctl.scenario.events import SessionEvent
 
 E = TypeVar("E", bound=SessionEvent)
 

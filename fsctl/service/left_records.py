@@ -17,8 +17,8 @@ from fsctl.esl.client import SwitchClient
 from fsctl.esl.commands import GlobalGetvar, UuidExists, UuidGetvar
 from fsctl.esl.events import Event
 from fsctl.service.presence import EXPIRY_S
-from fsctl.session.meanwhile import failure_of
-from fsctl.session.record import Outcome, Owed, TransferRecord, marking, owed_by, write
+from fsctl.session.transfers.meanwhile import failure_of
+from fsctl.session.transfers.record import Outcome, Owed, TransferRecord, marking, owed_by, write
 from fsctl.sip.status import SipStatus
 from fsctl.switch.marks import Mark, Stage
 

@@ -34,7 +34,7 @@ from fsctl.esl.commands import (
     UuidGetvar,
 )
 from fsctl.service.left_records import LeftRecords
-from fsctl.session.record import Kind, TransferRecord
+from fsctl.session.transfers.record import Kind, TransferRecord
 from fsctl.settings import Settings
 from fsctl.sip.status import SipStatus
 from fsctl.switch.marks import Mark

@@ -16,14 +16,15 @@ from fsctl.errors import SettingsError
 from fsctl.esl.client import SwitchClient
 from fsctl.esl.commands import Status
 from fsctl.esl.server import EslServer
+from fsctl.scenario.scenarios import Scenarios
+from fsctl.scenario.session import Sessions
 from fsctl.service import readiness
 from fsctl.service.ports import PrivatePort, split
 from fsctl.service.presence import Presence
 from fsctl.service.rescue import Rescue
-from fsctl.session.clock import Clock
-from fsctl.session.record import TransferRecord, write
-from fsctl.session.scenarios import Scenarios
-from fsctl.session.switchboard import Switchboard
+from fsctl.session.arrivals.switchboard import Switchboard
+from fsctl.session.core.clock import Clock
+from fsctl.session.transfers.record import Records, TransferRecord, write
 from fsctl.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -64,13 +65,14 @@ class Worker:
         self._switch = _switch_client(settings)
         home = private.home if private else settings.server.home or "{}:{}".format(*self.address)
         self._presence = self._own_presence(home) if private is None else None
-        self.switchboard = Switchboard(settings, home, scenarios, clock)
+        self.sessions = Sessions(scenarios)
+        self.switchboard = Switchboard(settings, home, self.sessions, clock)
         self.switchboard.alone = private is None and len(settings.dialplan.controllers) <= 1
         self.switchboard.on_stranded = self._stranded
         self._rescue = Rescue(settings, self.legs)
         self._stays, self._others_accept = True, False
         if settings.switch.enabled:
-            self.switchboard.owe_record = self._owe_record
+            self.switchboard.part(Records).owe = self._owe_record
 
     def _own_presence(self, home: str) -> Presence | None:
         """Signs of life; those of several workers are their supervisor's matter."""
@@ -122,7 +124,7 @@ class Worker:
             log.warning("there are no scenarios to be reloaded")
             return
         try:
-            self.switchboard.scenarios = self._load_scenarios()
+            self.sessions.scenarios = self._load_scenarios()
         except SettingsError as error:
             log.error("the scenarios stay as they are: %s", error)
         else:

@@ -113,7 +113,7 @@ class Context(StrEnum):
     RESCUE = "fsctl_rescue"
     """What FreeSWITCH does with a leg that no controller holds any more."""
     GRACE = "fsctl_grace"
-    """Where a leg waits, if its partner has sent BYE (see `fsctl.session.grace`)."""
+    """Where a leg waits, if its partner has sent BYE (see `fsctl.session.calling.grace`)."""
     ATTENDED = "fsctl_attended"
     """Where FreeSWITCH asks about a REFER with Replaces."""
 

@@ -14,9 +14,9 @@ from gevent.hub import Hub
 
 from fsctl import dialplan
 from fsctl.scenario import Scenario, load
+from fsctl.scenario.scenarios import Scenarios
 from fsctl.service.worker import Worker
-from fsctl.session.clock import Pending
-from fsctl.session.scenarios import Scenarios
+from fsctl.session.core.clock import Pending
 from fsctl.settings import Settings
 from fsctl.settings import load as load_settings
 from fsctl.simulator import (

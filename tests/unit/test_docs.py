@@ -15,7 +15,7 @@ import pytest
 
 import fsctl.scenario
 from fsctl.scenario import Call, Scenario, Session
-from fsctl.session.clock import Timer
+from fsctl.session.core.clock import Timer
 
 REPOSITORY = Path(__file__).parents[2]
 DOCS = REPOSITORY / "docs"
@@ -40,8 +40,10 @@ NAMES = [name for row in rows("voxengine.md") for name in re.findall(r"`([^`]+)`
 
 
 def attributes(owner: type) -> set[str]:
-    """What its instances have: of the class, and what ``__init__`` sets."""
-    assigned = re.findall(r"^\s+self\.(\w+)\b[^=\n]*=", inspect.getsource(owner), re.MULTILINE)
+    """What its instances have: of the class, and what the ``__init__`` of it or a base sets."""
+    kinds = [kind for kind in owner.__mro__ if kind.__module__.startswith("fsctl.")]
+    sources = "\n".join(inspect.getsource(kind) for kind in kinds)
+    assigned = re.findall(r"^\s+self\.(\w+)\b[^=\n]*=", sources, re.MULTILINE)
     return set(dir(owner)) | set(assigned)
 
 

@@ -19,8 +19,8 @@ from fsctl.scenario import (
     NoRoute,
     Scenario,
 )
-from fsctl.session.events import CallEvent
-from fsctl.session.session import Session
+from fsctl.scenario.events import CallEvent
+from fsctl.scenario.session import Session
 from fsctl.simulator import Phone
 from fsctl.sip.status import SipStatus
 from fsctl.stage import Stage

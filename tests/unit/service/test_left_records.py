@@ -12,7 +12,7 @@ import pytest
 
 from fsctl.service import rescue
 from fsctl.service.rescue import Rescue
-from fsctl.session.record import TransferRecord
+from fsctl.session.transfers.record import TransferRecord
 from fsctl.settings import Settings, Switch
 from tests.unit.service.fake_switch import Channel, FakeSwitch
 

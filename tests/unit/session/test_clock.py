@@ -5,7 +5,7 @@ from __future__ import annotations
 import gevent
 from gevent.queue import Queue
 
-from fsctl.session.clock import RealClock, Timer
+from fsctl.session.core.clock import RealClock, Timer
 from fsctl.simulator import VirtualClock
 
 

@@ -6,8 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from fsctl.session.attended.request import refuse_moved
-from fsctl.session.grace import departure_name, is_needless, tags_mark
+from fsctl.session.arrivals.departures import is_needless
+from fsctl.session.transfers.attended_request import refuse_moved
+from fsctl.switch.grace import departure_name, tags_mark
 
 UUID = "0c0c0c0c-0000-4000-8000-000000000001"
 

@@ -9,9 +9,9 @@ from urllib.parse import quote
 import pytest
 
 from fsctl.esl.events import Event
-from fsctl.session.call import Call
-from fsctl.session.identity import Shown, chosen, of_leg, origination, presented
-from fsctl.session.session import Session
+from fsctl.scenario.call import Call
+from fsctl.scenario.session import Session
+from fsctl.session.calling.identity import Shown, chosen, of_leg, origination, presented
 from fsctl.settings import Route, Settings, Transfer
 
 SESSION = cast(Session, None)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from fsctl.session.routing import NoRoute, Router
+from fsctl.session.calling.routing import NoRoute, Router
 from fsctl.settings import Route, Settings
 from fsctl.sip.uri import parse_uri
 

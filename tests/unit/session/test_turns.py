@@ -8,8 +8,8 @@ import gevent
 import pytest
 from gevent.event import Event as Flag
 
-from fsctl.session import turns as module
-from fsctl.session.turns import Turns
+from fsctl.scenario import turns as module
+from fsctl.scenario.turns import Turns
 
 
 class Later:

@@ -7,7 +7,8 @@ import pytest
 from gevent import socket
 
 from fsctl.esl.server import EslServer
-from fsctl.session.switchboard import Switchboard
+from fsctl.scenario.session import Sessions
+from fsctl.session.arrivals.switchboard import Switchboard
 from fsctl.settings import Settings
 from tests.unit.esl.peer import Peer, api, reply, snapshot
 
@@ -21,7 +22,7 @@ def dial():
     """FreeSWITCH dials; the board's home is the server's own address."""
     boards: list[Switchboard] = []
     server = EslServer(("127.0.0.1", 0), lambda link, it: boards[0].handle(link, it))
-    boards.append(Switchboard(Settings(), HOME.format(server.address[1])))
+    boards.append(Switchboard(Settings(), HOME.format(server.address[1]), Sessions()))
     server.start()
 
     def open_link(**variables: str) -> Peer:

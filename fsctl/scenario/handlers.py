@@ -1,0 +1,88 @@
+"""The handlers of a session: who is told of an event, in turns, and what happens when one fails."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from fsctl.errors import CallFailed, ChannelGone, LinkError, LinkLost
+from fsctl.scenario.events import CallEvent, SessionEvent
+from fsctl.scenario.turns import Turns
+from fsctl.session.calling.routing import NoRoute
+
+if TYPE_CHECKING:
+    from fsctl.scenario.session import Session
+
+log = logging.getLogger(__name__)
+
+E = TypeVar("E", bound=SessionEvent)
+Handler = Callable[[Any], None]
+Failed = Callable[[Exception], None]
+
+
+class Handlers:
+    """Those of the calls, of the session and of its scenario, called in this order."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._own: dict[type[SessionEvent], list[Handler]] = {}
+        self.turns = Turns(session.after, lambda: session.post(lambda: None))
+
+    def on(self, event: type[E], handler: Callable[[E], None] | None = None) -> Any:
+        """Call ``handler`` for every ``event``; without a handler, a decorator."""
+        if handler is None:
+            return lambda function: self.on(event, function)
+        self._own.setdefault(event, []).append(handler)
+        return handler
+
+    def of(self, event: SessionEvent) -> tuple[Handler, ...]:
+        """The handlers of this event."""
+        kind = type(event)
+        of_call = event.call.handlers(type(event)) if isinstance(event, CallEvent) else ()
+        scenario = self._session.scenario
+        return (*of_call, *self._own.get(kind, ()), *scenario.handlers(kind))
+
+    def listen(self, kind: type[SessionEvent]) -> bool:
+        """Whether the session or its scenario has a handler of such events."""
+        return bool(self._own.get(kind) or self._session.scenario.handlers(kind))
+
+    def emit(self, event: SessionEvent, failed: Failed | None = None) -> None:
+        """Give the event to its handlers; each has a turn.
+
+        What a handler raises is logged with the session's id, and given to ``failed``, now or
+        later: the safe answer is its matter. A lost link ends the session.
+        """
+        for handler in self.of(event):
+            self._run(handler, event, failed)
+
+    def run(self, callback: Callable[[], None]) -> None:
+        """Give a callback of the scenario a turn, as a timer's."""
+        self._run(lambda _: callback(), None, None)
+
+    def _run(self, handler: Handler, event: SessionEvent | None, failed: Failed | None) -> None:
+        self.turns.run(lambda: self._guarded(handler, event, failed))
+
+    def _guarded(self, handler: Handler, event: SessionEvent | None, failed: Failed | None) -> None:
+        session = self._session
+        what = f"handler of {type(event).__name__}" if event else "handler"
+        try:
+            try:
+                handler(event)
+            except LinkLost:
+                raise
+            except (ChannelGone, CallFailed, NoRoute) as error:
+                log.info("%s: %s: %s", session.id, what, error)
+                if failed is not None:
+                    failed(error)
+            except Exception as error:
+                call = f" for {event.call}" if isinstance(event, CallEvent) else ""
+                log.exception("%s: %s failed%s", session.id, what, call)
+                if failed is not None:
+                    failed(error)
+        except LinkLost as error:
+            self._session.lose(f"{what}: {error}")
+        except (LinkError, ChannelGone) as error:  # its hang-up is on its way to us
+            log.info("%s: %s: the safe answer: %s", session.id, what, error)
+        except Exception:
+            log.exception("%s: %s: the safe answer failed", session.id, what)

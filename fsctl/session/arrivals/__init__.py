@@ -1,0 +1,1 @@
+"""What comes from FreeSWITCH: links of legs, and events."""

@@ -1,0 +1,154 @@
+"""Where a link from the context of attended transfers belongs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from fsctl.esl.commands import UuidGetvar
+from fsctl.esl.connection import Connection
+from fsctl.esl.events import Event
+from fsctl.esl.farewell import let_go
+from fsctl.session.core import branches
+from fsctl.session.core.board import Board
+from fsctl.session.core.leg import Leg
+from fsctl.session.core.session import Session
+from fsctl.session.transfers.attended import AttendedTransfer, reject
+from fsctl.session.transfers.attended_registry import AttendedTransfers
+from fsctl.session.transfers.other_workers import guest, is_ours
+from fsctl.session.transfers.record import conclude
+from fsctl.sip.status import SipStatus
+from fsctl.switch.marks import Mark
+from fsctl.switch.variables import value_of
+
+log = logging.getLogger(__name__)
+
+
+class Desk(Board, Protocol):
+    """The switchboard, as far as it runs new sessions."""
+
+    draining: bool
+
+    def run(
+        self,
+        session: Session,
+        begin: Callable[[Session, Connection, Event], None],
+        link: Connection,
+        snapshot: Event,
+    ) -> None:
+        """Run a new session to its end."""
+
+    def new_session(self, link: Connection, session_id: str = "") -> Session:
+        """Make one."""
+
+
+def arrive(board: Desk, link: Connection, snapshot: Event) -> None:
+    """Serve a link from the context of attended transfers, in a greenlet of its own, to its end."""
+    channel = snapshot.channel_uuid or ""
+    transfer = next((t for t in board.part(AttendedTransfers) if t.awaits_home(channel)), None)
+    if transfer is not None:
+        session = transfer.session
+        session.adopt(link, lambda: transfer.came_home(link))
+        link.wait_closed()
+        return
+    if not snapshot.variable("sip_h_X-FS-Refer-From"):
+        let_go(link)  # a transferee whose worker died on the way: the dialplan joins it
+        return
+    found = _parties(board, link, snapshot)
+    if found is not None and any(
+        t.transferor in found or t.transferee in found for t in board.part(AttendedTransfers)
+    ):
+        log.info("%s: these two are in an attended transfer already: refused", found[0].session.id)
+        heard = not any(
+            t.is_unheard and t.transferor in found for t in board.part(AttendedTransfers)
+        )
+        if reject(link) and heard:
+            transferor, transferee = found
+            refused = SipStatus(403)
+            transferor.session.post(
+                lambda: conclude("attended", transferor, transferee, None, "failed", refused)
+            )
+        link.wait_closed()
+    elif found is not None:
+        found[0].session.post(_transfer(board, *found, link, snapshot).begin)
+        link.wait_closed()
+    elif board.draining:
+        reject(link)
+    else:
+        board.run(board.new_session(link), _resume, link, snapshot)
+
+
+def unheard(board: Board, transferor: Leg, transferee: Leg, replaces: str) -> None:
+    """The transferor of a REFER with Replaces left before FreeSWITCH could ask us about it.
+
+    Called in the greenlet of their session, a moment after its leg has hung up.
+    """
+    kept = board.part(AttendedTransfers).keeps(transferee)
+    if kept or not transferee.alive or transferee.partner is not None:
+        return
+    log.info("%s: a REFER by %s was not asked about", transferee.session.id, transferor)
+    made = AttendedTransfer(transferor, transferee, None, "", replaces)
+    board.part(AttendedTransfers).add(made)
+    made.begin()
+
+
+def _resume(session: Session, link: Connection, snapshot: Event) -> None:
+    """Go on with a call whose worker is gone: its channels say what is needed.
+
+    The loopback's link is the session's until the transferee has opened one; refused, the first two
+    talk on as they did, in nobody's session.
+    """
+    named = [snapshot.variable(f"sip_h_X-FS-Refer-{who}") or "" for who in ("From", "For")]
+    session.take_link(link, link.channel_uuid or "")
+    ours = is_ours(link, named[0]) and is_ours(link, named[1])
+    if not ours:
+        log.warning("attended transfer refused: %s is no call of ours", named[0])
+        reject(link)
+        session.hand_over()
+        return
+    transferor, transferee = (guest(session, link, channel) for channel in named)
+    transferor.peer, transferee.peer = transferee, transferor
+    log.info("%s: taking over an attended transfer by %s", session.id, transferor)
+    session.tell.resumed(transferor, transferee)
+    transfer = _transfer(session.board, transferor, transferee, link, snapshot)
+    transfer.when_refused = session.hand_over
+    transfer.begin()
+
+
+def _transfer(
+    board: Board, transferor: Leg, transferee: Leg, link: Connection, snapshot: Event
+) -> AttendedTransfer:
+    other_half = snapshot.variable("other_loopback_leg_uuid") or ""
+    made = AttendedTransfer(transferor, transferee, link, other_half)
+    board.part(AttendedTransfers).add(made)
+    return made
+
+
+def _parties(board: Board, link: Connection, snapshot: Event) -> tuple[Leg, Leg] | None:
+    """Transferor and transferee of the request, in the session that runs them.
+
+    A party may be quicker than the news of its answer: its channel says then whose it is.
+    Raises LinkError.
+    """
+    named = [snapshot.variable(f"sip_h_X-FS-Refer-{who}") or "" for who in ("From", "For")]
+    found = _pair(board, named, (None, None))
+    if found is None:
+        replies = link.send_all([UuidGetvar(channel, Mark.CALLEE) for channel in named])
+        found = _pair(board, named, [value_of(reply.text) for reply in replies])
+    return found
+
+
+def _pair(
+    board: Board, channels: Sequence[str], callees: Sequence[str | None]
+) -> tuple[Leg, Leg] | None:
+    for session in board.sessions.values():
+        transferor, transferee = (
+            branches.find(session, channel, callee)
+            for channel, callee in zip(channels, callees, strict=True)
+        )
+        if transferor is not None and transferee is not None and not session.over:
+            for call, channel in zip((transferor, transferee), channels, strict=True):
+                branches.settle(session, call, channel)
+            return transferor, transferee
+    return None

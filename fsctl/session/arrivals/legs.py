@@ -1,0 +1,475 @@
+"""How a leg comes to a session: as a new call, home with a transfer request, or as a legacy one."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+
+from fsctl.errors import CallFailed, ChannelGone, LinkError
+from fsctl.esl.commands import Command, UuidKill, UuidSetvar
+from fsctl.esl.connection import Connection
+from fsctl.esl.events import Event
+from fsctl.esl.farewell import let_go
+from fsctl.session.arrivals.referred import Referred
+from fsctl.session.calling import safe_answers
+from fsctl.session.calling.applications import reject
+from fsctl.session.calling.bridged import again, connect, forget
+from fsctl.session.calling.calls import Calls
+from fsctl.session.calling.headers import REFERRED_BY, of_invite, of_request, of_transfer
+from fsctl.session.calling.identity import Shown, of_leg
+from fsctl.session.calling.native_call import NOBODY, NativeCall, leave_to_switch
+from fsctl.session.calling.partings import gone
+from fsctl.session.calling.plan import CallOptions
+from fsctl.session.calling.routing import NoRoute
+from fsctl.session.core import branches
+from fsctl.session.core.leg import Leg, LegState
+from fsctl.session.core.session import Session
+from fsctl.session.transfers import taken_away
+from fsctl.session.transfers.attended_registry import AttendedTransfers
+from fsctl.session.transfers.blind import BlindTransfer, abandon, refuse_crossing
+from fsctl.session.transfers.registry import BlindTransfers
+from fsctl.sip.refer import ReferTo
+from fsctl.sip.status import SipStatus
+from fsctl.sip.uri import Uri, telephone
+from fsctl.switch import leftovers
+from fsctl.switch.dialstring import DialStringError
+from fsctl.switch.end_status import bridge_status
+from fsctl.switch.marks import Extension, Mark, Stage
+from fsctl.switch.refer_variables import BadRequest, read_request, refer_event
+from fsctl.switch.timers import disarm, send_on
+from fsctl.transfer.transfer import Stimulus
+
+log = logging.getLogger(__name__)
+
+
+def new_call(session: Session, link: Connection, snapshot: Event) -> None:
+    """Offer a leg that the inbound extension sent to us."""
+    call = _known_leg(session, snapshot)
+    session.take_link(link, call.channel_uuid)
+    _clear(session, leftovers.clearing(snapshot))
+    destination = _dialled_number(snapshot)
+    session.choose_scenario(destination)
+    log.info("%s: %s calls %s, Call-ID %s", session.id, call, destination, call.sip_call_id or "-")
+    session.tell.started()
+    _offer(session, call, destination, destination, legacy=False, snapshot=snapshot)
+
+
+def legacy_transfer(session: Session, link: Connection, snapshot: Event) -> None:
+    """Run a new session for a transferee that FreeSWITCH moves natively.
+
+    The target sees the transferor; FreeSWITCH reports with NOTIFY by itself (mod_sofia.c).
+    """
+    call = _known_leg(session, snapshot)
+    call.caller_id = snapshot.variable(Mark.TRANSFEROR_NUMBER) or call.number
+    call.caller_name = snapshot.variable(Mark.TRANSFEROR_NAME) or call.caller_id
+    call.caller_privacy = snapshot.variable(Mark.TRANSFEROR_PRIVACY) or ""
+    session.part(NativeCall).transferor = snapshot.variable("blind_transfer_uuid") or NOBODY
+    session.part(NativeCall).parent_id = snapshot.variable(Mark.SESSION) or ""
+    session.take_link(link, call.channel_uuid)
+    _clear(session, leftovers.clearing(snapshot))
+    request = read_request(link, snapshot)
+    if session.settings.transfer.referred_by and request.referred_by:
+        session.part(NativeCall).headers = {REFERRED_BY: request.referred_by}
+    session.choose_scenario(snapshot.variable(Mark.DIALLED_NUMBER) or "")
+    session.tell.started()
+    try:
+        refer_to = request.parse()
+    except BadRequest as error:
+        log.warning("%s: legacy transfer refused: %s", session.id, error)
+        leave_to_switch(call, error.status)
+        return
+    _offer(session, call, refer_to.target.number, refer_to.target, legacy=True, snapshot=snapshot)
+
+
+def transfer_request(
+    session: Session, link: Connection, snapshot: Event, *, resumed: bool = False
+) -> None:
+    """A transferee came home: its new link replaces the old one, and the scenario is asked.
+
+    Works as well in a session that has just been made (``resumed``), because the worker that ran
+    the call is gone: everything needed is on the channels.
+    """
+    running = session.part(BlindTransfers).awaiting_target(
+        session.calls.get(snapshot.variable("blind_transfer_uuid") or "")
+    )
+    if running is not None:
+        _refuse_crossing(session, running, snapshot)
+        return
+    deflected = _deflected(session, snapshot)
+    if deflected is not None:
+        _take_back(session, link, snapshot, deflected)
+        return
+    if _is_refused(session, link, snapshot):
+        session.link.send_all(_ending(snapshot))
+        return
+    transferee = _known_leg(session, snapshot)
+    transferor = _transferor(session, link, snapshot, transferee)
+    session.board.part(AttendedTransfers).give_way_to_blind(session)
+    if not transferee.alive:
+        return  # its hang-up has been dealt with (abandon)
+    for dial in tuple(session.part(Calls).dials.values()):
+        if not dial.outgoing.placed:
+            forget(session, dial)  # of its channels none is, or will be, a leg of ours
+    session.part(
+        Calls
+    ).dials.clear()  # the bridge that the transfer broke; its end may never be told
+    session.part(Referred).pair = None
+    try:
+        session.take_link(link, transferee.channel_uuid)
+        # After subscribing: who left before is seen as gone here, who leaves later by its event.
+        request = read_request(link, snapshot)
+    except (LinkError, ChannelGone) as error:
+        log.info("%s: the transferee left on its way to us: %s", session.id, error)
+        session.return_link()
+        gone(session, transferee, SipStatus(487))
+        if session.link is link:  # there is no other, and FreeSWITCH obeys nothing on this one
+            session.board.on_stranded(snapshot.variable(Mark.HOME) or session.board.home)
+            transferor.advance(LegState.DISCONNECTED)  # as far as we are concerned
+            return
+        abandon(session, transferor, transferee)
+        return
+    session.settle_link()
+    for earlier in session.part(BlindTransfers).open:
+        if earlier.is_taken and earlier.request.event == request.event is not None:
+            earlier.withdraw()  # a timer had sent its transferee on, and it is back
+        # FreeSWITCH takes a REFER from legs that are bridged: the news of it may be late.
+        earlier.bridged({transferee, transferor})
+    if request.event is None:
+        transferor.advance(LegState.DISCONNECTED)
+    transfer = BlindTransfer(session, transferor, transferee, request)
+    session.part(BlindTransfers).add(transfer)
+    if resumed:
+        _clear(session, leftovers.clearing(snapshot))
+        if transferor.alive:
+            _clear(session, leftovers.clearing_unseen(transferor.channel_uuid))
+        session.tell.resumed(transferor, transferee)
+    if snapshot.variable(Mark.STAGE) == Stage.CALLING:
+        # Our predecessor died while the target rang, and the target has failed since.
+        transfer.feed(Stimulus.FAILURE_REPORTED, bridge_status(snapshot))
+        return
+    try:
+        refer_to = request.parse()
+    except BadRequest as error:
+        log.warning("%s: transfer request refused: %s", session.id, error)
+        transfer.feed(Stimulus.FAILURE_REPORTED, error.status)
+        return
+    _ask(session, transfer, refer_to)
+
+
+def resume(session: Session, link: Connection, snapshot: Event) -> None:
+    """As :func:`transfer_request`, for a session that another worker has left."""
+    transfer_request(session, link, snapshot, resumed=True)
+
+
+def returned(session: Session, link: Connection, snapshot: Event) -> None:
+    """A leg that we had lent to a bridge, or that we called, comes to us by a link of its own."""
+    channel = snapshot.channel_uuid or ""
+    call = branches.find(session, channel, snapshot.variable(Mark.CALLEE))
+    if call is None or not call.alive:
+        let_go(link)
+        return
+    branches.settle(session, call, channel)
+    branches.learn(call, snapshot)
+    session.hold_link(link, call.channel_uuid)
+    call.codecs.learn(snapshot)
+    if snapshot.get("Caller-Destination-Number") == Extension.AGAIN:
+        again(session, call)
+    else:
+        came_back(session, call)
+
+
+def came_back(session: Session, call: Leg) -> None:
+    """A leg that was lent to a bridge, or called, is in our hands."""
+    calls, transfers = session.part(Calls), session.part(BlindTransfers)
+    call.held = True
+    calls.lends = True  # perhaps it was our predecessor that did
+    outgoing = calls.outgoing.get(call.callee)
+    if outgoing is not None:
+        outgoing.came_home()
+        return
+    for asked in transfers.open:
+        if asked.transferor is call:
+            asked.transferor_is_back()
+    transfer = transfers.moving(call)
+    if transfer is not None and transfer.target_left():
+        return
+    sent_for, call.sent_for = call.sent_for, False
+    if not sent_for and (call.partner is None or not call.partner.alive):
+        known = None if transfer is not None else call.forsaken_at
+        safe_answers.forsaken(session, call, call.uses if known is None else known)
+    elif not sent_for:
+        taken_away.came_back_alone(session, call)
+
+
+def _refuse_crossing(session: Session, running: BlindTransfer, snapshot: Event) -> None:
+    """A transferee sends a REFER of its own, and FreeSWITCH sends us the target that rings."""
+    session.link.send_all(_ending(snapshot))
+    session.part(Referred).pair = None
+    refuse_crossing(session, running)
+
+
+def _deflected(session: Session, snapshot: Event) -> BlindTransfer | None:
+    """The transfer whose target has sent a REFER while it rang: that has moved the transferee."""
+    target = branches.find(session, snapshot.variable("blind_transfer_uuid") or NOBODY, None)
+    running = session.part(BlindTransfers).wanting(target) if target is not None else None
+    if running is None or running.transferee.channel_uuid != snapshot.channel_uuid:
+        return None
+    return None if target is None or target.connected else running
+
+
+def _take_back(session: Session, link: Connection, snapshot: Event, running: BlindTransfer) -> None:
+    """FreeSWITCH does not call such a target any more: it has failed, and the first two talk on."""
+    log.info("%s: the target of %s's transfer refers", session.id, running.transferor)
+    session.part(Referred).pair = None
+    for dial in tuple(session.part(Calls).dials.values()):
+        if dial.waiting is running.transferee:
+            forget(session, dial)
+    session.take_link(link, snapshot.channel_uuid or "")
+    session.settle_link()
+    running.transferee.held = True
+    for target in [target for target in running.targets if target.alive]:
+        gone(session, target, SipStatus(487))
+    running.feed(Stimulus.TARGET_FAILED, SipStatus(480))
+
+
+def _is_refused(session: Session, link: Connection, snapshot: Event) -> bool:
+    """The REFER that has moved this leg is refused already: it has crossed another transfer."""
+    moved_by = session.calls.get(snapshot.variable("blind_transfer_uuid") or "")
+    if moved_by is None or not any(t.crossing for t in session.part(BlindTransfers)):
+        return False
+    return session.part(BlindTransfers).crossed(moved_by, refer_event(link, moved_by.channel_uuid))
+
+
+def _ending(snapshot: Event) -> list[Command]:
+    """What ends a leg that a REFER has moved, without FreeSWITCH's own report and rejoin."""
+    target = snapshot.channel_uuid or ""
+    return [UuidSetvar(target, "blind_transfer_uuid"), UuidKill(target)]
+
+
+def _ask(session: Session, transfer: BlindTransfer, refer_to: ReferTo) -> None:
+    """Give the request to the scenario; without a handler the configured decision applies."""
+    request = transfer.request
+    headers = of_request(request.refer_to, request.referred_by, refer_to)
+    log.info(
+        "%s: %s asks to transfer %s to %s",
+        session.id,
+        transfer.transferor,
+        transfer.transferee,
+        refer_to.target.user,
+    )
+    asked = session.tell.blind_transfer_requested(
+        transfer.transferor,
+        transfer.transferee,
+        refer_to,
+        headers,
+        lambda error: _request_handler_failed(transfer, error),
+    )
+    if not asked:
+        _transfer_by_settings(session, transfer, refer_to)
+
+
+def _request_handler_failed(transfer: BlindTransfer, error: Exception) -> None:
+    """The first two talk on, unless FreeSWITCH is calling the target by the handler's wish."""
+    if isinstance(error, CallFailed):
+        transfer.give_up(SipStatus(error.code, error.reason))
+    elif transfer.undecided or transfer.entertained:
+        transfer.give_up(error.status if isinstance(error, NoRoute) else SipStatus(500))
+
+
+def _transfer_by_settings(session: Session, transfer: BlindTransfer, refer_to: ReferTo) -> None:
+    headers = of_transfer(session.settings, refer_to, transfer.request.referred_by)
+    try:
+        connect(session, transfer.transferee, refer_to.target, CallOptions(headers=headers))
+    except NoRoute as error:
+        log.info("%s: transfer refused: %s", session.id, error)
+        transfer.feed(Stimulus.FAILURE_REPORTED, error.status)
+    except DialStringError as error:
+        log.warning("%s: transfer refused: %s", session.id, error)
+        transfer.feed(Stimulus.FAILURE_REPORTED, SipStatus(400))
+
+
+def _offer(
+    session: Session,
+    call: Leg,
+    destination: str,
+    dialled: str | Uri,
+    *,
+    legacy: bool,
+    snapshot: Event,
+) -> None:
+    """Tell the scenario of a call; without a handler, or when it fails, the routes connect it."""
+    if not session.tell.decides_on(call):
+        _connect_by_routes(session, call, dialled)
+        return
+    seconds = session.settings.transfer.decision_timeout_s
+    _guard(session, call)
+    session.after(seconds, lambda: _connect_undecided(session, call, dialled))
+    session.tell.call_alerting(
+        call,
+        destination,
+        _custom_headers(snapshot),
+        legacy=legacy,
+        on_error=lambda error: _alerting_handler_failed(session, call, dialled, error),
+    )
+
+
+def _alerting_handler_failed(
+    session: Session, call: Leg, dialled: str | Uri, error: Exception
+) -> None:
+    """A caller is not left without an answer: that of the party who was called, or the routes'."""
+    if not _is_undecided(session, call):
+        return
+    if isinstance(error, CallFailed):
+        reject(call, SipStatus(error.code, error.reason))
+    elif isinstance(error, NoRoute):
+        reject(call, error.status)
+    else:
+        _connect_by_routes(session, call, dialled)
+
+
+def _is_undecided(session: Session, call: Leg) -> bool:
+    """Nobody talks with this party or is being called for it."""
+    others = (one for one in session.calls.values() if one is not call)
+    calling = any(one.outgoing and one.alive for one in others)
+    return (
+        call.alive
+        and call.partner is None
+        and not session.part(Calls).is_waiting(call)
+        and not calling
+    )
+
+
+def _connect_undecided(session: Session, call: Leg, dialled: str | Uri) -> None:
+    """The scenario has done nothing with the call: it is not left without an answer."""
+    _guard(session, call)
+    if _is_undecided(session, call) and not call.uses and not session.waits:
+        log.warning("%s: the scenario has not decided on the call", session.id)
+        _connect_by_routes(session, call, dialled)
+
+
+def _guard(session: Session, call: Leg) -> None:
+    """While the scenario may still be about to do something: should we die, the leg goes on."""
+    before, section = call.guarded, session.settings.transfer
+    seconds = section.decision_timeout_s + section.rescue_after_s
+    waits = session.waits or bool(session.part(Calls).outgoing) or not call.uses
+    call.guarded = waits and call.unanswered and not session.part(Calls).is_waiting(call)
+    if call.guarded:
+        session.link.post(*send_on(call.channel_uuid, seconds))
+        session.after(section.decision_timeout_s, lambda: _guard(session, call))
+    elif before and call.alive and not session.part(BlindTransfers).party(call):
+        session.link.post(*disarm(call.channel_uuid))
+
+
+def _connect_by_routes(session: Session, call: Leg, dialled: str | Uri) -> None:
+    try:
+        connect(session, call, dialled)
+    except (NoRoute, DialStringError) as error:
+        log.info("%s: refused: %s", session.id, error)
+        status = error.status if isinstance(error, NoRoute) else SipStatus(400)
+        reject(call, status)
+
+
+def _clear(session: Session, commands: list[Command]) -> None:
+    if commands:
+        session.link.post(*commands)
+
+
+def _dialled_number(snapshot: Event) -> str:
+    """What the caller has dialled: the user part of its Request-URI, of a telephone-subscriber the
+    number. With ``full-id-in-dialplan`` of the profile FreeSWITCH adds the host (sofia.c).
+    """
+    dialled = snapshot.get("Caller-Destination-Number") or ""
+    full_id = dialled == snapshot.variable("sip_req_uri")
+    user = dialled.rpartition("@")[0] if full_id else dialled
+    parameters = (snapshot.variable("sip_req_params") or "").lower().split(";")
+    return telephone(user, phone="user=phone" in parameters)[0]
+
+
+def _known_leg(session: Session, snapshot: Event) -> Leg:
+    """The call of the leg that opened the link; made from its variables when it is not ours yet."""
+    uuid = snapshot.channel_uuid or ""
+    known = branches.find(session, uuid, snapshot.variable(Mark.CALLEE))
+    if known is not None:
+        branches.settle(session, known, uuid)
+        known.held = True
+        return known
+    inbound = snapshot.get("Call-Direction") != "outbound"
+    caller = snapshot.get("Caller-Caller-ID-Number") or ""
+    shown = of_leg(snapshot) if inbound else Shown(snapshot.variable(Mark.NUMBER) or caller, "")
+    number, name = shown.number, shown.name
+    answered = snapshot.get("Answer-State") == "answered"
+    call = _add(session, uuid, number, name, connected=answered)
+    call.held = True
+    call.outgoing = not inbound
+    call.caller_privacy = shown.privacy
+    call.sip_call_id = snapshot.variable("sip_call_id") or ""
+    call.codecs.learn(snapshot)
+    call.invite_headers = of_invite(snapshot)
+    session.own_hosts |= _own_hosts(snapshot)
+    session.own_context = snapshot.variable(Mark.OWN_CONTEXT) or session.own_context
+    session.domain = (
+        snapshot.variable(Mark.CALL_DOMAIN)
+        or snapshot.variable("domain_name")
+        or snapshot.variable("sip_to_host")
+        or snapshot.variable("sip_req_host")
+        or ""
+    )
+    return call
+
+
+_OWN_HOSTS = ("domain_name", "dialed_domain", "sip_req_host", "sip_local_network_addr")
+"""Where the leg has come in, or was registered: mod_sofia.c, mod_dptools.c (``user``)."""
+
+
+def _own_hosts(snapshot: Event) -> set[str]:
+    """The hosts that name this switch: FreeSWITCH's own addresses, the domain of the user, and
+    where the caller has sent its INVITE, which has brought it here."""
+    inbound = snapshot.get("Call-Direction") != "outbound"
+    named = [snapshot.get("FreeSWITCH-IPv4"), snapshot.get("FreeSWITCH-IPv6")]
+    named += [snapshot.variable(name) for name in _OWN_HOSTS if inbound or name != "sip_req_host"]
+    hosts = {host.strip("[]").lower() for host in named if host}
+    hosts |= {"localhost", "127.0.0.1", "::1"}
+    return hosts | set((snapshot.variable(Mark.OWN_HOSTS) or "").split())
+
+
+def _transferor(session: Session, link: Connection, snapshot: Event, transferee: Leg) -> Leg:
+    """The call of the party that sent the REFER; one that has ended when FreeSWITCH names none.
+
+    A called party may be quicker than the news of its answer, and is known by its name only then.
+    """
+    uuid = snapshot.variable("blind_transfer_uuid")
+    if uuid:
+        with suppress(LinkError):  # whoever reads the request sees that, too
+            session.part(Calls).settle_bridged(uuid, transferee.channel_uuid, link)
+    known = session.calls.get(uuid or "")
+    if known is None:
+        number = snapshot.variable(Mark.TRANSFEROR_NUMBER) or ""
+        name = snapshot.variable(Mark.TRANSFEROR_NAME) or ""
+        known = _add(session, uuid or NOBODY, number, name, connected=True)
+        known.caller_privacy = snapshot.variable(Mark.TRANSFEROR_PRIVACY) or ""
+        if not uuid:
+            known.advance(LegState.DISCONNECTED)
+    known.held = False
+    for call in (known, transferee):
+        call.peer = call.joining = None  # FreeSWITCH has taken them apart
+    return known
+
+
+def _add(session: Session, uuid: str, number: str, name: str, *, connected: bool) -> Leg:
+    call = session.new_leg(
+        uuid,
+        number=number,
+        display_name=name,
+        state=LegState.CONNECTED if connected else LegState.ALERTING,
+    )
+    session.calls[uuid] = call
+    return call
+
+
+def _custom_headers(snapshot: Event) -> dict[str, str]:
+    prefix = "variable_sip_h_"
+    return {
+        name.removeprefix(prefix): value
+        for name, value in snapshot.to_dict().items()
+        if name.startswith(prefix)
+    }

@@ -1,0 +1,194 @@
+"""The running sessions of one worker, and where a link that FreeSWITCH opens belongs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TypeVar
+from uuid import uuid4
+
+from gevent.event import Event as Flag
+
+from fsctl.errors import ChannelGone, LinkError
+from fsctl.esl.commands import Execute
+from fsctl.esl.connection import Connection
+from fsctl.esl.events import Event
+from fsctl.esl.farewell import let_go
+from fsctl.log import seldom
+from fsctl.session.arrivals import attended_requests, legs
+from fsctl.session.arrivals.events import Intake
+from fsctl.session.arrivals.referred import Referred
+from fsctl.session.core.board import Board
+from fsctl.session.core.clock import Clock, RealClock
+from fsctl.session.core.session import Session
+from fsctl.session.transfers import taken_away
+from fsctl.session.transfers.attended_registry import AttendedTransfers
+from fsctl.session.transfers.native import Native
+from fsctl.session.transfers.registry import BlindTransfers
+from fsctl.settings import Settings
+from fsctl.switch.marks import Context, Mark
+from fsctl.switch.timers import claim
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+MakeSession = Callable[[Board, str, Connection], Session]
+
+
+class Switchboard:
+    """Gives each link to the session that it belongs to; runs new sessions.
+
+    ``home`` is the address that FreeSWITCH dials when a leg of one of our calls is transferred;
+    ``make_session`` makes a session with the application that decides in it.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        home: str,
+        make_session: MakeSession,
+        clock: Clock | None = None,
+    ) -> None:
+        self.settings = settings
+        self.home = home
+        self.clock: Clock = clock or RealClock()
+        self.sessions: dict[str, Session] = {}
+        self.idle = Flag()
+        """Set while no session runs."""
+        self.idle.set()
+        self.alone = False
+        self.draining = False
+        """Take no new call. Set by :meth:`drain`."""
+        self._closing = False
+        """The time to drain is over: whoever comes is FreeSWITCH's."""
+        self.on_stranded: Callable[[str], None] = lambda home: None
+        self._make_session = make_session
+        self._parts: dict[object, object] = {}
+
+    def part(self, kind: Callable[[Board], T]) -> T:
+        """See `Board.part`."""
+        if kind not in self._parts:
+            self._parts[kind] = kind(self)
+        found: T = self._parts[kind]  # type: ignore[assignment]  # made by this very kind
+        return found
+
+    def new_session(self, link: Connection, session_id: str = "") -> Session:
+        """Make a session, with the parts that every one has, in the order in which they end."""
+        made = self._make_session(self, session_id or str(uuid4()), link)
+        made.part(BlindTransfers)
+        made.part(Native)
+        made.take_event = Intake(made).take
+        return made
+
+    def session_ends(self, session: Session) -> None:
+        """See `Board.session_ends`."""
+        self.part(AttendedTransfers).session_ends(session)
+
+    def handle(self, link: Connection, snapshot: Event) -> None:
+        """Serve one link until it is closed; called in a greenlet of its own."""
+        if not claim(link, snapshot, self.home):
+            log.warning("%s has been sent on before we claimed it", snapshot.channel_uuid)
+            self._lose_request(snapshot)
+            link.retire()  # its end would end what holds the leg now
+            link.wait_closed()
+            return
+        context = snapshot.get("Caller-Context")
+        if context == Context.RETURN:
+            self._come_back(link, snapshot)
+        elif context == Context.ATTENDED:
+            attended_requests.arrive(self, link, snapshot)
+        elif context in (Context.REFER, Context.RESCUE):
+            self._come_home(link, snapshot)
+        elif self._closing or (self.draining and context != Context.LEGACY):
+            let_go(link)
+        elif len(self.sessions) >= self.settings.server.max_calls:
+            self._turn_away(link, snapshot)
+        elif context == Context.LEGACY:
+            # Also who drains: FreeSWITCH alone would join them, and leave the transferor parked.
+            self.run(self.new_session(link), legs.legacy_transfer, link, snapshot)
+        else:
+            self._taken_from(snapshot)
+            self.run(self.new_session(link), legs.new_call, link, snapshot)
+
+    def _taken_from(self, snapshot: Event) -> None:
+        """A leg that is a session's comes as a new call: somebody has moved it (``transfer``)."""
+        session = self.sessions.get(snapshot.variable(Mark.SESSION) or "")
+        uuid = snapshot.channel_uuid or ""
+        if session is not None:
+            session.post(lambda: taken_away.left(session, uuid))
+
+    def drain(self, timeout_s: float) -> None:
+        """Take no new call; wait for the running ones; then leave the rest to FreeSWITCH."""
+        self.draining = True
+        self.idle.wait(timeout_s)
+        self._closing = True
+        for session in list(self.sessions.values()):
+            session.post(session.hand_over)
+        self.idle.wait(5.0)
+
+    def _lose_request(self, snapshot: Event) -> None:
+        """A transferee is somebody else's: the session that it came home to waits no more."""
+        session = self.sessions.get(snapshot.variable(Mark.SESSION) or "")
+        if session is not None and session.part(Referred).pair is not None:
+            session.part(Referred).pair = None
+
+    def _turn_away(self, link: Connection, snapshot: Event) -> None:
+        """There are calls enough: FreeSWITCH connects this one, or it is refused at once."""
+        refused = self.settings.server.overload == "refuse"
+        what = "refused" if refused else "left to the switch"
+        extra = seldom("calls that were too many")
+        log.warning("a call is %s: %d sessions run", what, len(self.sessions), extra=extra)
+        if refused and snapshot.get("Caller-Context") != Context.LEGACY:
+            _refuse(link, answered=snapshot.get("Answer-State") == "answered")
+        let_go(link)
+
+    def _come_home(self, link: Connection, snapshot: Event) -> None:
+        session_id = snapshot.variable(Mark.SESSION) or ""
+        session = self.sessions.get(session_id)
+        if session is None or session.over:
+            if self.draining:
+                # What begins now would not be handed over any more, and be cut in the middle.
+                let_go(link)
+                return
+            log.info("%s: taking over a transfer request", session_id)
+            made = self.new_session(link, session_id)
+            made.resume_scenario(snapshot.variable(Mark.SCENARIO) or "")
+            self.run(made, legs.resume, link, snapshot)
+            return
+        session.adopt(link, lambda: legs.transfer_request(session, link, snapshot))
+        link.wait_closed()
+
+    def _come_back(self, link: Connection, snapshot: Event) -> None:
+        """A leg that its session had lent to a bridge, or called. Without a session it ends."""
+        session = self.sessions.get(snapshot.variable(Mark.SESSION) or "")
+        if session is None or session.over:
+            let_go(link)
+            return
+        session.adopt(link, lambda: legs.returned(session, link, snapshot))
+        link.wait_closed()
+
+    def run(
+        self,
+        session: Session,
+        begin: Callable[[Session, Connection, Event], None],
+        link: Connection,
+        snapshot: Event,
+    ) -> None:
+        """Run a new session, in the greenlet of the link that began it, to its end."""
+        self.sessions[session.id] = session
+        self.idle.clear()
+        try:
+            session.run(lambda: begin(session, link, snapshot))
+        finally:
+            if self.sessions.get(session.id) is session:
+                del self.sessions[session.id]
+            if not self.sessions:
+                self.idle.set()
+
+
+def _refuse(link: Connection, *, answered: bool) -> None:
+    refusal = Execute("respond", "503 Service Unavailable")
+    try:
+        link.send(Execute("hangup", "NORMAL_TEMPORARY_FAILURE") if answered else refusal)
+    except (LinkError, ChannelGone) as error:
+        log.info("[%s] not refused: %s", link.log_id, error)

@@ -1,1 +1,0 @@
-"""Attended transfers: a REFER with Replaces (RFC 3891), from its arrival to the join."""

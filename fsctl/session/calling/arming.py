@@ -1,0 +1,99 @@
+"""With what a leg is called, and armed: the variables by which its REFER comes home (sofia.c)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fsctl.esl.commands import Command, UuidSetvar
+from fsctl.session.calling.headers import REFERRED_BY
+from fsctl.session.core.leg import Leg
+from fsctl.settings import Settings, TransferMode
+from fsctl.switch.dialstring import carried_caller_name, carried_caller_number, carried_value
+from fsctl.switch.grace import WAITS
+from fsctl.switch.marks import Context, Mark
+
+
+def called_variables(
+    call: Leg,
+    *,
+    shown: Mapping[str, str],
+    ring_timeout_s: int,
+    headers: Mapping[str, str],
+    codecs: str,
+) -> dict[str, str]:
+    """Return the variables with which any party is called: whom it sees, how long it may ring."""
+    variables = {
+        Mark.CALLEE: call.callee,
+        **shown,
+        "originate_timeout": str(ring_timeout_s),
+        "outbound_redirect_fatal": "true",
+        # A waiting leg on hold would have the party called with a=sendonly, for good.
+        "origination_audio_mode": "sendrecv",
+    }
+    if codecs:
+        variables["absolute_codec_string"] = codecs
+    else:
+        # Else FreeSWITCH offers what the waiting leg speaks, and nothing besides
+        # (switch_core_media.c, switch_core_media_prepare_codecs).
+        variables["media_mix_inbound_outbound_codecs"] = "true"
+    for name in headers:
+        if name.lower() == REFERRED_BY.lower():
+            # FreeSWITCH keeps that of a later REFER in the same variable of this leg.
+            variables["execute_on_pre_bridge_fsctl"] = f"unset sip_h_{name}"
+    return variables | {f"sip_h_{name}": value for name, value in headers.items()}
+
+
+def arming(call: Leg, peer: Leg, home: str, settings: Settings) -> dict[str, str]:
+    """Return the variables that make a REFER of either party come home (sofia.c, REFER).
+
+    Where ``call`` is sent as a transferee depends on what its *peer*, the transferor, asked for;
+    whether FreeSWITCH waits for the result depends on ``call``'s own wish as a transferor.
+    """
+    return {
+        "confirm_blind_transfer": _confirm(call.transfer_mode, settings),
+        "force_transfer_context": _context(peer.transfer_mode),
+        "force_transfer_dialplan": "XML",
+        **WAITS,
+        Mark.HOME: home,
+        Mark.SESSION: call.session.id,
+        Mark.SCENARIO: call.session.scenario_name,
+        Mark.CALL_DOMAIN: carried_value(call.session.domain),
+        Mark.OWN_HOSTS: carried_value(" ".join(sorted(call.session.own_hosts))),
+        Mark.NUMBER: carried_value(call.number),
+        Mark.NAME: carried_caller_name(call.display_name),
+        Mark.PRIVACY: call.caller_privacy,
+        Mark.TRANSFEROR_NUMBER: carried_caller_number(peer.number),
+        Mark.TRANSFEROR_NAME: carried_caller_name(peer.display_name),
+        Mark.TRANSFEROR_PRIVACY: peer.caller_privacy,
+    }
+
+
+def without_partner(waiting: Leg) -> dict[str, str]:
+    """Return what has FreeSWITCH refuse a REFER of ``waiting``, itself a transferee meanwhile.
+
+    It would move the leg that rings for the sender, and write over ``blind_transfer_uuid``, by
+    which the first transfer is reported. A party without a partner gets 403 at once (sofia.c,
+    "1 Legged calls"), and the target rings on: ``originate_signal_bond`` is all that names it until
+    it answers (switch_core_session.c, ``switch_core_session_outgoing_channel``).
+    """
+    forgotten = f"uuid_setvar {waiting.channel_uuid} originate_signal_bond"
+    return {"api_on_originate_fsctl": forgotten}
+
+
+def rearming(transferor: Leg, peer: Leg, settings: Settings) -> list[Command]:
+    """Return the commands that change what a REFER by ``transferor`` does to ``peer``, now."""
+    mode = transferor.transfer_mode
+    confirm = _confirm(mode, settings)
+    return [
+        UuidSetvar(transferor.channel_uuid, "confirm_blind_transfer", confirm),
+        UuidSetvar(peer.channel_uuid, "force_transfer_context", _context(mode)),
+    ]
+
+
+def _confirm(mode: TransferMode, settings: Settings) -> str:
+    at_once = mode == "legacy" and settings.transfer.legacy_report == "at-once"
+    return "false" if at_once else "true"
+
+
+def _context(mode: TransferMode) -> str:
+    return Context.REFER if mode == "in-session" else Context.LEGACY

@@ -1,0 +1,303 @@
+"""Calling somebody for a leg that waits: FreeSWITCH's ``bridge`` application, executed on that leg.
+
+FreeSWITCH itself passes ringing and early media on, makes ringback for an answered leg, cancels
+the callee when the waiting leg leaves, and joins the two on answer: all of that goes on when this
+process dies. The callee may have several phones (`fsctl.session.core.branches`): their events are
+subscribed before they exist, and we learn the outcome from ``CHANNEL_EXECUTE_COMPLETE``
+(matched by its Application-UUID).
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+from fsctl.errors import ChannelGone, LinkError
+from fsctl.esl.commands import Command, Execute, UuidGetvar, UuidSetvarMulti, UuidTransfer
+from fsctl.esl.events import Event
+from fsctl.session.calling.applications import reject
+from fsctl.session.calling.arming import arming, called_variables, without_partner
+from fsctl.session.calling.calls import Calls
+from fsctl.session.calling.headers import merged, passed_on
+from fsctl.session.calling.identity import Shown, origination
+from fsctl.session.calling.native_call import NOBODY, NativeCall
+from fsctl.session.calling.plan import NO_OPTIONS, Asker, CallOptions, called_party, elsewhere, plan
+from fsctl.session.calling.redirect import NOT_ACCEPTABLE_HERE, Redirections
+from fsctl.session.calling.routing import Routed
+from fsctl.session.core import branches
+from fsctl.session.core.leg import Leg, LegState
+from fsctl.session.core.movers import Mover
+from fsctl.session.core.session import Session
+from fsctl.settings import RouteKind, Settings
+from fsctl.sip.status import SipStatus
+from fsctl.sip.uri import Uri
+from fsctl.switch import timers
+from fsctl.switch.dialstring import DialString
+from fsctl.switch.end_status import bridge_status
+from fsctl.switch.marks import Context, Extension, Mark, Stage
+from fsctl.switch.refer_variables import STALE
+from fsctl.switch.variables import value_of
+
+log = logging.getLogger(__name__)
+
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_GRACE_S = 2.0
+"""How long after its ring timeout FreeSWITCH may take to say so."""
+_FETCH_S = 1.0
+"""A leg whose REFER came too early is back by then, if its dialplan sends it."""
+
+
+@dataclass(slots=True)
+class Dial:
+    """One destination being reached for ``waiting``; ``outgoing`` is the callee's call."""
+
+    waiting: Leg
+    outgoing: Leg
+    ring_timeout_s: int
+    shown: Shown
+    headers: Mapping[str, str]
+    """Those of the settings and of the scenario."""
+    mover: Mover | None
+    """The waiting leg is a transferee: it hears ringback, whatever the target's early media."""
+    redirections: Redirections
+    codecs: str
+    """Offered, in order; empty: what the waiting leg speaks, then the rest of the profile's."""
+    native: bool = False
+    """The waiting leg is the transferee of a transfer that FreeSWITCH itself reports."""
+    answered: bool = False
+    routed: Routed | None = None
+    """Where the attempt goes; set by what starts it."""
+    execution: str = ""
+    """Event-UUID of the ``bridge`` that runs for this attempt."""
+    then: Callable[[], None] | None = None
+    """What begins when the ``bridge`` returns: somebody else is to be called."""
+    interrupted: bool = False
+    """A REFER of the waiting leg has ended the attempt; another one begins when the leg is back."""
+    asked: bool = False
+    """The party that left has asked for an attended transfer, which has not come to us yet."""
+    passed_on: Mapping[str, str] = field(default_factory=dict)
+    """What of the headers of the waiting leg's own INVITE this attempt's route lets through."""
+
+    def commands(self, routed: Routed, home: str, settings: Settings) -> list[Command]:
+        """Return what starts the next attempt."""
+        self.execution = str(uuid4())
+        self.outgoing.number = routed.number
+        waiting = self.waiting.channel_uuid
+        armed = self._waiting_variables(settings) | arming(
+            self.waiting, self.outgoing, home, settings
+        )
+        dial_string = DialString(
+            routed.endpoint, self._leg_variables(home, settings, routed.route.kind)
+        ).format()
+        return [
+            UuidSetvarMulti(waiting, tuple(armed.items())),
+            Execute("bridge", dial_string, event_uuid=self.execution, channel_uuid=waiting),
+        ]
+
+    def status(self, complete: Event) -> SipStatus:
+        """Return why the attempt failed, once ``bridge`` has returned."""
+        otherwise, branches = bridge_status(complete), self.outgoing.branches
+        return branches.status(otherwise) if branches is not None else otherwise
+
+    @property
+    def contacts(self) -> list[str]:
+        """Where the callee is to be looked for instead (3xx)."""
+        return self.outgoing.branches.contacts if self.outgoing.branches is not None else []
+
+    def _waiting_variables(self, settings: Settings) -> dict[str, str]:
+        section = settings.transfer if self.mover else settings.call
+        variables = {
+            "continue_on_fail": "true",
+            "hangup_after_bridge": "false",
+            "transfer_ringback": section.ringback,
+            # Headers reach the callee by our allow-list only (mod_sofia.c, sofia_outgoing_channel).
+            "sip_copy_custom_headers": "false",
+            # FreeSWITCH copies the callee's answer here; an older one must not be taken for it.
+            "sip_invite_failure_status": "",
+            "sip_invite_failure_phrase": "",
+            # FreeSWITCH adds to these at each attempt (switch_ivr_originate.c).
+            "originated_legs": "",
+            "originate_causes": "",
+        }
+        variables |= dict.fromkeys(STALE, "")
+        if self.mover:
+            return variables | {Mark.STAGE: Stage.CALLING}
+        # Should we die, a native transfer that fails must reach the end of its context.
+        return variables | {Mark.STAGE: Stage.DONE if self.native else Stage.DIALLING}
+
+    def _leg_variables(self, home: str, settings: Settings, kind: RouteKind) -> dict[str, str]:
+        variables = arming(self.outgoing, self.waiting, home, settings) | called_variables(
+            self.outgoing,
+            shown=origination(self.shown, kind),
+            ring_timeout_s=self.ring_timeout_s,
+            headers=merged(self.passed_on, self.headers),
+            codecs=self.codecs,
+        )
+        if self.mover or self.native:
+            # bridge returns at 183 otherwise, and FreeSWITCH would report success.
+            variables |= {"ignore_early_media": "true", "instant_ringback": "true"}
+            variables |= without_partner(self.waiting)
+        return variables
+
+
+def connect(
+    session: Session,
+    call: Leg,
+    destination: str | Uri,
+    options: CallOptions = NO_OPTIONS,
+) -> Leg:
+    """See ``Session.connect``."""
+    check_held(call)
+    dials, native = session.part(Calls).dials, session.part(NativeCall)
+    running = next((dial for dial in dials.values() if dial.waiting is call), None)
+    if running is not None and running.outgoing.alive:
+        raise ValueError("somebody is being called for this leg already")
+    mover = session.movers.awaiting_target(call)
+    if mover is None and call.peer is not None and call.peer.alive:
+        raise ValueError("this leg talks with somebody")
+    planned = plan(session, destination, Asker(call, mover), options)
+    dial = Dial(
+        waiting=call,
+        outgoing=called_party(session, planned.routed, waiting=call),
+        ring_timeout_s=planned.ring_timeout_s,
+        shown=planned.shown,
+        headers=merged(native.headers, options.headers or {}),
+        mover=mover,
+        native=native.reports(call),
+        redirections=planned.redirections,
+        codecs=planned.codecs,
+    )
+    if running is None:
+        start(session, dial, planned.routed)
+    else:
+        # Its bridge has not returned, and nested bridges have been seen to crash FreeSWITCH.
+        running.then = lambda: start(session, dial, planned.routed)
+    if mover is not None:
+        mover.call_target(dial.outgoing, dial.ring_timeout_s)
+    return dial.outgoing
+
+
+def check_held(call: Leg) -> None:
+    """Raises ChannelGone for a leg that has ended, ValueError for one that is not in our hands."""
+    if not call.alive:
+        raise ChannelGone(f"call {call.channel_uuid} has ended")
+    if not call.held:
+        raise ValueError("only a leg that has come to us can wait for a called party")
+
+
+def start(session: Session, dial: Dial, routed: Routed) -> None:
+    """Begin an attempt of ``dial``: the first, or the next after a redirection.
+
+    Raises DialStringError, ChannelGone, LinkError; then nobody is called.
+    """
+    dial.passed_on = passed_on(dial.waiting, routed.route, session.settings)
+    branches.name_anew(session, dial.outgoing)
+    dial.routed = routed
+    dial.redirections.note(routed)
+    commands = [
+        *_timers(session, dial),
+        *dial.commands(routed, session.board.home, session.settings),
+    ]
+    subscribed = branches.begin(session, dial.outgoing)
+    session.part(Calls).dials[dial.execution] = dial
+    try:
+        session.link.send_all([subscribed, *commands])[-1].raise_for_error()
+    except (LinkError, ChannelGone):
+        forget(session, dial)
+        raise
+    transfer = session.movers.awaiting_target(dial.waiting)
+    if transfer is not None and transfer.target is dial.outgoing:
+        transfer.ring_anew()
+    execution = dial.execution
+    session.after(dial.ring_timeout_s + _GRACE_S, lambda: _ring_deadline(session, dial, execution))
+
+
+def interrupt(session: Session, dial: Dial) -> None:
+    """The waiting leg has sent a REFER before anybody has answered, and has been moved away.
+
+    There is nobody to be transferred yet. The dialplan refuses the REFER (RFC 3261 section 14.2,
+    491) and sends the leg to us again; it does not where the leg that rang has ended at that very
+    moment.
+    """
+    dial.interrupted = True
+    session.part(Calls).dials[dial.execution] = dial
+    if dial.waiting.peer is dial.outgoing:
+        dial.waiting.peer = dial.outgoing.peer = None  # bridged for the sake of early media
+    log.info("%s: %s sends a REFER before anybody has answered", session.id, dial.waiting)
+
+    def fetch() -> None:
+        if dial.interrupted and dial.waiting.alive:
+            waiting = dial.waiting.channel_uuid
+            session.link.send(UuidTransfer(waiting, Extension.AGAIN, Context.RETURN))
+
+    session.after(_FETCH_S, fetch)
+
+
+def again(session: Session, call: Leg) -> None:
+    """That leg is back: the call that it waited for is made anew."""
+    dials = session.part(Calls).dials.values()
+    dial = next((each for each in dials if each.waiting is call and not each.answered), None)
+    if dial is None or dial.routed is None:
+        reject(call, SipStatus(480))
+        return
+    dial.interrupted = False
+    del session.part(Calls).dials[dial.execution]
+    start(session, dial, dial.routed)
+
+
+def goes_on(session: Session, dial: Dial, status: SipStatus) -> bool:
+    """Whether another attempt of ``dial`` begins after one that has ended with ``status``.
+
+    The same place once more, with all codecs of the profile, where those that were asked for are
+    refused (488, RFC 3261 section 8.1.3.5); the next place after a redirection. Nobody is called
+    for whom nobody waits any more. Raises DialStringError, ChannelGone, LinkError.
+    """
+    unwanted = dial.mover is not None and session.movers.awaiting_target(dial.waiting) is None
+    if unwanted or not dial.waiting.alive or dial.outgoing.ending:
+        return False
+    if status.code == NOT_ACCEPTABLE_HERE and dial.codecs and dial.routed is not None:
+        dial.codecs = ""
+        start(session, dial, dial.routed)
+        return True
+    routed = elsewhere(session, dial.redirections, status, dial.contacts)
+    if routed is None:
+        return False
+    start(session, dial, routed)
+    return True
+
+
+def _timers(session: Session, dial: Dial) -> list[Command]:
+    """What the timers in FreeSWITCH must know of an attempt: its own one bounds that."""
+    commands: list[Command] = []
+    if dial.waiting.guarded:
+        dial.waiting.guarded = False
+        commands += timers.disarm(dial.waiting.channel_uuid)
+    transferor = session.part(NativeCall).transferor
+    if dial.native and transferor != NOBODY:
+        after_s = dial.ring_timeout_s + _GRACE_S + session.settings.transfer.rescue_after_s
+        commands += timers.release(transferor, after_s)
+        commands += timers.send_on(dial.waiting.channel_uuid, after_s - timers.HEAD_START_S)
+    return commands
+
+
+def forget(session: Session, dial: Dial) -> None:
+    """Nobody is being called by ``dial`` any more, and its called party never was."""
+    session.part(Calls).dials.pop(dial.execution, None)
+    dial.outgoing.advance(LegState.DISCONNECTED)
+
+
+def _ring_deadline(session: Session, dial: Dial, execution: str) -> None:
+    """FreeSWITCH's own timeout ends with early media (originate returns then)."""
+    if dial.execution != execution or execution not in session.part(Calls).dials or dial.answered:
+        return
+    # The news of an answer may still be on its way, if we or the switch were held up.
+    waiting, known = dial.waiting.channel_uuid, dial.outgoing.branches
+    made = value_of(session.link.send(UuidGetvar(waiting, "originated_legs")).text) or ""
+    channels = {*_UUID.findall(made), *(known.channels if known is not None else ())}
+    asked = [UuidGetvar(channel, "endpoint_disposition") for channel in channels]
+    replies = session.link.send_all(asked) if asked else []
+    if all(value_of(reply.text) != "ANSWER" for reply in replies):
+        branches.hang_up(session, dial.outgoing, "NO_ANSWER")

@@ -1,0 +1,86 @@
+"""The calls that a session is making, and what is being done with its legs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from fsctl.errors import LinkError
+from fsctl.esl.commands import Filter, UuidGetvar
+from fsctl.esl.connection import Connection
+from fsctl.esl.events import Event
+from fsctl.session.core import branches
+from fsctl.session.core.leg import Leg
+from fsctl.session.core.session import Part, Session
+from fsctl.switch.marks import Mark
+from fsctl.switch.variables import value_of
+
+if TYPE_CHECKING:
+    from fsctl.session.calling.bridged import Dial
+    from fsctl.session.calling.originated import Outgoing
+
+log = logging.getLogger(__name__)
+
+
+class Calls(Part):
+    """Who is being called, and by which way; what applications run on the legs."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self.dials: dict[str, Dial] = {}
+        """By the Event-UUID of its ``bridge``, until that has returned."""
+        self.outgoing: dict[str, Outgoing] = {}
+        """The scenario's own calls that have not been answered yet, by `Leg.callee`."""
+        self.lends = False
+        """The scenario makes and joins calls by itself: whoever is left comes back to it. Set by
+        the first such verb, or when a leg comes back that a worker before us had lent."""
+        self.executions: dict[str, Callable[[Event], None]] = {}
+        """What follows the end of an application, by its Event-UUID."""
+        self.tone_calls: set[Leg] = set()
+        """Whose keys the scenario wants to know; set and cleared by ``handle_tones``."""
+        self.deflected: dict[str, Leg] = {}
+        """Legs that were asked to go elsewhere and have not reported yet, by channel."""
+
+    def is_waiting(self, leg: Leg) -> bool:
+        """Whether somebody is being called for ``leg``, or talks with it by that call."""
+        return any(dial.waiting is leg for dial in self.dials.values())
+
+    def settle_bridged(self, channel: str, other: str, link: Connection | None = None) -> None:
+        """``channel`` has been bridged with ``other``: it may be a branch of a called party.
+
+        Perhaps one that we have never heard of: FreeSWITCH is asked by ``link``, else by the
+        session's own. Raises LinkError.
+        """
+        session = self.session
+        if channel in session.calls:
+            return
+        call = branches.find(session, channel, None)
+        if call is None and any(
+            dial.waiting.channel_uuid == other and not dial.outgoing.placed
+            for dial in self.dials.values()
+        ):
+            asked = (link or session.link).send(UuidGetvar(channel, Mark.CALLEE))
+            call = session.callees.get(value_of(asked.text) or "")
+        if call is not None:
+            branches.settle(session, call, channel)
+
+    def heard(self) -> list[Filter]:
+        """The ``originate`` of each party, and the reports of those who were sent elsewhere."""
+        jobs = [Filter("Job-UUID", callee) for callee in self.outgoing]
+        return jobs + [Filter("UniqueID", uuid) for uuid in self.deflected]
+
+    def given_away(self, leg: Leg) -> None:
+        """Nobody is being called for it any more, nor is it a called party, as far as we know."""
+        for execution, dial in list(self.dials.items()):
+            if leg in (dial.waiting, dial.outgoing):
+                del self.dials[execution]
+
+    def end(self) -> None:
+        """Parties that still ring would come to nobody."""
+        kills = [branches.kill(outgoing.call) for outgoing in self.outgoing.values()]
+        if kills and not self.session.link.closed:
+            try:
+                self.session.link.send_all(kills)
+            except LinkError as error:
+                log.info("%s: %s", self.session.id, error)

@@ -1,0 +1,50 @@
+"""A session whose leg FreeSWITCH moves by itself: the transferee of a legacy transfer.
+
+We call the target for it as for any caller; FreeSWITCH reports to the transferor, whose timers move
+along with ours.
+"""
+
+from __future__ import annotations
+
+from fsctl.esl.commands import UuidSetvarMulti
+from fsctl.session.core.leg import Leg
+from fsctl.session.core.session import Part, Session
+from fsctl.sip.status import SipStatus
+from fsctl.switch.marks import Mark, Stage
+from fsctl.switch.timers import disarm
+
+NOBODY = "none"
+"""Stands for the channel of a transferor that FreeSWITCH has let go already."""
+
+
+class NativeCall(Part):
+    """What is known of the transfer that has brought the session's first leg; mostly nothing."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self.transferor = ""
+        """The transferor's channel, or `NOBODY`. Set when the leg comes; cleared when FreeSWITCH
+        has joined it with the target."""
+        self.bridged = ""
+        """The same from then on."""
+        self.headers: dict[str, str] = {}
+        """The Referred-By for the target, where the settings send it. Set when the leg comes."""
+        self.parent_id = ""
+        """The session that the call had before. Set when the leg comes."""
+
+    @property
+    def is_ours(self) -> bool:
+        """Nobody else looks after the transferor."""
+        return bool(self.transferor) and self.parent_id not in self.session.board.sessions
+
+    def reports(self, leg: Leg) -> bool:
+        """Whether ``leg`` is the transferee, and its target is still to be reached."""
+        return bool(self.transferor) and leg.channel_uuid == self.session.link_leg
+
+
+def leave_to_switch(leg: Leg, status: SipStatus) -> None:
+    """Let FreeSWITCH end a native transfer: it reports failure and rejoins the first two."""
+    session, uuid = leg.session, leg.channel_uuid
+    variables = (("sip_invite_failure_status", str(status.code)), (Mark.STAGE, Stage.DONE))
+    session.link.send_all([*disarm(uuid), UuidSetvarMulti(uuid, variables)])
+    session.hand_over()

@@ -1,0 +1,268 @@
+"""Calls that the application makes by itself, to be joined later: ``originate`` to our own context.
+
+A party that answers enters the dialplan of ``fsctl_return``, whose ``socket`` brings the leg to us:
+so it is in our hands before anybody is told, and should we be gone by then it is hung up at once.
+Until then the switch rings it, and its own ``originate_timeout`` ends that.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from fsctl.errors import ChannelGone, LinkError
+from fsctl.esl.commands import BgApi, Command, Filter, Originate
+from fsctl.esl.events import Event
+from fsctl.session.calling import media, safe_answers
+from fsctl.session.calling.applications import run
+from fsctl.session.calling.arming import called_variables
+from fsctl.session.calling.calls import Calls
+from fsctl.session.calling.headers import merged, passed_on
+from fsctl.session.calling.identity import Shown, origination
+from fsctl.session.calling.plan import (
+    NO_OPTIONS,
+    Asker,
+    CallOptions,
+    called_party,
+    caller_of,
+    codecs,
+    elsewhere,
+    name_of,
+    plan,
+    ring_timeout_s,
+)
+from fsctl.session.calling.redirect import NOT_ACCEPTABLE_HERE, Redirections
+from fsctl.session.calling.routing import NoRoute, Routed
+from fsctl.session.core import branches
+from fsctl.session.core.leg import Leg, LegState
+from fsctl.session.core.movers import Mover
+from fsctl.session.core.session import Session
+from fsctl.settings import RouteKind
+from fsctl.sip.status import SipStatus, status_of_cause
+from fsctl.sip.uri import Uri
+from fsctl.switch.codecs import preferred
+from fsctl.switch.dialstring import DialString, carried_value
+from fsctl.switch.end_status import hangup_status
+from fsctl.switch.marks import Context, Extension, Mark, Stage
+
+log = logging.getLogger(__name__)
+
+_GRACE_S = 2.0
+"""How long after its ring timeout FreeSWITCH may take to say so."""
+
+
+@dataclass(slots=True)
+class Outgoing:
+    """One party being called; kept until it has come to us, or failed."""
+
+    session: Session
+    call: Leg
+    ring_timeout_s: int
+    shown: Shown
+    headers: Mapping[str, str]
+    codecs: str
+    scheme: str
+    redirections: Redirections
+    mover: Mover | None
+    """The transfer whose target it is to be."""
+    waiting: Leg | None = None
+    """The party for whom it is made, whose own headers may go with it."""
+    routed: Routed | None = None
+    """Where it is called."""
+
+    def start(self, routed: Routed) -> None:
+        """Call the party where the route says. Raises DialStringError, LinkError."""
+        session, call = self.session, self.call
+        branches.name_anew(session, call)
+        callee = call.callee
+        call.number = routed.number
+        self.routed = routed
+        self.redirections.note(routed)
+        passed = passed_on(self.waiting, routed.route, session.settings)
+        dial_string = DialString(
+            routed.endpoint, self._variables(passed, routed.route.kind)
+        ).format_for_originate()
+        commands: list[Command] = [
+            branches.begin(session, call),
+            Filter("Job-UUID", callee),
+            BgApi(Originate(dial_string, Extension.RETURNING, Context.RETURN), callee),
+        ]
+        session.want("BACKGROUND_JOB")
+        session.part(Calls).outgoing[callee] = self
+        session.link.send_all(commands)[-1].raise_for_error()
+        session.after(self.ring_timeout_s + _GRACE_S, lambda: self._ring_deadline(callee))
+
+    def _variables(self, passed: Mapping[str, str], kind: RouteKind) -> dict[str, str]:
+        called = called_variables(
+            self.call,
+            shown=origination(self.shown, kind),
+            ring_timeout_s=self.ring_timeout_s,
+            headers=merged(passed, self.headers),
+            codecs=self.codecs,
+        )
+        if not self.codecs:
+            called |= preferred(self.scheme)
+        if self.session.own_context:
+            called[Mark.OWN_CONTEXT] = carried_value(self.session.own_context)
+        return called | {
+            # originate returns at 183 otherwise, and the party would be taken for one that answered
+            "ignore_early_media": "true",
+            Mark.HOME: self.session.board.home,
+            Mark.SESSION: self.session.id,
+            Mark.STAGE: Stage.CALLED,
+        }
+
+    # -- what becomes of it
+
+    def rings(self, early_media: bool) -> None:
+        """180 or 183. A caller that waits for it hears that, unless the scenario does something."""
+        session = self.session
+        if not self.call.advance(LegState.RINGING):
+            return
+        if session.tell.ringing(self.call, early_media=early_media):
+            return
+        for call in session.calls.values():
+            if call.state is LegState.ALERTING and not call.outgoing:
+                call.advance(LegState.RINGING)
+                run(call, "ring_ready")
+
+    def came_home(self) -> None:
+        """The party has answered, and its leg is in our hands."""
+        session, call = self.session, self.call
+        if call.ending:
+            return  # its hang-up follows
+        session.part(Calls).outgoing.pop(call.callee, None)
+        if not call.advance(LegState.CONNECTED):
+            return
+        mover = self.mover
+        if mover is not None and mover.awaits_call:
+            mover.hold(call)
+        session.tell.connected(call, self._handler_failed)
+
+    def hung_up(self, event: Event) -> None:
+        """A channel of the party has ended: the one that has answered, before it came to us.
+
+        Others may still ring, or be dialled next: ``originate`` returns when all have failed.
+        """
+        if self.call.placed:
+            self.failed(hangup_status(event))
+
+    def job_ended(self, event: Event) -> None:
+        """The ``originate`` has returned; when no channel was ever made, this is all we hear."""
+        output, known = event.body.decode("utf-8", "replace"), self.call.branches
+        if output.startswith("-ERR"):
+            status = status_of_cause(output.removeprefix("-ERR").strip())
+            self.failed(known.status(status) if known is not None else status)
+        elif output.startswith("+OK"):
+            channel = output.removeprefix("+OK").strip()
+            ended = known.refusal_of(channel) if known is not None else None
+            branches.settle(self.session, self.call, channel)
+            if ended is not None:
+                self.failed(ended)
+
+    def failed(self, status: SipStatus) -> None:
+        """Nobody has answered: see `calling.goes_on`; else tell."""
+        session, call = self.session, self.call
+        if session.part(Calls).outgoing.pop(call.callee, None) is not self:
+            return
+        if self._goes_on(status):
+            return
+        status = self.redirections.outcome(status)
+        call.failure = status
+        if not call.advance(LegState.DISCONNECTED):
+            return
+        handled = session.tell.failed(call, status)
+        session.post(
+            lambda: safe_answers.nobody_answers(session, self.mover, call, status, handled)
+        )
+
+    def _goes_on(self, status: SipStatus) -> bool:
+        if self.call.ending or (self.mover is not None and not self.mover.awaits_call):
+            return False
+        session, routed = self.session, self._next(status)
+        if routed is None:
+            return False
+        try:
+            self.start(routed)
+        except (LinkError, ChannelGone, ValueError) as error:
+            log.warning("%s: not called anew: %s", session.id, error)
+            session.part(Calls).outgoing.pop(self.call.callee, None)
+            return False
+        return True
+
+    def _next(self, status: SipStatus) -> Routed | None:
+        if status.code == NOT_ACCEPTABLE_HERE and self.codecs and self.routed is not None:
+            self.codecs = ""
+            return self.routed
+        contacts = self.call.branches.contacts if self.call.branches is not None else []
+        return elsewhere(self.session, self.redirections, status, contacts)
+
+    def _handler_failed(self, error: Exception) -> None:
+        """Who has answered and whom nobody wants is hung up; a transfer fails."""
+        call = self.call
+        if self.mover is not None and self.mover.awaits_target:
+            self.mover.give_up(SipStatus(500))
+        elif call.alive and call.peer is None:
+            branches.hang_up(self.session, call)
+
+    def _ring_deadline(self, callee: str) -> None:
+        if self.session.part(Calls).outgoing.get(callee) is self:
+            branches.hang_up(self.session, self.call, "NO_ANSWER")
+
+
+def call_out(
+    session: Session,
+    destination: str | Uri,
+    options: CallOptions = NO_OPTIONS,
+    kind: RouteKind | None = None,
+) -> Leg:
+    """Call somebody for the application; what stands in the way becomes ``Failed``, a bit later."""
+    session.part(Calls).lends = True
+    mover = session.movers.awaiting_call()
+    asker = Asker(_waiting_for(session, mover), mover)
+    chosen = _as_named(options)
+    planned, refusal = None, SipStatus(404)
+    try:
+        planned = plan(session, destination, asker, chosen, kind)
+    except NoRoute as error:
+        log.info("%s: %s", session.id, error)
+        refusal = error.status
+    routed = planned.routed if planned else None
+    call = called_party(session, routed)
+    shown = planned.shown if planned else Shown("", "")
+    outgoing = Outgoing(
+        session,
+        call,
+        ring_timeout_s=ring_timeout_s(session, asker, options, routed),
+        shown=shown._replace(name=shown.name or shown.number),
+        headers=dict(options.headers or {}),
+        codecs=codecs(session, options),
+        scheme=options.scheme,
+        redirections=Redirections(session.settings.call.follow_redirects),
+        mover=mover,
+        waiting=asker.waiting,
+    )
+    if routed is not None:
+        outgoing.start(routed)
+    else:
+        session.part(Calls).outgoing[call.channel_uuid] = outgoing
+        session.calls[call.channel_uuid] = call
+        session.post(lambda: outgoing.failed(refusal))
+    if mover is not None:
+        mover.call_target(call, outgoing.ring_timeout_s)
+        media.entertain(mover)
+    return call
+
+
+def _as_named(options: CallOptions) -> CallOptions:
+    """A whole Referred-By stands for the number, and the name, that are in it."""
+    number = None if options.caller_id is None else caller_of(options.caller_id)
+    name = number if options.display_name is None else name_of(options.display_name)
+    return replace(options, caller_id=number, display_name=name)
+
+
+def _waiting_for(session: Session, mover: Mover | None) -> Leg | None:
+    """The party for whom the application calls another one."""
+    inbound = (call for call in session.calls.values() if call.alive and not call.outgoing)
+    return mover.transferee if mover else next(inbound, None)

@@ -1,0 +1,97 @@
+"""Where else a party is looked for: the target set of a call (RFC 3261 section 8.1.3.4).
+
+A 3xx names contacts, those with the higher ``q`` first (section 20.10); one after the other is
+called until one answers, and each place once: a phone that is forwarded to itself rings once.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+
+from fsctl.session.calling.routing import NoRoute, Routed, Router
+from fsctl.sip.status import SipStatus, best_failure
+from fsctl.sip.uri import Address, UriError, parse_address
+
+log = logging.getLogger(__name__)
+
+NOT_ACCEPTABLE_HERE = 488
+"""None of the codecs that were offered suits the phone."""
+_MAX_CONTACTS = 16
+"""So many of one answer are looked at; how many are called is the operator's to say."""
+
+
+@dataclass(slots=True)
+class Redirections:
+    """Those of one call: ``left`` further places may be called; each attempt is told to `note`."""
+
+    left: int
+    _called: set[str] = field(default_factory=set)
+    _waiting: list[Routed] = field(default_factory=list)
+    _failures: list[SipStatus] = field(default_factory=list)
+
+    def note(self, routed: Routed) -> None:
+        """This place is being called."""
+        self._called.add(routed.endpoint.format())
+
+    def next(
+        self,
+        status: SipStatus,
+        contacts: Iterable[str],
+        router: Router,
+        domain: str,
+        own: Collection[str] = (),
+    ) -> Routed | None:
+        """Return where to go on after an attempt that ended with ``status`` and these contacts.
+
+        None: nowhere; :meth:`outcome` is what the one who waits is told. A refusal for the party
+        wherever it is (6xx) ends the search. Of several phones one may have named contacts, and
+        another one have failed.
+        """
+        self._failures.append(status)
+        if status.code >= 600:
+            return None
+        self._waiting[:0] = self._admitted(contacts, router, domain, own)
+        while self._waiting and self.left > 0:
+            routed = self._waiting.pop(0)
+            if routed.endpoint.format() not in self._called:
+                self.left -= 1
+                return routed
+        return None
+
+    def outcome(self, status: SipStatus) -> SipStatus:
+        """Why nobody was reached, after ``status`` as the last one's: the best of all failures."""
+        return best_failure(self._failures, status)
+
+    @staticmethod
+    def _admitted(
+        contacts: Iterable[str], router: Router, domain: str, own: Collection[str]
+    ) -> list[Routed]:
+        """The places that our own routes admit, best first."""
+        admitted = []
+        for address in _by_preference(contacts):
+            try:
+                admitted.append(router.route(address.uri.request_uri(), domain, own=own))
+            except NoRoute as error:
+                log.info("a redirection is not followed: %s", error)
+        return admitted
+
+
+def _by_preference(contacts: Iterable[str]) -> list[Address]:
+    addresses = []
+    for contact in list(contacts)[:_MAX_CONTACTS]:
+        try:
+            addresses.append(parse_address(contact))
+        except UriError as error:
+            log.info("a contact of a redirection cannot be used: %s", error)
+    return sorted(addresses, key=_preference, reverse=True)  # sorted keeps the order of equals
+
+
+def _preference(contact: Address) -> float:
+    """``q`` of a Contact, 0 to 1; one that says none is as good as any (RFC 3261 section 20.10)."""
+    try:
+        value = float(contact.parameter("q") or 1.0)
+    except ValueError:
+        return 1.0
+    return value if 0.0 <= value <= 1.0 else 1.0

@@ -1,0 +1,137 @@
+"""The safe answers: what happens to a call for which its scenario does nothing.
+
+Nobody may hear silence for ever because a scenario has forgotten somebody: a caller for whom nobody
+is called any more is refused, a party whose peer has left is hung up, a party that rings for nobody
+is no longer called. A scenario that does something with the call by then is never overruled.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fsctl.esl.commands import UuidTransfer
+from fsctl.session.calling.applications import reject
+from fsctl.session.calling.calls import Calls
+from fsctl.session.core import branches
+from fsctl.session.core.leg import Leg
+from fsctl.session.core.movers import Mover
+from fsctl.session.core.session import Session
+from fsctl.sip.status import SipStatus
+from fsctl.switch.marks import Context, Extension
+
+if TYPE_CHECKING:
+    from fsctl.session.calling.bridged import Dial
+
+_THINKING_S = 1.0
+"""A handler that waits for something else may be about to call the next one."""
+
+
+def nobody_answers(
+    session: Session, transfer: Mover | None, call: Leg, status: SipStatus, handled: bool
+) -> None:
+    """``call`` has failed, and the handlers of ``Failed`` have had their turn."""
+    if transfer is not None:
+        if session.waits:
+            session.after(_THINKING_S, lambda: transfer.target_failed(call, status))
+        else:
+            transfer.target_failed(call, status)
+        return
+    delay_s = session.settings.transfer.decision_timeout_s if handled else _THINKING_S
+    if handled or session.waits:
+        session.after(delay_s, lambda: _refuse_waiting(session, status))
+    else:
+        _refuse_waiting(session, status)
+
+
+def not_reached(session: Session, dial: Dial, status: SipStatus, uses: int) -> None:
+    """The party that ``connect`` has called did not answer, and that has been told.
+
+    ``uses`` are those of the leg that waits, from before: one that the scenario has used since
+    (an announcement, voicemail) is in its hands.
+    """
+
+    def pass_on() -> None:
+        waiting = dial.waiting
+        if not waiting.alive or session.part(Calls).is_waiting(waiting):
+            return
+        if dial.mover is not None:
+            dial.mover.not_reached(dial.outgoing, status)
+        elif waiting.uses == uses and waiting.partner is None:
+            reject(waiting, status)
+
+    if session.waits:
+        session.after(_THINKING_S, pass_on)
+    else:
+        pass_on()
+
+
+def _refuse_waiting(session: Session, status: SipStatus) -> None:
+    """Refuse the callers that alert, and hang up who was forsaken: nobody is called for them."""
+    if session.part(Calls).outgoing or any(_may_be_joined(call) for call in session.calls.values()):
+        return
+    for call in tuple(session.calls.values()):
+        if call.unanswered and call.held and not session.part(Calls).is_waiting(call):
+            reject(call, status)
+        elif call.forsaken_at == call.uses:
+            forsaken(session, call, call.uses)
+
+
+def _may_be_joined(call: Leg) -> bool:
+    """A party that has answered the scenario and waits for what it has in mind."""
+    waits = call.connected and call.outgoing and call.partner is None
+    return waits and call.forsaken_at != call.uses
+
+
+def forsaken(session: Session, call: Leg, uses: int) -> None:
+    """The peer of ``call`` has left, or its application has ended; its handlers have their turn.
+
+    It is hung up if nobody has used it by then (``uses``: how often it had been used when that
+    happened), and nobody is being called who may be for it: when it is in our hands again, for
+    until then it may as well be on its way to a transfer's target.
+    """
+    call.forsaken_at = uses
+
+    def hang_up() -> None:
+        unused = call.forsaken_at == call.uses and call.partner is None
+        transfer = session.movers.moving(call)  # its transferor may have left meanwhile
+        moves = transfer is not None and not transfer.has_joined
+        if call.alive and call.held and unused and not moves and not session.part(Calls).outgoing:
+            if call.being_told:
+                session.after(session.settings.transfer.release_transferor_after_s, hang_up)
+            else:
+                branches.hang_up(session, call)
+
+    session.post(lambda: session.post(hang_up))
+
+
+def transferee_alone(session: Session, call: Leg) -> None:
+    """A transfer has failed and its transferor has left: its handlers have their turn.
+
+    Then the dialplan goes on with the transferee, unless they have used it. Other calls of the
+    session stay with us.
+    """
+    uses = call.uses
+
+    def leave() -> None:
+        if session.waits or session.part(Calls).outgoing:
+            session.after(_THINKING_S, leave)
+        elif not call.alive or call.uses != uses or call.partner is not None:
+            return
+        elif any(other.alive for other in session.calls.values() if other is not call):
+            session.link.send(UuidTransfer(call.channel_uuid, Extension.FORSAKEN, Context.RESCUE))
+            session.give_away(call)
+        else:
+            session.hand_over()
+
+    session.post(lambda: session.post(leave))
+
+
+def ringing_for_nobody(session: Session) -> None:
+    """The last party that was there has left: nobody rings for it any more."""
+    if any(call.alive and (call.connected or not call.outgoing) for call in session.calls.values()):
+        return
+    ringing = [call for call in session.calls.values() if call.alive]
+    if ringing:
+        session.link.send_all(
+            [branches.stopping(session, call, "ORIGINATOR_CANCEL") for call in ringing]
+        )

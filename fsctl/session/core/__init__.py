@@ -1,0 +1,1 @@
+"""The legs and links of one conversation, and who is told of what happens."""

@@ -1,0 +1,39 @@
+"""What a session knows of the worker that runs it (`fsctl.session.arrivals.switchboard`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from fsctl.session.core.clock import Clock
+from fsctl.settings import Settings
+
+if TYPE_CHECKING:
+    from fsctl.session.core.session import Session
+
+T = TypeVar("T")
+
+
+class Board(Protocol):
+    """The worker's switchboard, as all floors see it."""
+
+    settings: Settings
+    home: str
+    """Where FreeSWITCH dials when a leg of one of our calls is transferred (``HOST:PORT``)."""
+    clock: Clock
+    alone: bool
+    """No other process runs calls of this switch: what we do not know of is not there. Set by the
+    supervisor's word to each worker."""
+    on_stranded: Callable[[str], None]
+    """Called when legs that came home to this address live on, and no link leads to them. Set by
+    the worker."""
+
+    @property
+    def sessions(self) -> Mapping[str, Session]:
+        """All that run here, by their ids."""
+
+    def part(self, kind: Callable[[Board], T]) -> T:
+        """What a floor keeps for the whole worker; made when it is first asked for."""
+
+    def session_ends(self, session: Session) -> None:
+        """What is still open between this session and others ends with it."""

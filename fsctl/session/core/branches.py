@@ -1,0 +1,228 @@
+"""The branches of a called party: a user may have several phones (forking, RFC 3261 section 16).
+
+For each contact in a user's dial string FreeSWITCH makes a channel, and only FreeSWITCH knows how
+many there are. None can be given a uuid beforehand: all would get the same, and all but the first
+would be refused (switch_core_session.c, "Duplicate UUID!"). So each carries the variable
+`fsctl_callee` instead, by which we hear of all, find them and hang them up; the one that is joined
+becomes the channel of the call. Until then the call is known by that name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from fsctl.esl.commands import Command, Filter, Hupall, UuidGetvar, UuidKill
+from fsctl.esl.events import Event
+from fsctl.sip.status import SipStatus, best_failure
+from fsctl.switch.end_status import hangup_status, redirect_contacts
+from fsctl.switch.marks import Mark
+from fsctl.switch.variables import value_of
+
+if TYPE_CHECKING:
+    from fsctl.session.core.leg import Leg
+    from fsctl.session.core.session import Session
+
+
+_AGAIN_S = 0.5
+_TIMES = 240
+"""How often those who are not to ring any more are hung up: FreeSWITCH may dial the next one."""
+
+
+@dataclass(slots=True)
+class Branch:
+    """One channel of a called party."""
+
+    answered: bool = False
+    refusal: SipStatus | None = None
+    """Why it has ended; None: it has not."""
+    contacts: list[str] = field(default_factory=list)
+    """Where a 3xx has pointed to, best first."""
+
+
+class Branches:
+    """Those of one attempt to reach a party, as far as we have heard of them."""
+
+    def __init__(self) -> None:
+        self.name = str(uuid4())
+        self.chosen = ""
+        """The channel that has become the call's: it answered, or was joined."""
+        self._all: dict[str, Branch] = {}
+
+    def __contains__(self, channel: str | None) -> bool:
+        return channel in self._all
+
+    @property
+    def channels(self) -> list[str]:
+        """All of them that were heard of."""
+        return list(self._all)
+
+    @property
+    def heard_of(self) -> bool:
+        """Whether there is, or was, a channel at all, as far as we know."""
+        return bool(self._all)
+
+    @property
+    def alive(self) -> bool:
+        """Whether one of them has not ended."""
+        return any(branch.refusal is None for branch in self._all.values())
+
+    def refusal_of(self, channel: str) -> SipStatus | None:
+        """Why this one has ended; None when it has not, or is unknown."""
+        branch = self._all.get(channel)
+        return branch.refusal if branch is not None else None
+
+    def other_that_answered(self, channel: str) -> str:
+        """A branch that has answered and lives, but for this one; empty: none is known."""
+        return next(
+            (
+                other
+                for other, branch in self._all.items()
+                if other != channel and branch.answered and branch.refusal is None
+            ),
+            "",
+        )
+
+    def note(self, event: Event) -> None:
+        """Take what has happened to one of them."""
+        branch = self._all.setdefault(event.channel_uuid or "", Branch())
+        if event.name == "CHANNEL_ANSWER":
+            branch.answered = True
+        elif event.name == "CHANNEL_HANGUP":
+            branch.refusal = hangup_status(event)
+            branch.contacts = redirect_contacts(event)
+
+    def status(self, otherwise: SipStatus) -> SipStatus:
+        """Why nobody was reached: the best failure of all (RFC 3261 section 16.7, step 6).
+
+        ``otherwise`` counts when no channel was ever made, or none was heard of.
+        """
+        return best_failure([b.refusal for b in self._all.values() if b.refusal], otherwise)
+
+    @property
+    def contacts(self) -> list[str]:
+        """Where the party is to be looked for instead: not after a refusal for all phones (6xx)."""
+        ended = [branch for branch in self._all.values() if branch.refusal is not None]
+        if any(branch.refusal and branch.refusal.code >= 600 for branch in ended):
+            return []
+        moved = [b for b in ended if b.refusal and 300 <= b.refusal.code < 400]
+        return [contact for branch in moved for contact in branch.contacts]
+
+
+def name_anew(session: Session, call: Leg) -> None:
+    """A party is about to be called, or called anew; it is no call of the session until then."""
+    session.calls.pop(call.channel_uuid, None)
+    session.callees.pop(call.callee, None)
+    call.branches = Branches()
+    call.channel_uuid = call.branches.name
+
+
+def begin(session: Session, call: Leg) -> Command:
+    """It is called now: return what subscribes to all of its channels."""
+    session.calls[call.channel_uuid] = session.callees[call.callee] = call
+    return heard(call)
+
+
+def heard(call: Leg) -> Filter:
+    """What subscribes a link to the call's channel, or to all of a party that is being called."""
+    if call.placed:
+        return Filter("Unique-ID", call.channel_uuid)
+    return Filter(f"variable_{Mark.CALLEE}", call.callee)
+
+
+def find(session: Session, channel: str, callee: str | None) -> Leg | None:
+    """The call to which a channel belongs; ``callee`` is what it says in `fsctl_callee`."""
+    known = session.calls.get(channel)
+    if known is not None:
+        return known
+    if callee is not None:
+        return session.callees.get(callee)
+    calls = session.callees.values()
+    return next((call for call in calls if call.branches and channel in call.branches), None)
+
+
+def has(call: Leg, channel: str | None) -> bool:
+    """Whether this is the call's channel, or one that rings, or rang, for it."""
+    return channel == call.channel_uuid or (call.branches is not None and channel in call.branches)
+
+
+def note(session: Session, event: Event) -> None:
+    """Keep what has happened to a branch; its call may have another channel by then."""
+    call = session.callees.get(event.variable(Mark.CALLEE) or "")
+    if call is not None and call.branches is not None and not _is_inside(event):
+        call.branches.note(event)
+
+
+def call_of(session: Session, event: Event) -> Leg | None:
+    """The call that an event is about: not that of a branch when another one is joined."""
+    channel = event.channel_uuid or ""
+    call = find(session, channel, event.variable(Mark.CALLEE))
+    if call is None or (call.placed and call.channel_uuid != channel) or _is_inside(event):
+        return None
+    return call
+
+
+def learn(call: Leg, event: Event) -> None:
+    """Take what an event of the leg's channel says of its dialog and its codecs."""
+    call.sip_call_id = event.variable("sip_call_id") or call.sip_call_id
+    call.codecs.learn(event)
+    ip, port = event.variable("sip_network_ip"), event.variable("sip_network_port")
+    call.address = (ip, port) if ip and port else call.address
+
+
+def settle(session: Session, call: Leg, channel: str) -> None:
+    """``channel`` is the one by which the party talks."""
+    if call.channel_uuid == channel:
+        return
+    session.calls.pop(call.channel_uuid, None)
+    call.channel_uuid = channel
+    session.calls[channel] = call
+    if call.branches is not None:
+        call.branches.chosen = channel
+    session.link.post(heard(call))
+
+
+def is_channel_of(session: Session, call: Leg, channel: str | None) -> bool:
+    """Whether this is the call's channel, or a branch of it. Raises LinkError."""
+    if not channel or call.placed:
+        return channel == call.channel_uuid
+    if call.branches is not None and channel in call.branches:
+        return True
+    return value_of(session.link.send(UuidGetvar(channel, Mark.CALLEE)).text) == call.callee
+
+
+def kill(call: Leg, cause: str = "NORMAL_CLEARING") -> Command:
+    """Return what hangs the call up: all that ring for a party that is being called."""
+    if call.placed:
+        return UuidKill(call.channel_uuid, cause)
+    return Hupall(cause, Mark.CALLEE, call.callee)
+
+
+def stopping(
+    session: Session, call: Leg, cause: str = "NORMAL_CLEARING", times: int = _TIMES
+) -> Command:
+    """As :func:`kill`, again and again until FreeSWITCH has given the party up.
+
+    Its channels may not have been made yet, and where the dial string goes on behind a ``|`` the
+    next one is dialled as soon as those before it have ended.
+    """
+    callee = call.callee
+
+    def again() -> None:
+        if call.alive and not call.placed and call.callee == callee:
+            session.link.post(stopping(session, call, cause, times - 1))
+
+    if not call.placed and times > 0:
+        session.after(_AGAIN_S, again)
+    return kill(call, cause)
+
+
+def hang_up(session: Session, call: Leg, cause: str = "NORMAL_CLEARING") -> None:
+    """End ``call`` at once, on all phones that ring for it."""
+    session.link.send(stopping(session, call, cause))
+
+
+def _is_inside(event: Event) -> bool:
+    """The other half of a loopback has our variables, too (mod_loopback.c), and is no branch."""
+    return event.get("Call-Direction") == "inbound" and event.variable(Mark.CALLEE) is not None

@@ -1,0 +1,330 @@
+"""A running session: its legs, one mailbox, one greenlet, one link at a time.
+
+Everything that can happen arrives in the mailbox (events of the link, a leg that comes home on a
+new link, the link's loss, the order to hand over) or is a timer; the session's greenlet takes one
+after the other, so nothing here needs a lock. What the floors above keep with a session are its
+*parts*. A scenario sees it as its own ``Session``, which adds the verbs (`fsctl.scenario.session`).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from gevent.queue import Queue
+
+from fsctl.errors import ChannelGone, LinkError, LinkLost
+from fsctl.esl.commands import Events, Filter, UuidGetvar
+from fsctl.esl.connection import Connection
+from fsctl.esl.events import Event
+from fsctl.log import seldom
+from fsctl.session.core import branches
+from fsctl.session.core.board import Board
+from fsctl.session.core.clock import Timer
+from fsctl.session.core.leg import Leg, LegState
+from fsctl.session.core.movers import Movers
+from fsctl.session.core.told import Told
+from fsctl.settings import Settings, TransferMode
+from fsctl.switch.links import Links
+from fsctl.switch.marks import Mark
+from fsctl.switch.variables import value_of
+
+log = logging.getLogger(__name__)
+
+
+class _SessionId(str):
+    """The session's id; a log line that names it has the session's calls as fields."""
+
+    session: Session
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        """A copy is just the text."""
+        return str, (str(self),)
+
+    @property
+    def log_fields(self) -> dict[str, Any]:
+        """Read by :mod:`fsctl.log` when such a line is written as JSON."""
+        calls = [each.log_fields["calls"][0] for each in self.session.calls.values()]
+        return {"session": str(self)} | ({"calls": calls} if calls else {})
+
+
+class Part:
+    """What a floor keeps with a session; made with it alone."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def heard(self) -> list[Filter]:
+        """What a new link must let through besides the events of the legs."""
+        return []
+
+    def given_away(self, leg: Leg) -> None:
+        """``leg`` is another session's from now on."""
+
+    def broken(self) -> None:
+        """Something has raised that should not have: what it was about must not hang for ever."""
+
+    def hand_over(self) -> None:
+        """The session ends, and the application has not been told yet."""
+
+    def end(self) -> None:
+        """It has been told, and the link may still serve."""
+
+
+P = TypeVar("P", bound=Part)
+
+
+class Session:
+    """The legs of one conversation, however many there are; it ends with the last of them."""
+
+    tell: Told
+    """Who is told of what happens. Set by the class that adds the verbs."""
+    movers: Movers
+    """Its blind transfers. Set by the part that keeps them."""
+    leg_type: type[Leg] = Leg
+    """What a leg of this session is; the class that adds the verbs has its own."""
+
+    def __init__(self, board: Board, session_id: str, link: Connection) -> None:
+        self.id = _SessionId(session_id)
+        self.id.session = self
+        self.board = board
+        self.settings: Settings = board.settings
+        self.domain = ""
+        """The domain of users who are dialled by number; set from the leg that came first."""
+        self.own_hosts: set[str] = set()
+        """Hosts that name this switch, as the legs of our calls have it (lower case)."""
+        self.own_context = ""
+        """Where a transfer of our legs that is no REFER goes; set from the leg that came first."""
+        self.calls: dict[str, Leg] = {}
+        """Its legs by their channels, also those that have ended; see `branches` for callees."""
+        self.callees: dict[str, Leg] = {}
+        """Those whom we have called, by the name that each of their channels carries."""
+        self.over = False
+        """Nothing is done any more: the link is lost, or the calls are left to FreeSWITCH."""
+        self.take_event: Callable[[Event], None] = lambda event: None
+        """Translates an event of the link. Set by the switchboard."""
+        self._parts: dict[type[Part], Part] = {}
+        self._given_away = False
+        """The link's leg is another session's now: the link ends when the leg does."""
+        self._timers: list[Timer] = []
+        self._links = Links(link)
+        self._mailbox: Queue[Callable[[], None]] = Queue()
+
+    def __repr__(self) -> str:
+        return f"<Session {self.id}>"
+
+    def part(self, kind: type[P]) -> P:
+        """The part of this kind; made when it is first asked for."""
+        found = self._parts.get(kind)
+        if found is None:
+            found = self._parts[kind] = kind(self)
+        assert isinstance(found, kind)
+        return found
+
+    def new_leg(
+        self,
+        channel_uuid: str,
+        *,
+        number: str,
+        display_name: str = "",
+        transfer_mode: TransferMode | None = None,
+        state: LegState = LegState.ALERTING,
+        outgoing: bool = False,
+    ) -> Leg:
+        """Make a leg of this session; it is not among :attr:`calls` yet."""
+        return self.leg_type(
+            self,
+            channel_uuid,
+            number=number,
+            display_name=display_name,
+            transfer_mode=transfer_mode or self.settings.transfer.mode,
+            state=state,
+            outgoing=outgoing,
+        )
+
+    # -- for whoever adds the application --------------------------------------------------
+
+    @property
+    def scenario_name(self) -> str:
+        """By which a worker that takes over finds the same scenario; empty: the default."""
+        return ""
+
+    @property
+    def waits(self) -> bool:
+        """Whether a handler waits for something: it may be about to decide."""
+        return False
+
+    def choose_scenario(self, destination: str) -> None:
+        """From now on: the scenario of the route that the dialled number takes."""
+
+    def resume_scenario(self, name: str) -> None:
+        """It was this one's before we took it over."""
+
+    def looked(self) -> None:
+        """Something has happened: whoever waits may look again."""
+
+    def closed(self, error: ChannelGone) -> None:
+        """Nobody waits any more: the session has ended."""
+
+    # -- the loop ---------------------------------------------------------------------------
+
+    def run(self, begin: Callable[[], None]) -> None:
+        """Run ``begin`` and then everything that happens, until the last call has ended."""
+        try:
+            self._do(begin)
+            while not self._is_over():
+                self._do(self._mailbox.get())
+        finally:
+            self._end()
+
+    def post(self, work: Callable[[], None]) -> None:
+        """Have ``work`` done by the session's greenlet; callable from any greenlet."""
+        self._mailbox.put(work)
+
+    def after(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        """Have ``callback`` done by the session's greenlet in ``seconds``; can be cancelled."""
+        self._timers = [timer for timer in self._timers if timer.is_pending]
+        timer = Timer(self.board.clock, seconds, callback, self.post)
+        self._timers.append(timer)
+        return timer
+
+    def lose(self, why: object = "") -> None:
+        """The link is lost: nothing can be done any more."""
+        if not self.over:
+            extra = seldom("sessions whose link was lost")  # strangers can open and close links
+            log.info("%s: link lost%s", self.id, f": {why}" if why else "", extra=extra)
+        self.over = True
+
+    def hand_over(self) -> None:
+        """Leave the calls to FreeSWITCH: nothing that is bridged or being bridged is cut."""
+        self.over = True
+
+    def _do(self, work: Callable[[], None]) -> None:
+        """Do one thing; whatever it raises ends that thing only, and never the calls."""
+        try:
+            work()
+        except LinkLost as error:
+            self.lose(error)
+        except (LinkError, ChannelGone) as error:
+            log.info("%s: %s", self.id, error)  # the leg's hang-up is on its way to us
+        except Exception:
+            log.exception("%s: failed", self.id)
+            for part in tuple(self._parts.values()):
+                part.broken()
+        self.looked()
+
+    def _is_over(self) -> bool:
+        return self.over or not any(call.alive for call in self.calls.values())
+
+    def _end(self) -> None:
+        self.over = True
+        lost = self.link.closed
+        for part in tuple(self._parts.values()):
+            part.hand_over()
+        self.tell.terminating()
+        self.closed(ChannelGone(f"session {self.id} has ended"))
+        for part in tuple(self._parts.values()):
+            part.end()
+        self.board.session_ends(self)
+        self.tell.terminated()
+        for timer in self._timers:
+            timer.cancel()
+        if self._given_away:
+            self._links.give_up_current()
+        self._links.end()
+        if lost and any(call.alive for call in self.calls.values()):
+            self.board.on_stranded(self.board.home)
+
+    # -- links ------------------------------------------------------------------------------
+
+    @property
+    def link(self) -> Connection:
+        """The link that commands go by."""
+        return self._links.current
+
+    @property
+    def link_leg(self) -> str:
+        """The channel that opened the link."""
+        return self._links.leg
+
+    def adopt(self, link: Connection, begin: Callable[[], None]) -> None:
+        """Have ``begin`` take over ``link``, which a leg of ours has opened."""
+        self._links.adopt(link)
+        self.post(begin)
+
+    def take_link(self, link: Connection, leg: str) -> None:
+        """Make ``link``, opened by channel ``leg``, the one link: all our events come with it."""
+        filters = [branches.heard(call) for call in self.calls.values() if call.alive]
+        for part in self._parts.values():
+            filters += part.heard()
+        self._links.take(
+            link,
+            leg,
+            filters,
+            self.hear,
+            lambda: self.post(lambda: self._lost(link)),
+        )
+
+    def hear(self, event: Event) -> None:
+        """Take an event in our greenlet, after what is there already."""
+        self.post(lambda: self.take_event(event))
+
+    def hold_link(self, link: Connection, leg: str) -> None:
+        """Keep the link by which a leg is in our hands; it becomes the one link when ours ends."""
+        self._links.hold(link, leg)
+        if self.link.hung_up:
+            self.change_link()
+
+    def change_link(self) -> None:
+        """Our link's leg has hung up: go on with the link of another leg, if there is one."""
+        for uuid, call in self.calls.items():
+            link = self._links.held(uuid)
+            if call.alive and call.held and link is not None and link is not self.link:
+                self.take_link(link, uuid)
+                self._links.settle()
+                return
+
+    def want(self, event_name: str) -> None:
+        """Hear these events of our calls from now on, on whatever link."""
+        wanted = self._links.want(event_name)
+        if wanted is not None:
+            self.link.send(wanted)
+
+    def want_custom(self, subclass: str) -> None:
+        """As :meth:`want`, for a CUSTOM event's subclass, on this link."""
+        self.link.send(Events((), (subclass,)))
+
+    def settle_link(self) -> None:
+        """The new link serves: the one before it is only kept open."""
+        self._links.settle()
+
+    def return_link(self) -> None:
+        """The new link's leg has gone: the link before it is the one again."""
+        self._links.go_back()
+
+    def _lost(self, link: Connection) -> None:
+        if link is self.link:
+            self.lose()
+
+    # -- legs -------------------------------------------------------------------------------
+
+    def handed_over(self, call: Leg) -> None:
+        """``call`` belongs to another session from now on."""
+        self._given_away = call.channel_uuid == self.link_leg
+        call.advance(LegState.DISCONNECTED)
+
+    def give_away(self, call: Leg) -> None:
+        """``call`` lives on as another session's, and what joined it with ours is over."""
+        self._given_away = self._given_away or call.channel_uuid == self.link_leg
+        self.calls.pop(call.channel_uuid, None)
+        self.callees.pop(call.callee, None)
+        for part in self._parts.values():
+            part.given_away(call)
+
+    def check_still_ours(self, call: Leg) -> None:
+        """``call`` talks with somebody whom we do not know: another worker may have taken it."""
+        asked = self.link.send(UuidGetvar(call.channel_uuid, Mark.SESSION))
+        if value_of(asked.text) not in (None, self.id):
+            log.info("%s: %s is another session's now", self.id, call)
+            self.give_away(call)

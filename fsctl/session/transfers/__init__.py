@@ -1,0 +1,1 @@
+"""Transfers from their request to the one final report: blind, attended, native."""

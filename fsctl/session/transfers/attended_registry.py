@@ -1,0 +1,64 @@
+"""The attended transfers of one worker that are open: they concern calls of several sessions."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from fsctl.session.core.board import Board
+from fsctl.session.core.leg import Leg
+from fsctl.session.core.session import Session
+
+if TYPE_CHECKING:
+    from fsctl.session.transfers.attended import AttendedTransfer
+
+_REMEMBERED = 64
+
+
+class AttendedTransfers:
+    """All that are open, and what a request that comes may still ask about."""
+
+    def __init__(self, board: Board) -> None:
+        self._open: list[AttendedTransfer] = []
+        self._gave_up: OrderedDict[str, Leg] = OrderedDict()
+
+    def __iter__(self) -> Iterator[AttendedTransfer]:
+        return iter(tuple(self._open))
+
+    def add(self, transfer: AttendedTransfer) -> None:
+        """Another one has been asked for."""
+        self._open.append(transfer)
+
+    def remove(self, transfer: AttendedTransfer) -> None:
+        """It has ended."""
+        self._open.remove(transfer)
+
+    def of(self, session: Session) -> list[AttendedTransfer]:
+        """Those of one session: its transferor's."""
+        return [each for each in self._open if each.session is session]
+
+    def keeps(self, leg: Leg) -> bool:
+        """Whether one of them is about to move this party."""
+        return any(each.keeps(leg) for each in self._open)
+
+    def give_way_to_blind(self, session: Session) -> None:
+        """A blind REFER has moved a party of ``session``: its attended requests are over."""
+        for each in self.of(session):
+            each.give_way()
+
+    def session_ends(self, session: Session) -> None:
+        """Those of it end as well."""
+        for each in self.of(session):
+            each.drop()
+
+    def note_given_up(self, leg: Leg) -> None:
+        """A caller has left before anybody answered, perhaps for a REFER of its; its session may be
+        over in a moment."""
+        self._gave_up[leg.sip_call_id] = leg
+        while len(self._gave_up) > _REMEMBERED:
+            self._gave_up.popitem(last=False)
+
+    def given_up(self, call_id: str) -> Leg | None:
+        """Who has left so, by its dialog's Call-ID."""
+        return self._gave_up.get(call_id)

@@ -1,0 +1,189 @@
+"""What a REFER with Replaces asks for, and whom it concerns among the calls of this worker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fsctl.esl.commands import Command, Originate, UuidGetvar
+from fsctl.esl.connection import Connection
+from fsctl.session.calling.arming import arming, called_variables
+from fsctl.session.calling.calls import Calls
+from fsctl.session.calling.headers import merged, of_request, of_transfer, passed_on
+from fsctl.session.calling.identity import origination, presented
+from fsctl.session.calling.plan import called_party
+from fsctl.session.calling.routing import Routed
+from fsctl.session.core import branches
+from fsctl.session.core.board import Board
+from fsctl.session.core.leg import Leg
+from fsctl.session.transfers.attended_registry import AttendedTransfers
+from fsctl.session.transfers.other_workers import find_elsewhere
+from fsctl.sip.refer import ReferTo, Replaces, parse_refer_to, parse_replaces
+from fsctl.sip.status import SipStatus
+from fsctl.switch.dialstring import DialString
+from fsctl.switch.notify import report
+from fsctl.switch.refer_variables import refer_event
+from fsctl.switch.variables import value_of
+
+_PENDING = SipStatus(491)
+_PARK_TIMEOUT_S = 10
+"""A target that has answered waits so long to be joined; it hangs up then, should we have died."""
+
+
+_UNKNOWN = "unknown@unknown.invalid"
+
+
+@dataclass(frozen=True, slots=True)
+class AttendedRequest:
+    """``replaced`` is the transferor's second leg, ``target`` who talks with it or rings for it."""
+
+    refer_to: ReferTo
+    headers: Mapping[str, str]
+    replaced: Leg | None
+    target: Leg | None
+    guests: tuple[Leg, ...] = ()
+    """Those of them that another worker has: in our session until all is decided."""
+
+    is_own: bool = False
+    """It names the very dialog in which the REFER was sent, or that of its partner."""
+
+    @property
+    def is_known(self) -> bool:
+        """The dialog to replace is, or was a moment ago, one of our calls."""
+        return self.replaced is not None
+
+    @property
+    def is_given_up(self) -> bool:
+        """The transferor has taken its call to the target back before that was answered."""
+        replaced, target = self.replaced, self.target
+        return (
+            target is None
+            and replaced is not None
+            and not (replaced.alive or replaced.was_connected)
+        )
+
+
+def read_attended(
+    board: Board, link: Connection, transferor: Leg, transferee: Leg
+) -> AttendedRequest:
+    """Read the request from the variables of the loopback that opened ``link``.
+
+    Raises LinkError, ChannelGone; UriError when Refer-To or Replaces is malformed.
+    """
+    loopback = link.channel_uuid or ""
+    names = ("sip_refer_to", "Referred-By", "_sofia_replaces_")
+    replies = link.send_all([UuidGetvar(loopback, name) for name in names])
+    refer_to, referred_by, replaces = (value_of(reply.text) for reply in replies)
+    parsed = parse_refer_to(refer_to or "")
+    headers = of_request(refer_to, referred_by)
+    named = parsed.replaces or parse_replaces(replaces or "")
+    return _request(board, link, (transferor, transferee), parsed, headers, named)
+
+
+def read_unheard(
+    board: Board, link: Connection, transferor: Leg, transferee: Leg, replaces: str
+) -> AttendedRequest:
+    """What is left of a request whose transferor was gone before FreeSWITCH asked us.
+
+    The transferee has the Replaces, and nobody the Refer-To. Raises as :func:`read_attended`.
+    """
+    parsed = parse_refer_to(f"<sip:{_UNKNOWN}>")
+    pair = (transferor, transferee)
+    return _request(board, link, pair, parsed, {"Refer-To": ""}, parse_replaces(replaces))
+
+
+def _request(
+    board: Board,
+    link: Connection,
+    pair: tuple[Leg, Leg],
+    parsed: ReferTo,
+    headers: Mapping[str, str],
+    named: Replaces,
+) -> AttendedRequest:
+    transferor, transferee = pair
+    replaced = _find(board, link, named)
+    target = _partner(replaced) if replaced is not None else None
+    guests: tuple[Leg, ...] = ()
+    if replaced is None and (found := find_elsewhere(transferor.session, link, named)):
+        replaced, target = found
+        guests = (replaced, target) if target else (replaced,)
+    own = bool({replaced, target} & {transferor, transferee})
+    if own:
+        replaced = target = None
+    return AttendedRequest(parsed, headers, replaced, target, guests, own)
+
+
+def calling_anew(
+    transferor: Leg,
+    transferee: Leg,
+    routed: Routed,
+    refer_to: ReferTo,
+    referred_by: str | None,
+    codecs: str,
+) -> tuple[Leg, Originate]:
+    """The call of the target, and the command that calls it, as a blind transfer would.
+
+    Not the loopback's own ``bridge``: its callee would be offered the loopback's codec, L16, only.
+    Raises DialStringError.
+    """
+    session, settings = transferee.session, transferee.session.settings
+    shown = presented(settings, routed.route, transferee, transferor)
+    target = called_party(session, routed)
+    branches.name_anew(session, target)
+    variables = arming(target, transferee, session.board.home, settings) | called_variables(
+        target,
+        shown=origination(shown, routed.route.kind),
+        ring_timeout_s=routed.route.ring_timeout_s or settings.transfer.ring_timeout_s,
+        headers=merged(
+            passed_on(transferee, routed.route, settings),
+            of_transfer(settings, refer_to, referred_by),
+        ),
+        codecs=codecs,
+    )
+    variables |= {"ignore_early_media": "true", "park_timeout": str(_PARK_TIMEOUT_S)}
+    dial_string = DialString(routed.endpoint, variables)
+    return target, Originate(dial_string.format_for_originate())
+
+
+def refuse_moved(link: Connection, transferee_uuid: str, loopback_uuid: str) -> list[Command]:
+    """Return what refuses a REFER of the transferee's that has moved the loopback, not its target.
+
+    The two were bridged for a moment. FreeSWITCH reports nothing once the loopback is gone; it has
+    reported success if the loopback has been bridged with somebody else by then. There was no
+    loopback where FreeSWITCH did not ask us (``loopback_uuid`` is empty).
+    """
+    if not loopback_uuid:
+        return []
+    asked = ((transferee_uuid, "blind_transfer_uuid"), (loopback_uuid, "bridge_to"))
+    replies = link.send_all([UuidGetvar(uuid, name) for uuid, name in asked])
+    moved, partner = (value_of(reply.text) for reply in replies)
+    event = refer_event(link, transferee_uuid) if moved == loopback_uuid else None
+    return [] if event is None or partner is not None else report(transferee_uuid, event, _PENDING)
+
+
+def _find(board: Board, link: Connection, named: Replaces) -> Leg | None:
+    """The leg of ours whose dialog it is (RFC 3891 section 3): Call-ID and both tags."""
+    for session in board.sessions.values():
+        for call in session.calls.values():
+            if call.sip_call_id == named.call_id and (call.alive or call.left_behind is not None):
+                return call if _has_tags(link, call, named) else None
+    gone = board.part(AttendedTransfers).given_up(named.call_id)
+    return gone if gone is not None and _has_tags(link, gone, named) else None
+
+
+def _has_tags(link: Connection, call: Leg, named: Replaces) -> bool:
+    """The tags are the proof that the phone takes part in the dialog. FreeSWITCH asks for none."""
+    if not call.alive:
+        return bool(call.sip_tags) and call.sip_tags <= {named.from_tag, named.to_tag}
+    names = ("sip_from_tag", "sip_to_tag")
+    replies = link.send_all([UuidGetvar(call.channel_uuid, name) for name in names])
+    known = {value_of(reply.text) for reply in replies} - {None}
+    return bool(known) and known <= {named.from_tag, named.to_tag}
+
+
+def _partner(call: Leg) -> Leg | None:
+    for partner in (call.peer, call.left_behind):
+        if partner is not None and partner.alive:
+            return partner
+    dials = call.session.part(Calls).dials.values()
+    return next((dial.outgoing for dial in dials if dial.waiting is call), None)

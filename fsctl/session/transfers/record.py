@@ -1,0 +1,175 @@
+"""One transfer, one record, whatever the ending: the scenario is told, and the log has it.
+
+The logger ``fsctl.session.record`` gets one line a transfer, at level INFO: a JSON object with the
+fields of :class:`TransferRecord`. In a log of JSON lines it is the field ``record`` of its line.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from fsctl.errors import ChannelGone, LinkError
+from fsctl.esl.commands import Command, UuidGetvar, UuidSetvar
+from fsctl.log import with_fields
+from fsctl.session.core.board import Board
+from fsctl.session.core.leg import Leg
+from fsctl.session.core.session import Session
+from fsctl.session.core.told import Role
+from fsctl.sip.status import SipStatus
+from fsctl.switch.marks import Mark
+from fsctl.switch.variables import value_of
+
+log = logging.getLogger("fsctl.session.record")
+
+Kind = Literal["blind", "legacy", "attended", "deflected"]
+"""``blind``: in the session. ``legacy``: by FreeSWITCH. ``attended``: REFER with Replaces.
+``deflected``: the party was asked to go elsewhere, by our own REFER."""
+
+Outcome = Literal["succeeded", "failed", "abandoned"]
+"""``abandoned``: a party left in the middle, or the switch was lost; without ``[switch]`` also when
+the calls were left to it or to another worker, which then writes a record of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class TransferRecord:
+    """How a transfer ended. Legs are named by their channels' uuids."""
+
+    session: str
+    kind: Kind
+    transferor: str
+    transferee: str
+    target: str
+    """The leg of the party called last (``fsctl_callee`` of its legs when none has answered); empty
+    when none was called, or FreeSWITCH called it by itself."""
+    refer: str
+    """The ``Event`` of the REFER's reports (``refer;id=N``, RFC 3515 section 2.4.6), if known.
+    Never of an attended one: FreeSWITCH keeps it (sofia.c, ``nightmare_xfer_helper_t``)."""
+    outcome: Outcome
+    code: int
+    """The SIP code that the transferor was told, or would have been told, had it stayed; the
+    target's own also where FreeSWITCH can only tell 403 (attended)."""
+    reason: str
+    numbers: dict[str, str]
+    """By role, of the legs above: the party's number, where it is known."""
+    call_ids: dict[str, str]
+    """By role, of the legs above: the Call-ID of its SIP dialog, where it is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """A transfer whose record is owed, as its transferee's channel says (``TRANSFER``)."""
+
+    kind: Kind
+    transferor: str
+    transferee: str
+    refer: str
+    """Empty when the transferor had left before its REFER was looked at."""
+
+    @property
+    def key(self) -> str:
+        """What ``RECORDED`` is when the record has been written."""
+        return _key(self.transferor, self.refer)
+
+
+_MARK = re.compile(r"(blind|legacy) ([0-9a-fA-F-]{36})(?: (refer;id=[0-9]+))?(?: .*)?", re.DOTALL)
+
+
+def _key(transferor: str, refer: str) -> str:
+    return f"{transferor} {refer or '-'}"
+
+
+def owed_by(transferee: str, mark: str | None) -> Owed | None:
+    """Return what ``TRANSFER`` says; None when it says nothing."""
+    found = _MARK.fullmatch(mark or "")
+    if found is None:
+        return None
+    kind: Kind = "legacy" if found[1] == "legacy" else "blind"
+    return Owed(kind, found[2], transferee, found[3] or "")
+
+
+def marking(record: TransferRecord) -> list[Command]:
+    """Return what says on the channels that this record has been written."""
+    key = _key(record.transferor, record.refer)
+    legs = [uuid for uuid in (record.transferee, record.transferor) if uuid]
+    return [UuidSetvar(uuid, Mark.RECORDED, key) for uuid in legs]
+
+
+def write(record: TransferRecord) -> None:
+    """Write a record into the log; nothing else does."""
+    fields = asdict(record)
+    log.info(
+        "%s",
+        json.dumps(fields),
+        extra=with_fields(
+            {"session": record.session, "record": fields},
+            f"{record.kind} transfer {record.outcome}: {record.code} {record.reason}",
+        ),
+    )
+
+
+class Records:
+    """Where the records of one worker go."""
+
+    def __init__(self, board: Board) -> None:
+        self.owe: Callable[[TransferRecord], None] = write
+        """Takes the record of a transfer that goes on without us; by itself it is written now. Set
+        by the worker, where somebody sees the end of such transfers."""
+
+
+def conclude(
+    kind: Kind,
+    transferor: Leg | None,
+    transferee: Leg,
+    target: Leg | None,
+    outcome: Outcome,
+    status: SipStatus,
+    *,
+    refer: str | None = None,
+    ours: bool = True,
+) -> None:
+    """Write the record of a transfer, unless it has been, then tell the scenario.
+
+    Without a ``transferor`` we have asked the transferee ourselves. Not ``ours``: the transfer goes
+    on without us, and whoever sees its end writes the record.
+    """
+    call, session = transferor or transferee, (transferor or transferee).session
+    role: Role = "transferor" if transferor else "transferee"
+    named = {"transferor": transferor, "transferee": transferee, "target": target}
+    legs = {name: leg for name, leg in named.items() if leg is not None}
+    record = TransferRecord(
+        session.id,
+        kind,
+        transferor.channel_uuid if transferor else "",
+        transferee.channel_uuid,
+        target.channel_uuid if target else "",
+        refer or "",
+        outcome,
+        status.code,
+        status.reason,
+        {role: call.number for role, call in legs.items() if call.number},
+        {role: call.sip_call_id for role, call in legs.items() if call.sip_call_id},
+    )
+    if not ours:
+        session.board.part(Records).owe(record)
+    elif kind == "deflected" or _is_first(session, record):
+        write(record)
+    if outcome == "succeeded":
+        session.tell.transfer_complete(call, role)
+    else:
+        session.tell.transfer_failed(call, status, role)
+
+
+def _is_first(session: Session, record: TransferRecord) -> bool:
+    """Whether nobody has written it: another controller may have, while we were stopped."""
+    key = _key(record.transferor, record.refer)
+    asked = [UuidGetvar(uuid, Mark.RECORDED) for uuid in (record.transferee, record.transferor)]
+    try:
+        replies = session.link.send_all([*asked, *marking(record)])
+    except (LinkError, ChannelGone):
+        return True  # they have gone, and took what they knew with them
+    return not any(value_of(reply.text) == key for reply in replies[: len(asked)])

@@ -1,0 +1,93 @@
+"""The blind transfers of one session: which of them concerns whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from fsctl.session.core.leg import Leg
+from fsctl.session.core.session import Part, Session
+from fsctl.sip.status import SipStatus
+from fsctl.transfer.transfer import Stimulus
+
+if TYPE_CHECKING:
+    from fsctl.session.transfers.blind import BlindTransfer
+
+
+class BlindTransfers(Part):
+    """All that were ever asked for, in their order."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        session.movers = self
+        self._all: list[BlindTransfer] = []
+
+    def broken(self) -> None:
+        """What nobody has decided on has failed."""
+        for transfer in self:
+            if transfer.undecided:
+                transfer.feed(Stimulus.FAILURE_REPORTED, SipStatus(500))
+
+    def hand_over(self) -> None:
+        """FreeSWITCH goes on with them."""
+        for transfer in self.open:
+            transfer.hand_over()
+            transfer.feed(Stimulus.SWITCH_LOST)
+
+    def __iter__(self) -> Iterator[BlindTransfer]:
+        return iter(tuple(self._all))
+
+    def add(self, transfer: BlindTransfer) -> None:
+        """Another one has been asked for."""
+        self._all.append(transfer)
+
+    @property
+    def open(self) -> list[BlindTransfer]:
+        """Those in which something is still owed to somebody."""
+        return [transfer for transfer in self._all if transfer.is_open]
+
+    def by(self, transferor: Leg) -> BlindTransfer:
+        """The one that ``transferor`` asked for last. Raises ValueError when there is none."""
+        for transfer in reversed(self._all):
+            if transfer.transferor is transferor:
+                return transfer
+        raise ValueError(f"{transferor} has asked for no transfer")
+
+    def party(self, call: Leg) -> bool:
+        """Whether ``call`` is transferor or transferee in an open one."""
+        return any(call in (each.transferor, each.transferee) for each in self.open)
+
+    def moving(self, call: Leg) -> BlindTransfer | None:
+        """The open one in which ``call`` is the transferee."""
+        return next((each for each in self.open if each.transferee is call), None)
+
+    def awaiting_target(self, call: Leg | None) -> BlindTransfer | None:
+        """The one in which ``call`` waits for a target that is not joined with it yet."""
+        if call is None:
+            return None
+        waiting = (each for each in self._all if each.transferee is call and each.awaits_target)
+        return next(waiting, None)
+
+    def awaiting_call(self) -> BlindTransfer | None:
+        """The one whose targets are the calls that the scenario makes now."""
+        return next((each for each in reversed(self._all) if each.awaits_call), None)
+
+    def wanting(self, target: Leg) -> BlindTransfer | None:
+        """The one in which ``target`` is being called, or held, for the transferee."""
+        waiting = (each for each in self._all if each.awaits_target and target in each.targets)
+        return next(waiting, None)
+
+    def knows(self, transferor: Leg, event: str | None) -> bool:
+        """True when this very REFER (``Event: refer;id=N``) has its transfer or answer already."""
+        has_transfer = any(
+            transfer.transferor is transferor and transfer.request.event == event
+            for transfer in self._all
+        )
+        return has_transfer or self.crossed(transferor, event)
+
+    def crossed(self, transferee: Leg, event: str | None) -> bool:
+        """Whether this REFER of a transferee has crossed its own transfer, and is refused."""
+        return any(
+            transfer.transferee is transferee and event in transfer.crossing
+            for transfer in self._all
+        )
