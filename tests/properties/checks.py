@@ -65,6 +65,8 @@ def _truth(record: Record, refer: Refer, notify: SipMessage) -> Iterator[str]:
         return
     if not _undisturbed(record) or (refer.unjoined and told == FORBIDDEN):
         return
+    if record.again and any(m.status == 200 for m in record.called(number, refer)):
+        return  # the sample could not join this one: what it answers is its own (500)
     refused = [m for m in record.called(number, refer) if m.status >= 400 and m.status != 487]
     if refer.line:
         wanted = {"SIP/2.0 403 Forbidden", *(f"SIP/2.0 {m.status} {m.reason}" for m in refused)}
