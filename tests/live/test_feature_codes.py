@@ -88,6 +88,31 @@ def test_a_refer_during_a_feature_code_moves_whom_it_talks_with(pair, phones, sw
     assert len(one.notifies()) == 1
 
 
+def test_who_transfers_one_of_another_call_is_not_parked_for_ten_minutes(
+    controller, phones, switch
+):
+    """FreeSWITCH alone does it, and reports it: no controller knows the transferee."""
+    settings = sections(
+        switch,
+        dialplan={"inbound_match": "1[0-9]{3}", "claim_timeout_s": 1},
+        call={"ring_timeout_s": 2},
+        transfer={"ring_timeout_s": 2, "decision_timeout_s": 1, "rescue_after_s": 5},
+    )
+    controller(settings)
+    alice, bob = talking(phones)
+    fred, dave = phones.callee("3001", name="Fred"), phones.callee("3002", name="Dave")
+    eve = phones.caller("2001", "3001", name="Eve")
+    eve.wait_talking()
+    switch.esl(f"uuid_bridge {leg(switch, bob)} {leg(switch, fred)}")
+    assert hear_each_other(bob, fred)
+    alice.wait_over()
+    bob.refer(f"<{switch.uri('3002')}>")
+    assert hear_each_other(fred, dave)
+    assert bob.wait_notify() == "SIP/2.0 200 OK"
+    bob.wait_over(20)
+    assert hear_each_other(fred, dave)
+
+
 @OURS
 @pytest.mark.parametrize("sender", ["ours", "theirs"])
 def test_a_leg_is_joined_with_one_of_another_call(pair, phones, switch, by, sender):
