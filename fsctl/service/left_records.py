@@ -1,8 +1,8 @@
 """The records of transfers whose worker is gone, or has lost its link, before they ended.
 
 What is owed stands on the transferee's channel (``fsctl_transfer``), and what has been written on
-both (``fsctl_recorded``); how it ended is read from the channels: whom the transferee talks with,
-or has talked with when it hangs up.
+it and on the transferor's (``fsctl_recorded``, ``fsctl_refer_recorded``); how it ended is read from
+the channels: whom the transferee talks with, or has talked with when it hangs up.
 """
 
 from __future__ import annotations
@@ -154,7 +154,8 @@ class LeftRecords:
             if exists
             else self._ended.get(owed.transferee, {})
         )
-        if owed.key in (known.get(Mark.RECORDED), _ask(client, owed.transferor, Mark.RECORDED)):
+        of_refer = _ask(client, owed.transferor, Mark.REFER_RECORDED)
+        if owed.key in (known.get(Mark.RECORDED), of_refer):
             return True
         partner, at_work = known.get("last_bridge_to") or "", known.get("bridge_to")
         failed = known.get(Mark.FAILED) == "true"

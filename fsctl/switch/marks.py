@@ -283,8 +283,13 @@ class Mark(_Explained):
     )
     RECORDED = (
         "fsctl_recorded",
-        "whoever has written its record, on both parties",
+        "whoever has written its record, on the transferee",
         "transferor and `Event` of the last transfer whose record is written",
+    )
+    REFER_RECORDED = (
+        "fsctl_refer_recorded",
+        "whoever has written its record, on the transferor",
+        "the same, of its own REFER: the party may be the transferee of another one",
     )
     TOLD = (
         "fsctl_told",

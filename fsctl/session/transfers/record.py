@@ -72,7 +72,7 @@ class Owed:
 
     @property
     def key(self) -> str:
-        """What ``RECORDED`` is when the record has been written."""
+        """What ``RECORDED`` and ``REFER_RECORDED`` are when the record has been written."""
         return _key(self.transferor, self.refer)
 
 
@@ -95,8 +95,11 @@ def owed_by(transferee: str, mark: str | None) -> Owed | None:
 def marking(record: TransferRecord) -> list[Command]:
     """Return what says on the channels that this record has been written."""
     key = _key(record.transferor, record.refer)
-    legs = [uuid for uuid in (record.transferee, record.transferor) if uuid]
-    return [UuidSetvar(uuid, Mark.RECORDED, key) for uuid in legs]
+    return [UuidSetvar(uuid, mark, key) for uuid, mark in _marked(record) if uuid]
+
+
+def _marked(record: TransferRecord) -> tuple[tuple[str, Mark], ...]:
+    return (record.transferee, Mark.RECORDED), (record.transferor, Mark.REFER_RECORDED)
 
 
 def write(record: TransferRecord) -> None:
@@ -167,7 +170,7 @@ def conclude(
 def _is_first(session: Session, record: TransferRecord) -> bool:
     """Whether nobody has written it: another controller may have, while we were stopped."""
     key = _key(record.transferor, record.refer)
-    asked = [UuidGetvar(uuid, Mark.RECORDED) for uuid in (record.transferee, record.transferor)]
+    asked = [UuidGetvar(uuid, mark) for uuid, mark in _marked(record)]
     try:
         replies = session.link.send_all([*asked, *marking(record)])
     except (LinkError, ChannelGone):

@@ -12,7 +12,7 @@ import pytest
 
 from fsctl.service import rescue
 from fsctl.service.rescue import Rescue
-from fsctl.session.transfers.record import TransferRecord
+from fsctl.session.transfers.record import TransferRecord, marking
 from fsctl.settings import Settings, Switch
 from tests.unit.service.fake_switch import Channel, FakeSwitch
 
@@ -108,7 +108,7 @@ def test_what_its_worker_was_to_tell_is_what_the_record_says(
     "channels",
     [
         {TE: transferee(fsctl_recorded=f"{TR} {EVENT}", bridge_to=TARGET)},
-        {TE: transferee(bridge_to=TARGET), TR: {"fsctl_recorded": f"{TR} {EVENT}"}},
+        {TE: transferee(bridge_to=TARGET), TR: {"fsctl_refer_recorded": f"{TR} {EVENT}"}},
         {TE: transferee(fsctl_home="127.0.0.1:9002", bridge_to=TARGET)},
         {TE: transferee()},
         {TE: {"fsctl_home": DEAD}},
@@ -182,8 +182,23 @@ def test_a_transferee_that_has_left_before_anybody_listened(
     parked = {"row.state": "CS_PARK", "fsctl_home": DEAD, "fsctl_session": "s-1"}
     switch.channels[TR] = parked | {"blind_transfer_uuid": TE, "sip_blind_transfer_event": EVENT}
     if recorded:
-        switch.channels[TR]["fsctl_recorded"] = recorded
+        switch.channels[TR]["fsctl_refer_recorded"] = recorded
     looked(switch)
     assert [(each["outcome"], each["code"], each["session"]) for each in records.all] == (
         [] if recorded else [("abandoned", 487, "s-1")]
     )
+
+
+def test_who_has_been_moved_and_moves_somebody_keeps_both_marks(
+    switch: FakeSwitch, records: Records
+) -> None:
+    """Written over, the first one would be taken for a transfer without a record."""
+    own = TransferRecord(
+        "s-1", "blind", TE, TARGET, "", "refer;id=9", "succeeded", 200, "OK", {}, {}
+    )
+    lines = [command.lines()[0] for command in marking(own)]
+    assert not [line for line in lines if f"{TE} fsctl_recorded" in line]
+    moved = transferee(fsctl_recorded=f"{TR} {EVENT}", fsctl_refer_recorded=f"{TE} refer;id=9")
+    switch.channels[TE] = moved | {"bridge_to": TARGET, "last_bridge_to": TARGET}
+    looked(switch)
+    assert not records.all

@@ -42,7 +42,7 @@ def look(switch):
                 gevent.sleep(0.005)
         made.stop()
         # What marks a record: see test_left_records.
-        return [each for each in switch.told if "fsctl_recorded" not in each]
+        return [each for each in switch.told if "recorded" not in each]
 
     return look
 
