@@ -9,13 +9,12 @@ from fsctl.esl.commands import (
     NotifyReferrer,
     SchedApi,
     UuidBroadcast,
-    UuidGetvar,
     UuidSetvar,
 )
 from fsctl.esl.connection import Connection
 from fsctl.sip.status import SipStatus, sipfrag
 from fsctl.switch.marks import Context, Extension, Mark
-from fsctl.switch.variables import value_of
+from fsctl.switch.variables import read
 
 NOTES_JOIN = "api_before_bridge_fsctl"
 """On a transferee, set by the dialplan: by it FreeSWITCH notes that its join has been told of."""
@@ -37,7 +36,7 @@ def report(transferor_uuid: str, event: str, status: SipStatus) -> list[Command]
 
 def told(link: Connection, transferor_uuid: str) -> str | None:
     """Return the ``Event`` of the REFER that was reported last. Raises LinkError."""
-    return value_of(link.send(UuidGetvar(transferor_uuid, Mark.TOLD)).text)
+    return read(link, transferor_uuid, Mark.TOLD)
 
 
 def owe(transferor_uuid: str, event: str, status: SipStatus) -> list[Command]:

@@ -18,7 +18,7 @@ from fsctl.sip.refer import ReferTo, parse_refer_to
 from fsctl.sip.status import SipStatus
 from fsctl.sip.uri import Uri, UriError, telephone
 from fsctl.switch.marks import Context
-from fsctl.switch.variables import value_of
+from fsctl.switch.variables import is_gone, read, read_several, value_of
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +109,7 @@ def read_request(link: Connection, snapshot: Event) -> RawRequest:
     if transferor:
         wanted.append((transferor, "sip_blind_transfer_event"))
     replies = link.send_all([UuidGetvar(uuid, name) for uuid, name in wanted])
-    if replies[0].text.startswith("-ERR No such channel"):
+    if is_gone(replies[0]):
         raise ChannelGone(f"{transferee} has hung up")
     values = [value_of(reply.text) for reply in replies[: len(wanted)]]
     return RawRequest(
@@ -138,7 +138,7 @@ def refer_event(link: Connection, transferor_uuid: str) -> str | None:
 
     None: there is none, or the leg is gone. Raises :class:`fsctl.errors.LinkError`.
     """
-    return value_of(link.send(UuidGetvar(transferor_uuid, "sip_blind_transfer_event")).text)
+    return read(link, transferor_uuid, "sip_blind_transfer_event")
 
 
 def bridge_began(link: Connection, channel_uuid: str, peer_uuid: str) -> bool:
@@ -149,6 +149,5 @@ def bridge_began(link: Connection, channel_uuid: str, peer_uuid: str) -> bool:
     Raises :class:`fsctl.errors.LinkError`.
     """
     names = ("last_bridge_to", "bridge_to")
-    replies = link.send_all([UuidGetvar(channel_uuid, name) for name in names])
-    begun, given_up = (value_of(reply.text) == peer_uuid for reply in replies)
+    begun, given_up = (value == peer_uuid for value in read_several(link, channel_uuid, *names))
     return begun and not given_up

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from fsctl.esl.commands import UuidGetvar
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.esl.farewell import let_go
@@ -20,7 +19,7 @@ from fsctl.session.transfers.other_workers import guest, is_ours
 from fsctl.session.transfers.record import conclude
 from fsctl.sip.status import SipStatus
 from fsctl.switch.marks import Mark
-from fsctl.switch.variables import value_of
+from fsctl.switch.variables import read_all
 
 log = logging.getLogger(__name__)
 
@@ -134,8 +133,8 @@ def _parties(board: Board, link: Connection, snapshot: Event) -> tuple[Leg, Leg]
     named = [snapshot.variable(f"sip_h_X-FS-Refer-{who}") or "" for who in ("From", "For")]
     found = _pair(board, named, (None, None))
     if found is None:
-        replies = link.send_all([UuidGetvar(channel, Mark.CALLEE) for channel in named])
-        found = _pair(board, named, [value_of(reply.text) for reply in replies])
+        callees = read_all(link, [(channel, Mark.CALLEE) for channel in named])
+        found = _pair(board, named, callees)
     return found
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from fsctl.esl.commands import UuidExists, UuidGetvar
+from fsctl.esl.commands import UuidExists
 from fsctl.esl.events import Event
 from fsctl.session.arrivals.attended_requests import unheard
 from fsctl.session.arrivals.departures import is_needless
@@ -35,7 +35,7 @@ from fsctl.switch.grace import REPLACES, departure
 from fsctl.switch.grace import end as end_grace
 from fsctl.switch.refer_variables import bridge_began, refer_event
 from fsctl.switch.timers import disarm
-from fsctl.switch.variables import value_of
+from fsctl.switch.variables import read
 from fsctl.transfer.transfer import Stimulus
 
 log = logging.getLogger(__name__)
@@ -220,8 +220,7 @@ class Intake:
     def _expect_request(self, left: Leg, partner: Leg) -> None:
         """FreeSWITCH forgets a REFER whose sender is gone before it could ask us about it."""
         session = self._session
-        asked = session.link.send(UuidGetvar(partner.channel_uuid, REPLACES))
-        replaces = value_of(asked.text)
+        replaces = read(session.link, partner.channel_uuid, REPLACES)
         if replaces:
             session.after(_ASKED_S, lambda: unheard(session.board, left, partner, replaces))
 
@@ -485,8 +484,7 @@ class Intake:
         if dial.mover is not None or dial.native:
             return False
         # The news of its answer may be late.
-        asked = self._session.link.send(UuidGetvar(channel, "endpoint_disposition"))
-        return value_of(asked.text) != "ANSWER"
+        return read(self._session.link, channel, "endpoint_disposition") != "ANSWER"
 
     def _called_for(self, waiting: Leg) -> Leg | None:
         """Whom FreeSWITCH is calling for this leg: it may move a phone that we never heard of."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from uuid import uuid4
 
 from fsctl.errors import ChannelGone, LinkError
-from fsctl.esl.commands import Command, Execute, UuidGetvar, UuidSetvarMulti, UuidTransfer
+from fsctl.esl.commands import Command, Execute, UuidSetvarMulti, UuidTransfer
 from fsctl.esl.events import Event
 from fsctl.session.calling.applications import reject
 from fsctl.session.calling.arming import arming, called_variables, without_partner
@@ -39,7 +39,7 @@ from fsctl.switch.dialstring import DialString
 from fsctl.switch.end_status import bridge_status
 from fsctl.switch.marks import Context, Extension, Mark, Stage
 from fsctl.switch.refer_variables import STALE
-from fsctl.switch.variables import value_of
+from fsctl.switch.variables import read, read_all
 
 log = logging.getLogger(__name__)
 
@@ -295,9 +295,8 @@ def _ring_deadline(session: Session, dial: Dial, execution: str) -> None:
         return
     # The news of an answer may still be on its way, if we or the switch were held up.
     waiting, known = dial.waiting.channel_uuid, dial.outgoing.branches
-    made = value_of(session.link.send(UuidGetvar(waiting, "originated_legs")).text) or ""
+    made = read(session.link, waiting, "originated_legs") or ""
     channels = {*_UUID.findall(made), *(known.channels if known is not None else ())}
-    asked = [UuidGetvar(channel, "endpoint_disposition") for channel in channels]
-    replies = session.link.send_all(asked) if asked else []
-    if all(value_of(reply.text) != "ANSWER" for reply in replies):
+    dispositions = read_all(session.link, [(each, "endpoint_disposition") for each in channels])
+    if "ANSWER" not in dispositions:
         branches.hang_up(session, dial.outgoing, "NO_ANSWER")

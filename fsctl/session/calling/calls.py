@@ -7,14 +7,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from fsctl.errors import LinkError
-from fsctl.esl.commands import Filter, UuidGetvar
+from fsctl.esl.commands import Filter
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.session.core import branches
 from fsctl.session.core.leg import Leg
 from fsctl.session.core.session import Part, Session
 from fsctl.switch.marks import Mark
-from fsctl.switch.variables import value_of
+from fsctl.switch.variables import read
 
 if TYPE_CHECKING:
     from fsctl.session.calling.bridged import Dial
@@ -60,8 +60,7 @@ class Calls(Part):
             dial.waiting.channel_uuid == other and not dial.outgoing.placed
             for dial in self.dials.values()
         ):
-            asked = (link or session.link).send(UuidGetvar(channel, Mark.CALLEE))
-            call = session.callees.get(value_of(asked.text) or "")
+            call = session.callees.get(read(link or session.link, channel, Mark.CALLEE) or "")
         if call is not None:
             branches.settle(session, call, channel)
 

@@ -11,11 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from fsctl.esl.commands import UuidGetvar
 from fsctl.esl.events import Event
 from fsctl.settings import Route, Settings
 from fsctl.sip.refer import ReferTo, allowed_headers, is_passable
-from fsctl.switch.variables import value_of
+from fsctl.switch.variables import read_several
 
 if TYPE_CHECKING:
     from fsctl.session.core.leg import Leg
@@ -56,8 +55,8 @@ def passed_on(call: Leg | None, route: Route, settings: Settings) -> dict[str, s
     wanted = allowed_headers([(name, "") for name in call.invite_headers], allow)
     if not wanted:
         return {}
-    asked = [UuidGetvar(call.channel_uuid, f"{_VARIABLE}{name}") for name, _ in wanted]
-    values = [value_of(reply.text) for reply in call.session.link.send_all(asked)]
+    names = [f"{_VARIABLE}{name}" for name, _ in wanted]
+    values = read_several(call.session.link, call.channel_uuid, *names)
     return {name: value for (name, _), value in zip(wanted, values, strict=True) if value}
 
 

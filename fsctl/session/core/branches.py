@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from fsctl.esl.commands import Command, Filter, Hupall, UuidGetvar, UuidKill
+from fsctl.esl.commands import Command, Filter, Hupall, UuidKill
 from fsctl.esl.events import Event
 from fsctl.sip.status import SipStatus, best_failure
 from fsctl.switch.end_status import hangup_status, redirect_contacts
 from fsctl.switch.marks import Mark
-from fsctl.switch.variables import value_of
+from fsctl.switch.variables import read
 
 if TYPE_CHECKING:
     from fsctl.session.core.leg import Leg
@@ -189,7 +189,7 @@ def is_channel_of(session: Session, call: Leg, channel: str | None) -> bool:
         return channel == call.channel_uuid
     if call.branches is not None and channel in call.branches:
         return True
-    return value_of(session.link.send(UuidGetvar(channel, Mark.CALLEE)).text) == call.callee
+    return read(session.link, channel, Mark.CALLEE) == call.callee
 
 
 def kill(call: Leg, cause: str = "NORMAL_CLEARING") -> Command:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from gevent.queue import Queue
 
 from fsctl.errors import ChannelGone, LinkError, LinkLost
-from fsctl.esl.commands import Events, Filter, UuidGetvar
+from fsctl.esl.commands import Events, Filter
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.log import seldom
@@ -28,7 +28,7 @@ from fsctl.session.core.told import Told
 from fsctl.settings import Settings, TransferMode
 from fsctl.switch.links import Links
 from fsctl.switch.marks import Mark
-from fsctl.switch.variables import value_of
+from fsctl.switch.variables import read
 
 log = logging.getLogger(__name__)
 
@@ -324,7 +324,6 @@ class Session:
 
     def check_still_ours(self, call: Leg) -> None:
         """``call`` talks with somebody whom we do not know: another worker may have taken it."""
-        asked = self.link.send(UuidGetvar(call.channel_uuid, Mark.SESSION))
-        if value_of(asked.text) not in (None, self.id):
+        if read(self.link, call.channel_uuid, Mark.SESSION) not in (None, self.id):
             log.info("%s: %s is another session's now", self.id, call)
             self.give_away(call)

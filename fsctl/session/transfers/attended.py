@@ -62,7 +62,7 @@ from fsctl.switch.dialstring import DialStringError
 from fsctl.switch.end_status import hangup_status
 from fsctl.switch.grace import relax, secure
 from fsctl.switch.marks import Context, Extension, Mark, Stage
-from fsctl.switch.variables import value_of
+from fsctl.switch.variables import read, value_of
 
 log = logging.getLogger(__name__)
 
@@ -547,8 +547,7 @@ class AttendedTransfer:
         It does not when the transferor is gone by then; of which we may hear later.
         """
         transferee = self.transferee.channel_uuid
-        asked = self.session.link.send(UuidGetvar(transferee, "last_bridge_to"))
-        if value_of(asked.text) == self._other_half:
+        if read(self.session.link, transferee, "last_bridge_to") == self._other_half:
             self._bridged({transferee, self._other_half})
         elif not self.transferor.alive and self.transferee.alive:
             self._join_alone()
@@ -756,8 +755,8 @@ class AttendedTransfer:
     def _broken(self) -> None:
         """Success has been reported, and one of the two is not there any more: the call is over."""
         session, transferee = self.session, self.transferee.channel_uuid
-        asked = session.link.send(UuidGetvar(transferee, "last_bridge_to"))
-        if self.target is not None and value_of(asked.text) == self.target.channel_uuid:
+        partner = read(session.link, transferee, "last_bridge_to")
+        if self.target is not None and partner == self.target.channel_uuid:
             self._joined()
             return
         self._end(State.FAILED)

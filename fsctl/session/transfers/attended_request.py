@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from fsctl.esl.commands import Command, Originate, UuidGetvar
+from fsctl.esl.commands import Command, Originate
 from fsctl.esl.connection import Connection
 from fsctl.session.calling.arming import arming, called_variables
 from fsctl.session.calling.calls import Calls
@@ -23,7 +23,7 @@ from fsctl.sip.status import SipStatus
 from fsctl.switch.dialstring import DialString
 from fsctl.switch.notify import report
 from fsctl.switch.refer_variables import refer_event
-from fsctl.switch.variables import value_of
+from fsctl.switch.variables import read_all, read_several
 
 _PENDING = SipStatus(491)
 _PARK_TIMEOUT_S = 10
@@ -72,8 +72,7 @@ def read_attended(
     """
     loopback = link.channel_uuid or ""
     names = ("sip_refer_to", "Referred-By", "_sofia_replaces_")
-    replies = link.send_all([UuidGetvar(loopback, name) for name in names])
-    refer_to, referred_by, replaces = (value_of(reply.text) for reply in replies)
+    refer_to, referred_by, replaces = read_several(link, loopback, *names)
     parsed = parse_refer_to(refer_to or "")
     headers = of_request(refer_to, referred_by)
     named = parsed.replaces or parse_replaces(replaces or "")
@@ -155,8 +154,7 @@ def refuse_moved(link: Connection, transferee_uuid: str, loopback_uuid: str) -> 
     if not loopback_uuid:
         return []
     asked = ((transferee_uuid, "blind_transfer_uuid"), (loopback_uuid, "bridge_to"))
-    replies = link.send_all([UuidGetvar(uuid, name) for uuid, name in asked])
-    moved, partner = (value_of(reply.text) for reply in replies)
+    moved, partner = read_all(link, asked)
     event = refer_event(link, transferee_uuid) if moved == loopback_uuid else None
     return [] if event is None or partner is not None else report(transferee_uuid, event, _PENDING)
 
@@ -176,8 +174,7 @@ def _has_tags(link: Connection, call: Leg, named: Replaces) -> bool:
     if not call.alive:
         return bool(call.sip_tags) and call.sip_tags <= {named.from_tag, named.to_tag}
     names = ("sip_from_tag", "sip_to_tag")
-    replies = link.send_all([UuidGetvar(call.channel_uuid, name) for name in names])
-    known = {value_of(reply.text) for reply in replies} - {None}
+    known = set(read_several(link, call.channel_uuid, *names)) - {None}
     return bool(known) and known <= {named.from_tag, named.to_tag}
 
 

@@ -17,7 +17,6 @@ from fsctl.esl.commands import (
     SchedDel,
     SchedHangup,
     UuidBreak,
-    UuidGetvar,
     UuidKill,
     UuidSetvar,
     UuidSetvarMulti,
@@ -37,7 +36,7 @@ from fsctl.switch import timers
 from fsctl.switch.marks import Mark, Stage
 from fsctl.switch.notify import NOTES_JOIN, note, owe, report, told
 from fsctl.switch.refer_variables import RawRequest, bridge_began, refer_event
-from fsctl.switch.variables import value_of
+from fsctl.switch.variables import read
 from fsctl.transfer.transfer import DEADLINES, Action, State, Stimulus, Transfer, step
 
 log = logging.getLogger(__name__)
@@ -357,8 +356,7 @@ class BlindTransfer:
         partner = self.transferor if state is State.RECONNECTING else self.target
         if partner is None or state is State.REQUESTED:
             return False
-        asked = UuidGetvar(self.transferee.channel_uuid, "last_bridge_to")
-        joined = value_of(self._session.link.send(asked).text)
+        joined = read(self._session.link, self.transferee.channel_uuid, "last_bridge_to")
         return branches.is_channel_of(self._session, partner, joined)
 
     def _set_deadline(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from fsctl.esl.commands import Filter, UuidGetvar, UuidSetvar
+from fsctl.esl.commands import Filter, UuidSetvar
 from fsctl.session.calling.applications import run
 from fsctl.session.calling.calls import Calls
 from fsctl.session.core import branches
@@ -12,7 +12,7 @@ from fsctl.session.core.leg import Leg
 from fsctl.session.transfers.record import conclude
 from fsctl.sip.status import SipStatus, parse_sipfrag
 from fsctl.sip.uri import Uri, UriError, parse_address
-from fsctl.switch.variables import value_of
+from fsctl.switch.variables import read_several
 
 log = logging.getLogger(__name__)
 
@@ -46,8 +46,7 @@ def deflect_reported(call: Leg) -> None:
     if call.session.part(Calls).deflected.get(call.channel_uuid) is not call or not call.alive:
         return
     names = ("sip_refer_reply", "sip_refer_status_code")
-    replies = call.session.link.send_all([UuidGetvar(call.channel_uuid, name) for name in names])
-    report, answer = (value_of(reply.text) for reply in replies)
+    report, answer = read_several(call.session.link, call.channel_uuid, *names)
     if report:
         try:
             _deflect_ends(call, SipStatus(*parse_sipfrag(report.encode())))

@@ -15,7 +15,7 @@ from fsctl.session.core.leg import Leg
 from fsctl.sip.status import SipStatus
 from fsctl.switch.marks import Mark
 from fsctl.switch.refer_variables import RawRequest
-from fsctl.switch.variables import value_of
+from fsctl.switch.variables import is_gone, value_of
 from fsctl.transfer.transfer import Action, State, Stimulus, Transfer, step
 
 _SENT_ON = ":bl_xfer:unclaimed/"
@@ -40,7 +40,7 @@ def ask_first(
     asked = [UuidGetvar(request.transferee_uuid, name) for name in names]
     asked.append(UuidGetvar(transferor.channel_uuid, Mark.TOLD))
     replies = link.send_all(asked)
-    if replies[0].text.startswith("-ERR No such channel"):
+    if is_gone(replies[0]):
         stimulus = Stimulus.TRANSFEREE_HANGUP
     source, code, phrase, told = (value_of(reply.text) for reply in replies)
     if request.event is not None and told == request.event:

@@ -8,7 +8,7 @@ complete; with the transferor again it has failed.
 from __future__ import annotations
 
 from fsctl.errors import LinkError
-from fsctl.esl.commands import SchedHangup, UuidGetvar
+from fsctl.esl.commands import SchedHangup
 from fsctl.session.core.leg import Leg, paired
 from fsctl.session.core.session import Part, Session
 from fsctl.session.transfers.record import Outcome, conclude
@@ -16,7 +16,7 @@ from fsctl.sip.status import SipStatus, status_of_cause
 from fsctl.switch.marks import Mark, Stage
 from fsctl.switch.notify import note, report, told
 from fsctl.switch.refer_variables import refer_event
-from fsctl.switch.variables import value_of
+from fsctl.switch.variables import read, read_several
 
 _LEFT = SipStatus(487)
 _NOT_REACHED = SipStatus(480)
@@ -115,9 +115,9 @@ class LegacyTransfer:
 
     def _is_recalled(self) -> bool:
         """The target was not reached, and its transferor, who had left, has been called again."""
-        asked = UuidGetvar(self.transferee.channel_uuid, Mark.STAGE)
         try:
-            return value_of(self._session.link.send(asked).text) == Stage.RECALL
+            stage = read(self._session.link, self.transferee.channel_uuid, Mark.STAGE)
+            return stage == Stage.RECALL
         except LinkError:
             return False
 
@@ -141,10 +141,9 @@ class LegacyTransfer:
         uuid = self.transferee.channel_uuid
         names = ("sip_invite_failure_status", "sip_invite_failure_phrase", "originate_disposition")
         try:
-            replies = self._session.link.send_all([UuidGetvar(uuid, name) for name in names])
+            code, phrase, cause = read_several(self._session.link, uuid, *names)
         except LinkError:
             return SipStatus(503)
-        code, phrase, cause = (value_of(reply.text) for reply in replies)
         if code and code.isdecimal() and 300 <= int(code) <= 699:
             return SipStatus(int(code), phrase or "")
         return status_of_cause(cause or "NORMAL_TEMPORARY_FAILURE")

@@ -9,22 +9,18 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
 from uuid import uuid4
 
-from fsctl.esl.commands import Filter, GlobalGetvar, ShowChannels, UuidGetvar
+from fsctl.esl.commands import Filter, GlobalGetvar, ShowChannels
 from fsctl.esl.connection import Connection
 from fsctl.session.core.leg import Leg, LegState
 from fsctl.session.core.session import Session
 from fsctl.sip.refer import Replaces
 from fsctl.switch.grace import departure_name, tags_mark
 from fsctl.switch.marks import Mark
-from fsctl.switch.variables import value_of
+from fsctl.switch.variables import read, read_all, value_of
 
 log = logging.getLogger(__name__)
-
-_AT_ONCE = 500
-"""Questions in one write: FreeSWITCH answers them in order."""
 
 
 def find_elsewhere(
@@ -38,19 +34,14 @@ def find_elsewhere(
         return departed
     rows = json.loads(link.api(ShowChannels())).get("rows", [])
     channels = [str(row.get("uuid")) for row in rows]
-    replaced = next(
-        (
-            uuid
-            for uuid, call_id in zip(channels, _ask(link, channels, "sip_call_id"), strict=True)
-            if call_id == named.call_id
-        ),
-        None,
-    )
+    call_ids = read_all(link, [(each, "sip_call_id") for each in channels])
+    pairs = zip(channels, call_ids, strict=True)
+    replaced = next((uuid for uuid, call_id in pairs if call_id == named.call_id), None)
     if replaced is None:
         return None
     if not _is_named(link, replaced, named):
         return None
-    partner = _of(link, replaced, "signal_bond") or _of(link, replaced, "originate_signal_bond")
+    partner = read(link, replaced, "signal_bond") or read(link, replaced, "originate_signal_bond")
     made = guest(session, link, replaced)
     target = guest(session, link, partner) if partner else None
     if target is not None and target.connected:
@@ -74,16 +65,16 @@ def _departed(session: Session, link: Connection, named: Replaces) -> tuple[Leg,
 
 def guest(session: Session, link: Connection, channel: str) -> Leg:
     """A call of ``session``, made from what its channel says. Raises LinkError."""
-    number = _of(link, channel, Mark.NUMBER) or ""
-    answered = _of(link, channel, "endpoint_disposition") == "ANSWER"
+    number = read(link, channel, Mark.NUMBER) or ""
+    answered = read(link, channel, "endpoint_disposition") == "ANSWER"
     call = session.new_leg(
         channel,
         number=number,
-        display_name=_of(link, channel, Mark.NAME) or "",
+        display_name=read(link, channel, Mark.NAME) or "",
         state=LegState.CONNECTED if answered else LegState.RINGING,
-        outgoing=_of(link, channel, "direction") == "outbound",
+        outgoing=read(link, channel, "direction") == "outbound",
     )
-    call.caller_privacy = _of(link, channel, Mark.PRIVACY) or ""
+    call.caller_privacy = read(link, channel, Mark.PRIVACY) or ""
     session.calls[channel] = call
     session.link.send(Filter("Unique-ID", channel)).raise_for_error()
     return call
@@ -91,23 +82,10 @@ def guest(session: Session, link: Connection, channel: str) -> Leg:
 
 def is_ours(link: Connection, channel: str) -> bool:
     """Whether this is a leg of a call that some worker of fsctl runs, or ran."""
-    return _of(link, channel, Mark.SESSION) is not None
+    return read(link, channel, Mark.SESSION) is not None
 
 
 def _is_named(link: Connection, channel: str, named: Replaces) -> bool:
     """One of fsctl's own calls, and the dialog's tags are those that the phone has named."""
-    known = {_of(link, channel, name) for name in ("sip_from_tag", "sip_to_tag")} - {None}
+    known = {read(link, channel, name) for name in ("sip_from_tag", "sip_to_tag")} - {None}
     return is_ours(link, channel) and bool(known) and known <= {named.from_tag, named.to_tag}
-
-
-def _of(link: Connection, channel: str, name: str) -> str | None:
-    return value_of(link.send(UuidGetvar(channel, name)).text)
-
-
-def _ask(link: Connection, channels: Sequence[str], name: str) -> list[str | None]:
-    answers: list[str | None] = []
-    for start in range(0, len(channels), _AT_ONCE):
-        some = channels[start : start + _AT_ONCE]
-        replies = link.send_all([UuidGetvar(channel, name) for channel in some])
-        answers += [value_of(reply.text) for reply in replies]
-    return answers
