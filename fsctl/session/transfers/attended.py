@@ -299,7 +299,12 @@ class AttendedTransfer:
             raise ValueError("this transfer is decided already")
 
     def _undecided(self) -> None:
-        log.warning("%s: attended transfer: nothing came of %s", self.session.id, self.state.value)
+        log.warning(
+            "%s: attended transfer by %s: still %r after its time: it is refused, and all talk on",
+            self.session.id,
+            self.transferor.channel_uuid,
+            self.state.value,
+        )
         self._fail()
 
     # -- the target ---------------------------------------------------------------------------
