@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.properties.player import Violation, play
-from tests.properties.stories import Move, Story
+from tests.properties.stories import Leaves, Move, Story
 
 
 @pytest.mark.parametrize("end", ["dies", "is terminated"])
@@ -337,3 +337,15 @@ def test_a_leg_is_moved_twice_at_once(mode: str, turns: int) -> None:
     """The session between waited for a party that was never called, and kept a zombie channel."""
     moves = (Move("is moved", "bob", "dave"), Move("is moved", "bob", "dave", turns=turns))
     play(Story(mode, "answers", "refuses", moves))
+
+
+@pytest.mark.parametrize("seconds", [0.1, 0.2, 0.3])
+def test_the_caller_leaves_while_the_news_of_the_answer_is_late(seconds: float) -> None:
+    """The handler that answered it with the other one's codecs failed with an error of the link."""
+    moves = (
+        Move("delays", to="event", seconds=seconds),
+        Move("consults", "bob", "dave"),
+        Move("transfers to the one consulted", "bob", seconds=0.3),
+    )
+    leaves = Leaves(after="202", seconds=0.02, ends="line")
+    assert not wrong_in(Story("sample", "refuses", "answers", moves, leaves=leaves))

@@ -24,6 +24,7 @@ from fsctl.esl.commands import (
     UuidTransfer,
 )
 from fsctl.session.calling import safe_answers
+from fsctl.session.calling.applications import send
 from fsctl.session.calling.arming import arming
 from fsctl.session.calling.calls import Calls
 from fsctl.session.core.leg import Leg
@@ -134,8 +135,7 @@ def part(session: Session, one: Leg, other: Leg) -> None:
         _mute(call, False)
         call.peer = call.joining = None
         call.sent_for = True
-    command = UuidTransfer(one.channel_uuid, Extension.RETURNING, Context.RETURN, leg="both")
-    session.link.send(command).raise_for_error()
+    send(one, UuidTransfer(one.channel_uuid, Extension.RETURNING, Context.RETURN, leg="both"))
 
 
 def fetch_left(session: Session, call: Leg) -> None:

@@ -29,9 +29,7 @@ def answer(call: Leg, scheme: str) -> None:
     """Answer a caller, where it can be with the codecs of ``scheme``."""
     wanted = call.codecs.wanted(scheme)
     if wanted and call.unanswered:
-        call.session.link.send(
-            UuidSetvar(call.channel_uuid, "absolute_codec_string", wanted)
-        ).raise_for_error()
+        send(call, UuidSetvar(call.channel_uuid, "absolute_codec_string", wanted))
     run(call, "answer")
 
 
