@@ -11,7 +11,6 @@ from urllib.parse import unquote
 from uuid import uuid4
 
 import pytest
-from tests.unit.session.test_dialstring import EXACT
 
 from fsctl.esl.commands import Originate
 from fsctl.sip.uri import Uri
@@ -26,6 +25,7 @@ from fsctl.switch.dialstring import (
 )
 from tests.live.lab.esl_client import EslClient
 from tests.live.lab.switch import Switch
+from tests.unit.switch.test_dialstring import EXACT
 
 
 class Ringing:

@@ -178,13 +178,13 @@ def test_a_phone_reports_what_it_did_not_expect(switch: Switch) -> None:
     alice.wait_talking()
     bob.wait_talking()
     assert bob.problems() == ""
-    # a callee that talks already cannot answer once more
-    bob.command("answer")
-    wait_for(lambda: "LAB-answer" in bob.problems(), 5.0, "the phone complains")
+    # a callee that talks already cannot ring once more
+    bob.command("ring")
+    wait_for(lambda: "LAB-ring" in bob.problems(), 5.0, "the phone complains")
     alice.bye()
     bob.wait_over()
     assert alice.finish() == ""
-    assert "LAB-answer" in bob.finish()
+    assert "LAB-ring" in bob.finish()
 
 
 def test_a_controller_is_killed_and_replaced(

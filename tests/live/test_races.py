@@ -347,24 +347,6 @@ def test_both_refer_at_the_same_time(parties, phones, switch):
         assert len(phone.notifies()) <= 1
 
 
-def test_transferee_refers_while_the_target_rings(parties, phones, switch):
-    transferor, transferee = parties
-    target, other = phones.callee("1002", [Ring()]), phones.callee("1003")
-    transferor.refer(f"<{switch.uri('1002')}>")
-    target.wait_sent(180)
-    assert transferee.refer(f"<{switch.uri('1003')}>").status == 202
-    line = transferee.wait_notify()
-    if target.open_calls():
-        target.command("answer")
-    transferor.wait_notify()
-    # both are refused, or the second moves the first transferor: nobody who talks is cut off
-    survivors = (transferor, other) if line == "SIP/2.0 200 OK" else (transferee, transferor)
-    assert hear_each_other(*survivors)
-    with pytest.raises(NotInTime):
-        survivors[0].wait_over(3.0)
-    assert len(transferee.notifies()) == len(transferor.notifies()) == 1
-
-
 @pytest.mark.parametrize("busy", [False, True])
 def test_transfer_to_oneself(served, phones, switch, busy):
     """Bob names his own number: his phone takes a second call, or is busy."""
