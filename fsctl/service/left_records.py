@@ -149,12 +149,13 @@ class LeftRecords:
         """Write the record if the end is known; True when nothing more is to be done."""
         owed = debt.owed
         exists = client.api(UuidExists(owed.transferee)).strip() == "true"
+        # Asked before: news of the transferee's end may come with any answer.
+        of_refer = _ask(client, owed.transferor, Mark.REFER_RECORDED)
         known = (
             {name: _ask(client, owed.transferee, name) for name in _WORTH}
             if exists
             else self._ended.get(owed.transferee, {})
         )
-        of_refer = _ask(client, owed.transferor, Mark.REFER_RECORDED)
         if owed.key in (known.get(Mark.RECORDED), of_refer):
             return True
         partner, at_work = known.get("last_bridge_to") or "", known.get("bridge_to")

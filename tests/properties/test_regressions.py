@@ -349,3 +349,14 @@ def test_the_caller_leaves_while_the_news_of_the_answer_is_late(seconds: float) 
     )
     leaves = Leaves(after="202", seconds=0.02, ends="line")
     assert not wrong_in(Story("sample", "refuses", "answers", moves, leaves=leaves))
+
+
+@pytest.mark.parametrize("turns", range(4, 12))
+def test_the_controller_dies_as_it_is_asked_about_an_attended_transfer(turns: int) -> None:
+    """Its greenlet died of the lost link, with a traceback."""
+    moves = (
+        Move("consults", "bob", "carol"),
+        Move("transfers to the one consulted", "bob", seconds=1.0),
+        Move("dies", turns=turns),
+    )
+    play(Story("connect", "answers", "answers", moves))

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.esl.farewell import let_go
@@ -54,7 +55,11 @@ def arrive(board: Desk, link: Connection, snapshot: Event) -> None:
     if not snapshot.variable("sip_h_X-FS-Refer-From"):
         let_go(link)  # a transferee whose worker died on the way: the dialplan joins it
         return
-    found = _parties(board, link, snapshot)
+    try:
+        found = _parties(board, link, snapshot)
+    except (LinkError, ChannelGone) as error:
+        log.info("[%s] an attended transfer is not served: %s", link.log_id, error)
+        return
     if found is not None and any(
         t.transferor in found or t.transferee in found for t in board.part(AttendedTransfers)
     ):
