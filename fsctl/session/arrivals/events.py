@@ -431,7 +431,7 @@ class Intake:
         status = dial.status(event)
         if bridged.goes_on(self._session, dial, status):
             return
-        status = dial.redirections.outcome(status)
+        status = dial.attempts.outcome(status)
         session, uses = self._session, dial.waiting.uses
         if dial.waiting.peer is dial.outgoing:
             dial.waiting.peer = dial.outgoing.peer = None  # bridged for the sake of early media

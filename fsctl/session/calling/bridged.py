@@ -20,12 +20,19 @@ from fsctl.esl.commands import Command, Execute, UuidSetvarMulti, UuidTransfer
 from fsctl.esl.events import Event
 from fsctl.session.calling.applications import reject
 from fsctl.session.calling.arming import arming, called_variables, without_partner
+from fsctl.session.calling.attempts import Attempts
 from fsctl.session.calling.calls import Calls
 from fsctl.session.calling.headers import merged, passed_on
 from fsctl.session.calling.identity import Shown, origination
 from fsctl.session.calling.native_call import NOBODY, NativeCall
-from fsctl.session.calling.plan import NO_OPTIONS, Asker, CallOptions, called_party, elsewhere, plan
-from fsctl.session.calling.redirect import NOT_ACCEPTABLE_HERE, Redirections
+from fsctl.session.calling.plan import (
+    NO_OPTIONS,
+    Asker,
+    CallOptions,
+    called_party,
+    next_place,
+    plan,
+)
 from fsctl.session.calling.routing import Routed
 from fsctl.session.core import branches
 from fsctl.session.core.leg import Leg, LegState
@@ -62,9 +69,7 @@ class Dial:
     """Those of the settings and of the scenario."""
     mover: Mover | None
     """The waiting leg is a transferee: it hears ringback, whatever the target's early media."""
-    redirections: Redirections
-    codecs: str
-    """Offered, in order; empty: what the waiting leg speaks, then the rest of the profile's."""
+    attempts: Attempts
     native: bool = False
     """The waiting leg is the transferee of a transfer that FreeSWITCH itself reports."""
     answered: bool = False
@@ -102,11 +107,6 @@ class Dial:
         otherwise, branches = bridge_status(complete), self.outgoing.branches
         return branches.status(otherwise) if branches is not None else otherwise
 
-    @property
-    def contacts(self) -> list[str]:
-        """Where the callee is to be looked for instead (3xx)."""
-        return self.outgoing.branches.contacts if self.outgoing.branches is not None else []
-
     def _waiting_variables(self, settings: Settings) -> dict[str, str]:
         section = settings.transfer if self.mover else settings.call
         variables = {
@@ -134,7 +134,7 @@ class Dial:
             shown=origination(self.shown, kind),
             ring_timeout_s=self.ring_timeout_s,
             headers=merged(self.passed_on, self.headers),
-            codecs=self.codecs,
+            codecs=self.attempts.codecs,
         )
         if self.mover or self.native:
             # bridge returns at 183 otherwise, and FreeSWITCH would report success.
@@ -167,8 +167,7 @@ def connect(
         headers=merged(native.headers, options.headers or {}),
         mover=mover,
         native=native.reports(call),
-        redirections=planned.redirections,
-        codecs=planned.codecs,
+        attempts=planned.attempts,
     )
     if running is None:
         start(session, dial, planned.routed)
@@ -196,7 +195,7 @@ def start(session: Session, dial: Dial, routed: Routed) -> None:
     dial.passed_on = passed_on(dial.waiting, routed.route, session.settings)
     branches.name_anew(session, dial.outgoing)
     dial.routed = routed
-    dial.redirections.note(routed)
+    dial.attempts.note(routed)
     commands = [
         *_timers(session, dial),
         *dial.commands(routed, session.board.home, session.settings),
@@ -251,18 +250,12 @@ def again(session: Session, call: Leg) -> None:
 def goes_on(session: Session, dial: Dial, status: SipStatus) -> bool:
     """Whether another attempt of ``dial`` begins after one that has ended with ``status``.
 
-    The same place once more, with all codecs of the profile, where those that were asked for are
-    refused (488, RFC 3261 section 8.1.3.5); the next place after a redirection. Nobody is called
-    for whom nobody waits any more. Raises DialStringError, ChannelGone, LinkError.
+    Nobody is called for whom nobody waits any more. Raises DialStringError, ChannelGone, LinkError.
     """
     unwanted = dial.mover is not None and session.movers.awaiting_target(dial.waiting) is None
     if unwanted or not dial.waiting.alive or dial.outgoing.ending:
         return False
-    if status.code == NOT_ACCEPTABLE_HERE and dial.codecs and dial.routed is not None:
-        dial.codecs = ""
-        start(session, dial, dial.routed)
-        return True
-    routed = elsewhere(session, dial.redirections, status, dial.contacts)
+    routed = next_place(session, dial.attempts, dial.outgoing, status)
     if routed is None:
         return False
     start(session, dial, routed)

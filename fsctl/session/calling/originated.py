@@ -17,6 +17,7 @@ from fsctl.esl.events import Event
 from fsctl.session.calling import media, safe_answers
 from fsctl.session.calling.applications import run
 from fsctl.session.calling.arming import called_variables
+from fsctl.session.calling.attempts import Attempts
 from fsctl.session.calling.calls import Calls
 from fsctl.session.calling.headers import merged, passed_on
 from fsctl.session.calling.identity import Shown, origination
@@ -24,15 +25,14 @@ from fsctl.session.calling.plan import (
     NO_OPTIONS,
     Asker,
     CallOptions,
+    attempts,
     called_party,
     caller_of,
-    codecs,
-    elsewhere,
     name_of,
+    next_place,
     plan,
     ring_timeout_s,
 )
-from fsctl.session.calling.redirect import NOT_ACCEPTABLE_HERE, Redirections
 from fsctl.session.calling.routing import NoRoute, Routed
 from fsctl.session.core import branches
 from fsctl.session.core.leg import Leg, LegState
@@ -61,15 +61,12 @@ class Outgoing:
     ring_timeout_s: int
     shown: Shown
     headers: Mapping[str, str]
-    codecs: str
     scheme: str
-    redirections: Redirections
+    attempts: Attempts
     mover: Mover | None
     """The transfer whose target it is to be."""
     waiting: Leg | None = None
     """The party for whom it is made, whose own headers may go with it."""
-    routed: Routed | None = None
-    """Where it is called."""
 
     def start(self, routed: Routed) -> None:
         """Call the party where the route says. Raises DialStringError, LinkError."""
@@ -77,8 +74,7 @@ class Outgoing:
         branches.name_anew(session, call)
         callee = call.callee
         call.number = routed.number
-        self.routed = routed
-        self.redirections.note(routed)
+        self.attempts.note(routed)
         passed = passed_on(self.waiting, routed.route, session.settings)
         dial_string = DialString(
             routed.endpoint, self._variables(passed, routed.route.kind)
@@ -99,9 +95,9 @@ class Outgoing:
             shown=origination(self.shown, kind),
             ring_timeout_s=self.ring_timeout_s,
             headers=merged(passed, self.headers),
-            codecs=self.codecs,
+            codecs=self.attempts.codecs,
         )
-        if not self.codecs:
+        if not self.attempts.codecs:
             called |= preferred(self.scheme)
         if self.session.own_context:
             called[Mark.OWN_CONTEXT] = carried_value(self.session.own_context)
@@ -162,13 +158,13 @@ class Outgoing:
                 self.failed(ended)
 
     def failed(self, status: SipStatus) -> None:
-        """Nobody has answered: see `calling.goes_on`; else tell."""
+        """Nobody has answered: see `_goes_on`; else tell."""
         session, call = self.session, self.call
         if session.part(Calls).outgoing.pop(call.callee, None) is not self:
             return
         if self._goes_on(status):
             return
-        status = self.redirections.outcome(status)
+        status = self.attempts.outcome(status)
         call.failure = status
         if not call.advance(LegState.DISCONNECTED):
             return
@@ -180,7 +176,8 @@ class Outgoing:
     def _goes_on(self, status: SipStatus) -> bool:
         if self.call.ending or (self.mover is not None and not self.mover.awaits_call):
             return False
-        session, routed = self.session, self._next(status)
+        session = self.session
+        routed = next_place(session, self.attempts, self.call, status)
         if routed is None:
             return False
         try:
@@ -190,13 +187,6 @@ class Outgoing:
             session.part(Calls).outgoing.pop(self.call.callee, None)
             return False
         return True
-
-    def _next(self, status: SipStatus) -> Routed | None:
-        if status.code == NOT_ACCEPTABLE_HERE and self.codecs and self.routed is not None:
-            self.codecs = ""
-            return self.routed
-        contacts = self.call.branches.contacts if self.call.branches is not None else []
-        return elsewhere(self.session, self.redirections, status, contacts)
 
     def _handler_failed(self, error: Exception) -> None:
         """Who has answered and whom nobody wants is hung up; a transfer fails."""
@@ -237,9 +227,8 @@ def call_out(
         ring_timeout_s=ring_timeout_s(session, asker, options, routed),
         shown=shown._replace(name=shown.name or shown.number),
         headers=dict(options.headers or {}),
-        codecs=codecs(session, options),
         scheme=options.scheme,
-        redirections=Redirections(session.settings.call.follow_redirects),
+        attempts=planned.attempts if planned else attempts(session, options),
         mover=mover,
         waiting=asker.waiting,
     )

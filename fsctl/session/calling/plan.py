@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import uuid4
 
+from fsctl.session.calling.attempts import Attempts
 from fsctl.session.calling.identity import Shown, chosen, presented
-from fsctl.session.calling.redirect import Redirections
 from fsctl.session.calling.routing import Routed, Router
 from fsctl.session.core.board import Board
 from fsctl.session.core.leg import Leg
@@ -59,9 +59,8 @@ class Plan:
     shown: Shown
     """What the settings show the called party, with what the application has chosen."""
     ring_timeout_s: int
-    codecs: str
-    redirections: Redirections
-    """How many further places may be called, should this one point elsewhere."""
+    attempts: Attempts
+    """What is offered, and how many further places may be called."""
 
 
 class Routes:
@@ -97,8 +96,7 @@ def plan(
         routed,
         chosen(usual, options.caller_id, options.display_name),
         ring_timeout_s(session, asker, options, routed),
-        codecs(session, options),
-        Redirections(session.settings.call.follow_redirects),
+        attempts(session, options),
     )
 
 
@@ -111,17 +109,20 @@ def ring_timeout_s(
     return options.ring_timeout_s or of_route or section.ring_timeout_s
 
 
-def codecs(session: Session, options: CallOptions) -> str:
-    """What is offered: what the application says, else the settings."""
-    return session.settings.call.codecs if options.codecs is None else options.codecs
+def attempts(session: Session, options: CallOptions = NO_OPTIONS) -> Attempts:
+    """Those of a call that begins: they offer what the application says, else the settings."""
+    section = session.settings.call
+    codecs = section.codecs if options.codecs is None else options.codecs
+    return Attempts(section.follow_redirects, codecs)
 
 
-def elsewhere(
-    session: Session, redirections: Redirections, status: SipStatus, contacts: list[str]
+def next_place(
+    session: Session, attempts: Attempts, called: Leg, status: SipStatus
 ) -> Routed | None:
-    """Where to go on after an attempt that has ended so; see `Redirections.next`."""
+    """Where to go on after an attempt to call ``called`` ended so; see `Attempts.next`."""
     router = session.board.part(Routes).router
-    return redirections.next(status, contacts, router, session.domain, session.own_hosts)
+    contacts = called.branches.contacts if called.branches is not None else []
+    return attempts.next(status, contacts, router, session.domain, session.own_hosts)
 
 
 def called_party(session: Session, routed: Routed | None, waiting: Leg | None = None) -> Leg:

@@ -11,7 +11,7 @@ the b-leg carries the target's uuid: when we die, its dialplan joins the two (``
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from enum import Enum
 from uuid import uuid4
 
@@ -34,13 +34,13 @@ from fsctl.esl.events import Event
 from fsctl.esl.farewell import let_go
 from fsctl.session.calling import media
 from fsctl.session.calling.arming import arming
+from fsctl.session.calling.attempts import Attempts
 from fsctl.session.calling.bridged import Dial
 from fsctl.session.calling.calls import Calls
 from fsctl.session.calling.headers import REFERRED_BY
 from fsctl.session.calling.joining import joining
 from fsctl.session.calling.partings import gone
-from fsctl.session.calling.plan import elsewhere, route
-from fsctl.session.calling.redirect import NOT_ACCEPTABLE_HERE, Redirections
+from fsctl.session.calling.plan import attempts, next_place, route
 from fsctl.session.calling.routing import NoRoute, Routed
 from fsctl.session.core import branches
 from fsctl.session.core.clock import Timer
@@ -147,16 +147,14 @@ class AttendedTransfer:
         """What is known of a REFER that FreeSWITCH does not ask us about (`is_unheard`)."""
         self._other_half = other_half
         self._refer_to: ReferTo | None = None
-        self._redirections = Redirections(0)
-        self._routed: Routed | None = None
-        self._codecs = ""
-        """Where the target is called, if it has to be called anew, and what it is offered."""
+        self._attempts = Attempts(0, "")
+        """To call the target, if it has to be called anew."""
         self._referred_by: str | None = None
         self._board = self.session.board
         self._set_aside: dict[str, Dial] = {}
+        """What calls joined transferor and transferee: their end is not the end of a call now."""
         self._put_off: list[Event] = []
         """The ends of those, which count only if nobody is moved after all."""
-        """What calls joined transferor and transferee: their end is not the end of a call now."""
         self._guests: tuple[Leg, ...] = ()
         self.when_refused: Callable[[], None] = lambda: None
         """What follows when everybody talks on."""
@@ -165,7 +163,6 @@ class AttendedTransfer:
         """What the transferor's second leg is in, instead of talking with a party."""
         self._target_status: SipStatus | None = None
         """Why the target did not answer, or has left."""
-        self._request_headers: Mapping[str, str] = {}
         self._given_up = False
         """The transferor had taken its call to the target back before we heard of its REFER."""
         self._waits_for_news = False
@@ -200,7 +197,6 @@ class AttendedTransfer:
             log.warning("%s: attended transfer refused: %s", self.session.id, error)
             self._fail()
             return
-        self._request_headers = request.headers
         if request.is_known or request.is_own or waited_s >= SEEK_S:
             self._ask(request)
         else:
@@ -419,8 +415,7 @@ class AttendedTransfer:
         self._move(State.CALLING)
         self._deadline(FREESWITCH_WAITS_S, self._undecided)
         session = self.session
-        self._codecs = session.settings.call.codecs
-        self._redirections = Redirections(session.settings.call.follow_redirects)
+        self._attempts = attempts(session)
         try:
             self._call(route(session, self._refer_to.target))
         except (NoRoute, DialStringError) as error:
@@ -431,8 +426,7 @@ class AttendedTransfer:
         """Call the target there: the first attempt, or the next. Raises DialStringError."""
         assert self._refer_to is not None and self._link is not None
         self._target_status, self._waits_for_news = None, False
-        self._routed = routed
-        self._redirections.note(routed)
+        self._attempts.note(routed)
         session = self.session
         target, originate = calling_anew(
             self.transferor,
@@ -440,7 +434,7 @@ class AttendedTransfer:
             routed,
             self._refer_to,
             self._referred_by,
-            self._codecs,
+            self._attempts.codecs,
         )
         self.target = target
         session.link.send(branches.begin(session, target))
@@ -449,15 +443,11 @@ class AttendedTransfer:
         self._command(Filter("Job-UUID", job), Events(("BACKGROUND_JOB",)), BgApi(originate, job))
 
     def _goes_on(self, target: Leg, status: SipStatus) -> bool:
-        """Call anew after a 488, with the profile's own codecs, or where a 3xx has pointed to."""
+        """Whether another attempt begins after one that has ended with ``status``."""
         if self.state is not State.CALLING:
             return False
-        session, routed = self.session, self._routed
-        if status.code == NOT_ACCEPTABLE_HERE and self._codecs:
-            self._codecs = ""
-        else:
-            contacts = target.branches.contacts if target.branches is not None else []
-            routed = elsewhere(session, self._redirections, status, contacts)
+        session = self.session
+        routed = next_place(session, self._attempts, target, status)
         if routed is None:
             return False
         try:
@@ -493,7 +483,7 @@ class AttendedTransfer:
         if self._goes_on(target, status):
             return
         if self.state is State.CALLING:
-            self._fail(self._redirections.outcome(status))
+            self._fail(self._attempts.outcome(status))
 
     def _answer(self) -> None:
         """Have FreeSWITCH bridge the transferee with the loopback, report 200 and free the other.

@@ -1,7 +1,9 @@
-"""Where else a party is looked for: the target set of a call (RFC 3261 section 8.1.3.4).
+"""What is tried next for a party that could not be reached (RFC 3261 section 8.1.3).
 
-A 3xx names contacts, those with the higher ``q`` first (section 20.10); one after the other is
-called until one answers, and each place once: a phone that is forwarded to itself rings once.
+A 3xx (section 8.1.3.4) names contacts, those with the higher ``q`` first (section 20.10); one
+after the other is called until one answers, and each place once: a phone that is forwarded to
+itself rings once.
+After a 488 (section 8.1.3.5) the same place is called once more, with all codecs of its profile.
 """
 
 from __future__ import annotations
@@ -16,23 +18,28 @@ from fsctl.sip.uri import Address, UriError, parse_address
 
 log = logging.getLogger(__name__)
 
-NOT_ACCEPTABLE_HERE = 488
+_NOT_ACCEPTABLE_HERE = 488
 """None of the codecs that were offered suits the phone."""
 _MAX_CONTACTS = 16
 """So many of one answer are looked at; how many are called is the operator's to say."""
 
 
 @dataclass(slots=True)
-class Redirections:
-    """Those of one call: ``left`` further places may be called; each attempt is told to `note`."""
+class Attempts:
+    """Those of one call; each is told to `note`."""
 
     left: int
+    """So many further places may be called; set by the settings."""
+    codecs: str
+    """Offered, in order; empty: what the waiting leg speaks, then the rest of the profile's."""
+    _latest: Routed | None = None
     _called: set[str] = field(default_factory=set)
     _waiting: list[Routed] = field(default_factory=list)
     _failures: list[SipStatus] = field(default_factory=list)
 
     def note(self, routed: Routed) -> None:
         """This place is being called."""
+        self._latest = routed
         self._called.add(routed.endpoint.format())
 
     def next(
@@ -49,6 +56,9 @@ class Redirections:
         wherever it is (6xx) ends the search. Of several phones one may have named contacts, and
         another one have failed.
         """
+        if status.code == _NOT_ACCEPTABLE_HERE and self.codecs and self._latest is not None:
+            self.codecs = ""
+            return self._latest
         self._failures.append(status)
         if status.code >= 600:
             return None
