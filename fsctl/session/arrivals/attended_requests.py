@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Sequence
 
 from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.connection import Connection
@@ -12,7 +11,7 @@ from fsctl.esl.events import Event
 from fsctl.esl.farewell import let_go
 from fsctl.session.core import branches
 from fsctl.session.core.board import Board
-from fsctl.session.core.leg import Leg
+from fsctl.session.core.leg import Leg, paired
 from fsctl.session.core.session import Session
 from fsctl.session.transfers.attended import AttendedTransfer, reject
 from fsctl.session.transfers.attended_registry import AttendedTransfers
@@ -25,62 +24,45 @@ from fsctl.switch.variables import read_all
 log = logging.getLogger(__name__)
 
 
-class Desk(Board, Protocol):
-    """The switchboard, as far as it runs new sessions."""
+def arrive(board: Board, link: Connection, snapshot: Event) -> bool:
+    """Serve a link from the context of attended transfers, in a greenlet of its own, to its end.
 
-    draining: bool
-
-    def run(
-        self,
-        session: Session,
-        begin: Callable[[Session, Connection, Event], None],
-        link: Connection,
-        snapshot: Event,
-    ) -> None:
-        """Run a new session to its end."""
-
-    def new_session(self, link: Connection, session_id: str = "") -> Session:
-        """Make one."""
-
-
-def arrive(board: Desk, link: Connection, snapshot: Event) -> None:
-    """Serve a link from the context of attended transfers, in a greenlet of its own, to its end."""
-    channel = snapshot.channel_uuid or ""
-    transfer = next((t for t in board.part(AttendedTransfers) if t.awaits_home(channel)), None)
+    False: no session here runs the call that it speaks of, and nothing has been done (`resume`).
+    """
+    channel, transfers = snapshot.channel_uuid or "", board.part(AttendedTransfers)
+    transfer = next((t for t in transfers if t.awaits_home(channel)), None)
     if transfer is not None:
         session = transfer.session
         session.adopt(link, lambda: transfer.came_home(link))
         link.wait_closed()
-        return
+        return True
     if not snapshot.variable("sip_h_X-FS-Refer-From"):
         let_go(link)  # a transferee whose worker died on the way: the dialplan joins it
-        return
+        return True
     try:
         found = _parties(board, link, snapshot)
     except (LinkError, ChannelGone) as error:
         log.info("[%s] an attended transfer is not served: %s", link.log_id, error)
-        return
-    if found is not None and any(
-        t.transferor in found or t.transferee in found for t in board.part(AttendedTransfers)
-    ):
-        log.info("%s: these two are in an attended transfer already: refused", found[0].session.id)
-        heard = not any(
-            t.is_unheard and t.transferor in found for t in board.part(AttendedTransfers)
-        )
-        if reject(link) and heard:
-            transferor, transferee = found
-            refused = SipStatus(403)
-            transferor.session.post(
-                lambda: conclude("attended", transferor, transferee, None, "failed", refused)
-            )
-        link.wait_closed()
-    elif found is not None:
-        found[0].session.post(_transfer(board, *found, link, snapshot).begin)
-        link.wait_closed()
-    elif board.draining:
-        reject(link)
+        return True
+    if found is None:
+        return False
+    if any(t.transferor in found or t.transferee in found for t in transfers):
+        _refuse_second(transfers, *found, link)
     else:
-        board.run(board.new_session(link), _resume, link, snapshot)
+        found[0].session.post(_transfer(board, *found, link, snapshot).begin)
+    link.wait_closed()
+    return True
+
+
+def _refuse_second(
+    transfers: AttendedTransfers, transferor: Leg, transferee: Leg, link: Connection
+) -> None:
+    """One of the two is in an attended transfer already."""
+    session, pair, refused = transferor.session, (transferor, transferee), SipStatus(403)
+    log.info("%s: these two are in an attended transfer already: refused", session.id)
+    heard = not any(t.is_unheard and t.transferor in pair for t in transfers)
+    if reject(link) and heard:
+        session.post(lambda: conclude("attended", *pair, None, "failed", refused))
 
 
 def unheard(board: Board, transferor: Leg, transferee: Leg, replaces: str) -> None:
@@ -97,7 +79,7 @@ def unheard(board: Board, transferor: Leg, transferee: Leg, replaces: str) -> No
     made.begin()
 
 
-def _resume(session: Session, link: Connection, snapshot: Event) -> None:
+def resume(session: Session, link: Connection, snapshot: Event) -> None:
     """Go on with a call whose worker is gone: its channels say what is needed.
 
     The loopback's link is the session's until the transferee has opened one; refused, the first two
@@ -112,7 +94,7 @@ def _resume(session: Session, link: Connection, snapshot: Event) -> None:
         session.hand_over()
         return
     transferor, transferee = (guest(session, link, channel) for channel in named)
-    transferor.peer, transferee.peer = transferee, transferor
+    paired(transferor, transferee)
     log.info("%s: taking over an attended transfer by %s", session.id, transferor)
     session.tell.resumed(transferor, transferee)
     transfer = _transfer(session.board, transferor, transferee, link, snapshot)

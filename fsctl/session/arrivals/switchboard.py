@@ -22,6 +22,7 @@ from fsctl.session.core.board import Board
 from fsctl.session.core.clock import Clock, RealClock
 from fsctl.session.core.session import Session
 from fsctl.session.transfers import taken_away
+from fsctl.session.transfers.attended import reject
 from fsctl.session.transfers.attended_registry import AttendedTransfers
 from fsctl.session.transfers.native import Native
 from fsctl.session.transfers.registry import BlindTransfers
@@ -96,7 +97,12 @@ class Switchboard:
         if context == Context.RETURN:
             self._come_back(link, snapshot)
         elif context == Context.ATTENDED:
-            attended_requests.arrive(self, link, snapshot)
+            if attended_requests.arrive(self, link, snapshot):
+                return
+            if self.draining:
+                reject(link)
+            else:
+                self.run(self.new_session(link), attended_requests.resume, link, snapshot)
         elif context in (Context.REFER, Context.RESCUE):
             self._come_home(link, snapshot)
         elif self._closing or (self.draining and context != Context.LEGACY):
@@ -129,7 +135,7 @@ class Switchboard:
     def _lose_request(self, snapshot: Event) -> None:
         """A transferee is somebody else's: the session that it came home to waits no more."""
         session = self.sessions.get(snapshot.variable(Mark.SESSION) or "")
-        if session is not None and session.part(Referred).pair is not None:
+        if session is not None:
             session.part(Referred).pair = None
 
     def _turn_away(self, link: Connection, snapshot: Event) -> None:
