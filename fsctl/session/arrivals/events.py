@@ -22,11 +22,11 @@ from fsctl.session.calling.joining import joined
 from fsctl.session.calling.native_call import NativeCall, leave_to_switch
 from fsctl.session.calling.partings import gone
 from fsctl.session.core import branches
-from fsctl.session.core.leg import Leg, LegState
+from fsctl.session.core.leg import Leg, LegState, paired
 from fsctl.session.core.session import Session
 from fsctl.session.transfers import deflect, taken_away
 from fsctl.session.transfers.attended_registry import AttendedTransfers
-from fsctl.session.transfers.blind import BlindTransfer, abandon, refuse_crossing
+from fsctl.session.transfers.blind import abandon, refuse_crossing
 from fsctl.session.transfers.native import LegacyTransfer, Native, forsaken, succeeded
 from fsctl.session.transfers.registry import BlindTransfers
 from fsctl.sip.status import SipStatus
@@ -122,7 +122,7 @@ class Intake:
         dial = self._dial_of(call)
         if dial is not None:
             dial.answered = True
-        for transfer in self._open_transfers():
+        for transfer in self._transfers.open:
             if transfer.target is call:
                 transfer.feed(Stimulus.TARGET_ANSWERED)
         self._session.tell.connected(call)
@@ -140,16 +140,16 @@ class Intake:
             if known is not None and self._native.running is None:
                 taken_away.joined_with_a_stranger(session, known)
             return
-        if any(transfer.has_parted({one, other}) for transfer in self._open_transfers()):
+        if any(transfer.has_parted({one, other}) for transfer in self._transfers.open):
             return  # late news of the bridge that the REFER has broken
-        one.peer, other.peer = other, one
+        paired(one, other)
         if one.joining is other:
             session.link.post(joined(first))
         for call in (one, other):
             call.joining = None
             if not call.armed:
                 modes.rearm(session, call)
-        for transfer in self._open_transfers():
+        for transfer in self._transfers.open:
             transfer.bridged({one, other})
         if session.link_leg in (first, second):
             self._native_joined()
@@ -190,7 +190,7 @@ class Intake:
         native = self._native.running
         if native is not None and native.transferee is call:
             native.transferee_left()
-        for transfer in self._open_transfers():
+        for transfer in self._transfers.open:
             if call is transfer.transferee:
                 transfer.feed(Stimulus.TRANSFEREE_HANGUP)
             elif call is transfer.transferor:
@@ -280,7 +280,7 @@ class Intake:
             if session.link.send(UuidExists(call.channel_uuid)).text.strip() != "true":
                 log.info("%s: %s has ended unheard", session.id, call)
                 gone(session, call, SipStatus(487))
-                for transfer in self._open_transfers():
+                for transfer in self._transfers.open:
                     if call is transfer.transferor:
                         transfer.feed(Stimulus.TRANSFEROR_HANGUP)
         leg = session.calls.get(session.link_leg)
@@ -294,9 +294,6 @@ class Intake:
             unborn = called.branches is not None and not called.branches.heard_of
             if dial.waiting is waiting and (unborn or dial.interrupted):
                 bridged.forget(self._session, dial)
-
-    def _open_transfers(self) -> list[BlindTransfer]:
-        return self._transfers.open
 
     # -- the end of a bridge ----------------------------------------------------------------
 
@@ -331,10 +328,9 @@ class Intake:
         if not waiting.alive:
             return False
         if branches.is_channel_of(session, called, moved):
-            by_caller = not (dial.mover is not None or dial.native)
-            if by_caller:
+            if not dial.is_transfer:
                 bridged.interrupt(session, dial)
-            return by_caller
+            return not dial.is_transfer
         sender = event.variable("blind_transfer_uuid") or ""
         if dial.native or not branches.is_channel_of(session, called, sender):
             return False
@@ -397,7 +393,7 @@ class Intake:
             return  # it has
         if dial.outgoing.advance(LegState.DISCONNECTED):
             session.tell.disconnected(dial.outgoing, SipStatus(200))
-        for transfer in self._open_transfers():
+        for transfer in self._transfers.open:
             if transfer.target is dial.outgoing and transfer.target_left():
                 return
         if dial.native and dial.waiting.alive and self._given_up(dial):
@@ -433,8 +429,7 @@ class Intake:
             return
         status = dial.attempts.outcome(status)
         session, uses = self._session, dial.waiting.uses
-        if dial.waiting.peer is dial.outgoing:
-            dial.waiting.peer = dial.outgoing.peer = None  # bridged for the sake of early media
+        dial.part()
         dial.outgoing.failure = status
         dial.outgoing.advance(LegState.DISCONNECTED)
         session.tell.failed(dial.outgoing, status)
@@ -477,11 +472,9 @@ class Intake:
             abandon(session, transferor, transferee)
 
     def _comes_too_early(self, transferor: Leg, transferee: Leg, channel: str) -> bool:
-        """The transferee still rings for the transferor: see :func:`calling.interrupt`."""
+        """The transferee still rings for the transferor: see `bridged.interrupt`."""
         dial = self._dial_of(transferee)
-        if dial is None or dial.waiting is not transferor or dial.answered:
-            return False
-        if dial.mover is not None or dial.native:
+        if dial is None or dial.waiting is not transferor or dial.answered or dial.is_transfer:
             return False
         # The news of its answer may be late.
         return read(self._session.link, channel, "endpoint_disposition") != "ANSWER"

@@ -63,13 +63,14 @@ def legacy_transfer(session: Session, link: Connection, snapshot: Event) -> None
     call.caller_id = snapshot.variable(Mark.TRANSFEROR_NUMBER) or call.number
     call.caller_name = snapshot.variable(Mark.TRANSFEROR_NAME) or call.caller_id
     call.caller_privacy = snapshot.variable(Mark.TRANSFEROR_PRIVACY) or ""
-    session.part(NativeCall).transferor = snapshot.variable("blind_transfer_uuid") or NOBODY
-    session.part(NativeCall).parent_id = snapshot.variable(Mark.SESSION) or ""
+    native = session.part(NativeCall)
+    native.transferor = snapshot.variable("blind_transfer_uuid") or NOBODY
+    native.parent_id = snapshot.variable(Mark.SESSION) or ""
     session.take_link(link, call.channel_uuid)
     _clear(session, leftovers.clearing(snapshot))
     request = read_request(link, snapshot)
     if session.settings.transfer.referred_by and request.referred_by:
-        session.part(NativeCall).headers = {REFERRED_BY: request.referred_by}
+        native.headers = {REFERRED_BY: request.referred_by}
     session.choose_scenario(snapshot.variable(Mark.DIALLED_NUMBER) or "")
     session.tell.started()
     try:
@@ -89,9 +90,9 @@ def transfer_request(
     Works as well in a session that has just been made (``resumed``), because the worker that ran
     the call is gone: everything needed is on the channels.
     """
-    running = session.part(BlindTransfers).awaiting_target(
-        session.calls.get(snapshot.variable("blind_transfer_uuid") or "")
-    )
+    transfers = session.part(BlindTransfers)
+    sender = session.calls.get(snapshot.variable("blind_transfer_uuid") or "")
+    running = transfers.awaiting_target(sender)
     if running is not None:
         _refuse_crossing(session, running, snapshot)
         return
@@ -107,12 +108,11 @@ def transfer_request(
     session.board.part(AttendedTransfers).give_way_to_blind(session)
     if not transferee.alive:
         return  # its hang-up has been dealt with (abandon)
-    for dial in tuple(session.part(Calls).dials.values()):
+    dials = session.part(Calls).dials
+    for dial in tuple(dials.values()):
         if not dial.outgoing.placed:
             forget(session, dial)  # of its channels none is, or will be, a leg of ours
-    session.part(
-        Calls
-    ).dials.clear()  # the bridge that the transfer broke; its end may never be told
+    dials.clear()  # the bridge that the transfer broke; its end may never be told
     session.part(Referred).pair = None
     try:
         session.take_link(link, transferee.channel_uuid)
@@ -129,7 +129,7 @@ def transfer_request(
         abandon(session, transferor, transferee)
         return
     session.settle_link()
-    for earlier in session.part(BlindTransfers).open:
+    for earlier in transfers.open:
         if earlier.is_taken and earlier.request.event == request.event is not None:
             earlier.withdraw()  # a timer had sent its transferee on, and it is back
         # FreeSWITCH takes a REFER from legs that are bridged: the news of it may be late.
@@ -137,7 +137,7 @@ def transfer_request(
     if request.event is None:
         transferor.advance(LegState.DISCONNECTED)
     transfer = BlindTransfer(session, transferor, transferee, request)
-    session.part(BlindTransfers).add(transfer)
+    transfers.add(transfer)
     if resumed:
         _clear(session, leftovers.clearing(snapshot))
         if transferor.alive:
@@ -234,10 +234,11 @@ def _take_back(session: Session, link: Connection, snapshot: Event, running: Bli
 
 def _is_refused(session: Session, link: Connection, snapshot: Event) -> bool:
     """The REFER that has moved this leg is refused already: it has crossed another transfer."""
+    transfers = session.part(BlindTransfers)
     moved_by = session.calls.get(snapshot.variable("blind_transfer_uuid") or "")
-    if moved_by is None or not any(t.crossing for t in session.part(BlindTransfers)):
+    if moved_by is None or not any(transfer.crossing for transfer in transfers):
         return False
-    return session.part(BlindTransfers).crossed(moved_by, refer_event(link, moved_by.channel_uuid))
+    return transfers.crossed(moved_by, refer_event(link, moved_by.channel_uuid))
 
 
 def _ending(snapshot: Event) -> list[Command]:

@@ -107,6 +107,16 @@ class Dial:
         otherwise, branches = bridge_status(complete), self.outgoing.branches
         return branches.status(otherwise) if branches is not None else otherwise
 
+    @property
+    def is_transfer(self) -> bool:
+        """The waiting leg is a transferee, and the outgoing one its target."""
+        return self.mover is not None or self.native
+
+    def part(self) -> None:
+        """The two are bridged no more: for the sake of early media they may have been."""
+        if self.waiting.peer is self.outgoing:
+            self.waiting.peer = self.outgoing.peer = None
+
     def _waiting_variables(self, settings: Settings) -> dict[str, str]:
         section = settings.transfer if self.mover else settings.call
         variables = {
@@ -136,7 +146,7 @@ class Dial:
             headers=merged(self.passed_on, self.headers),
             codecs=self.attempts.codecs,
         )
-        if self.mover or self.native:
+        if self.is_transfer:
             # bridge returns at 183 otherwise, and FreeSWITCH would report success.
             variables |= {"ignore_early_media": "true", "instant_ringback": "true"}
             variables |= without_partner(self.waiting)
@@ -223,8 +233,7 @@ def interrupt(session: Session, dial: Dial) -> None:
     """
     dial.interrupted = True
     session.part(Calls).dials[dial.execution] = dial
-    if dial.waiting.peer is dial.outgoing:
-        dial.waiting.peer = dial.outgoing.peer = None  # bridged for the sake of early media
+    dial.part()
     log.info("%s: %s sends a REFER before anybody has answered", session.id, dial.waiting)
 
     def fetch() -> None:

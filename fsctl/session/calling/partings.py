@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fsctl.session.calling import joining, safe_answers
 from fsctl.session.calling.calls import Calls
-from fsctl.session.core.leg import Leg, LegState
+from fsctl.session.core.leg import Leg, LegState, parted
 from fsctl.session.core.session import Session
 from fsctl.sip.status import SipStatus
 
@@ -14,13 +14,10 @@ def gone(session: Session, call: Leg, status: SipStatus) -> None:
     if not call.advance(LegState.DISCONNECTED):
         return
     calls = session.part(Calls)
-    peer, was_joining = call.partner, call.joining is not None
+    was_joining, peer = call.joining is not None, parted(call)
     call.left_behind = peer or next(
         (dial.outgoing for dial in calls.dials.values() if dial.waiting is call), None
     )
-    for one in (call, peer):
-        if one is not None:
-            one.peer = one.joining = None
     uses = peer.uses if peer is not None else 0
     safe_answers.ringing_for_nobody(session)
     session.tell.disconnected(call, status)

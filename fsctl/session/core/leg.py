@@ -161,3 +161,12 @@ class Leg:
 def paired(first: Leg, second: Leg) -> None:
     """FreeSWITCH has joined these two by itself."""
     first.peer, second.peer = second, first
+
+
+def parted(leg: Leg) -> Leg | None:
+    """That leg, and its partner, talk with nobody any more; return the partner."""
+    partner = leg.partner
+    for one in (leg, partner):
+        if one is not None:
+            one.peer = one.joining = None
+    return partner

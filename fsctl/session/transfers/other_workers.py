@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from fsctl.esl.commands import Filter, GlobalGetvar, ShowChannels
 from fsctl.esl.connection import Connection
-from fsctl.session.core.leg import Leg, LegState
+from fsctl.session.core.leg import Leg, LegState, paired
 from fsctl.session.core.session import Session
 from fsctl.sip.refer import Replaces
 from fsctl.switch.grace import departure_name, tags_mark
@@ -45,7 +45,7 @@ def find_elsewhere(
     made = guest(session, link, replaced)
     target = guest(session, link, partner) if partner else None
     if target is not None and target.connected:
-        made.peer, target.peer = target, made
+        paired(made, target)
     log.info("%s: the dialog to replace is another worker's: %s", session.id, made)
     return made, target
 

@@ -13,7 +13,7 @@ from fsctl.esl.commands import Filter, UuidGetvar
 from fsctl.session.calling import safe_answers
 from fsctl.session.calling.bridged import Dial
 from fsctl.session.calling.calls import Calls
-from fsctl.session.core.leg import Leg, LegState
+from fsctl.session.core.leg import Leg, LegState, parted
 from fsctl.session.core.session import Session
 from fsctl.session.transfers.attended_registry import AttendedTransfers
 from fsctl.session.transfers.registry import BlindTransfers
@@ -39,8 +39,7 @@ def taken(session: Session, dial: Dial) -> None:
         logging.DEBUG if dial.answered else logging.INFO, "%s: %s is taken", session.id, waiting
     )
     waiting.held = False
-    if waiting.peer is called:
-        waiting.peer = called.peer = None
+    dial.part()
     if not dial.answered:
         _cancelled(session, called)
     transfer = session.part(BlindTransfers).moving(waiting)
@@ -119,22 +118,19 @@ def let_go(session: Session, call: Leg) -> None:
     if not call.advance(LegState.DISCONNECTED):
         return
     call.held = False
-    peer = call.partner
+    peer = parted(call)
     uses = peer.uses if peer is not None else 0
-    for one in (call, peer):
-        if one is not None:
-            one.peer = one.joining = None
     try:
         session.link.post(*disarm(call.channel_uuid))
     except (LinkError, ChannelGone) as error:
         log.info("%s: the timers of %s stay: %s", session.id, call, error)
-    for dial in tuple(session.part(Calls).dials.values()):
+    calls = session.part(Calls)
+    for dial in tuple(calls.dials.values()):
         if dial.waiting is call and not dial.answered:
             _cancelled(session, dial.outgoing)  # its end will not be told to us
     # A ``bridge`` that had called it goes on, and tells when it returns that the other is alone.
-    dials = {key: dial for key, dial in session.part(Calls).dials.items() if dial.outgoing is call}
+    dials = {key: dial for key, dial in calls.dials.items() if dial.outgoing is call}
     session.give_away(call)
-    calls = session.part(Calls)
     calls.dials.update(dials)
     session.tell.disconnected(call, _TAKEN_OVER)
     if peer is None or not calls.lends or calls.is_waiting(peer):
