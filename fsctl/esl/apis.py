@@ -142,17 +142,13 @@ class UuidExists(ApiCommand):
 
 @dataclass(frozen=True, slots=True)
 class UuidBroadcast(ApiCommand):
-    """Play `path` (a file or ``tone_stream://…``) to a channel: ``aleg``, ``bleg`` or ``both``."""
+    """Play `path` (a file or ``tone_stream://…``) to the party of a channel."""
 
     channel_uuid: str
     path: str
-    leg: str = "aleg"
-
-    def check(self) -> None:
-        check_choice("leg", self.leg, ("aleg", "bleg", "both"))
 
     def line(self) -> str:
-        return _words("uuid_broadcast", self.channel_uuid, quote(self.path), self.leg)
+        return _words("uuid_broadcast", self.channel_uuid, quote(self.path), "aleg")
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,20 +277,6 @@ class SchedDel(ApiCommand):
 
 
 @dataclass(frozen=True, slots=True)
-class UuidDump(ApiCommand):
-    """All of a channel: ``json`` (exact), ``txt`` (as in events), ``plain``, ``xml``."""
-
-    channel_uuid: str
-    format: str = "json"
-
-    def check(self) -> None:
-        check_choice("format", self.format, ("json", "txt", "plain", "xml"))
-
-    def line(self) -> str:
-        return _words("uuid_dump", self.channel_uuid, self.format)
-
-
-@dataclass(frozen=True, slots=True)
 class UuidTransfer(ApiCommand):
     """Send a channel (or its partner: ``bleg``, or ``both``) into a dialplan now."""
 
@@ -346,14 +328,6 @@ class Status(ApiCommand):
 
     def line(self) -> str:
         return "status"
-
-
-@dataclass(frozen=True, slots=True)
-class ShowChannelsCount(ApiCommand):
-    """How many channels there are: ``\\n3 total.\\n``."""
-
-    def line(self) -> str:
-        return "show channels count"
 
 
 @dataclass(frozen=True, slots=True)

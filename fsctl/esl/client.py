@@ -11,7 +11,7 @@ from gevent import socket
 from gevent.event import Event as Flag
 
 from fsctl.errors import AuthError, LinkError, LinkLost
-from fsctl.esl.commands import ApiCommand, Command, Events, Filter, FilterDelete
+from fsctl.esl.commands import ApiCommand, Command, Events, Filter
 from fsctl.esl.connection import DEFAULT_TIMEOUT_S, Connection
 from fsctl.esl.events import Event, Reply
 from fsctl.esl.sockets import tune
@@ -99,19 +99,6 @@ class SwitchClient:
             if isinstance(self.last_error, AuthError) and not self.connected.is_set():
                 raise self.last_error
 
-    def subscribe(self, command: Events | Filter) -> None:
-        """Ask for events now and after every reconnection; raises CommandFailed."""
-        self._wanted.append(command)
-        if self.connected.is_set():
-            self.send(command).raise_for_error()
-
-    def unsubscribe(self, command: Filter) -> None:
-        """Take a filter back, now and for later."""
-        if command in self._wanted:
-            self._wanted.remove(command)
-            if self.connected.is_set():
-                self.send(FilterDelete(command.header, command.value)).raise_for_error()
-
     def send(self, command: Command, timeout_s: float | None = None) -> Reply:
         """Send one command; see `Connection.send`."""
         return self._require_link().send(command, timeout_s or self._timeout_s)
@@ -123,10 +110,6 @@ class SwitchClient:
     def api(self, command: ApiCommand, timeout_s: float | None = None) -> str:
         """The output of an API command; see `Connection.api`."""
         return self._require_link().api(command, timeout_s or self._timeout_s)
-
-    def bgapi(self, command: ApiCommand, timeout_s: float | None = None) -> str:
-        """Run an API command in the background; see `Connection.bgapi`."""
-        return self._require_link().bgapi(command, timeout_s or self._timeout_s)
 
     def _require_link(self) -> Connection:
         if self._link is None or not self.connected.is_set():

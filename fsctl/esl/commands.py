@@ -22,13 +22,11 @@ from fsctl.esl.apis import (
     SchedHangup,
     SchedTransferUnlessTalking,
     ShowChannels,
-    ShowChannelsCount,
     Status,
     UuidAudio,
     UuidBreak,
     UuidBridge,
     UuidBroadcast,
-    UuidDump,
     UuidExists,
     UuidGetvar,
     UuidKill,
@@ -38,7 +36,7 @@ from fsctl.esl.apis import (
     UuidSetvarMulti,
     UuidTransfer,
 )
-from fsctl.esl.fields import Command, check_choice, check_seconds
+from fsctl.esl.fields import Command, check_seconds
 
 __all__ = [
     "ApiCommand",
@@ -46,15 +44,12 @@ __all__ = [
     "BgApi",
     "Command",
     "Connect",
-    "DivertEvents",
     "Events",
     "Execute",
     "Exit",
     "Filter",
-    "FilterDelete",
     "GlobalGetvar",
     "GlobalSetvar",
-    "HangupMsg",
     "Hupall",
     "Linger",
     "NoEvents",
@@ -66,13 +61,11 @@ __all__ = [
     "SchedHangup",
     "SchedTransferUnlessTalking",
     "ShowChannels",
-    "ShowChannelsCount",
     "Status",
     "UuidAudio",
     "UuidBreak",
     "UuidBridge",
     "UuidBroadcast",
-    "UuidDump",
     "UuidExists",
     "UuidGetvar",
     "UuidKill",
@@ -139,17 +132,12 @@ class NoLinger(Command):
 
 @dataclass(frozen=True, slots=True)
 class Events(Command):
-    """Subscribe to events by name, and to CUSTOM ones by subclass; adds to earlier ones.
-
-    `format` (``plain`` or ``json``) holds for the whole link from now on.
-    """
+    """Subscribe to events by name, and to CUSTOM ones by subclass; adds to earlier ones."""
 
     names: tuple[str, ...] = ()
     subclasses: tuple[str, ...] = ()
-    format: str = "plain"
 
     def check(self) -> None:
-        check_choice("format", self.format, ("plain", "json"))
         if not self.names and not self.subclasses:
             raise CommandError("no events to subscribe to")
         if "CUSTOM" in self.names:
@@ -158,7 +146,7 @@ class Events(Command):
     def lines(self) -> tuple[str, ...]:
         # FreeSWITCH takes every word after CUSTOM for a subclass: it must come last.
         custom = ("CUSTOM", *self.subclasses) if self.subclasses else ()
-        return (" ".join(("event", self.format, *self.names, *custom)),)
+        return (" ".join(("event", "plain", *self.names, *custom)),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,36 +172,10 @@ class Filter(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class FilterDelete(Command):
-    """Delete one filter, or with None all on this header."""
-
-    header: str
-    value: str | None = None
-
-    def check(self) -> None:
-        _check_filter(self.header, self.value)
-
-    def lines(self) -> tuple[str, ...]:
-        value = "" if self.value is None else f" {self.value}"
-        return (f"filter delete {self.header}{value}",)
-
-
-@dataclass(frozen=True, slots=True)
-class DivertEvents(Command):
-    """Whether events queued to our channel come to this link."""
-
-    on: bool
-
-    def lines(self) -> tuple[str, ...]:
-        return (f"divert_events {'on' if self.on else 'off'}",)
-
-
-@dataclass(frozen=True, slots=True)
 class Execute(Command):
     """Run a dialplan application on a channel (None: the link's own).
 
-    FreeSWITCH may start it inside one that still runs and waits, such as ``playback``; only with
-    `lock` is it sure to come after those before it.
+    FreeSWITCH may start it inside one that still runs and waits, such as ``playback``.
 
     FreeSWITCH expands the argument (switch_core_session.c, `switch_core_session_exec`): a ``$`` is
     refused, for ``${system(…)}`` would run a program, and so is a leading ``%[``, which sets
@@ -224,17 +186,14 @@ class Execute(Command):
     argument: str = ""
     event_uuid: str | None = field(default=None, kw_only=True)
     channel_uuid: str | None = field(default=None, kw_only=True)
-    lock: bool = field(default=False, kw_only=True)
-    loops: int = field(default=1, kw_only=True)
 
     def check(self) -> None:
         if "$" in self.argument or _SCOPE_VARIABLES.match(self.argument):
             raise CommandError(f"FreeSWITCH would expand this argument: {self.argument!r}")
-        if isinstance(self.loops, bool) or self.loops == 0:
-            raise CommandError(f"no number of loops: {self.loops!r}")
 
     def lines(self) -> tuple[str, ...]:
-        lines = [*_sendmsg(self.channel_uuid, "execute")]
+        uuid = "" if self.channel_uuid is None else f" {self.channel_uuid}"
+        lines = [f"sendmsg{uuid}", "call-command: execute"]
         lines.append(f"execute-app-name: {self.application}")
         if self.argument:
             by_body = self._argument_by_body()
@@ -242,10 +201,6 @@ class Execute(Command):
             lines.append(header)
         if self.event_uuid is not None:
             lines.append(f"Event-UUID: {self.event_uuid}")
-        if self.lock:
-            lines.append("event-lock: true")
-        if self.loops != 1:
-            lines.append(f"loops: {self.loops}")
         return tuple(lines)
 
     def body(self) -> bytes:
@@ -260,17 +215,6 @@ class Execute(Command):
         if "mod_event_socket" in self.argument.lower():
             return True
         return len(self.argument.encode("utf-8")) > _LONG_ARGUMENT_BYTES
-
-
-@dataclass(frozen=True, slots=True)
-class HangupMsg(Command):
-    """Hang a channel up (None: the link's own), after what was queued to it before."""
-
-    hangup_cause: str = "NORMAL_CLEARING"
-    channel_uuid: str | None = None
-
-    def lines(self) -> tuple[str, ...]:
-        return (*_sendmsg(self.channel_uuid, "hangup"), f"hangup-cause: {self.hangup_cause}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,13 +260,8 @@ class NotifyReferrer(Command):
         return self.content
 
 
-def _sendmsg(channel_uuid: str | None, call_command: str) -> tuple[str, str]:
-    uuid = "" if channel_uuid is None else f" {channel_uuid}"
-    return (f"sendmsg{uuid}", f"call-command: {call_command}")
-
-
-def _check_filter(header: str, value: str | None) -> None:
+def _check_filter(header: str, value: str) -> None:
     if header.lower() in ("add", "delete", "all"):
         raise CommandError(f"no header to filter by: {header!r}")
-    if value is not None and (not value or _FILTER_PATTERN.match(value)):
+    if not value or _FILTER_PATTERN.match(value):
         raise CommandError(f"FreeSWITCH would take this value for a pattern: {value!r}")

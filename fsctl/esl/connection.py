@@ -33,11 +33,9 @@ from fsctl.errors import (
 from fsctl.esl.commands import (
     ApiCommand,
     Auth,
-    BgApi,
     Command,
     Connect,
     Execute,
-    HangupMsg,
     Linger,
     NoEvents,
     NoLinger,
@@ -45,7 +43,6 @@ from fsctl.esl.commands import (
 from fsctl.esl.events import Event, Reply, event_of
 from fsctl.esl.frames import DEFAULT_LIMITS, Frame, FrameReader, Limits
 from fsctl.esl.sockets import address_of
-from fsctl.esl.subscriptions import Subscriptions
 from fsctl.esl.waiting import Awaited, Deadline, Unanswered, Waiters
 from fsctl.log import Field
 
@@ -84,7 +81,6 @@ class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyp
         self._on_lost: Callable[[], None] | None = None
         self._frames = FrameReader(limits)
         self._waiters = Waiters()
-        self._subscriptions = Subscriptions()
         self._write_lock = BoundedSemaphore(1)
         self._reader: gevent.Greenlet[[], None] | None = None
         self._gone = Flag()
@@ -298,8 +294,6 @@ class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyp
             if self._waiters.unanswered + len(sent) > MAX_UNANSWERED:
                 raise CommandTimeout(f"{MAX_UNANSWERED} commands are not answered yet")
             self._waiters.add_commands(sent)
-            for command in commands:
-                self._subscriptions.note(command)
             self._write(encoded, deadline)
         finally:
             self._write_lock.release()
@@ -308,7 +302,7 @@ class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyp
         # FreeSWITCH answers +OK and never runs what is queued to a channel that has hung up.
         for command in commands if self._hung_up else ():
             ours = (None, self.channel_uuid)
-            if isinstance(command, Execute | HangupMsg) and command.channel_uuid in ours:
+            if isinstance(command, Execute) and command.channel_uuid in ours:
                 raise ChannelGone(f"{self.channel_uuid} has hung up")
 
     def _write(self, encoded: bytes, deadline: Deadline) -> None:
@@ -378,34 +372,6 @@ class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyp
             return end.wait(deadline)
         finally:
             self._waiters.forget(event_uuid)
-
-    def bgapi(self, command: ApiCommand, timeout_s: float = DEFAULT_TIMEOUT_S) -> str:
-        """Run an API command in FreeSWITCH's background; returns its output.
-
-        Subscribes to BACKGROUND_JOB where needed. With filters on the link a filter for the job
-        is added and taken back. Raises as `api` does.
-        """
-        deadline = Deadline(timeout_s)
-        job_uuid = str(uuid.uuid4())
-        job = self._waiters.add_job(job_uuid, command.label)
-        try:
-            wanted = self._subscriptions.for_job(job_uuid)
-            for reply in self.send_all([*wanted, BgApi(command, job_uuid)], timeout_s):
-                reply.raise_for_error()
-            output = job.wait(deadline).body.decode("utf-8", "replace")
-        finally:
-            self._waiters.forget(job_uuid)
-            self._clear_up_job(job_uuid)
-        if command.failed(output):
-            raise CommandFailed(f"{command.label}: {output.strip()}")
-        return output
-
-    def _clear_up_job(self, job_uuid: str) -> None:
-        try:
-            for command in () if self.closed else self._subscriptions.after_job(job_uuid):
-                self.post(command)
-        except LinkError as error:
-            _log.warning("[%s] a job's filter stays: %s", self.log_id, error)
 
     # -- greenswitch's verbs, made safe -------------------------------------------------------
 

@@ -6,44 +6,32 @@ advance (bench/esl_events.py has the figures).
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol, overload
+from typing import overload
 
-from fsctl.errors import CommandFailed, ProtocolError
+from fsctl.errors import CommandFailed
 from fsctl.esl.frames import Frame, Headers, decode_value
-
-
-class HeaderSource(Protocol):
-    """Where an event's headers come from: plain lines or a JSON object."""
-
-    def get(self, name: str) -> str | None: ...
-
-    def items(self) -> Iterator[tuple[str, str]]: ...
 
 
 class Event:
     """One FreeSWITCH event (``text/event-plain``), or a channel's snapshot of the same form.
 
     Values are percent-decoded UTF-8 (U+FFFD for what is not). See `frames.decode_value` for what
-    the plain form blurs; an event made by `parse_json_event` is exact.
+    the plain form blurs.
     """
 
     __slots__ = ("_body", "_headers")
 
     def __init__(self, raw: bytes = b"") -> None:
         head, _, rest = raw.partition(b"\n\n")
-        headers = Headers(head)
-        self._headers: HeaderSource = headers
-        self._body = _inner_body(headers, rest)
+        self._headers = Headers(head)
+        self._body = _inner_body(self._headers, rest)
 
     @classmethod
-    def from_headers(cls, headers: HeaderSource, body: bytes = b"") -> Event:
+    def from_headers(cls, headers: Headers) -> Event:
         """An event over headers that were read already, as those of the reply to ``connect``."""
         event = cls()
         event._headers = headers
-        event._body = body
         return event
 
     @overload
@@ -107,49 +95,9 @@ def _inner_body(headers: Headers, rest: bytes) -> bytes:
     return b""
 
 
-class _JsonHeaders:
-    __slots__ = ("_values",)
-
-    def __init__(self, values: dict[str, object]) -> None:
-        self._values = values
-
-    def get(self, name: str) -> str | None:
-        value = self._values.get(name)
-        return None if value is None else _json_text(value)
-
-    def items(self) -> Iterator[tuple[str, str]]:
-        for name, value in self._values.items():
-            yield name, _json_text(value)
-
-
-def _json_text(value: object) -> str:
-    if isinstance(value, list):  # FreeSWITCH's array variable, as the plain form writes it
-        return "ARRAY::" + "|:".join(str(item) for item in value)
-    return value if isinstance(value, str) else str(value)
-
-
-def parse_json_event(body: bytes) -> Event:
-    """An event from ``text/event-json``: exact values, names as spelled; see `Event`.
-
-    Raises ProtocolError when it is not a JSON object.
-    """
-    try:
-        values = json.loads(body.decode("utf-8", "replace"))
-    except (ValueError, RecursionError) as error:
-        raise ProtocolError(f"an event that is not JSON: {error}") from None
-    if not isinstance(values, dict):
-        raise ProtocolError("a JSON event that is not an object")
-    inner = values.pop("_body", "")
-    return Event.from_headers(_JsonHeaders(values), _json_text(inner).encode("utf-8", "replace"))
-
-
 def event_of(frame: Frame) -> Event | None:
-    """The event that a frame carries; None for a frame of another kind. Raises ProtocolError."""
-    if frame.content_type == "text/event-plain":
-        return Event(frame.body)
-    if frame.content_type == "text/event-json":
-        return parse_json_event(frame.body)
-    return None
+    """The event that a frame carries; None for a frame of another kind."""
+    return Event(frame.body) if frame.content_type == "text/event-plain" else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,18 +49,13 @@ class EslServer:
         max_links: int = 4000,
         backlog: int = 1024,
         handshake_timeout_s: float = DEFAULT_TIMEOUT_S,
-        reuse_port: bool = False,
     ) -> None:
         self._handle = handle
         self._max_links = max_links
         self._handshake_timeout_s = handshake_timeout_s
         self._links: set[Connection] = set()
         shared = not isinstance(listen, tuple)
-        self._listener = (
-            listen_on(listen, backlog=backlog, reuse_port=reuse_port)
-            if isinstance(listen, tuple)
-            else listen
-        )
+        self._listener = listen_on(listen, backlog=backlog) if isinstance(listen, tuple) else listen
         self._address = address_of(self._listener)
         self._greenlets = Pool(max_links + _MAX_REFUSALS)
         self._server = _Accepting(self._listener, self._serve, spawn=self._greenlets)

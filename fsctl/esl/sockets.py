@@ -28,7 +28,7 @@ def tune(sock: socket.socket) -> None:
             sock.setsockopt(tcp, getattr(system_socket, name), value)
 
 
-def listen_on(address: tuple[str, int], *, backlog: int, reuse_port: bool = False) -> socket.socket:
+def listen_on(address: tuple[str, int], *, backlog: int) -> socket.socket:
     """A listening socket at (host, port); IPv6 literals may stand in brackets.
 
     Raises OSError, which names the address.
@@ -46,8 +46,6 @@ def listen_on(address: tuple[str, int], *, backlog: int, reuse_port: bool = Fals
     sock = socket.socket(family, kind, protocol)
     try:
         sock.setsockopt(system_socket.SOL_SOCKET, system_socket.SO_REUSEADDR, 1)
-        if reuse_port:
-            sock.setsockopt(system_socket.SOL_SOCKET, system_socket.SO_REUSEPORT, 1)
         sock.bind(where)
         sock.listen(backlog)
     except OSError as error:

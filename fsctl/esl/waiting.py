@@ -1,4 +1,4 @@
-"""Who waits for what on one link: replies in order, applications and jobs by their uuids."""
+"""Who waits for what on one link: replies in order, applications by their uuids."""
 
 from __future__ import annotations
 
@@ -74,12 +74,11 @@ class Unanswered:
 class Waiters:
     """All who wait on one link."""
 
-    __slots__ = ("_executions", "_jobs", "_unanswered")
+    __slots__ = ("_executions", "_unanswered")
 
     def __init__(self) -> None:
         self._unanswered: deque[Unanswered] = deque()
         self._executions: dict[str, tuple[str | None, Awaited[Event]]] = {}
-        self._jobs: dict[str, Awaited[Event]] = {}
 
     @property
     def unanswered(self) -> int:
@@ -96,14 +95,9 @@ class Waiters:
         self._executions[event_uuid] = (channel_uuid, awaited)
         return awaited
 
-    def add_job(self, job_uuid: str, what: str) -> Awaited[Event]:
-        """Wait for the result of a ``bgapi``."""
-        return self._jobs.setdefault(job_uuid, Awaited(what))
-
     def forget(self, uuid: str) -> None:
-        """Nobody waits for this application or job any more."""
+        """Nobody waits for the end of this application any more."""
         self._executions.pop(uuid, None)
-        self._jobs.pop(uuid, None)
 
     def take_reply(self, frame: Frame) -> Reply | None:
         """Give a reply to the oldest command; returns it if nobody waits. Raises ProtocolError.
@@ -126,10 +120,6 @@ class Waiters:
             _, execution = self._executions.pop(event.get("Application-UUID", ""), (None, None))
             if execution is not None:
                 execution.come(event)
-        elif name == "BACKGROUND_JOB":
-            job = self._jobs.pop(event.get("Job-UUID", ""), None)
-            if job is not None:
-                job.come(event)
         elif name in _HANGUPS:
             self.end_executions(event.channel_uuid)
 
@@ -144,10 +134,8 @@ class Waiters:
         """The link is gone: nothing will come any more. Each waiter gets an error of its own."""
         replies = [sent.reply for sent in self._unanswered if sent.reply is not None]
         events = [execution for _, execution in self._executions.values()]
-        events.extend(self._jobs.values())
         self._unanswered.clear()
         self._executions.clear()
-        self._jobs.clear()
         for reply in replies:
             reply.fail(new_error())
         for event in events:

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 
 from fsctl.simulator.caller_id import sort_cid
 from fsctl.simulator.causes import cause_name
-from fsctl.simulator.commands import channel_dump
 from fsctl.simulator.dialplan import Action
-from fsctl.simulator.events import SimEvent
 from fsctl.simulator.global_apis import GLOBAL_APIS
 from fsctl.simulator.leg_apis import LEG_APIS
 from fsctl.simulator.originate import originate
@@ -155,26 +153,6 @@ def _uuid_park(switch: SimulatedSwitch, arguments: str) -> str:
     return _OK
 
 
-def _uuid_dump(switch: SimulatedSwitch, arguments: str) -> str:
-    words = arguments.split()
-    channel = switch.locate(words[0]) if words else None
-    if channel is None:
-        return NO_CHANNEL
-    event = SimEvent("CHANNEL_DATA")
-    event.headers.extend(switch.base_headers(event))
-    channel.fill(event)
-    return channel_dump(event, as_json=words[1:] == ["json"])
-
-
-def _uuid_answer(switch: SimulatedSwitch, arguments: str) -> str:
-    channel = switch.locate(arguments.strip())
-    if channel is None:
-        return NO_CHANNEL
-    channel.pending.append({"call-command": "execute", "execute-app-name": "answer"})
-    channel.wake()
-    return "+OK Success\n"
-
-
 def _originate(switch: SimulatedSwitch, arguments: str) -> str:
     """``<dial string> <extension>|&<application>(<arguments>) [<dialplan>] [<context>]``.
 
@@ -224,15 +202,11 @@ APIS: dict[str, Api] = {
     "uuid_break": _uuid_break,
     "uuid_transfer": _uuid_transfer,
     "uuid_park": _uuid_park,
-    "uuid_dump": _uuid_dump,
-    "uuid_answer": _uuid_answer,
     "originate": _originate,
     "show": show,
     "status": _status,
     "reloadxml": lambda switch, arguments: "+OK [Success]\n",
     "create_uuid": lambda switch, arguments: str(uuid.uuid4()),
-    "hostname": lambda switch, arguments: "simulator",
-    "version": lambda switch, arguments: "FreeSWITCH Version 1.10.12-release~64bit\n",
     **LEG_APIS,
     **SCHEDULER_APIS,
     **GLOBAL_APIS,

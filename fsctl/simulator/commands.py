@@ -7,13 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fsctl.simulator.events import SimEvent, api_frame, joined, reply_frame
-from fsctl.simulator.subscription import MYEVENTS
+from fsctl.simulator.events import SimEvent, api_frame, reply_frame
 
 if TYPE_CHECKING:
     from fsctl.simulator.link import Link
-
-_GETVAR_LIMIT = 511
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,37 +64,6 @@ def _connect(link: Link, rest: str, command: dict[str, str]) -> Reply:
     return Reply(event.to_plain())
 
 
-def _getvar(link: Link, rest: str, command: dict[str, str]) -> Reply:
-    if link.channel is None:
-        return _said("")
-    value = link.channel.get_variable(rest) or ""
-    return _said(value[:_GETVAR_LIMIT])
-
-
-def _myevents(link: Link, rest: str, command: dict[str, str]) -> Reply:
-    words = rest.split()
-    if link.subscription.own_only:
-        return _said("-ERR aready enabled.")
-    if link.channel is None:
-        if not words:
-            return _said("")
-        link.subscription.own_only = words.pop(0)
-    else:
-        link.subscription.own_only = link.channel.uuid
-    link.subscription.subscribe(words[:1] + sorted(MYEVENTS))
-    return _said("+OK Events Enabled")
-
-
-def _divert_events(link: Link, rest: str, command: dict[str, str]) -> Reply:
-    if link.channel is None:
-        return _said("-ERR not controlling a session.")
-    if not rest:
-        return _said("-ERR missing value.")
-    on = rest.lower() == "on"
-    (link.channel.flags.add if on else link.channel.flags.discard)("divert_events")
-    return _said("+OK events diverted" if on else "+OK events not diverted")
-
-
 def _sendmsg(link: Link, rest: str, command: dict[str, str]) -> Reply:
     own = link.channel
     wanted = rest or command.get("session-id", "")
@@ -123,13 +89,9 @@ def _sendevent(link: Link, rest: str, command: dict[str, str]) -> Reply:
         if key not in {"command", "_body", "content-length", "event-subclass"}:
             event.add(key, value)
     event.add("Event-UUID", identity)
-    target = link.switch.locate(command.get("unique-id", ""))
-    if target is not None:
-        link.switch.divert(target, event)
-    else:
-        link.switch.publish(event)
-        if event.name == "NOTIFY":
-            link.switch.send_notify(command)
+    link.switch.publish(event)
+    if event.name == "NOTIFY":
+        link.switch.send_notify(command)
     # Always +OK, whatever became of it.
     return _said(f"+OK {identity}")
 
@@ -162,12 +124,7 @@ def _bgapi(link: Link, rest: str, command: dict[str, str]) -> Reply:
 def _event(link: Link, rest: str, command: dict[str, str]) -> Reply:
     if not link.subscription.subscribe(rest.split()):
         return _said("-ERR no keywords supplied")
-    return _said(f"+OK event listener enabled {link.subscription.event_format}")
-
-
-def _nixevent(link: Link, rest: str, command: dict[str, str]) -> Reply:
-    dropped = link.subscription.drop(rest.split())
-    return _said("+OK events nixed" if dropped else "-ERR no keywords supplied")
+    return _said("+OK event listener enabled plain")
 
 
 def _noevents(link: Link, rest: str, command: dict[str, str]) -> Reply:
@@ -208,38 +165,17 @@ def _nolinger(link: Link, rest: str, command: dict[str, str]) -> Reply:
     return _said("+OK will not linger")
 
 
-def _resume(link: Link, rest: str, command: dict[str, str]) -> Reply:
-    return _said("+OK" if link.channel is not None else "")
-
-
-def channel_dump(link_event: SimEvent, as_json: bool) -> str:
-    """The answer of ``uuid_dump``: JSON, or ``name: [value]`` lines that are not encoded."""
-    if as_json:
-        return link_event.to_json().decode("utf-8", "surrogateescape")
-    lines = [f"{name}: [{joined(value)}]\n" for name, value in link_event.headers if value]
-    return "".join(lines) + "\n"
-
-
 _Handler = Callable[["Link", str, dict[str, str]], Reply]
 _COMMANDS: dict[str, _Handler] = {
     "connect": _connect,
-    "getvar": _getvar,
-    "myevents": _myevents,
-    "divert_events": _divert_events,
     "sendmsg": _sendmsg,
     "sendevent": _sendevent,
     "api": _api,
     "bgapi": _bgapi,
     "event": _event,
-    "nixevent": _nixevent,
     "noevents": _noevents,
     "filter": _filter,
     "linger": _linger,
     "nolinger": _nolinger,
-    "resume": _resume,
-    "log": lambda link, rest, command: _said(f"+OK log level {rest} [7]"),
-    "nolog": lambda link, rest, command: _said("-ERR not loging"),
 }
-_FULL_ONLY = frozenset(
-    "sendevent api bgapi event nixevent noevents log nolog linger nolinger".split()
-)
+_FULL_ONLY = frozenset("sendevent api bgapi event noevents linger nolinger".split())

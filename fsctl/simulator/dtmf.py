@@ -54,16 +54,13 @@ def queue_digits(channel: Channel, digits: list[Digit]) -> None:
 
 
 def take_digit(channel: Channel) -> Digit:
-    """Dequeue one and say so; ``divert_events`` keeps the event from all other links."""
+    """Dequeue one and say so."""
     digit = channel.dtmf_queue.popleft()
     event = SimEvent("DTMF")
     channel.fill(event)
     event.add("DTMF-Digit", digit.char).add("DTMF-Duration", digit.duration)
     event.add("DTMF-Source", digit.source)
-    if "divert_events" in channel.flags:
-        channel.switch.divert(channel, event)
-    else:
-        channel.switch.publish(event)
+    channel.switch.publish(event)
     return digit
 
 

@@ -1,4 +1,4 @@
-"""Events and their two encodings, as ``switch_event_serialize`` and ``..._serialize_json``.
+"""Events and their encoding, as ``switch_event_serialize``.
 
 This is the simulator's own encoder on purpose: it shares nothing with fsctl's parser, so that an
 error in one cannot be cancelled by the same error in the other.
@@ -6,7 +6,6 @@ error in one cannot be cancelled by the same error in the other.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -74,24 +73,15 @@ class SimEvent:
         lines.append(f"Content-Length: {len(body)}\n\n")
         return "".join(lines).encode("ascii") + body
 
-    def to_json(self) -> bytes:
-        """The text of a ``text/event-json`` frame's body."""
-        document: dict[str, Value] = dict(self._sendable())
-        if self.body is not None:
-            document["Content-Length"] = str(len(self.body.encode("utf-8", "surrogateescape")))
-            document["_body"] = self.body
-        text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
-        return text.encode("utf-8", "surrogateescape")
-
     def _sendable(self) -> Iterator[tuple[str, Value]]:
         """Headers without empty values: ``switch_event_add_header_string`` keeps none."""
         return ((name, value) for name, value in self.headers if value not in ("", []))
 
 
-def event_frame(event: SimEvent, event_format: str) -> bytes:
-    """A whole frame with an event in ``event_format`` (``plain`` or ``json``)."""
-    text = event.to_json() if event_format == "json" else event.to_plain()
-    head = f"Content-Length: {len(text)}\nContent-Type: text/event-{event_format}\n\n"
+def event_frame(event: SimEvent) -> bytes:
+    """A whole frame with an event (``text/event-plain``)."""
+    text = event.to_plain()
+    head = f"Content-Length: {len(text)}\nContent-Type: text/event-plain\n\n"
     return head.encode("ascii") + text
 
 

@@ -25,10 +25,9 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """What becomes of a frame: pieces with the seconds to wait before each, then maybe the end."""
+    """What becomes of a frame: pieces with the seconds to wait before each."""
 
     pieces: tuple[tuple[float, bytes], ...]
-    then_close: bool = False
 
 
 Fault = Callable[[Frame], "Sending | None"]
@@ -94,44 +93,3 @@ def refused(text: str = "-ERR no can do") -> Fault:
 def duplicated() -> Fault:
     """Send it twice."""
     return lambda frame: Sending(((0.0, frame.raw), (0.0, frame.raw)))
-
-
-def eof_inside(keep: int = -1) -> Fault:
-    """Send the first ``keep`` bytes (-1: all but the last ten), then close the connection."""
-    return lambda frame: Sending(((0.0, frame.raw[: keep if keep >= 0 else -10]),), True)
-
-
-@dataclass(slots=True)
-class Reordered:
-    """Swap the first event of one name with the frame that comes after it."""
-
-    about: str
-    held: bytes | None = field(default=None, init=False)
-    done: bool = field(default=False, init=False)
-
-    def __call__(self, frame: Frame) -> Sending | None:
-        """Hold the one, then let it follow the next."""
-        if self.held is not None:
-            raw, self.held = self.held, None
-            return Sending(((0.0, frame.raw), (0.0, raw)))
-        if not self.done and frame.kind == "event" and frame.about == self.about:
-            self.done, self.held = True, frame.raw
-            return Sending(())
-        return None
-
-
-@dataclass(slots=True)
-class Coalesced:
-    """Gather ``count`` frames and send them in one segment; the last ones may stay unsent."""
-
-    count: int
-    gathered: list[bytes] = field(default_factory=list, init=False)
-
-    def __call__(self, frame: Frame) -> Sending:
-        """Gather, or send what was gathered."""
-        self.gathered.append(frame.raw)
-        if len(self.gathered) < self.count:
-            return Sending(())
-        raw = b"".join(self.gathered)
-        self.gathered.clear()
-        return Sending(((0.0, raw),))

@@ -91,12 +91,6 @@ class Link:
             self._events.append(event)
             self._wake.set()
 
-    def offer_diverted(self, event: SimEvent) -> None:
-        """Queue an event that ``divert_events`` sends here without any subscription."""
-        if self.running and self.subscription.active:
-            self._events.append(event)
-            self._wake.set()
-
     def drop_events(self) -> None:
         """Forget the events that wait (``noevents``)."""
         self._events.clear()
@@ -174,7 +168,7 @@ class Link:
     def _send_events(self) -> None:
         while self._events:
             event = self._events.popleft()
-            raw = event_frame(event, self.subscription.event_format)
+            raw = event_frame(event)
             self._write(Frame(raw, "event", event.subclass or event.name))
 
     def _keep_after_hangup(self) -> bool:
@@ -214,8 +208,6 @@ class Link:
         for delay_s, piece in sending.pieces:
             self._wait_clock(delay_s)
             self._send(piece)
-        if sending.then_close:
-            self.kill()
 
     def _wait_clock(self, delay_s: float) -> None:
         if delay_s > 0:

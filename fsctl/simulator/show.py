@@ -12,15 +12,11 @@ if TYPE_CHECKING:
 
 
 def show(switch: SimulatedSwitch, arguments: str) -> str:
-    """``show channels|calls [count] [as json]``."""
+    """``show channels|calls [as json]``."""
     words = arguments.split()
     if words[:1] not in (["channels"], ["calls"]):
         return "-USAGE: codec|channels|calls ...\n"
     rows = [_row(channel) for channel in switch.channels.values()]
-    if "count" in words:
-        if words[-1] == "json":
-            return json.dumps({"row_count": len(rows)}, separators=(",", ":"))
-        return f"\n{len(rows)} total.\n"
     if words[-1] == "json":
         document: dict[str, object] = {"row_count": len(rows)}
         if rows:

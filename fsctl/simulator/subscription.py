@@ -1,4 +1,4 @@
-"""Which events a link gets: names, filters and ``myevents`` (``event_handler`` in the source)."""
+"""Which events a link gets: names and filters (``event_handler`` in the source)."""
 
 from __future__ import annotations
 
@@ -7,16 +7,11 @@ from dataclasses import dataclass, field
 
 from fsctl.simulator.events import SimEvent
 
-MYEVENTS = frozenset(
+EVENT_NAMES = frozenset(
     "CHANNEL_ANSWER CHANNEL_APPLICATION CHANNEL_BRIDGE CHANNEL_CREATE CHANNEL_DATA CHANNEL_DESTROY "
     "CHANNEL_EXECUTE CHANNEL_EXECUTE_COMPLETE CHANNEL_HANGUP CHANNEL_HANGUP_COMPLETE "
     "CHANNEL_ORIGINATE CHANNEL_UUID CHANNEL_OUTGOING CHANNEL_PARK CHANNEL_PROGRESS "
-    "CHANNEL_PROGRESS_MEDIA CHANNEL_STATE CHANNEL_UNBRIDGE CHANNEL_UNPARK DETECTED_SPEECH DTMF "
-    "NOTALK TALK".split()
-)
-"""What ``myevents`` subscribes to."""
-
-EVENT_NAMES = MYEVENTS | frozenset(
+    "CHANNEL_STATE CHANNEL_UNBRIDGE CHANNEL_UNPARK DETECTED_SPEECH DTMF NOTALK TALK "
     "CUSTOM CLONE CHANNEL_CALLSTATE CHANNEL_HOLD CHANNEL_UNHOLD CHANNEL_PROGRESS_MEDIA "
     "API LOG INBOUND_CHAN OUTBOUND_CHAN STARTUP SHUTDOWN PUBLISH UNPUBLISH MODULE_LOAD "
     "MODULE_UNLOAD RELOADXML NOTIFY NOTIFY_IN PRESENCE_IN PRESENCE_OUT PRESENCE_PROBE MESSAGE "
@@ -32,21 +27,17 @@ EVENT_NAMES = MYEVENTS | frozenset(
 class Subscription:
     """The event state of one link."""
 
-    event_format: str = "plain"
     active: bool = False
     names: set[str] = field(default_factory=set)
     subclasses: set[str] = field(default_factory=set)
     filters: list[tuple[str, str]] = field(default_factory=list)
-    own_only: str = ""
 
     def subscribe(self, words: list[str]) -> bool:
-        """``event [plain|json|xml] NAME ... CUSTOM subclass ...``; False without a known name."""
+        """``event plain NAME ... CUSTOM subclass ...``; False without a known name."""
         known = 0
         custom = False
-        for index, word in enumerate(words):
-            if index == 0 and word.lower() in {"plain", "json", "xml"}:
-                self.event_format = word.lower()
-            elif custom:
+        for word in words:
+            if custom:
                 self.subclasses.add(word)
             elif word.upper() in EVENT_NAMES:
                 known += 1
@@ -54,15 +45,6 @@ class Subscription:
                 custom = word.upper() == "CUSTOM"
         self.active = self.active or known > 0
         return known > 0
-
-    def drop(self, words: list[str]) -> bool:
-        """``nixevent NAME ...``; False without a known name."""
-        known = [word.upper() for word in words if word.upper() in EVENT_NAMES]
-        if "ALL" in self.names and known:
-            self.names |= EVENT_NAMES - {"ALL"}
-            self.names.discard("ALL")
-        self.names -= set(known)
-        return bool(known)
 
     def clear(self) -> bool:
         """``noevents``; False when nothing was subscribed."""
@@ -85,11 +67,7 @@ class Subscription:
         """Whether the link gets the event."""
         if not self.active or not self._named(event):
             return False
-        if self.filters and not self._passes(event):
-            return False
-        if not self.own_only:
-            return True
-        return self.own_only in {event.get("Unique-ID"), event.get("Job-Owner-UUID")}
+        return not self.filters or self._passes(event)
 
     def _named(self, event: SimEvent) -> bool:
         if "ALL" in self.names:

@@ -148,11 +148,6 @@ class SimulatedSwitch:
         """
         return self.directory.further_phone(number, display_name, joined_by)
 
-    def attended_transfers_ask(self, context: str = "fsctl_attended") -> None:
-        """Configure as fsctl's templates do: every REFER with Replaces comes to ``context``."""
-        self.every_transfer_a_nightmare = True
-        self.nightmare_dial_string = f"loopback/attended/{context}"
-
     def listen(self, host: str = "127.0.0.1", port: int = 0) -> tuple[str, int]:
         """Accept inbound ESL; returns the real address."""
         self._server = StreamServer((host, port), self._accept, backlog=64)
@@ -360,13 +355,6 @@ class SimulatedSwitch:
         self.note_activity()
         for link in list(self.links):
             link.offer(event)
-
-    def divert(self, channel: Channel, event: SimEvent) -> None:
-        """Queue an event to a session: only ``divert_events`` brings it to the links."""
-        event.headers[:0] = self.base_headers(event)
-        if "divert_events" in channel.flags:
-            for link in list(channel.links):
-                link.offer_diverted(event)
 
     def run_api(self, name: str, arguments: str) -> str:
         """Run an API command; its answer, or ``-ERR ... Command not found!``."""

@@ -86,19 +86,6 @@ def parse_replaces(value: str) -> Replaces:
     return Replaces(call_id, to_tag, from_tag, "early-only" in parameters)
 
 
-def parse_referred_by(value: str | None) -> Address | None:
-    """Parse the value of Referred-By (RFC 3892).
-
-    It is only information: a missing or bad one is None and never stops a transfer.
-    """
-    if not value:
-        return None
-    try:
-        return parse_address(value)
-    except UriError:
-        return None
-
-
 # --- headers that may be passed on -------------------------------------------------------------
 
 # A name becomes part of a channel variable's name (sip_h_<name>): a subset of RFC 3261's token.

@@ -131,19 +131,9 @@ class SipStatus:
         object.__setattr__(self, "reason", _one_line(self.reason) or registered)
 
     @property
-    def is_final(self) -> bool:
-        """Whether the request is over (not 1xx)."""
-        return self.code >= 200
-
-    @property
     def is_success(self) -> bool:
         """Whether this is a 2xx."""
         return 200 <= self.code < 300
-
-    @property
-    def is_failure(self) -> bool:
-        """Whether this is a 3xx, 4xx, 5xx or 6xx: for a transfer, 3xx not followed is failure."""
-        return self.code >= 300
 
     def __str__(self) -> str:
         return f"{self.code} {self.reason}"
@@ -184,16 +174,8 @@ def _one_line(reason: str) -> str:
 _STATUS_LINE = re.compile(rb"SIP/2\.0 ([1-6][0-9]{2})(?: ([^\r\n]*))?(?:\r\n|\r|\n|\Z)", re.I)
 
 
-def sipfrag(status: SipStatus | int, reason: str | None = None) -> bytes:
-    """Return the body of a NOTIFY (RFC 3515 §2.4.5, RFC 3420): one status line with CRLF.
-
-    ``reason`` replaces the status's own phrase; it is made safe as in :class:`SipStatus`.
-    Raises ValueError for a code outside 100..699.
-    """
-    if isinstance(status, int):
-        status = SipStatus(status, reason or "")
-    elif reason is not None:
-        status = SipStatus(status.code, reason)
+def sipfrag(status: SipStatus) -> bytes:
+    """Return the body of a NOTIFY (RFC 3515 §2.4.5, RFC 3420): one status line with CRLF."""
     return f"SIP/2.0 {status}\r\n".encode()
 
 
@@ -211,117 +193,97 @@ def parse_sipfrag(body: bytes) -> tuple[int, str]:
 # --- hangup causes -----------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class HangupCause:
-    """A hangup cause of FreeSWITCH.
-
-    ``number`` is FreeSWITCH's own; ``sip_status`` what a caller should see when a call that was
-    not answered ends with this cause.
-    """
-
-    name: str
-    number: int
-    sip_status: int
-
-    @property
-    def q850_cause(self) -> int | None:
-        """The Q.850 cause value (1..127); None for FreeSWITCH's private causes."""
-        return self.number if 1 <= self.number <= 127 else None
-
-
 # Where the status differs from hangup_cause_to_sip of mod_sofia, the comment names mod_sofia's and
 # the reason. mod_sofia answers 480 for everything it does not list.
-_CAUSES = tuple(
-    HangupCause(*row)
-    for row in (
-        ("NONE", 0, 480),
-        ("UNALLOCATED_NUMBER", 1, 404),
-        ("NO_ROUTE_TRANSIT_NET", 2, 404),
-        ("NO_ROUTE_DESTINATION", 3, 404),
-        ("CHANNEL_UNACCEPTABLE", 6, 480),
-        ("CALL_AWARDED_DELIVERED", 7, 480),
-        ("NORMAL_CLEARING", 16, 480),
-        ("USER_BUSY", 17, 486),
-        ("NO_USER_RESPONSE", 18, 480),  # 408: but a received 480 becomes this cause
-        ("NO_ANSWER", 19, 480),
-        ("SUBSCRIBER_ABSENT", 20, 404),  # 480: FreeSWITCH has no such user (mod_dptools)
-        ("CALL_REJECTED", 21, 603),
-        ("NUMBER_CHANGED", 22, 410),
-        ("REDIRECTION_TO_NEW_DESTINATION", 23, 410),
-        ("EXCHANGE_ROUTING_ERROR", 25, 483),
-        ("DESTINATION_OUT_OF_ORDER", 27, 502),
-        ("INVALID_NUMBER_FORMAT", 28, 484),
-        ("FACILITY_REJECTED", 29, 501),
-        ("RESPONSE_TO_STATUS_ENQUIRY", 30, 480),
-        ("NORMAL_UNSPECIFIED", 31, 480),
-        ("NORMAL_CIRCUIT_CONGESTION", 34, 503),
-        ("NETWORK_OUT_OF_ORDER", 38, 503),
-        ("NORMAL_TEMPORARY_FAILURE", 41, 503),
-        ("SWITCH_CONGESTION", 42, 503),
-        ("ACCESS_INFO_DISCARDED", 43, 480),
-        ("REQUESTED_CHAN_UNAVAIL", 44, 503),
-        ("PRE_EMPTED", 45, 480),
-        ("FACILITY_NOT_SUBSCRIBED", 50, 480),
-        ("OUTGOING_CALL_BARRED", 52, 403),
-        ("INCOMING_CALL_BARRED", 54, 403),
-        ("BEARERCAPABILITY_NOTAUTH", 57, 403),
-        ("BEARERCAPABILITY_NOTAVAIL", 58, 503),
-        ("SERVICE_UNAVAILABLE", 63, 503),  # 480: the name says 503
-        ("BEARERCAPABILITY_NOTIMPL", 65, 488),
-        ("CHAN_NOT_IMPLEMENTED", 66, 501),  # 480: no such endpoint module, it will not come back
-        ("FACILITY_NOT_IMPLEMENTED", 69, 501),
-        ("SERVICE_NOT_IMPLEMENTED", 79, 501),
-        ("INVALID_CALL_REFERENCE", 81, 480),
-        ("INCOMPATIBLE_DESTINATION", 88, 488),
+HANGUP_CAUSES = MappingProxyType(
+    {
+        "NONE": 480,
+        "UNALLOCATED_NUMBER": 404,
+        "NO_ROUTE_TRANSIT_NET": 404,
+        "NO_ROUTE_DESTINATION": 404,
+        "CHANNEL_UNACCEPTABLE": 480,
+        "CALL_AWARDED_DELIVERED": 480,
+        "NORMAL_CLEARING": 480,
+        "USER_BUSY": 486,
+        "NO_USER_RESPONSE": 480,  # 408: but a received 480 becomes this cause
+        "NO_ANSWER": 480,
+        "SUBSCRIBER_ABSENT": 404,  # 480: FreeSWITCH has no such user (mod_dptools)
+        "CALL_REJECTED": 603,
+        "NUMBER_CHANGED": 410,
+        "REDIRECTION_TO_NEW_DESTINATION": 410,
+        "EXCHANGE_ROUTING_ERROR": 483,
+        "DESTINATION_OUT_OF_ORDER": 502,
+        "INVALID_NUMBER_FORMAT": 484,
+        "FACILITY_REJECTED": 501,
+        "RESPONSE_TO_STATUS_ENQUIRY": 480,
+        "NORMAL_UNSPECIFIED": 480,
+        "NORMAL_CIRCUIT_CONGESTION": 503,
+        "NETWORK_OUT_OF_ORDER": 503,
+        "NORMAL_TEMPORARY_FAILURE": 503,
+        "SWITCH_CONGESTION": 503,
+        "ACCESS_INFO_DISCARDED": 480,
+        "REQUESTED_CHAN_UNAVAIL": 503,
+        "PRE_EMPTED": 480,
+        "FACILITY_NOT_SUBSCRIBED": 480,
+        "OUTGOING_CALL_BARRED": 403,
+        "INCOMING_CALL_BARRED": 403,
+        "BEARERCAPABILITY_NOTAUTH": 403,
+        "BEARERCAPABILITY_NOTAVAIL": 503,
+        "SERVICE_UNAVAILABLE": 503,  # 480: the name says 503
+        "BEARERCAPABILITY_NOTIMPL": 488,
+        "CHAN_NOT_IMPLEMENTED": 501,  # 480: no such endpoint module, it will not come back
+        "FACILITY_NOT_IMPLEMENTED": 501,
+        "SERVICE_NOT_IMPLEMENTED": 501,
+        "INVALID_CALL_REFERENCE": 480,
+        "INCOMPATIBLE_DESTINATION": 488,
         # 480 for the next ten: a fault of ours or of the line, not the callee's absence
-        ("INVALID_MSG_UNSPECIFIED", 95, 500),
-        ("MANDATORY_IE_MISSING", 96, 500),
-        ("MESSAGE_TYPE_NONEXIST", 97, 500),
-        ("WRONG_MESSAGE", 98, 500),
-        ("IE_NONEXIST", 99, 500),
-        ("INVALID_IE_CONTENTS", 100, 500),
-        ("WRONG_CALL_STATE", 101, 500),
-        ("RECOVERY_ON_TIMER_EXPIRE", 102, 408),  # 504: the target's 408, and timer B, end so
-        ("MANDATORY_IE_LENGTH_ERROR", 103, 500),
-        ("PROTOCOL_ERROR", 111, 500),
-        ("INTERWORKING", 127, 500),
-        ("SUCCESS", 142, 200),  # 480: originate_disposition of a call that was answered
-        ("ORIGINATOR_CANCEL", 487, 487),
-        ("CRASH", 700, 500),  # 480
-        ("SYSTEM_SHUTDOWN", 701, 503),  # 480
-        ("LOSE_RACE", 702, 487),  # 480: another branch has answered, this one is cancelled
-        ("MANAGER_REQUEST", 703, 480),
-        ("BLIND_TRANSFER", 800, 480),
-        ("ATTENDED_TRANSFER", 801, 480),
-        ("ALLOTTED_TIMEOUT", 802, 480),
-        ("USER_CHALLENGE", 803, 480),
-        ("MEDIA_TIMEOUT", 804, 480),
-        ("PICKED_OFF", 805, 487),  # 480: as LOSE_RACE
-        ("USER_NOT_REGISTERED", 806, 480),
-        ("PROGRESS_TIMEOUT", 807, 480),
-        ("INVALID_GATEWAY", 808, 502),  # 484: the number is fine, our routing is not
-        ("GATEWAY_DOWN", 809, 503),
-        ("INVALID_URL", 810, 484),
-        ("INVALID_PROFILE", 811, 502),
-        ("NO_PICKUP", 812, 480),
-        ("SRTP_READ_ERROR", 813, 480),
-        ("BOWOUT", 814, 480),
-        ("BUSY_EVERYWHERE", 815, 600),
-        ("DECLINE", 816, 603),
-        ("DOES_NOT_EXIST_ANYWHERE", 817, 604),
-        ("NOT_ACCEPTABLE", 818, 606),
-        ("UNWANTED", 819, 607),
-        ("NO_IDENTITY", 820, 428),
-        ("BAD_IDENTITY_INFO", 821, 436),  # 429: that is about Referred-By (RFC 3892)
-        ("UNSUPPORTED_CERTIFICATE", 822, 437),
-        ("INVALID_IDENTITY", 823, 438),
-        ("STALE_DATE", 824, 403),
-        ("REJECT_ALL", 825, 603),
-    )
+        "INVALID_MSG_UNSPECIFIED": 500,
+        "MANDATORY_IE_MISSING": 500,
+        "MESSAGE_TYPE_NONEXIST": 500,
+        "WRONG_MESSAGE": 500,
+        "IE_NONEXIST": 500,
+        "INVALID_IE_CONTENTS": 500,
+        "WRONG_CALL_STATE": 500,
+        "RECOVERY_ON_TIMER_EXPIRE": 408,  # 504: the target's 408, and timer B, end so
+        "MANDATORY_IE_LENGTH_ERROR": 500,
+        "PROTOCOL_ERROR": 500,
+        "INTERWORKING": 500,
+        "SUCCESS": 200,  # 480: originate_disposition of a call that was answered
+        "ORIGINATOR_CANCEL": 487,
+        "CRASH": 500,  # 480
+        "SYSTEM_SHUTDOWN": 503,  # 480
+        "LOSE_RACE": 487,  # 480: another branch has answered, this one is cancelled
+        "MANAGER_REQUEST": 480,
+        "BLIND_TRANSFER": 480,
+        "ATTENDED_TRANSFER": 480,
+        "ALLOTTED_TIMEOUT": 480,
+        "USER_CHALLENGE": 480,
+        "MEDIA_TIMEOUT": 480,
+        "PICKED_OFF": 487,  # 480: as LOSE_RACE
+        "USER_NOT_REGISTERED": 480,
+        "PROGRESS_TIMEOUT": 480,
+        "INVALID_GATEWAY": 502,  # 484: the number is fine, our routing is not
+        "GATEWAY_DOWN": 503,
+        "INVALID_URL": 484,
+        "INVALID_PROFILE": 502,
+        "NO_PICKUP": 480,
+        "SRTP_READ_ERROR": 480,
+        "BOWOUT": 480,
+        "BUSY_EVERYWHERE": 600,
+        "DECLINE": 603,
+        "DOES_NOT_EXIST_ANYWHERE": 604,
+        "NOT_ACCEPTABLE": 606,
+        "UNWANTED": 607,
+        "NO_IDENTITY": 428,
+        "BAD_IDENTITY_INFO": 436,  # 429: that is about Referred-By (RFC 3892)
+        "UNSUPPORTED_CERTIFICATE": 437,
+        "INVALID_IDENTITY": 438,
+        "STALE_DATE": 403,
+        "REJECT_ALL": 603,
+    }
 )
-
-HANGUP_CAUSES = MappingProxyType({cause.name: cause for cause in _CAUSES})
-"""Every cause of FreeSWITCH 1.10 by name."""
+"""Every cause of FreeSWITCH 1.10, and what a caller should see when a call that was not answered
+ends with it."""
 
 # sofia_glue_sip_cause_to_freeswitch, unchanged: what FreeSWITCH reports for a received status.
 _CAUSE_OF_STATUS = MappingProxyType(
@@ -362,8 +324,7 @@ def status_of_cause(hangup_cause: str) -> SipStatus:
     Names are compared as FreeSWITCH does, without regard to case. An unknown name is 480, as in
     mod_sofia. Use it only when the other side's own status is not known.
     """
-    cause = HANGUP_CAUSES.get(hangup_cause.strip().upper())
-    return SipStatus(cause.sip_status if cause else 480)
+    return SipStatus(HANGUP_CAUSES.get(hangup_cause.strip().upper(), 480))
 
 
 def cause_of_status(sip_status: int) -> str:

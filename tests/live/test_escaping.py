@@ -81,7 +81,7 @@ def channel(client: SwitchClient) -> Iterator[str]:
     """A parked channel."""
     channel_uuid = str(uuid.uuid4())
     dial_string = f"{{origination_uuid={channel_uuid},null_enable_auto_answer=true}}null/x"
-    client.bgapi(Originate(dial_string))
+    client.api(Originate(dial_string))
     yield channel_uuid
     kill(client, channel_uuid)
 
@@ -123,14 +123,14 @@ def test_global_setvar(client: SwitchClient) -> None:
 def test_originate_gives_the_dial_string_whole(client: SwitchClient) -> None:
     channel_uuid = str(uuid.uuid4())
     variables = f"origination_uuid={channel_uuid},null_enable_auto_answer=true,v='a b',w=x\\,y"
-    client.bgapi(Originate(f"{{{variables}}}null/x"))
+    client.api(Originate(f"{{{variables}}}null/x"))
     try:
         assert variable(client, channel_uuid, "v") == "a b"
         assert variable(client, channel_uuid, "w") == "x,y"
     finally:
         kill(client, channel_uuid)
     with pytest.raises(CommandFailed, match="USER_BUSY"):
-        client.bgapi(Originate("error/USER_BUSY"))
+        client.api(Originate("error/USER_BUSY"))
 
 
 def test_a_transfer_takes_an_extension_with_spaces(client: SwitchClient, channel: str) -> None:
@@ -168,7 +168,7 @@ class Calls:
         """A call to the extension with the socket; returns the uuid of the leg that runs it."""
         first = str(uuid.uuid4())
         self._legs.append(first)
-        self._client.bgapi(Originate(f"{{origination_uuid={first}}}loopback/escaping/public"))
+        self._client.api(Originate(f"{{origination_uuid={first}}}loopback/escaping/public"))
         return str(variable(self._client, first, "other_loopback_leg_uuid"))
 
     def link(self) -> Connection:
@@ -238,13 +238,6 @@ def test_ends_are_told_apart_by_uuid(calls: Calls) -> None:
     shorter = gevent.spawn(link.execute, Execute("sleep", "50", event_uuid="shorter"))
     assert shorter.get(timeout=5)["Application-UUID"] == "shorter"
     assert longer.get(timeout=5)["Application-UUID"] == "longer"
-
-
-def test_a_job_on_a_link_with_filters(calls: Calls) -> None:
-    link = watched(calls.link())
-    assert link.bgapi(UuidExists(link.channel_uuid or "")) == "true"
-    with pytest.raises(CommandFailed, match="USER_BUSY"):
-        link.bgapi(Originate("error/USER_BUSY"))
 
 
 def test_a_hangup_ends_what_waits(client: SwitchClient, calls: Calls) -> None:

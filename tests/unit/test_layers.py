@@ -31,7 +31,7 @@ LAYERS = [
 what it imports for its types only counts as well."""
 
 PURE = ["sip", "transfer", "settings.py", "setting_kinds.py", "errors.py"] + [
-    f"esl/{name}.py" for name in ("frames", "events", "fields", "commands", "apis", "subscriptions")
+    f"esl/{name}.py" for name in ("frames", "events", "fields", "commands", "apis")
 ]
 IMPURE = {"gevent", "greenswitch", "socket", "time", "datetime", "random", "subprocess", "asyncio"}
 

@@ -78,11 +78,6 @@ def test_it_connects_and_runs_commands() -> None:
         waiting = gevent.spawn(client.api, Status())
         peer.expect("api status", api("UP"))
         assert waiting.get(timeout=30) == "UP"
-        waiting = gevent.spawn(client.bgapi, Status())
-        peer.expect("event plain BACKGROUND_JOB", reply())
-        job = peer.command().partition("Job-UUID: ")[2]
-        peer.send(reply(), event("BACKGROUND_JOB", b"UP", Job_UUID=job))
-        assert waiting.get(timeout=30) == "UP"
 
 
 def test_it_comes_back_and_subscribes_again() -> None:
@@ -103,25 +98,6 @@ def test_it_comes_back_and_subscribes_again() -> None:
             told.clear()
             peer.close()
             wait_until(lambda: not client.connected.is_set())
-
-
-def test_what_is_subscribed_later_is_remembered() -> None:
-    with switch_and_client() as (switch, client):
-        peer = switch.welcome()
-        client.wait_connected(PATIENCE_S)
-        one, two = Filter("Unique-ID", "u1"), Filter("Unique-ID", "u2")
-        for command in (one, two):
-            subscribing = gevent.spawn(client.subscribe, command)
-            peer.expect(f"filter Unique-ID {command.value}", reply())
-            subscribing.get(timeout=30)
-        taking_back = gevent.spawn(client.unsubscribe, one)
-        peer.expect("filter delete Unique-ID u1", reply())
-        taking_back.get(timeout=30)
-        client.unsubscribe(one)
-        peer.close()
-        peer = switch.welcome()
-        peer.expect("filter Unique-ID u2", reply())
-        client.wait_connected(PATIENCE_S)
 
 
 def test_a_wrong_password_is_told_at_once_and_never_logged(

@@ -18,13 +18,9 @@ from fsctl.errors import (
     ProtocolError,
 )
 from fsctl.esl.commands import (
-    BgApi,
-    Events,
     Execute,
     Exit,
     Filter,
-    HangupMsg,
-    NoEvents,
     Status,
     UuidGetvar,
 )
@@ -179,10 +175,9 @@ def test_events_go_to_on_event_and_its_errors_are_logged(
 
         peer.send(event("EARLY"))
         link.on_event = take
-        json_event = b'{"Event-Name": "JSON"}'
-        peer.send(event("ONE"), frame("log/data", b"x"), frame("text/event-json", json_event))
-        wait_until(lambda: "JSON" in seen)
-        assert seen[-2:] == ["ONE", "JSON"]
+        peer.send(event("ONE"), frame("log/data", b"x"), event("TWO"))
+        wait_until(lambda: "TWO" in seen)
+        assert seen[-2:] == ["ONE", "TWO"]
         assert "in the handler" in caplog.text and not link.closed
 
 
@@ -257,7 +252,7 @@ def test_a_lingering_link_still_answers_but_verbs_raise() -> None:
         peer.send(LINGER)
         wait_until(lambda: link.lingering)
         assert link.hung_up and not link.closed
-        for verb in (Execute("answer"), HangupMsg(), Execute("answer", channel_uuid="u1")):
+        for verb in (Execute("answer"), Execute("answer", channel_uuid="u1")):
             with pytest.raises(ChannelGone):
                 link.send(verb)
             with pytest.raises(ChannelGone):
@@ -305,54 +300,6 @@ def test_a_link_is_retired_after_its_channel_has_hung_up() -> None:
         assert link.closed
 
 
-def test_bgapi_without_filters() -> None:
-    with linked() as (link, peer):
-        waiting = gevent.spawn(link.bgapi, Status())
-        peer.expect("event plain BACKGROUND_JOB", reply())
-        job = peer.command().partition("Job-UUID: ")[2]
-        peer.send(reply(), event("BACKGROUND_JOB", b"other", Job_UUID="x"))
-        peer.send(event("BACKGROUND_JOB", b"UP 5%\n", Job_UUID=job))
-        assert waiting.get(timeout=30) == "UP 5%\n"
-        again = spawn(link.bgapi, Status())
-        job = peer.command().partition("Job-UUID: ")[2]
-        peer.send(reply(), event("BACKGROUND_JOB", b"-ERR USER_BUSY", Job_UUID=job))
-        assert str(again.get(timeout=30)) == "Status: -ERR USER_BUSY"
-
-
-def test_bgapi_with_filters_adds_one_and_takes_it_back() -> None:
-    with linked() as (link, peer):
-        gevent.spawn(link.send_all, [Filter("Unique-ID", "u1"), Events(("DTMF",), format="json")])
-        peer.expect("filter", reply())
-        peer.expect("event", reply())
-        waiting = gevent.spawn(link.bgapi, Status())
-        filtered = peer.command()
-        job = filtered.rpartition(" ")[2]
-        assert filtered == f"filter Job-UUID {job}"
-        peer.expect("event json BACKGROUND_JOB", reply())
-        peer.expect(f"bgapi status\nJob-UUID: {job}", reply(), reply())
-        peer.send(event("BACKGROUND_JOB", b"UP", Job_UUID=job))
-        assert waiting.get(timeout=30) == "UP"
-        peer.expect(f"filter delete Job-UUID {job}")
-
-
-def test_bgapi_subscribes_again_after_noevents() -> None:
-    with linked() as (link, peer):
-        gevent.spawn(link.send_all, [Events(("ALL",)), NoEvents()])
-        peer.expect("event", reply())
-        peer.expect("noevents", reply())
-        spawn(link.bgapi, Status())
-        peer.expect("event plain BACKGROUND_JOB")
-
-
-def test_bgapi_times_out_and_leaves_nothing() -> None:
-    with linked() as (link, peer):
-        waiting = spawn(link.bgapi, Status(), 0.05)
-        peer.expect("event", reply())
-        peer.expect("bgapi", reply())
-        assert isinstance(waiting.get(timeout=30), CommandTimeout)
-        assert not link._waiters._jobs
-
-
 @pytest.mark.parametrize(
     ("ending", "message"),
     [
@@ -370,18 +317,15 @@ def test_the_end_of_the_link_wakes_everybody(ending: bytes, message: str) -> Non
         calls = [
             spawn(link.send, Status(), 60),
             spawn(link.execute, Execute("sleep", "1"), 60),
-            spawn(link.bgapi, Status(), 60),
         ]
         peer.expect("api status")
         peer.expect("sendmsg")
-        peer.expect("event")
-        peer.expect("bgapi")
         peer.send(ending)
         peer.close()
         errors = [call.get(timeout=30) for call in calls]
-        assert [type(error) for error in errors] == [LinkLost] * 3
+        assert [type(error) for error in errors] == [LinkLost] * 2
         assert all(message in str(error) for error in errors)
-        assert len({id(error) for error in errors}) == 3
+        assert len({id(error) for error in errors}) == 2
         wait_until(lambda: lost)
         link.close()
         assert lost == ["once"] and link.closed
@@ -445,7 +389,7 @@ def test_start_after_close_starts_nothing() -> None:
 
 def test_only_commands_are_sent() -> None:
     with linked() as (link, _):
-        for wrong in ("api status", None, BgApi):
+        for wrong in ("api status", None, Status):
             with pytest.raises(CommandError, match="not a command"):
                 link.send(wrong)
 

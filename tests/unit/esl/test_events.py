@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
-from fsctl.errors import CommandFailed, ProtocolError
-from fsctl.esl.events import Event, Reply, event_of, parse_json_event
+from fsctl.errors import CommandFailed
+from fsctl.esl.events import Event, Reply, event_of
 from fsctl.esl.frames import Frame, FrameReader
 
 PLAIN = (
@@ -67,36 +65,9 @@ def test_of_a_repeated_header_the_first_counts() -> None:
     assert Event(b"A: 1\nA: 2\n\n").to_dict() == {"A": "1"}
 
 
-def test_json_is_exact_and_has_the_same_api() -> None:
-    values = {
-        "Event-Name": "CHANNEL_HANGUP",
-        "Unique-ID": "u1",
-        "variable_x": "<sip:30%0D%0A@h>",
-        "variable_list": ["a", "b"],
-        "Content-Length": 3,
-        "_body": "abc",
-    }
-    event = parse_json_event(json.dumps(values).encode())
-    assert event.variable("x") == "<sip:30%0D%0A@h>"
-    assert event.variable("list") == "ARRAY::a|:b"
-    assert (event.name, event.channel_uuid, event.body) == ("CHANNEL_HANGUP", "u1", b"abc")
-    assert "variable_x" in event and "_body" not in event
-    assert event.to_dict()["Content-Length"] == "3"
-
-
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"3", b"[" * 100_000])
-def test_bad_json_is_a_protocol_error(body: bytes) -> None:
-    with pytest.raises(ProtocolError):
-        parse_json_event(body)
-
-
 def test_event_of_a_frame() -> None:
     plain = event_of(Frame(one_frame(b"Content-Type: x\n\n").headers, PLAIN, "text/event-plain"))
     assert plain is not None and plain.name == "CHANNEL_HANGUP"
-    as_json = event_of(
-        Frame(one_frame(b"Content-Type: x\n\n").headers, b'{"Event-Name": "A"}', "text/event-json")
-    )
-    assert as_json is not None and as_json.name == "A"
     assert event_of(one_frame(b"Content-Type: log/data\n\n")) is None
 
 

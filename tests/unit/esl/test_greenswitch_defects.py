@@ -161,7 +161,6 @@ def test_08_every_wait_has_a_deadline() -> None:
             lambda: link.connect(0.01),
             lambda: link.authenticate("x", 0.01),
             lambda: link.execute(Execute("answer"), 0.01),
-            lambda: link.bgapi(Status(), 0.01),
         ):
             with pytest.raises(CommandTimeout):
                 call()

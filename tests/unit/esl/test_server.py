@@ -215,14 +215,6 @@ def test_stop_ends_a_peer_that_says_nothing(monkeypatch: pytest.MonkeyPatch) -> 
         assert server.link_count == 0
 
 
-def test_workers_may_share_a_port() -> None:
-    with serving(Links(), reuse_port=True) as first:
-        second = EslServer(first.address, Links(), reuse_port=True)
-        assert second.address == first.address
-        second.start()
-        second.stop()
-
-
 def shared(count: int) -> list[EslServer]:
     """Servers that accept from one socket, as several processes do."""
     with socket.create_server(("127.0.0.1", 0)) as listener:

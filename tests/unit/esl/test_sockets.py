@@ -38,11 +38,3 @@ def test_listening(host: str, real: str | None) -> None:
     with pytest.raises(OSError, match="in use"):
         listen_on((bound, port), backlog=5)
     sock.close()
-
-
-def test_a_port_may_be_shared() -> None:
-    one = listen_on(("127.0.0.1", 0), backlog=5, reuse_port=True)
-    two = listen_on(address_of(one), backlog=5, reuse_port=True)
-    assert address_of(one) == address_of(two)
-    one.close()
-    two.close()

@@ -47,16 +47,11 @@ def test_replies_go_to_commands_in_order() -> None:
 def test_events_go_to_those_who_wait_for_them() -> None:
     waiters = Waiters()
     execution = waiters.add_execution("e1", "u1", "set")
-    job = waiters.add_job("j1", "status")
     waiters.take_event(Event(b"Event-Name: CHANNEL_EXECUTE_COMPLETE\nApplication-UUID: e2\n\n"))
-    waiters.take_event(Event(b"Event-Name: BACKGROUND_JOB\n\n"))
-    for awaited in (execution, job):
-        with pytest.raises(CommandTimeout):
-            awaited.wait(NOW)
+    with pytest.raises(CommandTimeout):
+        execution.wait(NOW)
     waiters.take_event(Event(b"Event-Name: CHANNEL_EXECUTE_COMPLETE\nApplication-UUID: e1\n\n"))
-    waiters.take_event(Event(b"Event-Name: BACKGROUND_JOB\nJob-UUID: j1\n\n"))
     assert execution.wait(NOW)["Application-UUID"] == "e1"
-    assert job.wait(NOW)["Job-UUID"] == "j1"
 
 
 def test_a_hangup_ends_the_executions_on_that_channel() -> None:
@@ -71,20 +66,19 @@ def test_a_hangup_ends_the_executions_on_that_channel() -> None:
 
 def test_forgotten_ones_are_not_told() -> None:
     waiters = Waiters()
-    execution, job = waiters.add_execution("e1", None, "x"), waiters.add_job("j1", "x")
-    for uuid in ("e1", "j1", "unknown"):
+    execution = waiters.add_execution("e1", None, "x")
+    for uuid in ("e1", "unknown"):
         waiters.forget(uuid)
     waiters.fail_all(lambda: LinkLost("x"))
-    for awaited in (execution, job):
-        with pytest.raises(CommandTimeout):
-            awaited.wait(NOW)
+    with pytest.raises(CommandTimeout):
+        execution.wait(NOW)
 
 
 def test_the_end_fails_all_with_errors_of_their_own() -> None:
     waiters = Waiters()
     reply: Awaited[Reply] = Awaited("x")
     waiters.add_commands([Unanswered("x", reply), Unanswered("posted", None)])
-    all_waiting = [reply, waiters.add_execution("e", None, "x"), waiters.add_job("j", "x")]
+    all_waiting = [reply, waiters.add_execution("e", None, "x")]
     made: list[LinkLost] = []
 
     def new_error() -> LinkLost:
@@ -95,4 +89,4 @@ def test_the_end_fails_all_with_errors_of_their_own() -> None:
     for awaited in all_waiting:
         with pytest.raises(LinkLost):
             awaited.wait(NOW)
-    assert len(made) == 3 and waiters.unanswered == 0
+    assert len(made) == 2 and waiters.unanswered == 0

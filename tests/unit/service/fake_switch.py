@@ -36,10 +36,10 @@ class FakeSwitch:
         """CHANNEL_HANGUP_COMPLETE of a channel that is gone from then on."""
         variables = {f"variable_{name}": text for name, text in self.channels.pop(uuid).items()}
         event = {"Event-Name": "CHANNEL_HANGUP_COMPLETE", "Unique-ID": uuid, **variables}
-        body = json.dumps(event).encode()
+        body = "".join(f"{name}: {text}\n" for name, text in event.items()).encode() + b"\n"
         for sock in self._socks:
             sock.sendall(
-                b"Content-Length: %d\nContent-Type: text/event-json\n\n" % len(body) + body
+                b"Content-Length: %d\nContent-Type: text/event-plain\n\n" % len(body) + body
             )
 
     def _serve(self, sock: socket.socket, _: object) -> None:

@@ -175,6 +175,11 @@ class Lab:
         link.execute("bridge", f"{{{variables}}}sofia/lab/sip:{number}@127.0.0.1:25501", "e1")
         return link, caller, callee
 
+    def attended_transfers_ask(self) -> None:
+        """Configure as fsctl's templates do: every REFER with Replaces comes to us."""
+        self.switch.every_transfer_a_nightmare = True
+        self.switch.nightmare_dial_string = "loopback/attended/fsctl_attended"
+
     def call(self) -> tuple[RawLink, str, str]:
         """Alice and Bob talk."""
         self.alice.calls("1001")

@@ -7,12 +7,9 @@ from typing import Any
 import pytest
 
 from fsctl.simulator.faults import (
-    Coalesced,
     Frame,
     Nth,
-    Reordered,
     duplicated,
-    eof_inside,
     late,
     missing,
     refused,
@@ -42,7 +39,6 @@ def test_split_sends_every_byte_in_pieces() -> None:
         (duplicated(), [FRAME.raw, FRAME.raw]),
         (late(3.0), [FRAME.raw]),
         (refused("-ERR x"), [b"Content-Type: command/reply\nReply-Text: -ERR x\n\n"]),
-        (eof_inside(7), [b"Content"]),
     ],
 )
 def test_what_becomes_of_one_frame(fault: Any, pieces: list[bytes]) -> None:
@@ -54,20 +50,6 @@ def test_nth_leaves_all_others_alone() -> None:
     assert [fault(FRAME), fault(Frame(b"", "event", "X"))] == [None, None]
     assert raw(fault(FRAME)) == []
     assert fault(FRAME) is None
-
-
-def test_reordered_swaps_two_frames() -> None:
-    fault = Reordered("A")
-    first, second = Frame(b"1", "event", "A"), Frame(b"2", "event", "B")
-    assert raw(fault(first)) == []
-    assert raw(fault(second)) == [b"2", b"1"]
-    assert fault(first) is None
-
-
-def test_coalesced_gathers() -> None:
-    fault = Coalesced(2)
-    assert raw(fault(Frame(b"1", "event", "A"))) == []
-    assert raw(fault(Frame(b"2", "event", "A"))) == [b"12"]
 
 
 def test_a_whole_call_works_byte_by_byte(lab: Lab) -> None:
@@ -85,15 +67,6 @@ def test_a_reply_that_is_late_on_the_switchs_clock(lab: Lab) -> None:
     assert len(link.replies) == 1
     lab.switch.advance(0.2)
     assert len(link.replies) == 2
-
-
-def test_the_end_inside_a_body(lab: Lab) -> None:
-    lab.switch.faults.append(Nth(eof_inside(), about="CHANNEL_ANSWER"))
-    lab.alice.calls("1001")
-    link, _, _ = lab.handle()
-    lab.switch.run_until(lambda: link.eof)
-    assert "CHANNEL_ANSWER" not in [event["Event-Name"] for event in link.events]
-    assert b"CHANNEL_ANSWER" in link.raw
 
 
 def test_a_stalled_link_sends_nothing_until_released(lab: Lab) -> None:

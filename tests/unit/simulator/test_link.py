@@ -168,11 +168,11 @@ def test_split_commands_are_put_together(lab: Lab) -> None:
     lab.alice.calls("1001")
     lab.switch.run_until(lambda: lab.controller.links)
     link = lab.controller.links[0]
-    for byte in b"connect\n\ngetvar uuid\n\n":
+    for byte in b"connect\n\nlinger 5\n\n":
         link.sock.sendall(bytes([byte]))
         gevent.sleep(0)
     lab.switch.run_until(lambda: len(link.replies) == 2)
-    assert link.replies[1][0]["Reply-Text"] == link.replies[0][0]["Unique-ID"]
+    assert link.replies[1][0]["Reply-Text"] == "+OK will linger 5 seconds"
 
 
 @pytest.mark.parametrize("app", ["async full", "async"])

@@ -222,18 +222,6 @@ def test_digits_wait_until_the_leg_looks(lab: Lab, bob_leg: str) -> None:
     assert ran == ["CHANNEL_EXECUTE_COMPLETE", "DTMF"]
 
 
-def test_diverted_digits_reach_only_the_own_link(lab: Lab) -> None:
-    lab.alice.calls("1001")
-    link = lab.controller.next_link(1)
-    link.execute("answer")
-    link.ask("event plain CHANNEL_HANGUP")
-    link.ask("divert_events on")
-    lab.alice.sends_digits("7")
-    lab.switch.run_until(lambda: link.events)
-    assert link.events[-1]["DTMF-Digit"] == "7"
-    assert digits_told(lab) == ""
-
-
 def test_digits_to_the_phone(lab: Lab, bob_leg: str) -> None:
     assert api(lab, "uuid_send_dtmf", f"{bob_leg} 12w#@100") == "+OK b sent DTMF 12w#@100.\n"
     execute(lab, bob_leg, "send_dtmf", "9")

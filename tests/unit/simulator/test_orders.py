@@ -248,7 +248,7 @@ def originate(lab: Lab) -> None:
 
 def attended(lab: Lab) -> tuple[Any, str, str]:
     """Bob asks to replace his second line; the controller's link, the transferee, the target."""
-    lab.switch.attended_transfers_ask()
+    lab.attended_transfers_ask()
     _, caller, _ = lab.call()
     # The recording's second line belonged to a phone of its own.
     second = lab.switch.phone("1001b").calls("1002")

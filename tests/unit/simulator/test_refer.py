@@ -205,7 +205,7 @@ def replaces(dialog: Any) -> str:
 
 
 def attended(lab: Lab, refer_to: str | None = None) -> tuple[Any, Any, str, str]:
-    lab.switch.attended_transfers_ask()
+    lab.attended_transfers_ask()
     second, caller, target = two_calls(lab)
     first = lab.bob.dialogs[0]
     lab.bob.refers(refer_to or replaces(second), "<sip:1001@h>", dialog=first)

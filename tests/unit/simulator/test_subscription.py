@@ -41,8 +41,7 @@ def test_filters(filters: list[tuple[str, str]], wanted: bool) -> None:
 
 
 def test_names_and_subclasses() -> None:
-    made = subscribed("json CHANNEL_ANSWER bogus CUSTOM sofia::x")
-    assert made.event_format == "json"
+    made = subscribed("plain CHANNEL_ANSWER bogus CUSTOM sofia::x")
     assert made.wants(event())
     assert not made.wants(event("CHANNEL_HANGUP"))
     assert made.wants(event("CUSTOM", subclass="sofia::x"))
@@ -50,26 +49,16 @@ def test_names_and_subclasses() -> None:
     assert subscribed("ALL").wants(event("CUSTOM", subclass="sofia::y"))
 
 
-def test_later_subscriptions_add_and_switch_the_format() -> None:
+def test_later_subscriptions_add() -> None:
     made = subscribed("plain CHANNEL_ANSWER")
-    made.subscribe(["json", "CHANNEL_HANGUP"])
-    assert made.event_format == "json"
+    made.subscribe(["plain", "CHANNEL_HANGUP"])
     assert made.wants(event()) and made.wants(event("CHANNEL_HANGUP"))
 
 
 def test_dropping() -> None:
     made = subscribed("ALL")
-    assert made.drop(["CHANNEL_ANSWER"])
-    assert not made.wants(event()) and made.wants(event("CHANNEL_HANGUP"))
     assert made.clear() and not made.clear()
     assert not made.wants(event("CHANNEL_HANGUP"))
-
-
-def test_myevents_is_for_the_own_channel_and_its_jobs() -> None:
-    made = subscribed("ALL")
-    made.own_only = "a"
-    assert made.wants(event()) and not made.wants(event(uuid="b"))
-    assert made.wants(SimEvent("BACKGROUND_JOB").add("Job-Owner-UUID", "a"))
 
 
 def test_removing_filters() -> None:

@@ -9,7 +9,6 @@ from fsctl.sip.refer import (
     Replaces,
     allowed_headers,
     parse_refer_to,
-    parse_referred_by,
     parse_replaces,
 )
 from fsctl.sip.uri import UriError, parse_address, parse_uri
@@ -90,18 +89,6 @@ def test_a_malformed_replaces(value: str) -> None:
     with pytest.raises(ReferError) as caught:
         parse_replaces(value)
     assert caught.value.sip_status == 400
-
-
-def test_referred_by() -> None:
-    address = parse_referred_by('"Bob" <sip:bob@h>;cid="1@h"')
-    assert address is not None
-    assert (address.display_name, address.uri.user) == ("Bob", "bob")
-    assert address.parameter("cid") == "1@h"
-
-
-@pytest.mark.parametrize("value", [None, "", "*", "<sip:", "<http://h>", "<sip:a%0d@h>", "\ud800"])
-def test_a_bad_referred_by_is_none(value: str | None) -> None:
-    assert parse_referred_by(value) is None
 
 
 HEADERS = (
