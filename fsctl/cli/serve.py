@@ -31,9 +31,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Serve until SIGTERM; SIGHUP reloads. Raises FsctlError, OSError."""
     _own_output()
     if arguments.worker is not None:
-        from fsctl.service import subordinate
+        from fsctl.service import worker_main
 
-        return subordinate.run(arguments.worker)
+        return worker_main.run(arguments.worker)
     from fsctl.service.supervisor import Supervisor, worker_count
     from fsctl.service.worker import Worker
 

@@ -22,10 +22,10 @@ from fsctl.errors import FsctlError
 from fsctl.esl.sockets import address_of
 from fsctl.service import readiness
 from fsctl.service.control import LEAVE, STATE, STOP
-from fsctl.service.member import Member
 from fsctl.service.ports import dialled_host, private_port, public_listener, refuse
 from fsctl.service.presence import Presence
 from fsctl.service.rescue import Rescue
+from fsctl.service.worker_process import WorkerProcess
 from fsctl.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -65,9 +65,9 @@ class Supervisor:
         self._scenario = scenario
         self._listener = public_listener(settings.server)
         self._port = address_of(self._listener)[1]
-        self._members: dict[int, Member | None] = {}
+        self._workers: dict[int, WorkerProcess | None] = {}
         """Who serves, by number; None while a dead one's successor is being waited for."""
-        self._alive: set[Member] = set()
+        self._alive: set[WorkerProcess] = set()
         """All processes: those that serve, that start, and that drain."""
         self._failures: dict[int, int] = {}
         self._orders: Queue[str] = Queue()
@@ -100,13 +100,13 @@ class Supervisor:
 
     def _begin(self) -> None:
         started = [self._launch(number) for number in range(1, worker_count(self._settings) + 1)]
-        for member in started:
-            member.wait_ready()
-        self._members.update((member.number, member) for member in started)
-        for member in started:
-            if member.ended.is_set():  # while we waited for another
-                self._members[member.number] = None
-                self._replace(member.number)
+        for worker in started:
+            worker.wait_ready()
+        self._workers.update((worker.number, worker) for worker in started)
+        for worker in started:
+            if worker.ended.is_set():  # while we waited for another
+                self._workers[worker.number] = None
+                self._replace(worker.number)
         self._show_presence()
         self._rescue.look_for_records()
         host = self._settings.server.listen.rpartition(":")[0]
@@ -114,8 +114,8 @@ class Supervisor:
         readiness.ready()
         self._watchdog = readiness.keep_watchdog()
 
-    def _launch(self, number: int) -> Member:
-        member = Member(
+    def _launch(self, number: int) -> WorkerProcess:
+        worker = WorkerProcess(
             number,
             self._settings,
             self._scenario,
@@ -123,13 +123,13 @@ class Supervisor:
             private_port(self._settings.server),
             self._ended,
         )
-        self._alive.add(member)
+        self._alive.add(worker)
         if self._stopping:
-            member.send(STOP)
-        log.info("%r starts, home is %s", member, member.private.home)
+            worker.send(STOP)
+        log.info("%r starts, home is %s", worker, worker.private.home)
         if self._presence is not None:
             self._presence.show()  # before it can have a call that comes home
-        return member
+        return worker
 
     def _show_presence(self) -> None:
         """Tell FreeSWITCH, where ``[switch]`` says how, which addresses are served."""
@@ -142,50 +142,50 @@ class Supervisor:
             self._presence.start()
 
     def _served(self) -> set[str]:
-        served = {member.private.home for member in self._alive if member.serves}
+        served = {worker.private.home for worker in self._alive if worker.serves}
         # A leg may wait in the shared socket for one that starts, until it must be claimed.
-        accepting = any(member.serves for member in self._alive if not member.leaves)
+        accepting = any(worker.serves for worker in self._alive if not worker.leaves)
         return served | ({self._public} if accepting and not self._stopping else set())
 
     # -- deaths -----------------------------------------------------------------------------
 
-    def _ended(self, member: Member) -> None:
+    def _ended(self, worker: WorkerProcess) -> None:
         """A worker's process has ended, for whatever reason."""
-        self._alive.discard(member)
+        self._alive.discard(worker)
         self._orders.put(_ENDED)
-        member.private.close()
-        if member.ready_since is not None and not self._stopping:
-            self._rescue.look_after(member.private.home)
-        if self._stopping or self._members.get(member.number) is not member:
+        worker.private.close()
+        if worker.ready_since is not None and not self._stopping:
+            self._rescue.look_after(worker.private.home)
+        if self._stopping or self._workers.get(worker.number) is not worker:
             return
-        self._members[member.number] = None
-        lived = time.monotonic() - (member.ready_since or time.monotonic())
-        failures = 1 if lived > STABLE_S else self._failures.get(member.number, 0) + 1
-        self._failures[member.number] = failures
+        self._workers[worker.number] = None
+        lived = time.monotonic() - (worker.ready_since or time.monotonic())
+        failures = 1 if lived > STABLE_S else self._failures.get(worker.number, 0) + 1
+        self._failures[worker.number] = failures
         delay = restart_delay_s(failures)
         if delay:
-            log.warning("worker %d: the next attempt in %g s", member.number, delay)
-        gevent.spawn_later(delay, self._replace, member.number)
+            log.warning("worker %d: the next attempt in %g s", worker.number, delay)
+        gevent.spawn_later(delay, self._replace, worker.number)
 
     def _replace(self, number: int) -> None:
         """Start the successor of a dead worker, if it is still wanted."""
-        wanted = number in self._members and self._members[number] is None
+        wanted = number in self._workers and self._workers[number] is None
         if self._stopping or not wanted:
             return
         try:
-            self._members[number] = self._launch(number)
+            self._workers[number] = self._launch(number)
         except (FsctlError, OSError) as error:
             log.error("worker %d: %s", number, error)
             gevent.spawn_later(_LAST_DELAY_S, self._replace, number)
 
     def _ask_states(self) -> None:
         """Have every worker log its state."""
-        for member in list(self._alive):
-            member.send(STATE)
+        for worker in list(self._alive):
+            worker.send(STATE)
 
     def _held(self) -> set[str] | None:
         """The channels of all workers that serve; None when one does not answer, or none does."""
-        asked = [gevent.spawn(member.legs) for member in self._alive if member.ready_since]
+        asked = [gevent.spawn(worker.legs) for worker in self._alive if worker.ready_since]
         if not asked:
             return None  # legs may wait at the shared address
         gevent.joinall(asked)
@@ -212,8 +212,8 @@ class Supervisor:
             for number in range(1, count + 1):
                 self._succeed(number)
                 before = loaded
-            for number in [number for number in self._members if number > count]:
-                self._dismiss(self._members.pop(number))
+            for number in [number for number in self._workers if number > count]:
+                self._dismiss(self._workers.pop(number))
         except (FsctlError, OSError) as error:
             self._settings = self._rescue.settings = before
             log.error("not reloaded, the running workers go on: %s", error)
@@ -232,16 +232,16 @@ class Supervisor:
         successor.wait_ready()
         if self._stopping:
             raise FsctlError("we are to end")
-        before = self._members.get(number)
-        self._members[number] = successor
+        before = self._workers.get(number)
+        self._workers[number] = successor
         self._failures.pop(number, None)
         self._dismiss(before)
 
     @staticmethod
-    def _dismiss(member: Member | None) -> None:
-        if member is not None:
-            member.leaves = True
-            member.send(LEAVE)
+    def _dismiss(worker: WorkerProcess | None) -> None:
+        if worker is not None:
+            worker.leaves = True
+            worker.send(LEAVE)
 
     # -- ending -----------------------------------------------------------------------------
 
@@ -249,8 +249,8 @@ class Supervisor:
         """All workers drain; a second order, or the deadline, ends them at once."""
         self._stopping = True
         readiness.stopping()
-        for member in list(self._alive):
-            member.send(STOP)
+        for worker in list(self._alive):
+            worker.send(STOP)
         # The first worker that hears of the end refuses whoever dials, unless none can.
         self._last_call = gevent.spawn_later(_LAST_CALL_S, refuse, self._listener)
         deadline = time.monotonic() + self._settings.server.drain_timeout_s + _GRACE_S
@@ -274,7 +274,7 @@ class Supervisor:
             self._last_call.kill()
         self._listener.close()
         left = list(self._alive)
-        for member in left:
-            member.kill()
-        for member in left:
-            member.ended.wait()
+        for worker in left:
+            worker.kill()
+        for worker in left:
+            worker.ended.wait()

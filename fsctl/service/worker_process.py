@@ -52,10 +52,10 @@ def _environment() -> dict[str, str]:
     return environment
 
 
-class Member:
+class WorkerProcess:
     """Starts a worker, hears whether it lives, kills it when it is silent.
 
-    ``on_end`` is called once, in a greenlet of the member's own, when the process has ended.
+    ``on_end`` is called once, in a greenlet of this object's own, when the process has ended.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Member:
         scenario: Path | None,
         listener: socket.socket,
         private: PrivatePort,
-        on_end: Callable[[Member], None],
+        on_end: Callable[[WorkerProcess], None],
     ) -> None:
         self.number, self.settings, self.private = number, settings, private
         self.ready_since: float | None = None
