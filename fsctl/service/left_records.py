@@ -16,7 +16,7 @@ from fsctl.errors import LinkError
 from fsctl.esl.client import SwitchClient
 from fsctl.esl.commands import GlobalGetvar, UuidExists, UuidGetvar
 from fsctl.esl.events import Event
-from fsctl.service.presence import EXPIRY_S
+from fsctl.service.living import EXPIRY_S, variable_of
 from fsctl.session.transfers.meanwhile import failure_of
 from fsctl.session.transfers.record import Outcome, Owed, TransferRecord, marking, owed_by, write
 from fsctl.sip.status import SipStatus
@@ -233,9 +233,9 @@ def _owed_status(client: SwitchClient, owed: Owed) -> SipStatus | None:
 
 
 def _lives(client: SwitchClient, home: str) -> bool:
-    """Whether a controller shows signs of life at that address (``fsctl.service.presence``)."""
+    """Whether a controller shows signs of life at that address (``fsctl.service.living``)."""
     try:
-        return not home or client.api(GlobalGetvar(f"{Mark.LIVING}{home}")).strip() == "yes"
+        return not home or client.api(GlobalGetvar(variable_of(home))).strip() == "yes"
     except LinkError:
         return False  # FreeSWITCH answers so when there is no such variable
 

@@ -22,8 +22,8 @@ from fsctl.errors import FsctlError
 from fsctl.esl.sockets import address_of
 from fsctl.service import readiness
 from fsctl.service.control import LEAVE, STATE, STOP
+from fsctl.service.living import SignsOfLife
 from fsctl.service.ports import dialled_host, private_port, public_listener, refuse
-from fsctl.service.presence import Presence
 from fsctl.service.rescue import Rescue
 from fsctl.service.worker_process import WorkerProcess
 from fsctl.settings import Settings
@@ -76,7 +76,7 @@ class Supervisor:
         self._last_call: gevent.Greenlet[..., None] | None = None
         self._public = settings.server.home or f"{dialled_host(settings.server)}:{self._port}"
         self._rescue = Rescue(settings, self._held)
-        self._presence: Presence | None = None
+        self._signs: SignsOfLife | None = None
 
     def run(self) -> int:
         """Serve until SIGTERM or SIGINT; 0 when all workers ended in order.
@@ -107,7 +107,7 @@ class Supervisor:
             if worker.ended.is_set():  # while we waited for another
                 self._workers[worker.number] = None
                 self._replace(worker.number)
-        self._show_presence()
+        self._show_signs()
         self._rescue.look_for_records()
         host = self._settings.server.listen.rpartition(":")[0]
         logs.say(f"listening on {host}:{self._port}")
@@ -127,19 +127,19 @@ class Supervisor:
         if self._stopping:
             worker.send(STOP)
         log.info("%r starts, home is %s", worker, worker.private.home)
-        if self._presence is not None:
-            self._presence.show()  # before it can have a call that comes home
+        if self._signs is not None:
+            self._signs.show()  # before it can have a call that comes home
         return worker
 
-    def _show_presence(self) -> None:
+    def _show_signs(self) -> None:
         """Tell FreeSWITCH, where ``[switch]`` says how, which addresses are served."""
-        if self._presence is not None:
-            self._presence.stop()
-            self._presence = None
+        if self._signs is not None:
+            self._signs.stop()
+            self._signs = None
         switch = self._settings.switch
         if switch.enabled:
-            self._presence = Presence(switch.host, switch.port, switch.password, self._served)
-            self._presence.start()
+            self._signs = SignsOfLife(switch.host, switch.port, switch.password, self._served)
+            self._signs.start()
 
     def _served(self) -> set[str]:
         served = {worker.private.home for worker in self._alive if worker.serves}
@@ -220,7 +220,7 @@ class Supervisor:
         else:
             logs.set_up(loaded.server.log_level, loaded.server.log_format)
             if loaded.switch != was.switch:
-                self._show_presence()
+                self._show_signs()
             log.info("reloaded")
         finally:
             if not self._stopping:
@@ -268,8 +268,8 @@ class Supervisor:
     def _end(self) -> None:
         self._stopping = True
         self._rescue.stop()
-        if self._presence is not None:
-            self._presence.stop()
+        if self._signs is not None:
+            self._signs.stop()
         if self._last_call is not None:
             self._last_call.kill()
         self._listener.close()

@@ -19,8 +19,8 @@ from fsctl.esl.server import EslServer
 from fsctl.scenario.scenarios import Scenarios
 from fsctl.scenario.session import Sessions
 from fsctl.service import readiness
+from fsctl.service.living import SignsOfLife
 from fsctl.service.ports import PrivatePort, split
-from fsctl.service.presence import Presence
 from fsctl.service.rescue import Rescue
 from fsctl.session.arrivals.switchboard import Switchboard
 from fsctl.session.core.clock import Clock
@@ -64,7 +64,7 @@ class Worker:
         """Where it really listens (host, port)."""
         self._switch = _switch_client(settings)
         home = private.home if private else settings.server.home or "{}:{}".format(*self.address)
-        self._presence = self._own_presence(home) if private is None else None
+        self._signs = self._own_signs(home) if private is None else None
         self.sessions = Sessions(scenarios)
         self.switchboard = Switchboard(settings, home, self.sessions, clock)
         self.switchboard.alone = private is None and len(settings.dialplan.controllers) <= 1
@@ -74,12 +74,12 @@ class Worker:
         if settings.switch.enabled:
             self.switchboard.part(Records).owe = self._owe_record
 
-    def _own_presence(self, home: str) -> Presence | None:
+    def _own_signs(self, home: str) -> SignsOfLife | None:
         """Signs of life; those of several workers are their supervisor's matter."""
         switch = self._settings.switch
         if not switch.enabled:
             return None
-        return Presence(switch.host, switch.port, switch.password, lambda: (home,))
+        return SignsOfLife(switch.host, switch.port, switch.password, lambda: (home,))
 
     def _serving(self, listen: tuple[str, int] | socket.socket) -> EslServer:
         return EslServer(
@@ -142,8 +142,8 @@ class Worker:
             self._switch.start()
         for server in (self._server, *self._homes):
             server.start()
-        if self._presence is not None:
-            self._presence.start()
+        if self._signs is not None:
+            self._signs.start()
             self._rescue.look_for_records()
 
     def legs(self) -> set[str]:
@@ -179,8 +179,8 @@ class Worker:
         if self._homes:
             self._server.stop_accepting(others_accept)
         self.switchboard.drain(self._settings.server.drain_timeout_s)
-        if self._presence is not None:
-            self._presence.stop()
+        if self._signs is not None:
+            self._signs.stop()
         for server in (self._server, *self._homes):
             server.stop()
         self._rescue.stop()

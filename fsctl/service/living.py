@@ -27,12 +27,12 @@ _FIRST_S = 1.0
 """How long a start waits for FreeSWITCH, which may not be there yet."""
 
 
-def living(address: str) -> str:
+def variable_of(address: str) -> str:
     """Return the name of the global variable that says whether somebody serves ``address``."""
     return f"{Mark.LIVING}{address}"
 
 
-class Presence:
+class SignsOfLife:
     """Renews the signs of life of what ``addresses`` returns, every second, by its own link."""
 
     def __init__(
@@ -90,9 +90,9 @@ def _group(address: str) -> str:
 
 
 def _renewed(address: str) -> list[Command]:
-    forget = SchedApi(EXPIRY_S, _group(address), GlobalSetvar(living(address), ""))
-    return [GlobalSetvar(living(address), "yes"), SchedDel(_group(address)), forget]
+    forget = SchedApi(EXPIRY_S, _group(address), GlobalSetvar(variable_of(address), ""))
+    return [GlobalSetvar(variable_of(address), "yes"), SchedDel(_group(address)), forget]
 
 
 def _withdrawn(address: str) -> list[Command]:
-    return [SchedDel(_group(address)), GlobalSetvar(living(address), "")]
+    return [SchedDel(_group(address)), GlobalSetvar(variable_of(address), "")]

@@ -1,12 +1,12 @@
-"""fsctl.service.presence: FreeSWITCH knows who serves, and forgets who does not say so."""
+"""fsctl.service.living: FreeSWITCH knows who serves, and forgets who does not say so."""
 
 from __future__ import annotations
 
 import gevent
 import pytest
 
-from fsctl.service import presence
-from fsctl.service.presence import Presence
+from fsctl.service import living
+from fsctl.service.living import SignsOfLife
 from tests.unit.service.fake_switch import FakeSwitch
 
 ONE, TWO = "127.0.0.1:8084", "127.0.0.1:9001"
@@ -26,8 +26,8 @@ def served() -> set[str]:
 
 @pytest.fixture
 def shown(switch, served, monkeypatch):
-    monkeypatch.setattr(presence, "PERIOD_S", 0.01)
-    made = Presence("127.0.0.1", switch.port, "x", lambda: served)
+    monkeypatch.setattr(living, "PERIOD_S", 0.01)
+    made = SignsOfLife("127.0.0.1", switch.port, "x", lambda: served)
     made.start()
     yield made
     made.stop()
@@ -72,15 +72,15 @@ def test_who_serves_no_more_is_taken_back_at_once(switch, shown, served) -> None
 
 
 def test_the_end_takes_all_back(switch, served) -> None:
-    made = Presence("127.0.0.1", switch.port, "x", lambda: served)
+    made = SignsOfLife("127.0.0.1", switch.port, "x", lambda: served)
     made.start()
     made.stop()
     assert switch.told[-1] == f"global_setvar fsctl_living_{ONE}="
 
 
 def test_a_switch_that_is_not_there_is_no_error(served, monkeypatch, caplog) -> None:
-    monkeypatch.setattr(presence, "_FIRST_S", 0.05)
-    made = Presence("127.0.0.1", 1, "x", lambda: served)
+    monkeypatch.setattr(living, "_FIRST_S", 0.05)
+    made = SignsOfLife("127.0.0.1", 1, "x", lambda: served)
     made.start()
     made.stop()
     assert "will not dial us" in caplog.text
