@@ -23,8 +23,8 @@ from fsctl.esl.sockets import address_of
 from fsctl.service import readiness
 from fsctl.service.control import LEAVE, STATE, STOP
 from fsctl.service.living import SignsOfLife
+from fsctl.service.orphans import Orphans
 from fsctl.service.ports import dialled_host, private_port, public_listener, refuse
-from fsctl.service.rescue import Rescue
 from fsctl.service.worker_process import WorkerProcess
 from fsctl.settings import Settings
 
@@ -75,7 +75,7 @@ class Supervisor:
         self._reload_runs: gevent.Greenlet[[], None] | None = None
         self._last_call: gevent.Greenlet[..., None] | None = None
         self._public = settings.server.home or f"{dialled_host(settings.server)}:{self._port}"
-        self._rescue = Rescue(settings, self._held)
+        self._orphans = Orphans(settings, self._held)
         self._signs: SignsOfLife | None = None
 
     def run(self) -> int:
@@ -108,7 +108,7 @@ class Supervisor:
                 self._workers[worker.number] = None
                 self._replace(worker.number)
         self._show_signs()
-        self._rescue.look_for_records()
+        self._orphans.look_for_records()
         host = self._settings.server.listen.rpartition(":")[0]
         logs.say(f"listening on {host}:{self._port}")
         readiness.ready()
@@ -155,7 +155,7 @@ class Supervisor:
         self._orders.put(_ENDED)
         worker.private.close()
         if worker.ready_since is not None and not self._stopping:
-            self._rescue.look_after(worker.private.home)
+            self._orphans.look_after(worker.private.home)
         if self._stopping or self._workers.get(worker.number) is not worker:
             return
         self._workers[worker.number] = None
@@ -207,7 +207,7 @@ class Supervisor:
             loaded = self._load()
             if loaded.server.listen != before.server.listen:
                 log.warning("[server] listen is changed by a restart only")
-            self._settings = self._rescue.settings = loaded
+            self._settings = self._orphans.settings = loaded
             count = worker_count(loaded)
             for number in range(1, count + 1):
                 self._succeed(number)
@@ -215,7 +215,7 @@ class Supervisor:
             for number in [number for number in self._workers if number > count]:
                 self._dismiss(self._workers.pop(number))
         except (FsctlError, OSError) as error:
-            self._settings = self._rescue.settings = before
+            self._settings = self._orphans.settings = before
             log.error("not reloaded, the running workers go on: %s", error)
         else:
             logs.set_up(loaded.server.log_level, loaded.server.log_format)
@@ -267,7 +267,7 @@ class Supervisor:
 
     def _end(self) -> None:
         self._stopping = True
-        self._rescue.stop()
+        self._orphans.stop()
         if self._signs is not None:
             self._signs.stop()
         if self._last_call is not None:

@@ -20,8 +20,8 @@ from fsctl.scenario.scenarios import Scenarios
 from fsctl.scenario.session import Sessions
 from fsctl.service import readiness
 from fsctl.service.living import SignsOfLife
+from fsctl.service.orphans import Orphans
 from fsctl.service.ports import PrivatePort, split
-from fsctl.service.rescue import Rescue
 from fsctl.session.arrivals.switchboard import Switchboard
 from fsctl.session.core.clock import Clock
 from fsctl.session.transfers.record import Records, TransferRecord, write
@@ -69,7 +69,7 @@ class Worker:
         self.switchboard = Switchboard(settings, home, self.sessions, clock)
         self.switchboard.alone = private is None and len(settings.dialplan.controllers) <= 1
         self.switchboard.on_stranded = self._stranded
-        self._rescue = Rescue(settings, self.legs)
+        self._orphans = Orphans(settings, self.legs)
         self._stays, self._others_accept = True, False
         if settings.switch.enabled:
             self.switchboard.part(Records).owe = self._owe_record
@@ -144,7 +144,7 @@ class Worker:
             server.start()
         if self._signs is not None:
             self._signs.start()
-            self._rescue.look_for_records()
+            self._orphans.look_for_records()
 
     def legs(self) -> set[str]:
         """The channels of running sessions and of open links."""
@@ -156,7 +156,7 @@ class Worker:
     def _owe_record(self, record: TransferRecord) -> None:
         """Where other workers go on, their supervisor sees to it; else nobody sees its end."""
         if self._stays:
-            self._rescue.owe(record)
+            self._orphans.owe(record)
         elif not self._others_accept:
             write(record)
 
@@ -166,7 +166,7 @@ class Worker:
 
     def _look_after_legs(self, home: str) -> None:
         if self._switch is not None and self._switch.connected.is_set():
-            self._rescue.look_after(home)
+            self._orphans.look_after(home)
 
     def stop(self, others_accept: bool = False) -> None:
         """Drain and stop. Legs of running calls can still come home meanwhile.
@@ -183,7 +183,7 @@ class Worker:
             self._signs.stop()
         for server in (self._server, *self._homes):
             server.stop()
-        self._rescue.stop()
+        self._orphans.stop()
         if self._switch is not None:
             self._switch.stop()
 

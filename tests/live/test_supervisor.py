@@ -282,7 +282,7 @@ def test_killed_after_the_success(workers, phones, switch):
 
 
 def test_killed_after_the_transferor_was_told_that_the_transferee_left(workers, phones, switch):
-    """Between the report and the release: the rescue releases, and does not tell again."""
+    """Between the report and the release: the supervisor releases, and does not tell again."""
     alice, bob = talking(phones)
     carol = phones.callee("1002", [Ring()])
     bob.refer(f"<{switch.uri('1002')}>")
@@ -338,7 +338,7 @@ def test_transfer_asked_of_a_worker_that_hangs(start, phones, switch):
     served.wait_log(f"(pid {pid}) has been silent for 1 s")
 
 
-# -- links that nobody serves: FreeSWITCH parks such a leg for ever, and only the rescue helps
+# -- links that nobody serves: FreeSWITCH parks such a leg for ever, and only the supervisor helps
 
 DIES_ON_ACCEPT = """
 import os, signal

@@ -13,8 +13,10 @@ Channel = dict[str, str]
 
 
 class FakeSwitch:
-    """Answers what the rescue asks. ``channels``: by uuid, ``row.X`` is a column of the table,
-    everything else a variable."""
+    """Answers what those ask who look after orphans.
+
+    ``channels``: by uuid, ``row.X`` is a column of the table, everything else a variable.
+    """
 
     def __init__(self) -> None:
         self.channels: dict[str, Channel] = {}

@@ -10,8 +10,8 @@ from typing import Any
 import gevent
 import pytest
 
-from fsctl.service import rescue
-from fsctl.service.rescue import Rescue
+from fsctl.service import orphans
+from fsctl.service.orphans import Orphans
 from fsctl.session.transfers.record import TransferRecord, marking
 from fsctl.settings import Settings, Switch
 from tests.unit.service.fake_switch import Channel, FakeSwitch
@@ -45,16 +45,16 @@ def records() -> Iterator[Records]:
 
 @pytest.fixture
 def switch(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSwitch]:
-    monkeypatch.setattr(rescue, "POLL_S", 0.01)
+    monkeypatch.setattr(orphans, "POLL_S", 0.01)
     made = FakeSwitch()
     yield made
     made.stop()
 
 
-def looked(switch: FakeSwitch, made: Rescue | None = None, *, dead: bool = True) -> Rescue:
-    """A rescue that has looked until nothing more was to be done, or ten times."""
+def looked(switch: FakeSwitch, made: Orphans | None = None, *, dead: bool = True) -> Orphans:
+    """One that has looked until nothing more was to be done, or ten times."""
     settings = Switch(host="127.0.0.1", port=switch.port, password="x", enabled=True)
-    made = made or Rescue(Settings(switch=settings), set)
+    made = made or Orphans(Settings(switch=settings), set)
     if dead:
         made.look_after(DEAD)
     until = switch.looks + 10
@@ -127,7 +127,7 @@ def test_who_comes_up_looks_for_what_everybody_has_left(
 ) -> None:
     switch.channels[TE] = transferee(bridge_to=TARGET, last_bridge_to=TARGET)
     settings = Switch(host="127.0.0.1", port=switch.port, password="x", enabled=True)
-    made = Rescue(Settings(switch=settings), set)
+    made = Orphans(Settings(switch=settings), set)
     made.look_for_records()
     looked(switch, made, dead=False)
     (record,) = records.all
@@ -142,7 +142,7 @@ def test_a_transfer_whose_worker_has_lost_its_link(
     if there:
         switch.channels[TE] = transferee(bridge_to=TARGET, last_bridge_to=TARGET)
     settings = Switch(host="127.0.0.1", port=switch.port, password="x", enabled=True)
-    made = Rescue(Settings(switch=settings), set)
+    made = Orphans(Settings(switch=settings), set)
     numbers = {"transferee": "2000"}
     made.owe(TransferRecord("s-1", "blind", TR, TE, "", EVENT, "abandoned", 503, "", numbers, {}))
     looked(switch, made, dead=False)
@@ -157,7 +157,7 @@ def test_a_transferee_of_whose_end_the_switch_tells_later(
     """Its bridge is not over while its partner waits: with whom it talked is not known yet."""
     switch.channels[TE] = transferee()
     settings = Switch(host="127.0.0.1", port=switch.port, password="x", enabled=True)
-    made = Rescue(Settings(switch=settings), set)
+    made = Orphans(Settings(switch=settings), set)
     made.look_after(DEAD)
     with gevent.Timeout(10):
         while switch.looks < 2:  # the first one is over

@@ -52,7 +52,7 @@ _CONNECT_S = 5.0
 _LEFT = SipStatus(487)
 
 
-class Rescue:
+class Orphans:
     """Looks after the legs of dead workers until each has ended or is somebody else's.
 
     ``held`` asks the living workers which channels they hold; None when not every one has answered.
@@ -60,7 +60,7 @@ class Rescue:
 
     def __init__(self, settings: Settings, held: Callable[[], set[str] | None]) -> None:
         self.settings = settings
-        """Replaced by a reload; without ``[switch]`` nobody can be rescued."""
+        """Replaced by a reload; without ``[switch]`` nobody can be looked after."""
         self._held = held
         self._looks: dict[str, int] = {}
         """By the private address of a dead worker: how often we have looked."""

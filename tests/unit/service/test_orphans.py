@@ -1,4 +1,4 @@
-"""fsctl.service.rescue: which legs it touches, and which it leaves alone."""
+"""fsctl.service.orphans: which legs it touches, and which it leaves alone."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Callable
 import gevent
 import pytest
 
-from fsctl.service import rescue
-from fsctl.service.rescue import Rescue
+from fsctl.service import orphans
+from fsctl.service.orphans import Orphans
 from fsctl.settings import Settings, Switch
 from tests.unit.service.fake_switch import FakeSwitch
 
@@ -18,7 +18,7 @@ A, B = "aaaaaaaa-0000", "bbbbbbbb-0000"
 
 @pytest.fixture
 def switch(monkeypatch):
-    monkeypatch.setattr(rescue, "POLL_S", 0.01)
+    monkeypatch.setattr(orphans, "POLL_S", 0.01)
     made = FakeSwitch()
     yield made
     made.stop()
@@ -26,7 +26,7 @@ def switch(monkeypatch):
 
 @pytest.fixture
 def look(switch):
-    """Rescue the dead worker's legs, until it has nothing to do or ``until`` holds."""
+    """Orphans the dead worker's legs, until it has nothing to do or ``until`` holds."""
 
     def look(
         until: Callable[[], object] = lambda: False,
@@ -35,7 +35,7 @@ def look(switch):
         settings = Settings(
             switch=Switch(host="127.0.0.1", port=switch.port, password="x", enabled=True)
         )
-        made = Rescue(settings, held)
+        made = Orphans(settings, held)
         made.look_after(DEAD)
         with gevent.Timeout(30):
             while made.busy and not until():
@@ -108,7 +108,7 @@ def test_a_transferor_is_not_told_twice(switch, look, told, again) -> None:
     assert release == f"sched_hangup +2 {B} BLIND_TRANSFER"
 
 
-def test_without_a_password_there_is_no_rescue(switch) -> None:
-    made = Rescue(Settings(), set)
+def test_without_a_password_nobody_looks(switch) -> None:
+    made = Orphans(Settings(), set)
     made.look_after(DEAD)
     assert not made.busy
