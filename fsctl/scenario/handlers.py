@@ -10,6 +10,7 @@ from fsctl.errors import CallFailed, ChannelGone, LinkError, LinkLost
 from fsctl.scenario.events import CallEvent, SessionEvent
 from fsctl.scenario.turns import Turns
 from fsctl.session.calling.routing import NoRoute
+from fsctl.session.core.told import OnError
 
 if TYPE_CHECKING:
     from fsctl.scenario.session import Session
@@ -18,7 +19,6 @@ log = logging.getLogger(__name__)
 
 E = TypeVar("E", bound=SessionEvent)
 Handler = Callable[[Any], None]
-Failed = Callable[[Exception], None]
 
 
 class Handlers:
@@ -47,23 +47,25 @@ class Handlers:
         """Whether the session or its scenario has a handler of such events."""
         return bool(self._own.get(kind) or self._session.scenario.handlers(kind))
 
-    def emit(self, event: SessionEvent, failed: Failed | None = None) -> None:
+    def emit(self, event: SessionEvent, on_error: OnError | None = None) -> None:
         """Give the event to its handlers; each has a turn.
 
-        What a handler raises is logged with the session's id, and given to ``failed``, now or
+        What a handler raises is logged with the session's id, and given to ``on_error``, now or
         later: the safe answer is its matter. A lost link ends the session.
         """
         for handler in self.of(event):
-            self._run(handler, event, failed)
+            self._run(handler, event, on_error)
 
     def run(self, callback: Callable[[], None]) -> None:
         """Give a callback of the scenario a turn, as a timer's."""
         self._run(lambda _: callback(), None, None)
 
-    def _run(self, handler: Handler, event: SessionEvent | None, failed: Failed | None) -> None:
-        self.turns.run(lambda: self._guarded(handler, event, failed))
+    def _run(self, handler: Handler, event: SessionEvent | None, on_error: OnError | None) -> None:
+        self.turns.run(lambda: self._guarded(handler, event, on_error))
 
-    def _guarded(self, handler: Handler, event: SessionEvent | None, failed: Failed | None) -> None:
+    def _guarded(
+        self, handler: Handler, event: SessionEvent | None, on_error: OnError | None
+    ) -> None:
         session = self._session
         what = f"handler of {type(event).__name__}" if event else "handler"
         try:
@@ -73,13 +75,13 @@ class Handlers:
                 raise
             except (ChannelGone, CallFailed, NoRoute) as error:
                 log.info("%s: %s: %s", session.id, what, error)
-                if failed is not None:
-                    failed(error)
+                if on_error is not None:
+                    on_error(error)
             except Exception as error:
                 call = f" for {event.call}" if isinstance(event, CallEvent) else ""
                 log.exception("%s: %s failed%s", session.id, what, call)
-                if failed is not None:
-                    failed(error)
+                if on_error is not None:
+                    on_error(error)
         except LinkLost as error:
             self._session.lose(f"{what}: {error}")
         except (LinkError, ChannelGone) as error:  # its hang-up is on its way to us
