@@ -6,7 +6,7 @@ from fsctl.session.core.board import Board
 from fsctl.session.core.leg import Leg
 
 
-def is_needless(board: Board, left: Leg) -> bool:
+def cannot_have_asked(board: Board, left: Leg) -> bool:
     """Whether ``left`` cannot have asked for a transfer that we have not heard of.
 
     Who never answered cannot; nor can a party that has no other call. That is known only where

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from fsctl.esl.commands import UuidExists
 from fsctl.esl.events import Event
 from fsctl.session.arrivals.attended_requests import unheard
-from fsctl.session.arrivals.departures import is_needless
+from fsctl.session.arrivals.departures import cannot_have_asked
 from fsctl.session.arrivals.referred import Referred
 from fsctl.session.calling import bridged, modes, safe_answers
 from fsctl.session.calling.applications import run
@@ -57,8 +57,8 @@ STOCK_AFTER_S = 1.0
 """How long after its leg a link asks which of the other legs are still there, and how often."""
 
 
-class Intake:
-    """Translates the events of a session's link."""
+class LinkEvents:
+    """Applies the events of a session's link to its calls, dials and transfers."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -210,7 +210,7 @@ class Intake:
                 session.link.post(*departure(left.sip_call_id, left.sip_tags, ""))
         if partner is None or not partner.alive or self._attended.keeps(partner):
             return
-        if is_needless(session.board, left):
+        if cannot_have_asked(session.board, left):
             session.link.post(end_grace(partner.channel_uuid))
             return
         if left.sip_call_id and not session.board.alone:

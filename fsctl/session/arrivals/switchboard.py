@@ -16,7 +16,7 @@ from fsctl.esl.events import Event
 from fsctl.esl.farewell import let_go
 from fsctl.log import seldom
 from fsctl.session.arrivals import attended_requests, legs
-from fsctl.session.arrivals.events import Intake
+from fsctl.session.arrivals.events import LinkEvents
 from fsctl.session.arrivals.referred import Referred
 from fsctl.session.core.board import Board
 from fsctl.session.core.clock import Clock, RealClock
@@ -78,7 +78,7 @@ class Switchboard:
         made = self._make_session(self, session_id or str(uuid4()), link)
         made.part(BlindTransfers)
         made.part(Native)
-        made.take_event = Intake(made).take
+        made.take_event = LinkEvents(made).take
         return made
 
     def session_ends(self, session: Session) -> None:

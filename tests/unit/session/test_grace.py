@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from fsctl.session.arrivals.departures import is_needless
+from fsctl.session.arrivals.departures import cannot_have_asked
 from fsctl.session.transfers.attended_request import refuse_moved
 from fsctl.switch.grace import departure_name, tags_mark
 
@@ -39,7 +39,7 @@ def board(*calls, alone=True):
     ],
 )
 def test_grace_is_needless_where_no_request_can_be_on_its_way(left, others, alone, needless):
-    assert is_needless(board(left, *others, alone=alone), left) is needless
+    assert cannot_have_asked(board(left, *others, alone=alone), left) is needless
 
 
 def test_a_dialog_is_named_the_same_whoever_names_it_and_whatever_it_holds():
