@@ -55,12 +55,12 @@ class Outlet:
         destination: str,
         headers: Mapping[str, str],
         *,
-        legacy: bool,
+        native: bool,
         on_error: OnError,
     ) -> bool:
         call = as_call(leg)
         caller = call.caller_id, call.caller_name
-        event = events.CallAlerting(self._session, call, destination, *caller, headers, legacy)
+        event = events.CallAlerting(self._session, call, destination, *caller, headers, native)
         return self._tell(event, on_error)
 
     def ringing(self, leg: Leg, *, early_media: bool) -> bool:

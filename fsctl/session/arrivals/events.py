@@ -27,7 +27,7 @@ from fsctl.session.core.session import Session
 from fsctl.session.transfers import deflect, taken_away
 from fsctl.session.transfers.attended_registry import AttendedTransfers
 from fsctl.session.transfers.blind import abandon, refuse_crossing
-from fsctl.session.transfers.native import LegacyTransfer, Native, forsaken, succeeded
+from fsctl.session.transfers.native import Native, NativeTransfer, forsaken, succeeded
 from fsctl.session.transfers.registry import BlindTransfers
 from fsctl.sip.status import SipStatus
 from fsctl.switch.end_status import hangup_status, returned_by_itself, was_taken
@@ -461,7 +461,7 @@ class LinkEvents:
         self._attended.give_way_to_blind(session)
         if transferor.transfer_mode == "legacy":
             refer = event.variable("sip_blind_transfer_event")
-            self._native.running = LegacyTransfer(session, transferor, transferee, refer)
+            self._native.running = NativeTransfer(session, transferor, transferee, refer)
         elif transferee.alive:
             self._referred.pair = (transferor, transferee)
             self._referred.channel = transferee_uuid

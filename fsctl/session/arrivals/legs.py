@@ -1,4 +1,4 @@
-"""How a leg comes to a session: as a new call, home with a transfer request, or as a legacy one."""
+"""How a leg comes to a session: as a new call, with a transfer request, or natively transferred."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ def new_call(session: Session, link: Connection, snapshot: Event) -> None:
     session.choose_scenario(destination)
     log.info("%s: %s calls %s, Call-ID %s", session.id, call, destination, call.sip_call_id or "-")
     session.tell.started()
-    _offer(session, call, destination, destination, legacy=False, snapshot=snapshot)
+    _offer(session, call, destination, destination, native=False, snapshot=snapshot)
 
 
-def legacy_transfer(session: Session, link: Connection, snapshot: Event) -> None:
+def native_transfer(session: Session, link: Connection, snapshot: Event) -> None:
     """Run a new session for a transferee that FreeSWITCH moves natively.
 
     The target sees the transferor; FreeSWITCH reports with NOTIFY by itself (mod_sofia.c).
@@ -79,7 +79,7 @@ def legacy_transfer(session: Session, link: Connection, snapshot: Event) -> None
         log.warning("%s: legacy transfer refused: %s", session.id, error)
         leave_to_switch(call, error.status)
         return
-    _offer(session, call, refer_to.target.number, refer_to.target, legacy=True, snapshot=snapshot)
+    _offer(session, call, refer_to.target.number, refer_to.target, native=True, snapshot=snapshot)
 
 
 def transfer_request(
@@ -295,7 +295,7 @@ def _offer(
     destination: str,
     dialled: str | Uri,
     *,
-    legacy: bool,
+    native: bool,
     snapshot: Event,
 ) -> None:
     """Tell the scenario of a call; without a handler, or when it fails, the routes connect it."""
@@ -309,7 +309,7 @@ def _offer(
         call,
         destination,
         _custom_headers(snapshot),
-        legacy=legacy,
+        native=native,
         on_error=lambda error: _alerting_handler_failed(session, call, dialled, error),
     )
 

@@ -111,7 +111,7 @@ class Switchboard:
             self._turn_away(link, snapshot)
         elif context == Context.LEGACY:
             # Also who drains: FreeSWITCH alone would join them, and leave the transferor parked.
-            self.run(self.new_session(link), legs.legacy_transfer, link, snapshot)
+            self.run(self.new_session(link), legs.native_transfer, link, snapshot)
         else:
             self._taken_from(snapshot)
             self.run(self.new_session(link), legs.new_call, link, snapshot)

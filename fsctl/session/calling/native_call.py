@@ -1,4 +1,4 @@
-"""A session whose leg FreeSWITCH moves by itself: the transferee of a legacy transfer.
+"""A session whose leg FreeSWITCH moves by itself: the transferee of a native transfer.
 
 We call the target for it as for any caller; FreeSWITCH reports to the transferor, whose timers move
 along with ours.

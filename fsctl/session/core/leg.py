@@ -45,7 +45,7 @@ class Leg:
         self.number = number
         self.display_name = display_name
         self.caller_id = number
-        """The number that parties called for this leg see; a legacy transfer changes it."""
+        """The number that parties called for this leg see; a native transfer changes it."""
         self.caller_name = display_name
         self.caller_privacy = ""
         """What of these the party wants hidden: nothing, its ``name``, or both (``full``)."""

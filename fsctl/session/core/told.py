@@ -55,7 +55,7 @@ class Told(Protocol):
         destination: str,
         headers: Mapping[str, str],
         *,
-        legacy: bool,
+        native: bool,
         on_error: OnError,
     ) -> bool:
         """A leg has come to us and waits for a decision."""

@@ -1,4 +1,4 @@
-"""Following a legacy transfer: FreeSWITCH moves the legs by itself, the old session only learns.
+"""Following a native transfer: FreeSWITCH moves the legs by itself, the old session only learns.
 
 The REFER shows as a ``sofia::transferor`` event of the transferor (``fire-transfer-events``).
 From then on the transferee's next bridge tells the result: with anybody else it is
@@ -57,7 +57,7 @@ class Native(Part):
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
-        self.running: LegacyTransfer | None = None
+        self.running: NativeTransfer | None = None
         """Set when FreeSWITCH tells of the REFER; it stays when the transfer is over."""
 
     def hand_over(self) -> None:
@@ -66,7 +66,7 @@ class Native(Part):
             self.running.drop()
 
 
-class LegacyTransfer:
+class NativeTransfer:
     """One native transfer, watched from the session that the call had before it."""
 
     def __init__(
