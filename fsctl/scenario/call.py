@@ -30,7 +30,7 @@ class Call(Leg):
 
     session: Session
     peer: Call | None
-    joining: Call | None
+    pending_peer: Call | None
 
     def __init__(
         self,

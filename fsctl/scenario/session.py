@@ -18,7 +18,7 @@ from fsctl.scenario.handlers import Handlers
 from fsctl.scenario.outlet import Outlet
 from fsctl.scenario.scenarios import Scenario, Scenarios
 from fsctl.scenario.turns import verb
-from fsctl.session.calling import joining
+from fsctl.session.calling import bridging
 from fsctl.session.calling.bridged import connect
 from fsctl.session.calling.originated import call_out
 from fsctl.session.calling.plan import CallOptions, route, sip_uri_of
@@ -221,17 +221,17 @@ class Session(core.Session):
 
         Raises ChannelGone, ValueError for a call that is not answered.
         """
-        joining.send_media_between(self, one, other, _answered)
+        bridging.send_media_between(self, one, other, _answered)
 
     @verb
     def send_media_to(self, one: Call, other: Call) -> None:
         """See ``Call.send_media_to``."""
-        joining.send_media_to(self, one, other, _answered)
+        bridging.send_media_to(self, one, other, _answered)
 
     @verb
     def stop_media_to(self, one: Call, other: Call) -> None:
         """See ``Call.stop_media_to``."""
-        joining.stop_media_to(self, one, other)
+        bridging.stop_media_to(self, one, other)
 
     def set_timeout(self, seconds: float, callback: Callable[[], None]) -> Timer:
         """Call ``callback`` in ``seconds``, as a handler; the timer can be cancelled."""

@@ -34,7 +34,7 @@ _CLEARED: Final = {
 brings back media that are bypassed already (switch_ivr_originate.c)."""
 
 _OURS: Final = "fsctl_"
-"""So begins where we send a leg ourselves (`fsctl.session.calling.joining`)."""
+"""So begins where we send a leg ourselves (`fsctl.session.calling.bridging`)."""
 
 _KEPT_BY_US: Final = frozenset({"transfer_after_bridge", "transfer_after_early_bridge"})
 """What a worker before us may have set itself."""

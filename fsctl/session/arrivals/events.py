@@ -17,8 +17,8 @@ from fsctl.session.arrivals.referred import Referred
 from fsctl.session.calling import bridged, modes, safe_answers
 from fsctl.session.calling.applications import run
 from fsctl.session.calling.bridged import Dial
+from fsctl.session.calling.bridging import once_bridged
 from fsctl.session.calling.calls import Calls
-from fsctl.session.calling.joining import joined
 from fsctl.session.calling.native_call import NativeCall, leave_to_switch
 from fsctl.session.calling.partings import gone
 from fsctl.session.core import branches
@@ -143,10 +143,10 @@ class LinkEvents:
         if any(transfer.has_parted({one, other}) for transfer in self._transfers.open):
             return  # late news of the bridge that the REFER has broken
         paired(one, other)
-        if one.joining is other:
-            session.link.post(joined(first))
+        if one.pending_peer is other:
+            session.link.post(once_bridged(first))
         for call in (one, other):
-            call.joining = None
+            call.pending_peer = None
             if not call.armed:
                 modes.rearm(session, call)
         for transfer in self._transfers.open:

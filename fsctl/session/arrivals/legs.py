@@ -452,7 +452,7 @@ def _transferor(session: Session, link: Connection, snapshot: Event, transferee:
             known.advance(LegState.DISCONNECTED)
     known.held = False
     for call in (known, transferee):
-        call.peer = call.joining = None  # FreeSWITCH has taken them apart
+        call.peer = call.pending_peer = None  # FreeSWITCH has taken them apart
     return known
 
 

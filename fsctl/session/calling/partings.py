@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fsctl.session.calling import joining, safe_answers
+from fsctl.session.calling import bridging, safe_answers
 from fsctl.session.calling.calls import Calls
 from fsctl.session.core.leg import Leg, LegState, parted
 from fsctl.session.core.session import Session
@@ -14,7 +14,7 @@ def gone(session: Session, call: Leg, status: SipStatus) -> None:
     if not call.advance(LegState.DISCONNECTED):
         return
     calls = session.part(Calls)
-    was_joining, peer = call.joining is not None, parted(call)
+    was_pending, peer = call.pending_peer is not None, parted(call)
     call.left_behind = peer or next(
         (dial.outgoing for dial in calls.dials.values() if dial.waiting is call), None
     )
@@ -26,5 +26,5 @@ def gone(session: Session, call: Leg, status: SipStatus) -> None:
         # The news may be late: a transferee that has come back from its target is alone.
         if transfer is None or (transfer.has_joined and peer.held):
             safe_answers.forsaken(session, peer, uses)
-            if was_joining:
-                joining.fetch_left(session, peer)
+            if was_pending:
+                bridging.fetch_left(session, peer)

@@ -64,7 +64,7 @@ class Leg:
         """Who this party talks with."""
         self.sent_for = False
         """It comes back because the scenario wants it to."""
-        self.joining: Leg | None = None
+        self.pending_peer: Leg | None = None
         """Who it is being joined with at this moment."""
         self.muted = False
         """Nobody hears what this party says."""
@@ -147,7 +147,7 @@ class Leg:
     @property
     def partner(self) -> Leg | None:
         """Who this party talks with, now or in a moment."""
-        return self.joining or self.peer
+        return self.pending_peer or self.peer
 
     def advance(self, state: LegState) -> bool:
         """Move to ``state``; False when the call is there or beyond (events may be repeated)."""
@@ -168,5 +168,5 @@ def parted(leg: Leg) -> Leg | None:
     partner = leg.partner
     for one in (leg, partner):
         if one is not None:
-            one.peer = one.joining = None
+            one.peer = one.pending_peer = None
     return partner

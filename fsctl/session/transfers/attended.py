@@ -36,9 +36,9 @@ from fsctl.session.calling import media
 from fsctl.session.calling.arming import arming
 from fsctl.session.calling.attempts import Attempts
 from fsctl.session.calling.bridged import Dial
+from fsctl.session.calling.bridging import bridge_commands
 from fsctl.session.calling.calls import Calls
 from fsctl.session.calling.headers import REFERRED_BY
-from fsctl.session.calling.joining import joining
 from fsctl.session.calling.partings import gone
 from fsctl.session.calling.plan import attempts, next_place, route
 from fsctl.session.calling.routing import NoRoute, Routed
@@ -619,7 +619,7 @@ class AttendedTransfer:
             commands.append(UuidSetvarMulti(call.channel_uuid, tuple(armed.items())))
         commands += [
             *([UuidSetvar(self._loopback, Mark.JOIN)] if self._loopback else []),
-            *joining(transferee, target, {}),
+            *bridge_commands(transferee, target, {}),
         ]
         if not session.link.send_all(commands)[-1].ok:
             self._broken()

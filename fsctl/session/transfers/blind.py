@@ -22,7 +22,7 @@ from fsctl.esl.commands import (
     UuidSetvarMulti,
 )
 from fsctl.session.calling import safe_answers
-from fsctl.session.calling.joining import joining
+from fsctl.session.calling.bridging import bridge_commands
 from fsctl.session.core import branches
 from fsctl.session.core.clock import Timer
 from fsctl.session.core.leg import Leg, LegState, paired
@@ -433,7 +433,9 @@ class BlindTransfer:
                 return [
                     *self._owe(stimulus),
                     UuidSetvarMulti(transferor, tuple(forgotten.items())),
-                    *joining(self.transferee, self.transferor, forgotten | {NOTES_JOIN: ""}),
+                    *bridge_commands(
+                        self.transferee, self.transferor, forgotten | {NOTES_JOIN: ""}
+                    ),
                 ]
             case Action.RELEASE_TRANSFEROR:
                 # A timer in FreeSWITCH: it holds when we die. The phone's own BYE comes first.

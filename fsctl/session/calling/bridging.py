@@ -39,7 +39,7 @@ _HOME = f"{Extension.RETURNING}:XML:{Context.RETURN}"
 _AFTER = "transfer_after_bridge"
 
 
-def joining(first: Leg, second: Leg, variables: Mapping[str, str]) -> list[Command]:
+def bridge_commands(first: Leg, second: Leg, variables: Mapping[str, str]) -> list[Command]:
     """Return what joins them; ``variables`` are set on the first leg besides, just before."""
     lent = first.session.part(Calls).lends
     of_first = dict.fromkeys(STALE, "") | {Mark.STAGE: Stage.LENT if lent else Stage.JOINED}
@@ -53,7 +53,7 @@ def joining(first: Leg, second: Leg, variables: Mapping[str, str]) -> list[Comma
     return [*commands, UuidBridge(first.channel_uuid, second.channel_uuid)]
 
 
-def joined(first_uuid: str) -> Command:
+def once_bridged(first_uuid: str) -> Command:
     """Return what must follow when the two have met.
 
     The originator of a bridge with ``transfer_after_bridge`` would be sent home by its own REFER,
@@ -116,14 +116,14 @@ def join(session: Session, one: Leg, other: Leg) -> None:
     elif not first.held:
         first, second = second, first
     for call, peer in ((first, second), (second, first)):
-        call.joining, call.forsaken_at = peer, None
+        call.pending_peer, call.forsaken_at = peer, None
         variables_of = arming(call, peer, session.board.home, session.settings)
         session.link.send(UuidSetvarMulti(call.channel_uuid, tuple(variables_of.items())))
-    reply = session.link.send_all(joining(first, second, variables))[-1]
+    reply = session.link.send_all(bridge_commands(first, second, variables))[-1]
     if reply.ok:
         first.held = second.held = False  # until they come back
         return
-    first.joining = second.joining = None
+    first.pending_peer = second.pending_peer = None
     if transfer is not None:
         transfer.join_given_up()
     raise ChannelGone(f"{first} and {second}: {reply.text.strip()}")
@@ -133,7 +133,7 @@ def part(session: Session, one: Leg, other: Leg) -> None:
     """Take two who talk apart: each comes back to us, and nobody is hung up (``uuid_transfer``)."""
     for call in (one, other):
         _mute(call, False)
-        call.peer = call.joining = None
+        call.peer = call.pending_peer = None
         call.sent_for = True
     send(one, UuidTransfer(one.channel_uuid, Extension.RETURNING, Context.RETURN, leg="both"))
 
