@@ -31,29 +31,11 @@ class Call(Leg):
     session: Session
     peer: Call | None
     pending_peer: Call | None
+    custom_data: object = None
+    """Whatever the scenario wants to keep with the call; fsctl never looks at it."""
 
-    def __init__(
-        self,
-        session: Session,
-        channel_uuid: str,
-        *,
-        number: str,
-        display_name: str,
-        transfer_mode: TransferMode,
-        state: LegState = LegState.ALERTING,
-        outgoing: bool = False,
-    ) -> None:
-        super().__init__(
-            session,
-            channel_uuid,
-            number=number,
-            display_name=display_name,
-            transfer_mode=transfer_mode,
-            state=state,
-            outgoing=outgoing,
-        )
-        self.custom_data: object = None
-        """Whatever the scenario wants to keep with the call."""
+    def __post_init__(self) -> None:
+        super().__post_init__()
         self._handlers: dict[type[CallEvent], list[Handler]] = {}
 
     # -- handlers ---------------------------------------------------------------------------

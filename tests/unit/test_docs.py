@@ -40,11 +40,12 @@ NAMES = [name for row in rows("voxengine.md") for name in re.findall(r"`([^`]+)`
 
 
 def attributes(owner: type) -> set[str]:
-    """What its instances have: of the class, and what the ``__init__`` of it or a base sets."""
+    """What its instances have: of the class, its fields, and what an ``__init__`` sets."""
     kinds = [kind for kind in owner.__mro__ if kind.__module__.startswith("fsctl.")]
     sources = "\n".join(inspect.getsource(kind) for kind in kinds)
     assigned = re.findall(r"^\s+self\.(\w+)\b[^=\n]*=", sources, re.MULTILINE)
-    return set(dir(owner)) | set(assigned)
+    fields = [name for kind in kinds for name in inspect.get_annotations(kind)]
+    return {*dir(owner), *assigned, *fields}
 
 
 def resolve(name: ast.expr) -> Any:

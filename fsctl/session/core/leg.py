@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -23,78 +24,100 @@ class LegState(Enum):
     DISCONNECTED = 3
 
 
+@dataclass(eq=False, repr=False)
 class Leg:
     """One leg, as far as it is known; a scenario sees it as a ``Call``, which adds the verbs."""
 
-    def __init__(
-        self,
-        session: Session,
-        channel_uuid: str,
-        *,
-        number: str,
-        display_name: str,
-        transfer_mode: TransferMode,
-        state: LegState = LegState.ALERTING,
-        outgoing: bool = False,
-    ) -> None:
-        self.session = session
-        self.channel_uuid = channel_uuid
-        """The leg's channel; of a called party that has not answered, the name of its branches."""
-        self.branches: Branches | None = None
-        """The channels that are made for a party that we call; the one that answers is the leg."""
-        self.number = number
-        self.display_name = display_name
-        self.caller_id = number
-        """The number that parties called for this leg see; a native transfer changes it."""
-        self.caller_name = display_name
-        self.caller_privacy = ""
-        """What of these the party wants hidden: nothing, its ``name``, or both (``full``)."""
-        self.transfer_mode: TransferMode = transfer_mode
-        self.mode_chosen = False
-        """The scenario chose the mode: a route's own does not replace it."""
-        self.armed = True
-        """The channels know the mode; else they learn it when the call is joined."""
-        self.state = state
-        self.outgoing = outgoing
-        """We have called the party; else it has called us."""
-        self.held = False
-        """The leg is in our hands: its dialplan waits in ``socket``, or FreeSWITCH bridges it there
-        by our word (``bridge``), and it is back when that ends."""
-        self.peer: Leg | None = None
-        """Who this party talks with."""
-        self.sent_for = False
-        """It comes back because the scenario wants it to."""
-        self.pending_peer: Leg | None = None
-        """Who it is being joined with at this moment."""
-        self.muted = False
-        """Nobody hears what this party says."""
-        self.ending = False
-        """The scenario has hung it up: an answer that crosses that is not told."""
-        self.failure: SipStatus | None = None
-        """Why the called party did not answer."""
-        self.guarded = False
-        """A timer in FreeSWITCH sends the leg on, should we die before the scenario uses it."""
-        self.uses = 0
-        """How often the scenario has used a verb: one that is forgotten is hung up."""
-        self.forsaken_at: int | None = None
-        """`uses` when its peer left, or its application ended."""
-        self.being_told = False
-        """A NOTIFY is on its way to the party, which its BYE must not overtake."""
-        self.sip_call_id = ""
-        """Of the leg's SIP dialog, by which a Replaces names it (RFC 3891)."""
-        self.codecs = Codecs()
-        self.invite_headers: tuple[str, ...] = ()
-        """Names of the headers that FreeSWITCH has kept of the leg's own INVITE (``sip_h_*``)."""
-        self.sip_tags: frozenset[str] = frozenset()
-        """Those of its dialog; known when it has hung up, for then nobody can be asked."""
-        self.address: tuple[str, str] | None = None
-        """Where its SIP comes from (IP address, port), as its events say."""
-        self.was_connected = state is LegState.CONNECTED
-        """The leg was answered, whatever has become of it."""
-        self.application: tuple[str, str] | None = None
-        """What the scenario has left the party to (``execute``), until that ends: with argument."""
-        self.left_behind: Leg | None = None
-        """Whom it talked with, or called, when it hung up: a REFER of its may still be coming."""
+    session: Session
+    """Its session; an attended transfer gives a target of another session to its own."""
+    channel_uuid: str
+    """The leg's channel; of a called party that has not answered, the name of its branches."""
+    number: str = field(kw_only=True)
+    """Of a caller whom it says it is, or the directory; of a called party what its route dials,
+    which a redirection changes."""
+    display_name: str = field(kw_only=True)
+    transfer_mode: TransferMode = field(kw_only=True)
+    """What a REFER by this party does: of the settings, else of the route that is called, else as
+    the scenario chooses (`mode_chosen`)."""
+    state: LegState = field(default=LegState.ALERTING, kw_only=True)
+    """Changed by `advance` only."""
+    outgoing: bool = field(default=False, kw_only=True)
+    """We have called the party; else it has called us."""
+
+    caller_id: str = field(init=False)
+    """The number that parties called for this leg see: its own, in a native transfer that of the
+    transferor."""
+    caller_name: str = field(init=False)
+    """The name; as `caller_id`."""
+    caller_privacy: str = field(default="", init=False)
+    """What of these the party wants hidden: nothing, its ``name``, or both (``full``). Set when the
+    leg comes, or from the channels of a leg that another worker had."""
+    branches: Branches | None = field(default=None, init=False)
+    """The channels of a party that we call; the one that answers, or is joined, is the leg. Made
+    anew with each attempt; None: the party has called us."""
+    codecs: Codecs = field(default_factory=Codecs, init=False)
+    sip_call_id: str = field(default="", init=False)
+    """Of the leg's SIP dialog, by which a Replaces names it (RFC 3891). Set from its snapshot and
+    its events; empty: no event has told it yet."""
+    sip_tags: frozenset[str] = field(default=frozenset(), init=False)
+    """Both tags of its dialog. Set from the event of its hang-up: then no channel can be asked."""
+    address: tuple[str, str] | None = field(default=None, init=False)
+    """Where its SIP comes from (IP address, port). Set from its events."""
+    invite_headers: tuple[str, ...] = field(default=(), init=False)
+    """Names of the headers that FreeSWITCH has kept of the leg's own INVITE (``sip_h_*``). Set when
+    a caller's leg comes; a called party has none."""
+
+    mode_chosen: bool = field(default=False, init=False)
+    """The scenario has chosen `transfer_mode`, for good: a route's own does not replace it."""
+    armed: bool = field(default=True, init=False)
+    """False: the mode was chosen before the leg talked with anybody, and is put on the channels
+    again when it does (`calling.modes`)."""
+    held: bool = field(default=False, init=False)
+    """The leg is in our hands: its dialplan waits in ``socket``, or FreeSWITCH bridges it there
+    by our word (``bridge``), and it is back when that ends. Set when it comes, or comes back;
+    cleared when ``uuid_bridge`` takes it, a REFER moves or parks it, or somebody else has it."""
+    peer: Leg | None = field(default=None, init=False)
+    """Who this party talks with. Set, on both, by the news of their bridge; cleared when either
+    hangs up, is moved, or is taken apart from the other."""
+    pending_peer: Leg | None = field(default=None, init=False)
+    """Who FreeSWITCH was told to bridge it with (``uuid_bridge``). Cleared by the news of that
+    bridge, or with `peer`."""
+    sent_for: bool = field(default=False, init=False)
+    """The scenario has taken the leg from its partner, and it is on its way back; cleared when it
+    comes. One that comes without being sent for has been left alone."""
+    muted: bool = field(default=False, init=False)
+    """Nobody hears what this party says (``uuid_audio``). Set by ``send_media_to`` and
+    ``stop_media_to``, which let one direction through."""
+    application: tuple[str, str] | None = field(default=None, init=False)
+    """Name and argument of what the scenario has left the party to (``execute``); cleared when that
+    has ended. Who takes the party's place in an attended transfer goes there."""
+
+    ending: bool = field(default=False, init=False)
+    """The scenario has hung it up, for good: an answer that crosses that is not told."""
+    failure: SipStatus | None = field(default=None, init=False)
+    """Why the called party did not answer; None: it has, or still may."""
+    was_connected: bool = field(default=False, init=False)
+    """The leg was answered, whatever has become of it. Set by `advance`."""
+    left_behind: Leg | None = field(default=None, init=False)
+    """Whom it talked with, or called, when it hung up: a REFER of its may still be coming. Never
+    cleared."""
+    being_told: bool = field(default=False, init=False)
+    """A NOTIFY is on its way to the party, which its BYE must not overtake. Set by the transfer
+    that sends it; cleared by a timer, ``release_transferor_after_s`` later."""
+
+    guarded: bool = field(default=False, init=False)
+    """A timer in FreeSWITCH sends the leg on, should we die before the scenario has used it. Set
+    when it is offered; cleared when somebody is called for it, or it is used."""
+    uses: int = field(default=0, init=False)
+    """How often the scenario has used a verb of this call: a safe answer that was put off is given
+    only where the number is the same as before."""
+    forsaken_at: int | None = field(default=None, init=False)
+    """`uses` when its peer left, or its application ended: as long as both are equal it is to be
+    hung up. Cleared when it is bridged anew."""
+
+    def __post_init__(self) -> None:
+        self.caller_id, self.caller_name = self.number, self.display_name
+        self.was_connected = self.connected
 
     def __repr__(self) -> str:
         return f"<Call {self.channel_uuid} {self.state.name.lower()} {self.number or '-'}>"
