@@ -55,7 +55,9 @@ class SwitchClient:
         self.on_event = on_event
         self.on_connected = on_connected
         self.connected = Flag()
+        """Set while commands can be sent: authenticated, and subscribed."""
         self.last_error: LinkError | None = None
+        """The reason why the latest attempt to connect has failed; None: it has not."""
         self._address = (host.strip("[]"), port)
         self._password = password
         self._wanted: list[Command] = [*filters, *([events] if events else [])]

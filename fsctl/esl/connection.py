@@ -74,10 +74,14 @@ class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyp
         self.sock_file.close()  # ours reads the socket itself
         self.event_handlers.clear()
         self.session_data: Event | None = None
-        self.peer = peer
+        """The channel's snapshot as it was at the handshake. Set by `connect`."""
         self.log_id = log_id
+        """The name of the link in log lines: its peer, from `connect` on its channel."""
         self.channel_uuid: str | None = None
+        """The channel that has opened the link. Set by `connect`; None: an inbound link, or a
+        stranger who has not answered the handshake."""
         self.on_event: Callable[[Event], None] = _ignore_event
+        """Called with every event. Set by whoever wants them; taken back by `retire`."""
         self._on_lost: Callable[[], None] | None = None
         self._frames = FrameReader(limits)
         self._waiters = Waiters()

@@ -108,6 +108,7 @@ class Reply:
     """
 
     command: str
+    """The command's name, for errors and logs."""
     text: str
     body: bytes
     headers: Event

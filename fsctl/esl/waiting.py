@@ -43,6 +43,7 @@ class Awaited(Generic[T]):
 
     def __init__(self, what: str) -> None:
         self.what = what
+        """The thing's name, for the error of a deadline that is missed."""
         self._result: AsyncResult[T] = AsyncResult()
 
     def come(self, value: T) -> None:

@@ -179,7 +179,7 @@ class AttendedTransferRequested(CallEvent):
     replaced: Call | None
     """The transferor's second leg, which Replaces names (RFC 3891); None: no call of ours."""
     target: Call | None
-    """Who talks with the second leg, or rings for it, where that is a call of ours."""
+    """The party that talks with the second leg, or rings for it, where that is a call of ours."""
     refer_to: ReferTo
     headers: Mapping[str, str]
     """``Refer-To`` and, where there is one, ``Referred-By``, as FreeSWITCH keeps them."""

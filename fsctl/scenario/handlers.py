@@ -28,6 +28,7 @@ class Handlers:
         self._session = session
         self._own: dict[type[SessionEvent], list[Handler]] = {}
         self.turns = Turns(session.after, lambda: session.post(lambda: None))
+        """The order in which handlers run; the session looks for those that wait."""
 
     def on(self, event: type[E], handler: Callable[[E], None] | None = None) -> Any:
         """Call ``handler`` for every ``event``; without a handler, a decorator."""

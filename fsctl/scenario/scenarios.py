@@ -33,6 +33,7 @@ class Scenarios:
     """The scenario of each route that has one of its own (by the route's name), and of all else."""
 
     default: Scenario = field(default_factory=NoScenario)
+    """The scenario of every call whose route has none."""
     of_routes: Mapping[str, Scenario] = field(default_factory=dict)
 
     def of_route(self, name: str) -> Scenario:

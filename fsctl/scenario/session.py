@@ -38,9 +38,9 @@ class Sessions:
 
     def __init__(self, scenarios: Scenarios | None = None) -> None:
         self.scenarios = scenarios or Scenarios()
-        """Those of new sessions; a session that runs keeps its own. Set again by a reload."""
+        """The scenarios of new sessions; one that runs keeps its own. Set anew by a reload."""
         self.verbs_used = 0
-        """How often handlers have used a verb: where none ever does, the settings decide."""
+        """Verbs that handlers have used, of all sessions: while none has, the settings decide."""
 
     def __call__(self, board: Board, session_id: str, link: Connection) -> Session:
         """Make one."""
@@ -55,7 +55,8 @@ class Session(core.Session):
     def __init__(self, sessions: Sessions, board: Board, session_id: str, link: Connection) -> None:
         super().__init__(board, session_id, link)
         self.scenario: Scenario = sessions.scenarios.default
-        """Whose handlers are called; the route of the dialled number may bring another."""
+        """The scenario whose handlers are called. Set to another by the route of the dialled
+        number, or by the channels of a call that is taken over."""
         self._sessions = sessions
         self._handlers = Handlers(self)
         self.tell = Outlet(self, self._handlers)

@@ -54,16 +54,21 @@ class _Turn:
 
     def __init__(self) -> None:
         self.yielded = Flag()
-        """Set while somebody else may run: this one has ended or waits."""
+        """Set while somebody else may run: the handler has ended, or waits."""
         self.resumed = Flag()
+        """Set when the handler may go on; cleared when it begins to wait."""
         self.met: Callable[[], bool] | None = None
-        """What it waits for."""
+        """The condition that the handler waits for; None: it does not wait."""
         self.expired = False
+        """The time of the wait is up. Set by its timer; cleared when another wait begins."""
         self.error: Exception | None = None
+        """Raised in the handler when it goes on, once. Set by a condition that has raised, or by
+        the session's end."""
         self.lost = False
-        """It was busy elsewhere for too long: others may run beside it."""
+        """The handler was busy elsewhere for too long: others run beside it. Cleared when it has
+        the turn again."""
         self.verbs = 0
-        """How deep it is in verbs: a verb may use another."""
+        """Verbs that the handler is in, one inside another: it keeps the turn until their end."""
 
 
 class Turns:

@@ -50,8 +50,9 @@ class Job:
     listener: int
     private: int
     home: str
-    """What FreeSWITCH dials to reach ``private``."""
+    """The address that FreeSWITCH dials to reach ``private``."""
     beat_s: float
+    """The worker reports that it lives at least so often."""
 
 
 class Channel:

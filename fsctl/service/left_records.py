@@ -47,35 +47,36 @@ class _Debt:
     owed: Owed
     home: str
     record: TransferRecord | None = None
-    """What the worker would have written that has lost its link."""
+    """The record that the worker would have written that has lost its link; None: it has died."""
     talked_with: str = ""
-    """At the last look: only a talk that goes on is one."""
+    """The transferee's partner at the last look: only a talk that goes on is one."""
     missing: bool = False
-    """At the last look the transferee was no channel any more, and no word of its end had come."""
+    """The transferee was no channel any more at the last look, and no word of its end had come."""
 
 
 class LeftRecords:
     """Whose record is owed, and what is known of it."""
 
     def __init__(self) -> None:
-        self.everybodys = False
-        """At the next look: those of workers that nobody has told us of, if they are gone
-        (``look_for_everybody``)."""
+        self._of_everybody = False
+        """The next look is also for transfers of workers that nobody has told us of, if these are
+        gone. Set by `look_for_everybody`; cleared when no sign of life can be a dead one's."""
         self._in_doubt = False
-        """This look has seen a sign of life, which one may have left that has just died."""
+        """The look that goes on has seen a sign of life, which may be one of a worker that has just
+        died."""
         self._signs_end = 0.0
         self._debts: dict[str, _Debt] = {}
-        """By transferee."""
+        """Records that are owed, by transferee."""
         self._ended: dict[str, dict[str, str | None]] = {}
 
     @property
     def waiting(self) -> bool:
         """Whether there is something to be looked for."""
-        return self.everybodys or bool(self._debts)
+        return self._of_everybody or bool(self._debts)
 
     def look_for_everybody(self) -> None:
         """Look for those of workers we know nothing of, until a dead one's sign of life is gone."""
-        self.everybodys = True
+        self._of_everybody = True
         self._signs_end = time.monotonic() + EXPIRY_S + 1.0
 
     def has(self, transferee: str) -> bool:
@@ -98,7 +99,7 @@ class LeftRecords:
         for debt in self._debts.values():
             if debt.record is not None:
                 write(debt.record)
-        self.everybodys = False
+        self._of_everybody = False
         self._debts.clear()
         self._ended.clear()
 
@@ -123,7 +124,7 @@ class LeftRecords:
             home = known.get(Mark.HOME) or ""
             if owed and uuid not in self._debts and self._is_gone(client, home, homes):
                 self._debts[uuid] = _Debt(owed, home)
-        self.everybodys = self._in_doubt and time.monotonic() < self._signs_end
+        self._of_everybody = self._in_doubt and time.monotonic() < self._signs_end
         for uuid, debt in list(self._debts.items()):
             if uuid not in held and self._settle(client, debt, present):
                 del self._debts[uuid]
@@ -139,7 +140,7 @@ class LeftRecords:
             self._debts[uuid] = _Debt(owed, home)
 
     def _is_gone(self, client: SwitchClient, home: str, homes: Container[str]) -> bool:
-        if home in homes or not self.everybodys:
+        if home in homes or not self._of_everybody:
             return home in homes
         lives = _lives(client, home)
         self._in_doubt |= lives and bool(home)

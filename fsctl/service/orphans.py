@@ -60,10 +60,10 @@ class Orphans:
 
     def __init__(self, settings: Settings, held: Callable[[], set[str] | None]) -> None:
         self.settings = settings
-        """Replaced by a reload; without ``[switch]`` nobody can be looked after."""
+        """The settings; replaced by a reload. Without ``[switch]`` nobody can be looked after."""
         self._held = held
         self._looks: dict[str, int] = {}
-        """By the private address of a dead worker: how often we have looked."""
+        """Looks so far, by the private address of a dead worker; gone when nothing is left."""
         self._since: dict[str, float] = {}
         self._records = LeftRecords()
         self._settled: set[str] = set()

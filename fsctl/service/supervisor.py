@@ -66,9 +66,9 @@ class Supervisor:
         self._listener = public_listener(settings.server)
         self._port = address_of(self._listener)[1]
         self._workers: dict[int, WorkerProcess | None] = {}
-        """Who serves, by number; None while a dead one's successor is being waited for."""
+        """The workers that serve, by number; None while a dead one's successor is waited for."""
         self._alive: set[WorkerProcess] = set()
-        """All processes: those that serve, that start, and that drain."""
+        """All processes: workers that serve, that start, and that drain."""
         self._failures: dict[int, int] = {}
         self._orders: Queue[str] = Queue()
         self._stopping = False

@@ -61,11 +61,12 @@ class Worker:
         self._server = self._serving(listener or split(settings.server.listen))
         self._homes = [self._serving(private.listener)] if private else []
         self.address = self._server.address
-        """Where it really listens (host, port)."""
+        """The (host, port) where it really listens."""
         self._switch = _switch_client(settings)
         home = private.home if private else settings.server.home or "{}:{}".format(*self.address)
         self._signs = self._own_signs(home) if private is None else None
         self.sessions = Sessions(scenarios)
+        """The maker of sessions, with the scenarios of new ones."""
         self.switchboard = Switchboard(settings, home, self.sessions, clock)
         self.switchboard.alone = private is None and len(settings.dialplan.controllers) <= 1
         self.switchboard.on_stranded = self._stranded

@@ -69,10 +69,11 @@ class WorkerProcess:
     ) -> None:
         self.number, self.settings, self.private = number, settings, private
         self.ready_since: float | None = None
-        """Monotonic; None until it accepts."""
+        """The moment (monotonic) of its word that it accepts; None until then."""
         self.status: int | None = None
+        """The exit status of the process, negative for a signal; None while it runs."""
         self.leaves = False
-        """It has been told to take no new call."""
+        """The worker takes no new call. Set by the supervisor when another replaces it."""
         self._heard_at = 0.0
         self._on_end = on_end
         self._hang_timeout_s = settings.server.hang_timeout_s
@@ -93,6 +94,7 @@ class WorkerProcess:
         with suppress(OSError):  # it has died already, as _watch will see
             self._channel.send_job(job)
         self.ended = Flag()
+        """Set when the process has ended."""
         self._watcher = gevent.spawn(self._watch)
 
     def __repr__(self) -> str:

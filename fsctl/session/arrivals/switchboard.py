@@ -54,14 +54,15 @@ class Switchboard:
         self.home = home
         self.clock: Clock = clock or RealClock()
         self.sessions: dict[str, Session] = {}
+        """All that run here, by their ids. Kept by `run`."""
         self.idle = Flag()
         """Set while no session runs."""
         self.idle.set()
         self.alone = False
         self.draining = False
-        """Take no new call. Set by :meth:`drain`."""
+        """No new call is taken; legs of running ones are. Set by :meth:`drain`, for good."""
         self._closing = False
-        """The time to drain is over: whoever comes is FreeSWITCH's."""
+        """No leg is taken any more: the time to drain is over. Set by :meth:`drain`, for good."""
         self.on_stranded: Callable[[str], None] = lambda home: None
         self._make_session = make_session
         self._parts: dict[object, object] = {}

@@ -29,9 +29,10 @@ class Attempts:
     """Those of one call; each is told to `note`."""
 
     left: int
-    """So many further places may be called; set by the settings."""
+    """So many further places may be called, at first ``[call] follow_redirects``."""
     codecs: str
-    """Offered, in order; empty: what the waiting leg speaks, then the rest of the profile's."""
+    """The codecs that are offered, in order; empty: the waiting leg's, then the rest of the
+    profile's. Emptied by a 488, after which the same place is called once more."""
     _latest: Routed | None = None
     _called: set[str] = field(default_factory=set)
     _waiting: list[Routed] = field(default_factory=list)

@@ -66,25 +66,31 @@ class Dial:
     ring_timeout_s: int
     shown: Shown
     headers: Mapping[str, str]
-    """Those of the settings and of the scenario."""
+    """SIP headers of the settings and of the scenario."""
     mover: Mover | None
-    """The waiting leg is a transferee: it hears ringback, whatever the target's early media."""
+    """The transfer whose transferee the waiting leg is: that leg hears ringback, whatever the
+    target's early media."""
     attempts: Attempts
     native: bool = False
     """The waiting leg is the transferee of a transfer that FreeSWITCH itself reports."""
     answered: bool = False
+    """The called party has answered. Set by the news of that; from then on the end of the
+    ``bridge`` is the end of a talk, and no failure."""
     routed: Routed | None = None
-    """Where the attempt goes; set by what starts it."""
+    """The place of the latest attempt. Set by `start`; None: none has begun."""
     execution: str = ""
-    """Event-UUID of the ``bridge`` that runs for this attempt."""
+    """Event-UUID of the ``bridge`` that runs for the latest attempt. Set by `commands`."""
     then: Callable[[], None] | None = None
-    """What begins when the ``bridge`` returns: somebody else is to be called."""
+    """Called when the ``bridge`` has returned: begins the call of somebody else. Set by `connect`
+    for a leg whose last called party has failed, and whose ``bridge`` still runs."""
     interrupted: bool = False
-    """A REFER of the waiting leg has ended the attempt; another one begins when the leg is back."""
+    """A REFER of the waiting leg has ended the attempt (`interrupt`). Cleared by `again`, when the
+    leg is back and another attempt begins."""
     asked: bool = False
-    """The party that left has asked for an attended transfer, which has not come to us yet."""
+    """The party that left may have asked for an attended transfer: once, its request is waited for
+    before the waiting leg is hung up."""
     passed_on: Mapping[str, str] = field(default_factory=dict)
-    """What of the headers of the waiting leg's own INVITE this attempt's route lets through."""
+    """Headers of the waiting leg's own INVITE that the latest attempt's route lets through."""
 
     def commands(self, routed: Routed, home: str, settings: Settings) -> list[Command]:
         """Return what starts the next attempt."""

@@ -29,18 +29,22 @@ class Calls(Part):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self.dials: dict[str, Dial] = {}
-        """By the Event-UUID of its ``bridge``, until that has returned."""
+        """Calls by ``bridge``, by its Event-UUID: from their start until it has returned. One that
+        a REFER has interrupted stays until its leg is back."""
         self.outgoing: dict[str, Outgoing] = {}
-        """The scenario's own calls that have not been answered yet, by `Leg.callee`."""
+        """Calls by ``originate``, by `Leg.callee`: until the party's leg has come to us, or nobody
+        else is tried for it."""
         self.lends = False
-        """The scenario makes and joins calls by itself: whoever is left comes back to it. Set by
-        the first such verb, or when a leg comes back that a worker before us had lent."""
+        """The scenario makes and joins calls by itself: whoever is left comes back to it. Set, for
+        good, by the first such verb, or when a leg comes back that a worker before us had lent."""
         self.executions: dict[str, Callable[[Event], None]] = {}
-        """What follows the end of an application, by its Event-UUID."""
+        """Called with the event of an application's end, by its Event-UUID, once. Set by whoever
+        starts the application."""
         self.tone_calls: set[Leg] = set()
-        """Whose keys the scenario wants to know; set and cleared by ``handle_tones``."""
+        """Legs whose keys the scenario is told of. Added and taken out by ``handle_tones``."""
         self.deflected: dict[str, Leg] = {}
-        """Legs that were asked to go elsewhere and have not reported yet, by channel."""
+        """Legs that were asked to go elsewhere (``deflect``), by channel, until they report, or
+        their time is up."""
 
     def is_waiting(self, leg: Leg) -> bool:
         """Whether somebody is being called for ``leg``, or talks with it by that call."""

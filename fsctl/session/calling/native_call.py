@@ -24,13 +24,14 @@ class NativeCall(Part):
         super().__init__(session)
         self.transferor = ""
         """The transferor's channel, or `NOBODY`. Set when the leg comes; cleared when FreeSWITCH
-        has joined it with the target."""
+        has joined the transferee with the target. Empty as well: no native transfer brought it."""
         self.bridged = ""
-        """The same from then on."""
+        """The transferor's channel from then on: its timers are deleted should the join be none."""
         self.headers: dict[str, str] = {}
         """The Referred-By for the target, where the settings send it. Set when the leg comes."""
         self.parent_id = ""
-        """The session that the call had before. Set when the leg comes."""
+        """The session that the call had before. Set when the leg comes; as long as it runs here it
+        looks after the transferor."""
 
     @property
     def is_ours(self) -> bool:

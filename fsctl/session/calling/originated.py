@@ -61,12 +61,14 @@ class Outgoing:
     ring_timeout_s: int
     shown: Shown
     headers: Mapping[str, str]
+    """SIP headers of the scenario."""
     scheme: str
+    """Codecs that are offered first, where `attempts` names none (`switch.codecs`)."""
     attempts: Attempts
     mover: Mover | None
-    """The transfer whose target it is to be."""
+    """The transfer whose target the party is to be."""
     waiting: Leg | None = None
-    """The party for whom it is made, whose own headers may go with it."""
+    """The party for whom the call is made; headers of its own INVITE may go with it."""
 
     def start(self, routed: Routed) -> None:
         """Call the party where the route says. Raises DialStringError, LinkError."""

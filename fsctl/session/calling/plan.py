@@ -35,7 +35,7 @@ class CallOptions:
     codecs: str | None = None
     """FreeSWITCH's names, the preferred first; empty: whatever the profile offers."""
     scheme: str = ""
-    """Of another call: offered first, where `codecs` and the settings say nothing."""
+    """Codecs of another call: offered first, where `codecs` and the settings say nothing."""
 
 
 NO_OPTIONS = CallOptions()
@@ -48,7 +48,7 @@ class Asker:
     waiting: Leg | None
     """The party that is to talk with whoever is called."""
     mover: Mover | None = None
-    """The transfer whose target it is to be."""
+    """The transfer whose target the called party is to be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +57,11 @@ class Plan:
 
     routed: Routed
     shown: Shown
-    """What the settings show the called party, with what the application has chosen."""
+    """The identity that the called party sees: that of the settings, unless the application has
+    chosen another."""
     ring_timeout_s: int
     attempts: Attempts
-    """What is offered, and how many further places may be called."""
+    """The codecs that are offered, and how many further places may be called."""
 
 
 class Routes:

@@ -29,6 +29,7 @@ class Routed:
     route: Route
     endpoint: Endpoint
     number: str
+    """The number as the route dials it: without what it strips, with its prefix."""
 
 
 class Router:

@@ -22,11 +22,11 @@ class Board(Protocol):
     """Where FreeSWITCH dials when a leg of one of our calls is transferred (``HOST:PORT``)."""
     clock: Clock
     alone: bool
-    """No other process runs calls of this switch: what we do not know of is not there. Set by the
-    supervisor's word to each worker."""
+    """No other process runs calls of this switch: a call that we do not know of is not there. Set
+    by the worker, once: it has no siblings, and the dialplan names no other controller."""
     on_stranded: Callable[[str], None]
-    """Called when legs that came home to this address live on, and no link leads to them. Set by
-    the worker."""
+    """Called with an address (``HOST:PORT``) when legs that came home to it live on, and no link
+    leads to them. Set by the worker; without it FreeSWITCH's timers end what waits."""
 
     @property
     def sessions(self) -> Mapping[str, Session]:

@@ -36,9 +36,9 @@ class Branch:
 
     answered: bool = False
     refusal: SipStatus | None = None
-    """Why it has ended; None: it has not."""
+    """The reason of its end. Set by the event of its hang-up; None: it has not ended."""
     contacts: list[str] = field(default_factory=list)
-    """Where a 3xx has pointed to, best first."""
+    """The places that its 3xx names, best first. Set with `refusal`."""
 
 
 class Branches:
@@ -46,8 +46,10 @@ class Branches:
 
     def __init__(self) -> None:
         self.name = str(uuid4())
+        """The value of `fsctl_callee` on each of its channels, by which they are found."""
         self.chosen = ""
-        """The channel that has become the call's: it answered, or was joined."""
+        """The channel that has become the call's: it answered, or was joined. Set by `settle`,
+        which takes another one where two have answered at once; empty: all of them still ring."""
         self._all: dict[str, Branch] = {}
 
     def __contains__(self, channel: str | None) -> bool:

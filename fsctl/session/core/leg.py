@@ -29,16 +29,17 @@ class Leg:
     """One leg, as far as it is known; a scenario sees it as a ``Call``, which adds the verbs."""
 
     session: Session
-    """Its session; an attended transfer gives a target of another session to its own."""
+    """The session that runs it; an attended transfer takes a target of another one over."""
     channel_uuid: str
     """The leg's channel; of a called party that has not answered, the name of its branches."""
     number: str = field(kw_only=True)
-    """Of a caller whom it says it is, or the directory; of a called party what its route dials,
-    which a redirection changes."""
+    """The party's own number: of a caller the directory's, or what it says; of a called party what
+    its route dials, which a redirection changes."""
     display_name: str = field(kw_only=True)
+    """The caller's name, as `number`; empty for a called party."""
     transfer_mode: TransferMode = field(kw_only=True)
-    """What a REFER by this party does: of the settings, else of the route that is called, else as
-    the scenario chooses (`mode_chosen`)."""
+    """The way that a REFER by this party goes: that of the settings, or of the route by which it is
+    called or calls, or the scenario's (`mode_chosen`)."""
     state: LegState = field(default=LegState.ALERTING, kw_only=True)
     """Changed by `advance` only."""
     outgoing: bool = field(default=False, kw_only=True)
@@ -50,19 +51,19 @@ class Leg:
     caller_name: str = field(init=False)
     """The name; as `caller_id`."""
     caller_privacy: str = field(default="", init=False)
-    """What of these the party wants hidden: nothing, its ``name``, or both (``full``). Set when the
-    leg comes, or from the channels of a leg that another worker had."""
+    """The part of these that the party wants hidden: nothing, its ``name``, or both (``full``). Set
+    when the leg comes, or from the channels of a leg that another worker had."""
     branches: Branches | None = field(default=None, init=False)
     """The channels of a party that we call; the one that answers, or is joined, is the leg. Made
-    anew with each attempt; None: the party has called us."""
+    anew with each attempt; None: we have not called it."""
     codecs: Codecs = field(default_factory=Codecs, init=False)
     sip_call_id: str = field(default="", init=False)
-    """Of the leg's SIP dialog, by which a Replaces names it (RFC 3891). Set from its snapshot and
-    its events; empty: no event has told it yet."""
+    """Call-ID of the leg's SIP dialog, by which a Replaces names it (RFC 3891). Set from its
+    snapshot and its events; empty: no event has told it yet."""
     sip_tags: frozenset[str] = field(default=frozenset(), init=False)
     """Both tags of its dialog. Set from the event of its hang-up: then no channel can be asked."""
     address: tuple[str, str] | None = field(default=None, init=False)
-    """Where its SIP comes from (IP address, port). Set from its events."""
+    """The source of its SIP (IP address, port). Set from its events."""
     invite_headers: tuple[str, ...] = field(default=(), init=False)
     """Names of the headers that FreeSWITCH has kept of the leg's own INVITE (``sip_h_*``). Set when
     a caller's leg comes; a called party has none."""
@@ -77,11 +78,11 @@ class Leg:
     by our word (``bridge``), and it is back when that ends. Set when it comes, or comes back;
     cleared when ``uuid_bridge`` takes it, a REFER moves or parks it, or somebody else has it."""
     peer: Leg | None = field(default=None, init=False)
-    """Who this party talks with. Set, on both, by the news of their bridge; cleared when either
-    hangs up, is moved, or is taken apart from the other."""
+    """The party that this one talks with. Set, on both, by the news of their bridge; cleared when
+    either hangs up, is moved, or is taken apart from the other."""
     pending_peer: Leg | None = field(default=None, init=False)
-    """Who FreeSWITCH was told to bridge it with (``uuid_bridge``). Cleared by the news of that
-    bridge, or with `peer`."""
+    """The party that FreeSWITCH was told to bridge it with (``uuid_bridge``). Cleared by the news
+    of that bridge, or with `peer`."""
     sent_for: bool = field(default=False, init=False)
     """The scenario has taken the leg from its partner, and it is on its way back; cleared when it
     comes. One that comes without being sent for has been left alone."""
@@ -89,18 +90,18 @@ class Leg:
     """Nobody hears what this party says (``uuid_audio``). Set by ``send_media_to`` and
     ``stop_media_to``, which let one direction through."""
     application: tuple[str, str] | None = field(default=None, init=False)
-    """Name and argument of what the scenario has left the party to (``execute``); cleared when that
-    has ended. Who takes the party's place in an attended transfer goes there."""
+    """Name and argument of the application that the scenario has left the party to (``execute``);
+    cleared at its end. A party that replaces this one in an attended transfer goes there."""
 
     ending: bool = field(default=False, init=False)
     """The scenario has hung it up, for good: an answer that crosses that is not told."""
     failure: SipStatus | None = field(default=None, init=False)
-    """Why the called party did not answer; None: it has, or still may."""
+    """The reason why the called party did not answer; None: it has, or still may."""
     was_connected: bool = field(default=False, init=False)
     """The leg was answered, whatever has become of it. Set by `advance`."""
     left_behind: Leg | None = field(default=None, init=False)
-    """Whom it talked with, or called, when it hung up: a REFER of its may still be coming. Never
-    cleared."""
+    """The party that it talked with, or called, when it hung up: a REFER of its may still be
+    coming. Never cleared."""
     being_told: bool = field(default=False, init=False)
     """A NOTIFY is on its way to the party, which its BYE must not overtake. Set by the transfer
     that sends it; cleared by a timer, ``release_transferor_after_s`` later."""
@@ -109,8 +110,8 @@ class Leg:
     """A timer in FreeSWITCH sends the leg on, should we die before the scenario has used it. Set
     when it is offered; cleared when somebody is called for it, or it is used."""
     uses: int = field(default=0, init=False)
-    """How often the scenario has used a verb of this call: a safe answer that was put off is given
-    only where the number is the same as before."""
+    """Verbs of this call that the scenario has used so far: a safe answer that was put off is given
+    only where the number is still the same."""
     forsaken_at: int | None = field(default=None, init=False)
     """`uses` when its peer left, or its application ended: as long as both are equal it is to be
     hung up. Cleared when it is bridged anew."""

@@ -79,34 +79,41 @@ class Session:
     """The legs of one conversation, however many there are; it ends with the last of them."""
 
     tell: Told
-    """Who is told of what happens. Set by the class that adds the verbs."""
+    """The application, which is told of what happens. Set by the class that adds the verbs."""
     movers: Movers
-    """Its blind transfers. Set by the part that keeps them."""
+    """The session's blind transfers. Set by the part that keeps them."""
     leg_type: type[Leg] = Leg
-    """What a leg of this session is; the class that adds the verbs has its own."""
+    """The class of the session's legs; the session that adds the verbs has its own."""
 
     def __init__(self, board: Board, session_id: str, link: Connection) -> None:
         self.id = _SessionId(session_id)
+        """The name of the session in logs, and on its channels (``fsctl_session``)."""
         self.id.session = self
         self.board = board
         self.settings: Settings = board.settings
         self.domain = ""
-        """The domain of users who are dialled by number; set from the leg that came first."""
+        """The domain of users who are dialled by number. Set from each leg that comes as a new
+        one: the domain where its caller is registered, or called."""
         self.own_hosts: set[str] = set()
-        """Hosts that name this switch, as the legs of our calls have it (lower case)."""
+        """Hosts that name this switch (lower case). Each leg that comes as a new one adds its own:
+        a SIP URI of these is dialled as a number."""
         self.own_context = ""
-        """Where a transfer of our legs that is no REFER goes; set from the leg that came first."""
+        """The context to which a transfer of our legs that is no REFER goes. Set from each
+        leg whose dialplan names one; handed on to the parties that the application calls."""
         self.calls: dict[str, Leg] = {}
-        """Its legs by their channels, also those that have ended; see `branches` for callees."""
+        """All legs by their channels, also those that have ended; a called party that has not
+        answered stands under the name of its branches. A leg that another session takes goes."""
         self.callees: dict[str, Leg] = {}
-        """Those whom we have called, by the name that each of their channels carries."""
+        """Of these, those that we have called, by the name that each of their channels carries
+        (`Leg.callee`)."""
         self.over = False
-        """Nothing is done any more: the link is lost, or the calls are left to FreeSWITCH."""
+        """Nothing is done any more, for good. Set when the link is lost, the calls are left to
+        FreeSWITCH, or the last of them has ended."""
         self.take_event: Callable[[Event], None] = lambda event: None
-        """Translates an event of the link. Set by the switchboard."""
+        """Applies an event of the link. Set by the switchboard when it makes the session."""
         self._parts: dict[type[Part], Part] = {}
         self._given_away = False
-        """The link's leg is another session's now: the link ends when the leg does."""
+        """The link's leg is another session's now: this session's end leaves the link open."""
         self._timers: list[Timer] = []
         self._links = Links(link)
         self._mailbox: Queue[Callable[[], None]] = Queue()
