@@ -136,7 +136,7 @@ class SwitchClient:
     def _note_failure(self, error: LinkError | OSError) -> None:
         known = error if isinstance(error, LinkError) else LinkLost(f"cannot connect: {error}")
         if str(known) != str(self.last_error):
-            _log.warning("%s:%s: %s", *self._address, known)
+            _log.warning("no link to FreeSWITCH at %s:%s, trying again: %s", *self._address, known)
         self.last_error = known
         self._forget_link()
         self._attempted.set()
@@ -167,7 +167,7 @@ class SwitchClient:
         _log.info("connected to %s:%s", *self._address)
         self._tell_connected()
         link.wait_closed()
-        _log.warning("lost the link to %s:%s", *self._address)
+        _log.warning("lost the link to %s:%s: connecting again", *self._address)
         self._forget_link()
 
     def _tell_connected(self) -> None:
@@ -175,7 +175,7 @@ class SwitchClient:
             if self.on_connected is not None:
                 self.on_connected()
         except Exception:
-            _log.exception("on_connected failed")
+            _log.exception("what was to follow the connection has failed")
 
     def _forget_link(self) -> None:
         link, self._link = self._link, None

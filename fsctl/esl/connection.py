@@ -201,7 +201,7 @@ class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyp
         except ProtocolError as error:
             # Of a stranger it is told by whoever waits for the handshake.
             level = logging.DEBUG if self.channel_uuid is None else logging.WARNING
-            _log.log(level, "[%s] %s", self.log_id, error)
+            _log.log(level, "[%s] the link ends: %s", self.log_id, error)
             loss = LinkLost(f"the peer broke the protocol: {error}")
         except OSError as error:
             loss = LinkLost(f"read failed: {error}")
@@ -244,7 +244,9 @@ class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyp
     def _take_reply(self, frame: Frame) -> None:
         reply = self._waiters.take_reply(frame)
         if reply is not None and not reply.ok:
-            _log.warning("[%s] %s: %s", self.log_id, reply.command, reply.text.strip())
+            # A channel may have hung up meanwhile: nothing is lost with it.
+            level = logging.DEBUG if reply.no_channel else logging.WARNING
+            _log.log(level, "[%s] %s refused: %s", self.log_id, reply.command, reply.text.strip())
 
     def _take_notice(self, frame: Frame) -> None:
         self._hung_up = self.channel_uuid is not None

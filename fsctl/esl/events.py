@@ -118,6 +118,11 @@ class Reply:
         """False when FreeSWITCH answered ``-ERR`` or ``-USAGE``."""
         return not self.text.startswith(("-ERR", "-USAGE"))
 
+    @property
+    def no_channel(self) -> bool:
+        """Whether FreeSWITCH knows no such channel: mostly, it has hung up meanwhile."""
+        return self.text.startswith(("-ERR No such channel", "-ERR invalid session id"))
+
     def raise_for_error(self) -> Reply:
         """This reply; raises CommandFailed when it is an error."""
         if not self.ok:

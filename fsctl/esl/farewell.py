@@ -32,7 +32,7 @@ def let_go(link: Connection, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
         link.send(Exit(), timeout_s)
     except (LinkError, ChannelGone) as error:
         extra = seldom("links that could not be let go properly")
-        _log.info("[%s] not let go properly: %s", link.log_id, error, extra=extra)
+        _log.info("[%s] has ended before it was let go: %s", link.log_id, error, extra=extra)
     finally:
         link.close()
 

@@ -123,7 +123,7 @@ class EslServer:
     def _serve(self, sock: socket.socket, peer: tuple[str, int]) -> None:
         if len(self._links) >= self._max_links:
             _log.warning(
-                "%d links are open: letting %s go",
+                "%d links are open, as many as may be: letting %s go",
                 len(self._links),
                 peer,
                 extra=seldom("links that were too many"),
@@ -150,14 +150,14 @@ class EslServer:
             snapshot = link.connect(self._handshake_timeout_s)
         except LinkError as error:
             extra = seldom("links without a handshake, that no switch has opened")
-            _log.warning("[%s] no handshake: %s", link.log_id, error, extra=extra)
+            _log.warning("[%s] closed, no handshake: %s", link.log_id, error, extra=extra)
             link.close()
             return
         try:
             self._handle(link, snapshot)
         except Exception:
             extra = seldom("handlers of calls that have failed")
-            _log.exception("[%s] the call's handler failed", link.log_id, extra=extra)
+            _log.exception("[%s] the handler failed, letting the call go", link.log_id, extra=extra)
             let_go(link, _FAREWELL_S)
 
     def _refuse(self, sock: socket.socket, peer: tuple[str, int]) -> None:

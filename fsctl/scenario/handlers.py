@@ -27,7 +27,7 @@ class Handlers:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._own: dict[type[SessionEvent], list[Handler]] = {}
-        self.turns = Turns(session.after, lambda: session.post(lambda: None))
+        self.turns = Turns(session.after, lambda: session.post(lambda: None), session.id)
         """The order in which handlers run; the session looks for those that wait."""
 
     def on(self, event: type[E], handler: Callable[[E], None] | None = None) -> Any:
@@ -69,23 +69,24 @@ class Handlers:
     ) -> None:
         session = self._session
         what = f"handler of {type(event).__name__}" if event else "handler"
+        follows = "; the safe answer follows" if on_error is not None else ""
         try:
             try:
                 handler(event)
             except LinkLost:
                 raise
             except (ChannelGone, CallFailed, NoRoute) as error:
-                log.info("%s: %s: %s", session.id, what, error)
+                log.info("%s: %s ended: %s%s", session.id, what, error, follows)
                 if on_error is not None:
                     on_error(error)
             except Exception as error:
                 call = f" for {event.call}" if isinstance(event, CallEvent) else ""
-                log.exception("%s: %s failed%s", session.id, what, call)
+                log.exception("%s: %s failed%s%s", session.id, what, call, follows)
                 if on_error is not None:
                     on_error(error)
         except LinkLost as error:
             self._session.lose(f"{what}: {error}")
         except (LinkError, ChannelGone) as error:  # its hang-up is on its way to us
-            log.info("%s: %s: the safe answer: %s", session.id, what, error)
+            log.info("%s: %s: no safe answer is given: %s", session.id, what, error)
         except Exception:
-            log.exception("%s: %s: the safe answer failed", session.id, what)
+            log.exception("%s: %s: the safe answer failed, its call may wait", session.id, what)

@@ -74,15 +74,17 @@ class _Turn:
 class Turns:
     """Gives turns; ``later(seconds, callback)`` calls back from the loop that also looks.
 
-    ``wake`` has that loop look again, as soon as it has nothing else to do.
+    ``wake`` has that loop look again, as soon as it has nothing else to do; ``session_id`` is for
+    the log.
     """
 
     def __init__(
         self,
         later: Callable[[float, Callable[[], None]], object],
         wake: Callable[[], None] = lambda: None,
+        session_id: str = "",
     ) -> None:
-        self._later, self._wake = later, wake
+        self._later, self._wake, self._session_id = later, wake, session_id
         self._turns: dict[Any, _Turn] = {}
         self._waiting: list[_Turn] = []
         self._over: Exception | None = None
@@ -193,12 +195,15 @@ class Turns:
         turn.resumed.set()
         self._let(turn)
 
-    @staticmethod
-    def _let(turn: _Turn) -> None:
+    def _let(self, turn: _Turn) -> None:
         while not turn.yielded.wait(PATIENCE_S):
             if not turn.verbs:
                 turn.lost = True
-                log.warning("a handler is busy for over %g s: it is not waited for", PATIENCE_S)
+                log.warning(
+                    "%s: a handler is busy for over %g s: its session goes on beside it",
+                    self._session_id,
+                    PATIENCE_S,
+                )
                 return
 
     @staticmethod

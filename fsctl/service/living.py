@@ -82,7 +82,7 @@ class SignsOfLife:
         try:
             self._client.send_all(commands)
         except (LinkError, ChannelGone) as error:
-            log.warning("no sign of life given: %s", error)
+            log.warning("no sign of life given, FreeSWITCH may dial others: %s", error)
 
 
 def _group(address: str) -> str:

@@ -119,7 +119,7 @@ class Orphans:
                     client.wait_connected(_CONNECT_S)
                     self._look(client)
                 except (LinkError, ChannelGone, ValueError) as error:
-                    log.warning("rescue: %s", error)
+                    log.warning("orphans: not looked after, FreeSWITCH's timers are: %s", error)
                     self._records.give_up()
                 self._give_up()
                 gevent.sleep(POLL_S)
@@ -166,7 +166,7 @@ class Orphans:
         if transferee is None or transferee in held:
             return True
         if client.api(UuidExists(transferee)).strip() != "true":
-            log.warning("rescue: the transferee of %s has left", transferor)
+            log.warning("orphans: the transferee of %s has left: it is released", transferor)
             event = _variable(client, transferor, "sip_blind_transfer_event")
             if event is not None and event != _variable(client, transferor, Mark.TOLD):
                 for command in report(transferor, event, _LEFT):
@@ -175,7 +175,7 @@ class Orphans:
         elif _variable(client, transferee, "bridge_to") in (None, transferor):
             return False
         else:
-            log.info("rescue: the transfer of %s has succeeded", transferor)
+            log.info("orphans: the transfer of %s has succeeded: it is released", transferor)
         seconds = self.settings.transfer.release_transferor_after_s
         client.api(SchedHangup(seconds, transferor, "BLIND_TRANSFER"))
         self._settled.add(transferor)

@@ -175,7 +175,7 @@ class Supervisor:
         try:
             self._workers[number] = self._launch(number)
         except (FsctlError, OSError) as error:
-            log.error("worker %d: %s", number, error)
+            log.error("worker %d: not started, again in %g s: %s", number, _LAST_DELAY_S, error)
             gevent.spawn_later(_LAST_DELAY_S, self._replace, number)
 
     def _ask_states(self) -> None:
@@ -258,10 +258,10 @@ class Supervisor:
             try:
                 order = self._orders.get(timeout=max(0.0, deadline - time.monotonic()))
             except Empty:
-                log.error("not drained in time: %s", sorted(map(repr, self._alive)))
+                log.error("not drained in time, killed: %s", sorted(map(repr, self._alive)))
                 return 1
             if order == _TERMINATE:
-                log.warning("told again to end: at once")
+                log.warning("told again to end: at once, the calls that run go on alone")
                 return 1
         return 0
 

@@ -89,5 +89,5 @@ def _obey(channel: Channel, worker: Worker, order: AsyncResult[str]) -> None:
             order.set(line)
     if not order.ready():
         # Who talks, talks on; but calls are served only by those whom somebody looks after.
-        log.warning("the supervisor is gone")
+        log.warning("the supervisor is gone: draining")
         order.set(STOP)

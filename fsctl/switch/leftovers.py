@@ -57,7 +57,8 @@ def clearing(snapshot: Event) -> list[Command]:
         found["export_vars"] = ",".join(kept)
     if not found:
         return []
-    log.info("%s: of no effect in calls of fsctl: %s", uuid, ", ".join(sorted(found)))
+    names = ", ".join(sorted(found))
+    log.info("%s: taken from the leg, as they would break a transfer: %s", uuid, names)
     return [UuidSetvarMulti(uuid, tuple(found.items()))]
 
 

@@ -69,7 +69,7 @@ class RawRequest:
             raise BadRequest("the Refer-To is one of an earlier transfer", SipStatus(400))
         dropped = refer_to.address.uri.dropped
         if dropped:
-            log.info("%s: Refer-To: unusable and ignored: %r", self.transferee_uuid, dropped)
+            log.info("%s: dropped from its Refer-To, unusable: %r", self.transferee_uuid, dropped)
         return refer_to
 
 

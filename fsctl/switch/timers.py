@@ -46,7 +46,7 @@ def claim(link: Connection, snapshot: Event, home: str) -> bool:
         reply = link.send(SchedDel(f"claim-{snapshot.channel_uuid}"), _CLAIM_TIMEOUT_S)
     except (LinkError, ChannelGone) as error:
         extra = seldom("links that ended before their leg was claimed")
-        log.info("[%s] not claimed: %s", link.log_id, error, extra=extra)
+        log.info("[%s] gone before it was claimed: %s", link.log_id, error, extra=extra)
         return True  # whoever serves it will see
     return snapshot.variable(Mark.CLAIMABLE) is None or reply.text.strip() != _NONE_DELETED
 

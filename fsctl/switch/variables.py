@@ -48,7 +48,7 @@ def read_all(link: Asked, wanted: Iterable[tuple[str, str]]) -> list[str | None]
 
 def is_gone(reply: Reply) -> bool:
     """Whether a question about a channel was answered so: it has hung up."""
-    return reply.text.startswith("-ERR No such channel")
+    return reply.no_channel
 
 
 def value_of(text: str) -> str | None:

@@ -42,7 +42,7 @@ def arrive(board: Board, link: Connection, snapshot: Event) -> bool:
     try:
         found = _parties(board, link, snapshot)
     except (LinkError, ChannelGone) as error:
-        log.info("[%s] an attended transfer is not served: %s", link.log_id, error)
+        log.info("[%s] an attended transfer is left to FreeSWITCH: %s", link.log_id, error)
         return True
     if found is None:
         return False
@@ -59,7 +59,11 @@ def _refuse_second(
 ) -> None:
     """One of the two is in an attended transfer already."""
     session, pair, refused = transferor.session, (transferor, transferee), SipStatus(403)
-    log.info("%s: these two are in an attended transfer already: refused", session.id)
+    log.info(
+        "%s: attended transfer by %s refused: one of the two is in another one",
+        session.id,
+        transferor,
+    )
     heard = not any(t.is_unheard and t.transferor in pair for t in transfers)
     if reject(link) and heard:
         session.post(lambda: conclude("attended", *pair, None, "failed", refused))
@@ -73,7 +77,11 @@ def unheard(board: Board, transferor: Leg, transferee: Leg, replaces: str) -> No
     kept = board.part(AttendedTransfers).keeps(transferee)
     if kept or not transferee.alive or transferee.partner is not None:
         return
-    log.info("%s: a REFER by %s was not asked about", transferee.session.id, transferor)
+    log.info(
+        "%s: %s has left before FreeSWITCH asked about its REFER: served all the same, untold",
+        transferee.session.id,
+        transferor,
+    )
     made = AttendedTransfer(transferor, transferee, None, "", replaces)
     board.part(AttendedTransfers).add(made)
     made.begin()
@@ -95,7 +103,7 @@ def resume(session: Session, link: Connection, snapshot: Event) -> None:
         return
     transferor, transferee = (guest(session, link, channel) for channel in named)
     paired(transferor, transferee)
-    log.info("%s: taking over an attended transfer by %s", session.id, transferor)
+    log.info("%s: its worker is gone: taking over a transfer by %s", session.id, transferor)
     session.tell.resumed(transferor, transferee)
     transfer = _transfer(session.board, transferor, transferee, link, snapshot)
     transfer.when_refused = session.hand_over

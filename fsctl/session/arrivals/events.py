@@ -278,7 +278,7 @@ class LinkEvents:
         session = self._session
         for call in [call for call in session.calls.values() if call.alive and call.placed]:
             if session.link.send(UuidExists(call.channel_uuid)).text.strip() != "true":
-                log.info("%s: %s has ended unheard", session.id, call)
+                log.info("%s: %s has ended, and no event has told so", session.id, call)
                 gone(session, call, SipStatus(487))
                 for transfer in self._transfers.open:
                     if call is transfer.transferor:

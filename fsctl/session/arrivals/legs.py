@@ -119,7 +119,7 @@ def transfer_request(
         # After subscribing: who left before is seen as gone here, who leaves later by its event.
         request = read_request(link, snapshot)
     except (LinkError, ChannelGone) as error:
-        log.info("%s: the transferee left on its way to us: %s", session.id, error)
+        log.info("%s: no transfer, its transferee left on its way to us: %s", session.id, error)
         session.return_link()
         gone(session, transferee, SipStatus(487))
         if session.link is link:  # there is no other, and FreeSWITCH obeys nothing on this one
@@ -219,7 +219,11 @@ def _deflected(session: Session, snapshot: Event) -> BlindTransfer | None:
 
 def _take_back(session: Session, link: Connection, snapshot: Event, running: BlindTransfer) -> None:
     """FreeSWITCH does not call such a target any more: it has failed, and the first two talk on."""
-    log.info("%s: the target of %s's transfer refers", session.id, running.transferor)
+    log.info(
+        "%s: the target of %s's transfer sends a REFER while it rings: it has failed",
+        session.id,
+        running.transferor,
+    )
     session.part(Referred).pair = None
     for dial in tuple(session.part(Calls).dials.values()):
         if dial.waiting is running.transferee:
@@ -344,7 +348,7 @@ def _connect_undecided(session: Session, call: Leg, dialled: str | Uri) -> None:
     """The scenario has done nothing with the call: it is not left without an answer."""
     _guard(session, call)
     if _is_undecided(session, call) and not call.uses and not session.waits:
-        log.warning("%s: the scenario has not decided on the call", session.id)
+        log.warning("%s: the scenario has not decided on the call: the routes do", session.id)
         _connect_by_routes(session, call, dialled)
 
 
@@ -365,8 +369,8 @@ def _connect_by_routes(session: Session, call: Leg, dialled: str | Uri) -> None:
     try:
         connect(session, call, dialled)
     except (NoRoute, DialStringError) as error:
-        log.info("%s: refused: %s", session.id, error)
         status = error.status if isinstance(error, NoRoute) else SipStatus(400)
+        log.info("%s: %s refused with %d: %s", session.id, call, status.code, error)
         reject(call, status)
 
 

@@ -89,7 +89,7 @@ class Switchboard:
     def handle(self, link: Connection, snapshot: Event) -> None:
         """Serve one link until it is closed; called in a greenlet of its own."""
         if not claim(link, snapshot, self.home):
-            log.warning("%s has been sent on before we claimed it", snapshot.channel_uuid)
+            log.warning("%s has been sent on before we claimed it: let go", snapshot.channel_uuid)
             self._lose_request(snapshot)
             link.retire()  # its end would end what holds the leg now
             link.wait_closed()
@@ -144,7 +144,8 @@ class Switchboard:
         refused = self.settings.server.overload == "refuse"
         what = "refused" if refused else "left to the switch"
         extra = seldom("calls that were too many")
-        log.warning("a call is %s: %d sessions run", what, len(self.sessions), extra=extra)
+        running = len(self.sessions)
+        log.warning("a call is %s: %d sessions run (max_calls)", what, running, extra=extra)
         if refused and snapshot.get("Caller-Context") != Context.LEGACY:
             _refuse(link, answered=snapshot.get("Answer-State") == "answered")
         let_go(link)
@@ -157,7 +158,7 @@ class Switchboard:
                 # What begins now would not be handed over any more, and be cut in the middle.
                 let_go(link)
                 return
-            log.info("%s: taking over a transfer request", session_id)
+            log.info("%s: its worker is gone: taking over a transfer request", session_id)
             made = self.new_session(link, session_id)
             made.resume_scenario(snapshot.variable(Mark.SCENARIO) or "")
             self.run(made, legs.resume, link, snapshot)
@@ -198,4 +199,4 @@ def _refuse(link: Connection, *, answered: bool) -> None:
     try:
         link.send(Execute("hangup", "NORMAL_TEMPORARY_FAILURE") if answered else refusal)
     except (LinkError, ChannelGone) as error:
-        log.info("[%s] not refused: %s", link.log_id, error)
+        log.info("[%s] the call left before it was refused: %s", link.log_id, error)

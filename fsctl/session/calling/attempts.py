@@ -33,6 +33,8 @@ class Attempts:
     codecs: str
     """The codecs that are offered, in order; empty: the waiting leg's, then the rest of the
     profile's. Emptied by a 488, after which the same place is called once more."""
+    session_id: str = ""
+    """The session that calls, for the log."""
     _latest: Routed | None = None
     _called: set[str] = field(default_factory=set)
     _waiting: list[Routed] = field(default_factory=list)
@@ -75,27 +77,26 @@ class Attempts:
         """Why nobody was reached, after ``status`` as the last one's: the best of all failures."""
         return best_failure(self._failures, status)
 
-    @staticmethod
     def _admitted(
-        contacts: Iterable[str], router: Router, domain: str, own: Collection[str]
+        self, contacts: Iterable[str], router: Router, domain: str, own: Collection[str]
     ) -> list[Routed]:
         """The places that our own routes admit, best first."""
         admitted = []
-        for address in _by_preference(contacts):
+        for address in _by_preference(contacts, self.session_id):
             try:
                 admitted.append(router.route(address.uri.request_uri(), domain, own=own))
             except NoRoute as error:
-                log.info("a redirection is not followed: %s", error)
+                log.info("%s: a redirection is not followed: %s", self.session_id, error)
         return admitted
 
 
-def _by_preference(contacts: Iterable[str]) -> list[Address]:
+def _by_preference(contacts: Iterable[str], session_id: str) -> list[Address]:
     addresses = []
     for contact in list(contacts)[:_MAX_CONTACTS]:
         try:
             addresses.append(parse_address(contact))
         except UriError as error:
-            log.info("a contact of a redirection cannot be used: %s", error)
+            log.info("%s: a contact of a redirection is skipped: %s", session_id, error)
     return sorted(addresses, key=_preference, reverse=True)  # sorted keeps the order of equals
 
 

@@ -240,7 +240,11 @@ def interrupt(session: Session, dial: Dial) -> None:
     dial.interrupted = True
     session.part(Calls).dials[dial.execution] = dial
     dial.part()
-    log.info("%s: %s sends a REFER before anybody has answered", session.id, dial.waiting)
+    log.info(
+        "%s: %s sends a REFER before anybody has answered: it is refused, and the call made anew",
+        session.id,
+        dial.waiting,
+    )
 
     def fetch() -> None:
         if dial.interrupted and dial.waiting.alive:

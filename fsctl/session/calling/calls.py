@@ -86,4 +86,4 @@ class Calls(Part):
             try:
                 self.session.link.send_all(kills)
             except LinkError as error:
-                log.info("%s: %s", self.session.id, error)
+                log.info("%s: some ring on till their time is up: %s", self.session.id, error)

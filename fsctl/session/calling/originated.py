@@ -185,7 +185,7 @@ class Outgoing:
         try:
             self.start(routed)
         except (LinkError, ChannelGone, ValueError) as error:
-            log.warning("%s: not called anew: %s", session.id, error)
+            log.warning("%s: %s has failed, its next place too: %s", session.id, self.call, error)
             session.part(Calls).outgoing.pop(self.call.callee, None)
             return False
         return True
@@ -218,7 +218,7 @@ def call_out(
     try:
         planned = plan(session, destination, asker, chosen, kind)
     except NoRoute as error:
-        log.info("%s: %s", session.id, error)
+        log.info("%s: nobody is called, %d: %s", session.id, error.status.code, error)
         refusal = error.status
     routed = planned.routed if planned else None
     call = called_party(session, routed)

@@ -114,7 +114,7 @@ def attempts(session: Session, options: CallOptions = NO_OPTIONS) -> Attempts:
     """Those of a call that begins: they offer what the application says, else the settings."""
     section = session.settings.call
     codecs = section.codecs if options.codecs is None else options.codecs
-    return Attempts(section.follow_redirects, codecs)
+    return Attempts(section.follow_redirects, codecs, session.id)
 
 
 def next_place(

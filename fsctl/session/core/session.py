@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from gevent.queue import Queue
 
-from fsctl.errors import ChannelGone, LinkError, LinkLost
+from fsctl.errors import ChannelGone, CommandTimeout, LinkError, LinkLost
 from fsctl.esl.commands import Events, Filter
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
@@ -200,7 +200,8 @@ class Session:
         """The link is lost: nothing can be done any more."""
         if not self.over:
             extra = seldom("sessions whose link was lost")  # strangers can open and close links
-            log.info("%s: link lost%s", self.id, f": {why}" if why else "", extra=extra)
+            reason = f": {why}" if why else ""
+            log.warning("%s: link lost, its calls go on alone%s", self.id, reason, extra=extra)
         self.over = True
 
     def hand_over(self) -> None:
@@ -214,9 +215,11 @@ class Session:
         except LinkLost as error:
             self.lose(error)
         except (LinkError, ChannelGone) as error:
-            log.info("%s: %s", self.id, error)  # the leg's hang-up is on its way to us
+            # Mostly the leg's hang-up is on its way to us.
+            late = isinstance(error, CommandTimeout)
+            log.log(logging.WARNING if late else logging.INFO, "%s: given up: %s", self.id, error)
         except Exception:
-            log.exception("%s: failed", self.id)
+            log.exception("%s: given up by an error of our own", self.id)
             for part in tuple(self._parts.values()):
                 part.broken()
         self.looked()
@@ -332,5 +335,5 @@ class Session:
     def check_still_ours(self, call: Leg) -> None:
         """``call`` talks with somebody whom we do not know: another worker may have taken it."""
         if read(self.link, call.channel_uuid, Mark.SESSION) not in (None, self.id):
-            log.info("%s: %s is another session's now", self.id, call)
+            log.info("%s: %s is another session's now: let go", self.id, call)
             self.give_away(call)

@@ -22,6 +22,7 @@ from fsctl.esl.commands import (
     Exit,
     Filter,
     Status,
+    UuidBreak,
     UuidGetvar,
 )
 from fsctl.esl.connection import MAX_UNANSWERED, Connection
@@ -89,8 +90,20 @@ def test_post_does_not_wait_and_logs_errors(caplog: pytest.LogCaptureFixture) ->
         with caplog.at_level(logging.WARNING):
             peer.expect("api status", api("-ERR nothing"))
             wait_until(lambda: link._waiters.unanswered == 0)
-        assert "[the-call] Status: -ERR nothing" in caplog.text
+        assert "[the-call] Status refused: -ERR nothing" in caplog.text
         assert "bye" not in caplog.text
+
+
+def test_a_posted_command_to_a_channel_that_has_gone_is_no_warning(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with linked() as (link, peer):
+        link.post(UuidBreak("gone"), Execute("answer", channel_uuid="gone"))
+        with caplog.at_level(logging.INFO):
+            peer.expect("api uuid_break", api("-ERR No such channel!\n"))
+            peer.expect("sendmsg", reply("-ERR invalid session id [gone]"))
+            wait_until(lambda: link._waiters.unanswered == 0)
+        assert not caplog.records
 
 
 def test_too_many_unanswered_commands_are_refused() -> None:

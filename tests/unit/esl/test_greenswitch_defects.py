@@ -401,7 +401,7 @@ def test_23_limits_keepalive_log_id_and_first_connect(caplog: pytest.LogCaptureF
         with caplog.at_level(logging.WARNING):
             peer.send(b"X" * (2 << 20))
             assert link.wait_closed(5)
-        assert "[the-call] more than 1048576 bytes of headers" in caplog.text
+        assert "[the-call] the link ends: more than 1048576 bytes of headers" in caplog.text
         peer.close()
 
 
