@@ -50,11 +50,6 @@ class UuidGetvar(ApiCommand):
         # "-ERR x" has a name, not an error.
         return output.endswith("\n") and output.startswith((_NO_SUCH_CHANNEL, "-USAGE: "))
 
-    @staticmethod
-    def value(output: str) -> str | None:
-        """The variable's value in the output; None when it is not set."""
-        return None if output == "_undef_" else output
-
 
 @dataclass(frozen=True, slots=True)
 class UuidSetvar(ApiCommand):

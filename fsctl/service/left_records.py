@@ -14,13 +14,14 @@ from dataclasses import dataclass
 
 from fsctl.errors import LinkError
 from fsctl.esl.client import SwitchClient
-from fsctl.esl.commands import GlobalGetvar, UuidExists, UuidGetvar
+from fsctl.esl.commands import GlobalGetvar, UuidExists
 from fsctl.esl.events import Event
 from fsctl.service.living import EXPIRY_S, variable_of
 from fsctl.session.transfers.meanwhile import failure_of
 from fsctl.session.transfers.record import Outcome, Owed, TransferRecord, marking, owed_by, write
 from fsctl.sip.status import SipStatus
 from fsctl.switch.marks import Mark, Stage
+from fsctl.switch.variables import read_if_there
 
 log = logging.getLogger(__name__)
 
@@ -132,10 +133,10 @@ class LeftRecords:
         return {debt.home for debt in self._debts.values()}
 
     def _find(self, client: SwitchClient, uuid: str, homes: Container[str]) -> None:
-        owed = owed_by(uuid, _ask(client, uuid, Mark.TRANSFER))
-        if owed is None or _ask(client, uuid, Mark.RECORDED) == owed.key:
+        owed = owed_by(uuid, read_if_there(client, uuid, Mark.TRANSFER))
+        if owed is None or read_if_there(client, uuid, Mark.RECORDED) == owed.key:
             return
-        home = _ask(client, uuid, Mark.HOME) or ""
+        home = read_if_there(client, uuid, Mark.HOME) or ""
         if self._is_gone(client, home, homes):
             self._debts[uuid] = _Debt(owed, home)
 
@@ -151,9 +152,9 @@ class LeftRecords:
         owed = debt.owed
         exists = client.api(UuidExists(owed.transferee)).strip() == "true"
         # Asked before: news of the transferee's end may come with any answer.
-        of_refer = _ask(client, owed.transferor, Mark.REFER_RECORDED)
+        of_refer = read_if_there(client, owed.transferor, Mark.REFER_RECORDED)
         known = (
-            {name: _ask(client, owed.transferee, name) for name in _WORTH}
+            {name: read_if_there(client, owed.transferee, name) for name in _WORTH}
             if exists
             else self._ended.get(owed.transferee, {})
         )
@@ -205,7 +206,9 @@ class LeftRecords:
     ) -> None:
         owed, before = debt.owed, debt.record
         parties = {"transferor": owed.transferor, "transferee": owed.transferee, "target": target}
-        call_ids = {role: _ask(client, uuid, "sip_call_id") for role, uuid in parties.items()}
+        call_ids = {
+            role: read_if_there(client, uuid, "sip_call_id") for role, uuid in parties.items()
+        }
         call_ids["transferee"] = call_ids["transferee"] or known.get("sip_call_id")
         record = TransferRecord(
             before.session if before else known.get(Mark.SESSION) or "",
@@ -226,7 +229,7 @@ class LeftRecords:
 
 def _owed_status(client: SwitchClient, owed: Owed) -> SipStatus | None:
     """What its worker was to tell the transferor of a failure (switch.notify)."""
-    told = _ask(client, owed.transferor, Mark.OWED) or ""
+    told = read_if_there(client, owed.transferor, Mark.OWED) or ""
     event, _, result = told.partition(" ")
     code, _, reason = result.partition(" ")
     usable = event == owed.refer and code.isdecimal() and 300 <= int(code) <= 699
@@ -239,12 +242,3 @@ def _lives(client: SwitchClient, home: str) -> bool:
         return not home or client.api(GlobalGetvar(variable_of(home))).strip() == "yes"
     except LinkError:
         return False  # FreeSWITCH answers so when there is no such variable
-
-
-def _ask(client: SwitchClient, uuid: str, name: str) -> str | None:
-    if not uuid:
-        return None
-    try:
-        return UuidGetvar.value(client.api(UuidGetvar(uuid, name)))
-    except LinkError:
-        return None  # it has ended

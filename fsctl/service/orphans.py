@@ -31,7 +31,6 @@ from fsctl.esl.commands import (
     SchedHangup,
     ShowChannels,
     UuidExists,
-    UuidGetvar,
 )
 from fsctl.service.left_records import LeftRecords
 from fsctl.session.transfers.record import Kind, TransferRecord
@@ -39,6 +38,7 @@ from fsctl.settings import Settings
 from fsctl.sip.status import SipStatus
 from fsctl.switch.marks import Mark
 from fsctl.switch.notify import report
+from fsctl.switch.variables import read_if_there
 
 log = logging.getLogger(__name__)
 
@@ -152,7 +152,7 @@ class Orphans:
             if uuid in held:
                 continue
             if row.get("state") == "CS_PARK" and uuid not in self._settled:
-                home = _variable(client, uuid, Mark.HOME)
+                home = read_if_there(client, uuid, Mark.HOME)
                 if home in self._looks and not self._settle(client, uuid, held):
                     waiting.add(str(home))
         for home in list(self._looks):
@@ -162,17 +162,17 @@ class Orphans:
 
     def _settle(self, client: SwitchClient, transferor: str, held: set[str]) -> bool:
         """A transferor that is parked; False when what becomes of it is not decided yet."""
-        transferee = _variable(client, transferor, "blind_transfer_uuid")
+        transferee = read_if_there(client, transferor, "blind_transfer_uuid")
         if transferee is None or transferee in held:
             return True
         if client.api(UuidExists(transferee)).strip() != "true":
             log.warning("orphans: the transferee of %s has left: it is released", transferor)
-            event = _variable(client, transferor, "sip_blind_transfer_event")
-            if event is not None and event != _variable(client, transferor, Mark.TOLD):
+            event = read_if_there(client, transferor, "sip_blind_transfer_event")
+            if event is not None and event != read_if_there(client, transferor, Mark.TOLD):
                 for command in report(transferor, event, _LEFT):
                     client.send(command)
                 self._owe_abandoned(client, transferor, transferee, event)
-        elif _variable(client, transferee, "bridge_to") in (None, transferor):
+        elif read_if_there(client, transferee, "bridge_to") in (None, transferor):
             return False
         else:
             log.info("orphans: the transfer of %s has succeeded: it is released", transferor)
@@ -188,7 +188,7 @@ class Orphans:
         if self._records.has(transferee):
             return
         kind: Kind = "legacy" if self.settings.transfer.mode == "legacy" else "blind"
-        session = _variable(client, transferor, Mark.SESSION) or ""
+        session = read_if_there(client, transferor, Mark.SESSION) or ""
         record = TransferRecord(
             session,
             kind,
@@ -203,12 +203,3 @@ class Orphans:
             call_ids={},
         )
         self._records.owe(record)
-
-
-def _variable(client: SwitchClient, uuid: str, name: str) -> str | None:
-    asked = UuidGetvar(uuid, name)
-    try:
-        output = client.api(asked)
-    except LinkError:
-        return None  # it has ended
-    return UuidGetvar.value(output)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+from fsctl.errors import LinkError
 from fsctl.esl.commands import Command, UuidGetvar
 from fsctl.esl.events import Reply
 
@@ -29,6 +30,17 @@ def read(link: Asked, channel_uuid: str, name: str) -> str | None:
     Raises :class:`fsctl.errors.LinkError`.
     """
     return read_all(link, [(channel_uuid, name)])[0]
+
+
+def read_if_there(link: Asked, channel_uuid: str, name: str) -> str | None:
+    """As :func:`read`, and None as well when the link is lost, or there is no channel (empty).
+
+    For whoever looks at calls that are not its own, and looks again.
+    """
+    try:
+        return read(link, channel_uuid, name) if channel_uuid else None
+    except LinkError:
+        return None
 
 
 def read_several(link: Asked, channel_uuid: str, *names: str) -> list[str | None]:

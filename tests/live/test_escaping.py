@@ -94,7 +94,8 @@ def kill(client: SwitchClient, channel_uuid: str) -> None:
 
 def variable(client: SwitchClient, channel_uuid: str, name: str) -> str | None:
     """A channel variable, exactly."""
-    return UuidGetvar.value(client.api(UuidGetvar(channel_uuid, name)))
+    output = client.api(UuidGetvar(channel_uuid, name))
+    return None if output == "_undef_" else output
 
 
 @pytest.mark.parametrize("value", [*NASTY, *DOLLARS], ids=repr)

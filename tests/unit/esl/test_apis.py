@@ -148,11 +148,6 @@ def test_a_value_that_looks_like_an_error_is_a_value(output: str, failed: bool) 
     assert a.UuidGetvar("u", "v").failed(output) is failed
 
 
-def test_the_value_of_a_variable() -> None:
-    assert a.UuidGetvar.value("_undef_") is None
-    assert a.UuidGetvar.value("x") == "x"
-
-
 def test_equal_commands_are_equal_and_cannot_be_changed() -> None:
     command = a.UuidKill("u")
     assert command == a.UuidKill("u") != a.UuidKill("v")

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import logging
 from collections.abc import Iterator
-from typing import Any
 
 import gevent
 import pytest
@@ -14,33 +11,12 @@ from fsctl.service import orphans
 from fsctl.service.orphans import Orphans
 from fsctl.session.transfers.record import TransferRecord, marking
 from fsctl.settings import Settings, Switch
+from tests.unit.records import Records
 from tests.unit.service.fake_switch import Channel, FakeSwitch
 
 DEAD = "127.0.0.1:9001"
 TE, TR, TARGET = (f"{digit * 8}-0000-4000-8000-{digit * 12}" for digit in "abc")
 EVENT = "refer;id=7"
-
-
-class Records(logging.Handler):
-    """As a collector of logs reads them."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.INFO)
-        self.all: list[dict[str, Any]] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.all.append(json.loads(record.getMessage()))
-
-
-@pytest.fixture
-def records() -> Iterator[Records]:
-    logger, handler = logging.getLogger("fsctl.session.record"), Records()
-    before = logger.level
-    logger.setLevel(logging.INFO)
-    logger.addHandler(handler)
-    yield handler
-    logger.removeHandler(handler)
-    logger.setLevel(before)
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Literal
 
 import pytest
 
@@ -23,31 +23,6 @@ from fsctl.stage import Stage
 from fsctl.testing import MakeStage
 
 TARGET = "<sip:1002@example.org>"
-
-
-class Records(logging.Handler):
-    """As a collector of logs reads them."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.INFO)
-        self.all: list[dict[str, Any]] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.all.append(json.loads(record.getMessage()))
-
-    def results(self) -> list[tuple[str, str, int]]:
-        return [(each["kind"], each["outcome"], each["code"]) for each in self.all]
-
-
-@pytest.fixture
-def records() -> Iterator[Records]:
-    logger, handler = logging.getLogger("fsctl.session.record"), Records()
-    before = logger.level
-    logger.setLevel(logging.INFO)
-    logger.addHandler(handler)
-    yield handler
-    logger.removeHandler(handler)
-    logger.setLevel(before)
 
 
 @pytest.fixture
