@@ -42,7 +42,7 @@ def told(link: Connection, transferor_uuid: str) -> str | None:
 def owe(transferor_uuid: str, event: str, status: SipStatus) -> list[Command]:
     """Have FreeSWITCH give a report in ``OWED_FOR_S``, should we or our link be gone by then.
 
-    The timer is one of the leg's own, which go when the transfer ends (``rescue.disarm``).
+    The timer is one of the leg's own, which go when the transfer ends (`switch.timers.disarm`).
     """
     reason = _UNSAFE.sub(" ", status.reason).strip()[:100] or SipStatus(status.code).reason
     telling = f"execute_extension::{Extension.TELL} XML {Context.RESCUE}"
