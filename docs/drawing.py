@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from fsctl.transfer.transfer import TABLE, State
+from fsctl.transfer.blind import TABLE, State
 
 WIDTH, HEIGHT = 150, 36
 LEFT, RIGHT, STEP = 190, 640, 88

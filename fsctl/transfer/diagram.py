@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from fsctl.transfer.transfer import DEADLINE_STATUS, DEADLINES, TABLE, State
+from fsctl.transfer.blind import DEADLINE_STATUS, DEADLINES, TABLE, State
 
 _HEAD = """\
 # A transfer, from REFER to its one report
 
-Made from the table in `fsctl/transfer/transfer.py` by `python -m fsctl.transfer.diagram`; a test
+Made from the table in `fsctl/transfer/blind.py` by `python -m fsctl.transfer.diagram`; a test
 keeps the two in step. Three rules stand above the table: a transferor is told once; one that has
 gone is neither told nor released, and a row that would reconnect it has it called again; the
 loss of the switch ends every open state as *abandoned*.

@@ -36,7 +36,6 @@ from fsctl.switch.grace import end as end_grace
 from fsctl.switch.refer_variables import bridge_began, refer_event
 from fsctl.switch.timers import disarm
 from fsctl.switch.variables import read
-from fsctl.transfer.transfer import Stimulus
 
 log = logging.getLogger(__name__)
 
@@ -123,8 +122,7 @@ class LinkEvents:
         if dial is not None:
             dial.answered = True
         for transfer in self._transfers.open:
-            if transfer.target is call:
-                transfer.feed(Stimulus.TARGET_ANSWERED)
+            transfer.answered(call)
         self._session.tell.connected(call)
 
     def _bridge(self, event: Event) -> None:
@@ -191,12 +189,7 @@ class LinkEvents:
         if native is not None and native.transferee is call:
             native.transferee_left()
         for transfer in self._transfers.open:
-            if call is transfer.transferee:
-                transfer.feed(Stimulus.TRANSFEREE_HANGUP)
-            elif call is transfer.transferor:
-                transfer.feed(Stimulus.TRANSFEROR_HANGUP)
-            else:
-                transfer.target_failed(call, SipStatus(487))
+            transfer.hung_up(call)
 
     def _end_grace(self, left: Leg) -> None:
         """Whoever talked with ``left`` need not wait for a REFER that cannot come."""
@@ -282,7 +275,7 @@ class LinkEvents:
                 gone(session, call, SipStatus(487))
                 for transfer in self._transfers.open:
                     if call is transfer.transferor:
-                        transfer.feed(Stimulus.TRANSFEROR_HANGUP)
+                        transfer.hung_up(call)
         leg = session.calls.get(session.link_leg)
         if leg is None or not leg.alive:
             session.after(STOCK_AFTER_S, self._take_stock)

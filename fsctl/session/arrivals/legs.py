@@ -37,7 +37,6 @@ from fsctl.switch.end_status import bridge_status
 from fsctl.switch.marks import Extension, Mark, Stage
 from fsctl.switch.refer_variables import BadRequest, read_request, refer_event
 from fsctl.switch.timers import disarm, send_on
-from fsctl.transfer.transfer import Stimulus
 
 log = logging.getLogger(__name__)
 
@@ -145,13 +144,13 @@ def transfer_request(
         session.tell.resumed(transferor, transferee)
     if snapshot.variable(Mark.STAGE) == Stage.CALLING:
         # Our predecessor died while the target rang, and the target has failed since.
-        transfer.feed(Stimulus.FAILURE_REPORTED, bridge_status(snapshot))
+        transfer.give_up(bridge_status(snapshot))
         return
     try:
         refer_to = request.parse()
     except BadRequest as error:
         log.warning("%s: transfer request refused: %s", session.id, error)
-        transfer.feed(Stimulus.FAILURE_REPORTED, error.status)
+        transfer.give_up(error.status)
         return
     _ask(session, transfer, refer_to)
 
@@ -233,7 +232,7 @@ def _take_back(session: Session, link: Connection, snapshot: Event, running: Bli
     running.transferee.held = True
     for target in [target for target in running.targets if target.alive]:
         gone(session, target, SipStatus(487))
-    running.feed(Stimulus.TARGET_FAILED, SipStatus(480))
+    running.fail(SipStatus(480))
 
 
 def _is_refused(session: Session, link: Connection, snapshot: Event) -> bool:
@@ -277,8 +276,8 @@ def _request_handler_failed(transfer: BlindTransfer, error: Exception) -> None:
     """The first two talk on, unless FreeSWITCH is calling the target by the handler's wish."""
     if isinstance(error, CallFailed):
         transfer.give_up(SipStatus(error.code, error.reason))
-    elif transfer.undecided or transfer.entertained:
-        transfer.give_up(error.status if isinstance(error, NoRoute) else SipStatus(500))
+    else:
+        transfer.handler_failed(error.status if isinstance(error, NoRoute) else SipStatus(500))
 
 
 def _transfer_by_settings(session: Session, transfer: BlindTransfer, refer_to: ReferTo) -> None:
@@ -287,10 +286,10 @@ def _transfer_by_settings(session: Session, transfer: BlindTransfer, refer_to: R
         connect(session, transfer.transferee, refer_to.target, CallOptions(headers=headers))
     except NoRoute as error:
         log.info("%s: transfer refused: %s", session.id, error)
-        transfer.feed(Stimulus.FAILURE_REPORTED, error.status)
+        transfer.give_up(error.status)
     except DialStringError as error:
         log.warning("%s: transfer refused: %s", session.id, error)
-        transfer.feed(Stimulus.FAILURE_REPORTED, SipStatus(400))
+        transfer.give_up(SipStatus(400))
 
 
 def _offer(

@@ -46,8 +46,7 @@ def play(call: Leg, path: str, *, loop: bool = False) -> None:
 
 def entertain(transfer: Mover) -> None:
     """Let a transferee hear ringback while its target is being called, until it is joined."""
-    if not transfer.entertained:
-        transfer.entertained = True
+    if transfer.entertain():
         _ringback(transfer)
 
 
@@ -113,7 +112,7 @@ def execute(call: Leg, application: str, argument: str) -> None:
     event_uuid = str(uuid4())
     transfer = session.movers.moving(call)
     if transfer is not None:
-        transfer.entertained = False
+        transfer.stop_entertaining()
 
     def ended(event: Event) -> None:
         call.application = None

@@ -13,9 +13,6 @@ if TYPE_CHECKING:
 class Mover(Protocol):
     """One blind transfer: who is moved, and what becomes of its targets."""
 
-    entertained: bool
-    """The transferee hears ringback by our own doing; set and cleared by `calling.media`."""
-
     @property
     def transferor(self) -> Leg: ...
     @property
@@ -23,6 +20,10 @@ class Mover(Protocol):
     @property
     def target(self) -> Leg | None:
         """The target that was called last, or the one that has answered."""
+
+    @property
+    def entertained(self) -> bool:
+        """The transferee hears ringback by our own doing."""
 
     @property
     def is_open(self) -> bool:
@@ -45,6 +46,12 @@ class Mover(Protocol):
 
     def ring_anew(self) -> None:
         """The same target is called at another address: it has its whole time to ring."""
+
+    def entertain(self) -> bool:
+        """The transferee is to hear ringback by our own doing; False: it does, or may not."""
+
+    def stop_entertaining(self) -> None:
+        """The application lets it hear something else."""
 
     def target_failed(self, target: Leg, status: SipStatus) -> None:
         """It did not answer the application, and nobody else is called in its place."""

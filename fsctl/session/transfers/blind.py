@@ -1,4 +1,4 @@
-"""A blind transfer inside the running session: runs the table of :mod:`fsctl.transfer.transfer`.
+"""A blind transfer inside the running session: runs the table of :mod:`fsctl.transfer.blind`.
 
 The table decides, this file acts. ``blind_transfer_uuid`` stays set on the transferee as long as
 possible: while it is set, the death of every controller ends in a NOTIFY and the first two talking
@@ -24,20 +24,35 @@ from fsctl.esl.commands import (
 from fsctl.session.calling import safe_answers
 from fsctl.session.calling.bridging import bridge_commands
 from fsctl.session.core import branches
-from fsctl.session.core.clock import Timer
 from fsctl.session.core.leg import Leg, LegState, paired
 from fsctl.session.core.session import Session
 from fsctl.session.transfers import taken_away
-from fsctl.session.transfers.meanwhile import ask_first
+from fsctl.session.transfers.engine import Engine
+from fsctl.session.transfers.meanwhile import look
 from fsctl.session.transfers.record import Outcome, conclude
 from fsctl.session.transfers.registry import BlindTransfers
+from fsctl.session.transfers.reporter import Reporter, of_last_refer, report
 from fsctl.sip.status import SipStatus
 from fsctl.switch import timers
 from fsctl.switch.marks import Mark, Stage
-from fsctl.switch.notify import NOTES_JOIN, note, owe, report, told
-from fsctl.switch.refer_variables import RawRequest, bridge_began, refer_event
+from fsctl.switch.notify import NOTES_JOIN
+from fsctl.switch.refer_variables import RawRequest, bridge_began
 from fsctl.switch.variables import read
-from fsctl.transfer.transfer import DEADLINES, Action, State, Stimulus, Transfer, step
+from fsctl.transfer.blind import (
+    DEADLINES,
+    Action,
+    News,
+    Question,
+    Snapshot,
+    State,
+    Stimulus,
+    Teller,
+    admit,
+    answers,
+    asks,
+    in_truth,
+    step,
+)
 
 log = logging.getLogger(__name__)
 
@@ -45,27 +60,15 @@ _PENDING = SipStatus(491)
 JOIN_TIMEOUT_S = 5.0
 VOUCHED_S = 1.0
 """How soon after its report of success an application joins; later the report goes out alone."""
-_AWAITING_TARGET = (
-    State.REQUESTED,
-    State.CALLING_TARGET,
-    State.HOLDING_TARGET,
-    State.VOUCHED,
-)
-_JOINED = (State.JOINING, State.RELEASING, State.SUCCEEDED)
-_SHORT = (State.VOUCHED, State.JOINING, State.RECONNECTING)
-"""Of milliseconds: the timers in FreeSWITCH stay as they are."""
 _OUTCOMES: dict[State, Outcome] = {
     State.SUCCEEDED: "succeeded",
     State.FAILED: "failed",
     State.ABANDONED: "abandoned",
 }
-_DECISIONS = (State.REQUESTED, State.HOLDING_TARGET)
-"""States that only a decision of the scenario ends; else a deadline does."""
-
-_GIVE_UP = (Stimulus.DEADLINE, Stimulus.FAILURE_REPORTED)
-_FAILING = {Action.REJOIN, Action.NOTIFY_FAILURE, Action.RECALL}
 _GRACE_S = 3.0
 """FreeSWITCH's own timers end a wait first; ours follows this much later."""
+_FORGOTTEN = {"blind_transfer_uuid": "", Mark.REFERRED: ""}
+"""Set, FreeSWITCH would report the first two's join as the transfer's success."""
 
 
 class BlindTransfer:
@@ -79,19 +82,34 @@ class BlindTransfer:
         self.targets: list[Leg] = []
         """Whom the application calls; more than one when it has them ring together."""
         self.request = request
-        self.entertained = False
-        """The transferee hears ringback by our own doing."""
         self.crossing: list[str] = []
         """The ``Event`` of each REFER that the transferee has sent while its target rang."""
-        self.ring_timeout_s = float(session.settings.transfer.ring_timeout_s)
-        self.snapshot = Transfer(transferor_present=request.event is not None)
         self._session = session
-        self._timer: Timer | None = None
-        self._reported_by_application = False
-        self._switch_reports = True
-        """FreeSWITCH will send the NOTIFY 200 itself: ``blind_transfer_uuid`` is still set."""
-        self._set_deadline()
-        self._set_rescue()
+        self._reporter = Reporter(transferor.channel_uuid, request.event)
+        self._held: Leg | None = None
+        """The target that has answered the application. Set by `hold`; cleared when another one is
+        called for the transferee."""
+        self._ring_timeout_s = float(session.settings.transfer.ring_timeout_s)
+        """Of the target that was called last."""
+        listens = self._reporter.listens
+        self._engine = Engine(
+            session,
+            f"blind transfer by {transferor.channel_uuid}",
+            Snapshot(
+                transferor_present=transferor.alive or listens,
+                teller=Teller.SWITCH if listens else Teller.NOBODY,
+            ),
+            step,
+            act=self._act,
+            seconds=self._seconds,
+            expired=lambda: self._feed(Stimulus.DEADLINE),
+        )
+        self._set_timers(Action.SET_TIMERS)
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """How it stands."""
+        return self._engine.snapshot
 
     @property
     def is_open(self) -> bool:
@@ -100,12 +118,17 @@ class BlindTransfer:
     @property
     def awaits_target(self) -> bool:
         """The transferee is free for a target: none has been joined with it yet."""
-        return self.snapshot.state in _AWAITING_TARGET
+        return self.snapshot.awaits_target
 
     @property
     def awaits_call(self) -> bool:
         """The application has not decided, or its targets still ring: it may call another one."""
-        return self.snapshot.state in (State.REQUESTED, State.CALLING_TARGET)
+        return self.snapshot.awaits_call
+
+    @property
+    def entertained(self) -> bool:
+        """The transferee hears ringback by our own doing."""
+        return self.snapshot.entertained
 
     @property
     def target(self) -> Leg | None:
@@ -118,20 +141,19 @@ class BlindTransfer:
         return self.snapshot.state is State.RELEASING
 
     @property
-    def undecided(self) -> bool:
-        return self.snapshot.state is State.REQUESTED
+    def is_taken(self) -> bool:
+        """Somebody else has the transferee, and it is not known yet whom it will talk with."""
+        return self.snapshot.state is State.TAKEN
+
+    # -- the application ----------------------------------------------------------------------
 
     def report_success(self) -> None:
         """The application reports success now; without effect once a party has left.
 
         Raises ValueError when it has reported already.
         """
-        if self.snapshot.state in _JOINED and not self._reported_by_application:
-            self._reported_by_application = True  # FreeSWITCH says so, with the join
-        elif self._may_report(*_AWAITING_TARGET):
-            called = self.targets and not any(call.alive for call in self.targets)
-            kept = called and self.snapshot.state is State.CALLING_TARGET
-            self.feed(Stimulus.TRANSFEREE_KEPT if kept else Stimulus.SUCCESS_REPORTED)
+        kept = bool(self.targets) and not self._is_calling()
+        self._report(Stimulus.TRANSFEREE_KEPT if kept else Stimulus.SUCCESS_REPORTED)
 
     def report_failure(self, status: SipStatus) -> None:
         """The application reports failure: the first two talk on; as :meth:`report_success`.
@@ -139,62 +161,104 @@ class BlindTransfer:
         Raises ValueError also when the target is being joined (FreeSWITCH reports success then),
         and when the status is not a failure.
         """
-        if status.code < 300:
-            raise ValueError(f"{status.code} is not a failure")
-        if self._may_report(State.REQUESTED, State.CALLING_TARGET, State.HOLDING_TARGET):
-            self.feed(Stimulus.FAILURE_REPORTED, status)
+        self._report(Stimulus.FAILURE_REPORTED, status)
+
+    def _report(self, reported: Stimulus, status: SipStatus | None = None) -> None:
+        if admit(self.snapshot, reported, status):
+            self._feed(reported, status)
+        else:
+            log.info("%s transfer: reported too late", self._session.id)
 
     def call_target(self, target: Leg, ring_timeout_s: float) -> None:
         """The application calls ``target`` for the transferee."""
         self.targets = [call for call in self.targets if call.alive] + [target]
-        self.ring_timeout_s = ring_timeout_s
-        if self.undecided:
-            self.feed(Stimulus.TARGET_CALLED)
-        else:
-            self.ring_anew()
+        self._held, self._ring_timeout_s = None, ring_timeout_s
+        self._feed(Stimulus.TARGET_CALLED)
+
+    def ring_anew(self) -> None:
+        """The same target is called at another address: it has its whole time to ring."""
+        self._feed(Stimulus.RINGS_ANEW)
 
     def hold(self, target: Leg) -> None:
         """``target`` has answered the application, which is to join it with the transferee."""
         self._choose(target)
-        self.feed(Stimulus.TARGET_HELD)
+        self._held = target
+        self._feed(Stimulus.TARGET_HELD)
 
     def join(self, target: Leg) -> None:
         """The application joins ``target`` with the transferee, now.
 
         Raises ValueError when it cannot: the transfer has failed, or been joined already.
         """
-        if self.snapshot.state not in (State.HOLDING_TARGET, State.VOUCHED):
+        if not answers(self.snapshot, Stimulus.JOIN_ASKED):
             raise ValueError(f"no target is held in a transfer that is {self.snapshot.state.value}")
         self._choose(target)
-        self.feed(Stimulus.JOIN_ASKED)
-
-    def target_failed(self, target: Leg, status: SipStatus) -> None:
-        """``target`` did not answer, or has hung up before it was joined."""
-        match self.snapshot.state:
-            case State.CALLING_TARGET:
-                failed = not any(call.alive for call in self.targets)
-            case State.HOLDING_TARGET | State.VOUCHED:
-                failed = target is self.target
-            case _:
-                failed = False  # while they are being joined, the transferee's return decides
-        if failed:
-            self.feed(Stimulus.TARGET_FAILED, status)
-
-    def not_reached(self, target: Leg, status: SipStatus) -> None:
-        """FreeSWITCH could not reach ``target`` for the transferee."""
-        if self.is_open and self.target is target:
-            self.feed(Stimulus.TARGET_FAILED, status)
+        self._feed(Stimulus.JOIN_ASKED)
 
     def join_given_up(self) -> None:
         """FreeSWITCH could not join the target: the transferee has not been moved."""
-        self.feed(Stimulus.JOIN_GIVEN_UP)
+        self._feed(Stimulus.JOIN_GIVEN_UP)
+
+    def entertain(self) -> bool:
+        """The transferee is to hear ringback by our own doing; False: it does, or may not."""
+        before = self.entertained
+        self._feed(Stimulus.RINGBACK_BEGINS)
+        return self.entertained and not before
+
+    def stop_entertaining(self) -> None:
+        """The application lets the transferee hear something else."""
+        self._feed(Stimulus.RINGBACK_ENDS)
+
+    def handler_failed(self, status: SipStatus) -> None:
+        """The handler of the request has: as :meth:`give_up`, unless FreeSWITCH calls the target by
+        its wish."""
+        if self.snapshot.falls_with_handler:
+            self.give_up(status)
 
     def give_up(self, status: SipStatus) -> None:
-        """The scenario has failed: the first two talk on, whatever it has done so far."""
-        self.feed(Stimulus.FAILURE_REPORTED, status)
+        """It cannot be served, or its scenario has failed: the first two talk on."""
+        self._feed(Stimulus.GIVEN_UP, status)
+
+    def broken(self) -> None:
+        """Something has raised that should not have: what nobody has decided on has failed."""
+        self._feed(Stimulus.BROKEN, SipStatus(500))
+
+    # -- the legs -----------------------------------------------------------------------------
+
+    def answered(self, call: Leg) -> None:
+        """A party that was called has answered."""
+        if call is self.target:
+            self._feed(Stimulus.TARGET_ANSWERED)
+
+    def hung_up(self, call: Leg) -> None:
+        """A leg of the session has."""
+        if call is self.transferee:
+            self._feed(Stimulus.TRANSFEREE_HANGUP)
+        elif call is self.transferor:
+            self._feed(Stimulus.TRANSFEROR_HANGUP)
+        else:
+            self.target_failed(call, SipStatus(487))
+
+    def target_failed(self, target: Leg, status: SipStatus) -> None:
+        """``target`` did not answer the application, or has hung up before it was joined."""
+        failed = not self._is_calling() if self._held is None else target is self._held
+        if failed:
+            self._feed(Stimulus.TARGET_LEFT, status)
+
+    def not_reached(self, target: Leg, status: SipStatus) -> None:
+        """FreeSWITCH could not reach ``target`` for the transferee."""
+        if self.target is target:
+            self.fail(status)
+
+    def fail(self, status: SipStatus) -> None:
+        """FreeSWITCH does not call the target any more: it has failed with this ``status``."""
+        self._feed(Stimulus.TARGET_FAILED, status)
 
     def _choose(self, target: Leg) -> None:
         self.targets = [call for call in self.targets if call is not target] + [target]
+
+    def _is_calling(self) -> bool:
+        return any(call.alive for call in self.targets)
 
     def has_parted(self, pair: set[Leg]) -> bool:
         """FreeSWITCH has taken these two apart, and nobody has joined them again."""
@@ -203,42 +267,29 @@ class BlindTransfer:
 
     def taken(self) -> None:
         """Somebody else has taken the transferee, before its target was joined with it."""
-        if self.awaits_target or self.snapshot.state in (State.JOINING, State.RECONNECTING):
-            self.entertained = False
-            self.feed(Stimulus.TRANSFEREE_TAKEN)
-            if self.is_taken:
-                taken_away.watch(self._session, self.transferee)
-
-    @property
-    def is_taken(self) -> bool:
-        """Somebody else has the transferee, and it is not known yet whom it will talk with."""
-        return self.snapshot.state is State.TAKEN
+        self._feed(Stimulus.TRANSFEREE_TAKEN)
 
     def completed_elsewhere(self) -> None:
         """The transferee has been joined with somebody whom we have not called."""
         self.taken()
-        if self.is_taken:
-            self.targets = []
-            self.feed(Stimulus.LEGS_JOINED)
+        self._feed(Stimulus.JOINED_ELSEWHERE)
 
     def withdraw(self) -> None:
         """The very same REFER has come home again: that is its transfer from now on."""
-        self.snapshot = replace(self.snapshot, state=State.ABANDONED)
-        self._set_deadline()
+        self._feed(Stimulus.WITHDRAWN)
 
     def bridged(self, pair: set[Leg]) -> None:
         """Two of our calls have been bridged."""
-        if self.is_taken and self.transferee in pair and self.transferor not in pair:
-            self.completed_elsewhere()
+        if pair == {self.transferee, self.transferor}:
+            self._feed(Stimulus.LEGS_REJOINED)
         elif pair == {self.transferee, self.target}:
-            self.feed(Stimulus.LEGS_JOINED)
-        elif pair == {self.transferee, self.transferor}:
-            self.feed(Stimulus.LEGS_REJOINED)
+            self._feed(Stimulus.LEGS_JOINED)
+        elif self.transferee in pair:
+            self._feed(Stimulus.JOINED_ELSEWHERE)
 
     def transferor_is_back(self) -> None:
         """It had been joined with its transferee again, and that is over before we heard of it."""
-        if self.snapshot.state is State.RECONNECTING:
-            self.feed(Stimulus.LEGS_REJOINED)
+        self._feed(Stimulus.TRANSFEROR_BACK)
 
     def target_left(self) -> bool:
         """The target has hung up, and its transferee is back in our hands.
@@ -246,195 +297,154 @@ class BlindTransfer:
         True when it left before FreeSWITCH had reported the join: then the transfer goes on from
         there.
         """
-        state, told_by_us = self.snapshot.state, not self._switch_reports
-        if self.target is None or state not in (State.JOINING, State.RELEASING):
-            return False
-        if state is State.RELEASING and told_by_us:
+        if self.target is None or not answers(self.snapshot, Stimulus.JOIN_GIVEN_UP):
             return False
         uuid, target = self.transferee.channel_uuid, self.target.channel_uuid
         if bridge_began(self._session.link, uuid, target):
-            self.feed(Stimulus.LEGS_JOINED)
+            self._feed(Stimulus.LEGS_JOINED)
             return False
-        self.feed(Stimulus.JOIN_GIVEN_UP)
+        self._feed(Stimulus.JOIN_GIVEN_UP)
         return True
 
-    def ring_anew(self) -> None:
-        """Another target, or the same at another address: it has its whole time to ring."""
-        self._set_deadline()
-        self._set_rescue()
+    # -- the session --------------------------------------------------------------------------
 
     def hand_over(self) -> None:
-        """FreeSWITCH goes on alone: do before what it would not, if the link still serves.
+        """FreeSWITCH goes on alone, if the link still serves; else the transfer is lost."""
+        if not self._session.link.closed:
+            try:
+                self._feed(Stimulus.HANDED_OVER)
+            except (LinkError, ChannelGone) as error:
+                log.info("%s transfer: not handed over: %s", self._session.id, error)
+        self._feed(Stimulus.SWITCH_LOST)
 
-        A failure that is to be told when the first two have met is told now. Ringback without end
-        is stopped, or it would keep the transferee from its dialplan, and so from its transferor
-        (``playback`` does not see the end of its link: mod_event_socket.c, switch_ivr_play_say.c).
+    # -- the table ----------------------------------------------------------------------------
+
+    def _feed(self, stimulus: Stimulus, status: SipStatus | None = None) -> None:
+        """Step the table with what has really happened, and perform its actions.
+
+        Raises LinkError, ChannelGone.
         """
-        link = self._session.link
-        if link.closed:
-            return
-        try:
-            if self.snapshot.state is State.RECONNECTING:
-                self.feed(Stimulus.LEGS_REJOINED)
-            elif self.entertained and self.awaits_target:
-                link.send(UuidBreak(self.transferee.channel_uuid, everything=True))
-        except (LinkError, ChannelGone) as error:
-            log.info("%s transfer: not handed over: %s", self._session.id, error)
+        news = News()
+        while (question := asks(self.snapshot, stimulus, news)) is not None:
+            news = self._ask(question, news)
+        for happening in in_truth(self.snapshot, stimulus, status, news):
+            self._engine.feed(*happening)
 
-    def feed(self, stimulus: Stimulus, status: SipStatus | None = None) -> None:
-        """Step the table and perform its actions. Link errors end the transfer as abandoned."""
-        before = self.snapshot
-        if stimulus in _GIVE_UP and before.state is not State.RELEASING and self._is_joined():
-            log.info("%s transfer: %s, but the legs are joined", self._session.id, stimulus.value)
-            rejoining = before.state is State.RECONNECTING
-            stimulus = Stimulus.LEGS_REJOINED if rejoining else Stimulus.LEGS_JOINED
-        self.snapshot, actions = step(before, stimulus, status)
-        if before.reported is None and not _FAILING.isdisjoint(actions):
-            before, stimulus, status = ask_first(
-                self._session.link, self.transferor, self.request, before, stimulus, status
-            )
-            self.snapshot, actions = step(before, stimulus, status)
-        if self.snapshot == before and not actions:
-            log.debug("%s transfer: %s ignored", self._session.id, stimulus.value)
-            return
-        log.info(
-            "%s transfer by %s: %s: %s -> %s%s",
-            self._session.id,
-            self.transferor.channel_uuid,
-            stimulus.value,
-            before.state.value,
-            self.snapshot.state.value,
-            f", reporting {self.snapshot.reported}" if self.snapshot.reported else "",
-        )
-        if stimulus is Stimulus.DEADLINE and before.state in _DECISIONS:
-            log.warning(
-                "%s: the scenario has not decided on the transfer by %s",
-                self._session.id,
-                self.transferor,
-            )
-        if self.snapshot.state is not before.state:
-            self._set_deadline()
-            if stimulus is not Stimulus.SWITCH_LOST and before.state is not State.RELEASING:
-                self._set_rescue()  # since then the timers may be another transfer's
-        following = self._perform(stimulus, actions)
-        if stimulus in (Stimulus.TOLD_ELSEWHERE, Stimulus.TAKEN):
-            self._let_be(stimulus)
-        if before.is_open and not self.is_open:
-            succeeded = self.snapshot.state is State.SUCCEEDED
-            left = stimulus is Stimulus.TAKEN or (
-                stimulus is Stimulus.SWITCH_LOST and not succeeded
-            )
-            self._tell_scenario(ours=not left)
-        if following is not None:
-            self.feed(following)
-
-    def _let_be(self, stimulus: Stimulus) -> None:
-        """FreeSWITCH has joined the first two again, or another controller has them."""
-        session = self._session
-        if stimulus is Stimulus.TOLD_ELSEWHERE:
-            paired(self.transferor, self.transferee)
-            return
-        for call in (self.transferor, self.transferee):
-            session.give_away(call)
-
-    def _may_report(self, *states: State) -> bool:
-        """Whether the application's report still counts; raises ValueError for a second one."""
-        if self._reported_by_application or self.snapshot.state in _JOINED:
-            raise ValueError("the result of this transfer stands already")
-        if self.snapshot.reported is not None or self.snapshot.state not in states:
-            log.info("%s transfer: reported too late", self._session.id)  # a party has left
-            return False
-        self._reported_by_application = True
-        return True
+    def _ask(self, question: Question, news: News) -> News:
+        match question:
+            case Question.JOINED:
+                return replace(news, joined=self._is_joined())
+            case Question.ELSEWHERE:
+                seen = look(self._session.link, self.transferor, self.request)
+                return replace(news, elsewhere=seen)
 
     def _is_joined(self) -> bool:
-        """Ask FreeSWITCH: the target may have answered a moment ago, and success been reported.
-
-        Source: channel variable ``last_bridge_to``, set just before that (switch_ivr_bridge.c).
-        """
-        state = self.snapshot.state
-        partner = self.transferor if state is State.RECONNECTING else self.target
-        if partner is None or state is State.REQUESTED:
+        """Source: channel variable ``last_bridge_to``, set just before a bridge is told of
+        (switch_ivr_bridge.c)."""
+        rejoining = self.snapshot.state is State.RECONNECTING
+        partner = self.transferor if rejoining else self.target
+        if partner is None:
             return False
         joined = read(self._session.link, self.transferee.channel_uuid, "last_bridge_to")
         return branches.is_channel_of(self._session, partner, joined)
 
-    def _set_deadline(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        setting = DEADLINES.get(self.snapshot.state)
-        if setting is not None:
-            seconds = self._seconds(setting)
-            self._timer = self._session.after(seconds, lambda: self.feed(Stimulus.DEADLINE))
-
-    def _set_rescue(self) -> None:
-        """Move the timers in FreeSWITCH with the deadline, or delete them: see switch.timers."""
-        setting, state = DEADLINES.get(self.snapshot.state), self.snapshot.state
-        if state in _SHORT:
-            return
-        over = setting is None or state is State.RELEASING
-        after_s = float(self._session.settings.transfer.rescue_after_s)
-        after_s += 0.0 if over else self._seconds(setting or "")
-        commands: list[Command] = []
-        for call, move, at_s in (
-            (self.transferee, timers.send_on, after_s - timers.HEAD_START_S),
-            (self.transferor, timers.release, after_s),
-        ):
-            if call.alive:
-                uuid, free = call.channel_uuid, self.is_taken and call is self.transferee
-                commands += timers.disarm(uuid) if over or free else move(uuid, at_s)
-        try:
-            self._session.link.post(*commands)
-        except (LinkError, ChannelGone) as error:
-            log.info("%s transfer: its timers stay: %s", self._session.id, error)
-
-    def _seconds(self, setting: str) -> float:
+    def _seconds(self, snapshot: Snapshot) -> float | None:
+        """How long the transfer may stay as it is."""
         section = self._session.settings.transfer
-        return {
+        seconds: dict[str, float] = {
             "decision_timeout_s": section.decision_timeout_s,
-            "ring_timeout_s": self.ring_timeout_s + _GRACE_S,
+            "ring_timeout_s": self._ring_timeout_s + _GRACE_S,
             "hold_timeout_s": section.hold_timeout_s,
             "vouched_timeout_s": VOUCHED_S,
             "join_timeout_s": JOIN_TIMEOUT_S,
             "release_transferor_after_s": section.release_transferor_after_s + _GRACE_S,
-        }[setting]
+        }
+        setting = DEADLINES.get(snapshot.state)
+        return None if setting is None else seconds[setting]
 
-    def _perform(self, stimulus: Stimulus, actions: tuple[Action, ...]) -> Stimulus | None:
+    # -- the actions --------------------------------------------------------------------------
+
+    def _act(self, actions: tuple[Action, ...]) -> None:
         """Send the commands of one step in one write, so that nothing comes between them.
 
-        Returns what follows from the replies: the first two may not be there to be joined again.
+        The first two may not be there to be joined again, of which their reply tells. Should the
+        link fail in the step that ends the transfer, whoever sees the end writes the record.
         """
-        commands = [c for action in actions for c in self._commands(action, stimulus)]
-        if not commands:
-            return None
-        replies = self._session.link.send_all(commands)
-        failed = Action.REJOIN in actions and not replies[-1].ok
-        return Stimulus.REJOIN_FAILED if failed else None
+        rejoined, waiting = True, list[Command]()
+        try:
+            for action in actions:
+                commands = self._commands(action)
+                if commands is not None:
+                    waiting += commands
+                    continue
+                rejoined = self._send(waiting) and rejoined
+                waiting = []
+                self._do(action)
+            rejoined = self._send(waiting) and rejoined
+        except (LinkError, ChannelGone):
+            if not {Action.CONCLUDE, Action.LEAVE_RECORD}.isdisjoint(actions):
+                self._conclude(ours=False)
+            raise
+        if Action.REJOIN in actions and not rejoined:
+            self._feed(Stimulus.REJOIN_FAILED)
 
-    def _commands(self, action: Action, stimulus: Stimulus) -> list[Command]:
-        transferor = self.transferor.channel_uuid
+    def _send(self, commands: list[Command]) -> bool:
+        """Whether the last of them was obeyed."""
+        return not commands or self._session.link.send_all(commands)[-1].ok
+
+    def _do(self, action: Action) -> None:
+        """Perform what is more than commands, or less."""
+        session = self._session
         match action:
-            case Action.NOTIFY_SUCCESS if stimulus is Stimulus.LEGS_JOINED:
-                return self._note_told() if self._switch_reports else self._notify()
-            case Action.NOTIFY_FAILURE if stimulus is Stimulus.LEGS_REJOINED and (
-                self._switch_reports
-            ):
-                return self._note_told()  # FreeSWITCH has joined the first two, and said so
+            case Action.SET_TIMERS | Action.SET_ONE_TIMER | Action.DELETE_TIMERS:
+                self._set_timers(action)
+            case Action.BEGIN_ANEW:
+                self._engine.set_deadline()
+            case Action.BLAME:
+                log.warning(
+                    "%s: the scenario has not decided on the transfer by %s",
+                    session.id,
+                    self.transferor,
+                )
+            case Action.FORGET_TARGET:
+                self.targets = []
+            case Action.PAIR:
+                paired(self.transferor, self.transferee)
+            case Action.WATCH_TRANSFEREE:
+                taken_away.watch(session, self.transferee)
+            case Action.GIVE_AWAY:
+                for call in (self.transferor, self.transferee):
+                    session.give_away(call)
+            case Action.CONCLUDE | Action.LEAVE_RECORD:
+                self._conclude(ours=action is Action.CONCLUDE)
+            case _:
+                raise AssertionError(action)
+
+    def _commands(self, action: Action) -> list[Command] | None:
+        """Return what performs ``action``; None: it is not done by commands alone."""
+        transferor, transferee = self.transferor.channel_uuid, self.transferee.channel_uuid
+        match action:
+            case Action.TAKE_REPORT:
+                return [UuidSetvar(transferee, "blind_transfer_uuid", None)]
             case Action.NOTIFY_SUCCESS | Action.NOTIFY_FAILURE:
-                return self._notify()
+                assert self.snapshot.reported is not None  # set by the step that asks for this
+                self._let_hear()
+                return self._reporter.tell(self.snapshot.reported)
+            case Action.NOTE_TOLD:
+                return self._reporter.note()
+            case Action.FORGET_TOLD:
+                return self._reporter.forget()
+            case Action.OWE_REPORT:
+                assert self.snapshot.owed is not None  # set by the step that reconnects
+                return self._reporter.owe(self.snapshot.owed)
             case Action.HANG_UP_TARGET:
                 ringing = [call for call in self.targets if call.alive]
                 return [branches.stopping(self._session, call) for call in ringing]
             case Action.REJOIN:
-                # Unset, or FreeSWITCH would report this join as the transfer's success.
-                self._switch_reports = False
-                forgotten = {"blind_transfer_uuid": "", Mark.REFERRED: ""}
                 return [
-                    *self._owe(stimulus),
-                    UuidSetvarMulti(transferor, tuple(forgotten.items())),
+                    UuidSetvarMulti(transferor, tuple(_FORGOTTEN.items())),
                     *bridge_commands(
-                        self.transferee, self.transferor, forgotten | {NOTES_JOIN: ""}
+                        self.transferee, self.transferor, _FORGOTTEN | {NOTES_JOIN: ""}
                     ),
                 ]
             case Action.RELEASE_TRANSFEROR:
@@ -447,6 +457,32 @@ class BlindTransfer:
                 return [UuidKill(transferor, "BLIND_TRANSFER")]
             case Action.RECALL:
                 return self._leave_transferee()
+            case Action.STOP_RINGBACK:
+                return [UuidBreak(transferee, everything=True)]
+            case _:
+                return None
+
+    def _set_timers(self, action: Action) -> None:
+        """Move the timers in FreeSWITCH with the deadline, or delete them: see switch.timers."""
+        after_s = float(self._session.settings.transfer.rescue_after_s)
+        after_s += self._seconds(self.snapshot) or 0.0
+        commands: list[Command] = []
+        for call, move, at_s, deleted in (
+            (
+                self.transferee,
+                timers.send_on,
+                after_s - timers.HEAD_START_S,
+                action is not Action.SET_TIMERS,
+            ),
+            (self.transferor, timers.release, after_s, action is Action.DELETE_TIMERS),
+        ):
+            if call.alive:
+                uuid = call.channel_uuid
+                commands += timers.disarm(uuid) if deleted else move(uuid, at_s)
+        try:
+            self._session.link.post(*commands)
+        except (LinkError, ChannelGone) as error:
+            log.info("%s transfer: its timers stay: %s", self._session.id, error)
 
     def _leave_transferee(self) -> list[Command]:
         """Its dialplan calls the transferor again, or does what is configured (rescue context).
@@ -454,40 +490,10 @@ class BlindTransfer:
         FreeSWITCH does so alone, as it would without us: unless the scenario has used the leg by
         the time that its handlers have heard of the failure.
         """
-        uuid = self.transferee.channel_uuid
         safe_answers.transferee_alone(self._session, self.transferee)
         left = {Mark.STAGE: Stage.FORSAKEN, "originate_disposition": "", "blind_transfer_uuid": ""}
         left |= {"sip_refer_to": "", Mark.REFERRED: ""}
-        commands: list[Command] = [UuidSetvarMulti(uuid, tuple(left.items()))]
-        if self.entertained:
-            commands.append(UuidBreak(uuid, everything=True))
-        return commands
-
-    def _notify(self) -> list[Command]:
-        """Take the report away from FreeSWITCH and send it ourselves (mod_sofia, NOTIFY event).
-
-        Once it is ours it stays so: the variable may belong to the next REFER by then.
-        """
-        reported, event = self.snapshot.reported, self.request.event
-        assert reported is not None  # set by the very step that asks for the report
-        commands: list[Command] = []
-        if self._switch_reports:
-            commands.append(UuidSetvar(self.transferee.channel_uuid, "blind_transfer_uuid", None))
-        self._switch_reports = False
-        if event is not None:
-            commands += report(self.transferor.channel_uuid, event, reported)
-            self._let_hear()
-        return commands
-
-    def _owe(self, stimulus: Stimulus) -> list[Command]:
-        """The report follows the join: until then FreeSWITCH knows what it is to be."""
-        event, status = self.request.event, self.snapshot.owed
-        if event is None or status is None or self.snapshot.reported is not None:
-            return []
-        transferor = self.transferor.channel_uuid
-        noted = stimulus is Stimulus.JOIN_GIVEN_UP  # as a success, which it was not
-        taken_back: list[Command] = [UuidSetvar(transferor, Mark.TOLD, None)] if noted else []
-        return [*taken_back, *owe(transferor, event, status)]
+        return [UuidSetvarMulti(self.transferee.channel_uuid, tuple(left.items()))]
 
     def _let_hear(self) -> None:
         """The transferor may be alone by now: it is not hung up before it has its report."""
@@ -500,12 +506,7 @@ class BlindTransfer:
 
         session.after(seconds, heard)
 
-    def _note_told(self) -> list[Command]:
-        """FreeSWITCH has reported success by itself: who takes over must not report again."""
-        event = self.request.event
-        return [] if event is None else [note(self.transferor.channel_uuid, event)]
-
-    def _tell_scenario(self, *, ours: bool) -> None:
+    def _conclude(self, *, ours: bool) -> None:
         conclude(
             "blind",
             self.transferor,
@@ -520,17 +521,18 @@ class BlindTransfer:
 
 def abandon(session: Session, transferor: Leg, transferee: Leg) -> None:
     """The transferee hung up between the REFER and its coming home: tell and release the other."""
-    event = refer_event(session.link, transferor.channel_uuid)
+    reporter = of_last_refer(session.link, transferor.channel_uuid)
+    event = reporter.event
     if event is not None and session.part(BlindTransfers).knows(transferor, event):
         return
-    if event is not None and told(session.link, transferor.channel_uuid) == event:
+    if reporter.has_told(session.link):
         return  # another worker had the transfer, and has reported it
+    if event is None:
+        transferor.advance(LegState.DISCONNECTED)
     request = RawRequest(transferee.channel_uuid, transferor.channel_uuid, None, None, event, "")
     transfer = BlindTransfer(session, transferor, transferee, request)
     session.part(BlindTransfers).add(transfer)
-    transfer.feed(Stimulus.TRANSFEREE_HANGUP)
-    if event is None:
-        transferor.advance(LegState.DISCONNECTED)
+    transfer.hung_up(transferee)
 
 
 def refuse_crossing(session: Session, running: BlindTransfer) -> None:
@@ -541,8 +543,8 @@ def refuse_crossing(session: Session, running: BlindTransfer) -> None:
     """
     transferee = running.transferee.channel_uuid
     log.info("%s: a transferee sends a REFER of its own: both are refused", session.id)
-    last = refer_event(session.link, transferee)
+    last = of_last_refer(session.link, transferee).event
     running.crossing = list(dict.fromkeys([*running.crossing, *([last] if last else [])]))
     for event in running.crossing:
         session.link.send_all(report(transferee, event, _PENDING))
-    running.feed(Stimulus.TARGET_FAILED, _PENDING)
+    running.fail(_PENDING)

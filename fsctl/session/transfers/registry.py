@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 from fsctl.session.core.leg import Leg
 from fsctl.session.core.session import Part, Session
-from fsctl.sip.status import SipStatus
-from fsctl.transfer.transfer import Stimulus
 
 if TYPE_CHECKING:
     from fsctl.session.transfers.blind import BlindTransfer
@@ -25,14 +23,12 @@ class BlindTransfers(Part):
     def broken(self) -> None:
         """What nobody has decided on has failed."""
         for transfer in self:
-            if transfer.undecided:
-                transfer.feed(Stimulus.FAILURE_REPORTED, SipStatus(500))
+            transfer.broken()
 
     def hand_over(self) -> None:
         """FreeSWITCH goes on with them."""
         for transfer in self.open:
             transfer.hand_over()
-            transfer.feed(Stimulus.SWITCH_LOST)
 
     def __iter__(self) -> Iterator[BlindTransfer]:
         return iter(tuple(self._all))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from fsctl.transfer.blind import TABLE
 from fsctl.transfer.diagram import page
-from fsctl.transfer.transfer import TABLE
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "transfer.md"
 

@@ -1,0 +1,61 @@
+"""The one final report of a REFER (RFC 3515 section 2.4.4): nothing else has a NOTIFY sent.
+
+What it returns is commands, so that a report goes out in one write with what belongs to it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fsctl.esl.commands import Command, UuidSetvar
+from fsctl.esl.connection import Connection
+from fsctl.sip.status import SipStatus
+from fsctl.switch import notify
+from fsctl.switch.marks import Mark
+from fsctl.switch.refer_variables import refer_event
+
+
+@dataclass(frozen=True, slots=True)
+class Reporter:
+    """Tells one transferor how one REFER has ended."""
+
+    channel: str
+    """The transferor's."""
+    event: str | None
+    """The ``Event`` of the REFER's reports (``refer;id=N``). None: nobody has asked to be told, and
+    nobody is."""
+
+    @property
+    def listens(self) -> bool:
+        """Whether there is somebody to be told."""
+        return self.event is not None
+
+    def tell(self, status: SipStatus) -> list[Command]:
+        """Send the report, and note on the channel that it has been sent."""
+        return [] if self.event is None else notify.report(self.channel, self.event, status)
+
+    def note(self) -> list[Command]:
+        """FreeSWITCH has reported by itself: whoever takes over must not report again."""
+        return [] if self.event is None else [notify.note(self.channel, self.event)]
+
+    def forget(self) -> list[Command]:
+        """It has not, after all."""
+        return [] if self.event is None else [UuidSetvar(self.channel, Mark.TOLD, None)]
+
+    def owe(self, status: SipStatus) -> list[Command]:
+        """The report follows a join: until then FreeSWITCH knows what it is to be."""
+        return [] if self.event is None else notify.owe(self.channel, self.event, status)
+
+    def has_told(self, link: Connection) -> bool:
+        """Whether somebody has reported this REFER already. Raises LinkError."""
+        return self.event is not None and notify.told(link, self.channel) == self.event
+
+
+def of_last_refer(link: Connection, channel: str) -> Reporter:
+    """The reporter of the REFER that this leg has sent last, if any. Raises LinkError."""
+    return Reporter(channel, refer_event(link, channel))
+
+
+def report(channel: str, event: str | None, status: SipStatus) -> list[Command]:
+    """Tell who has sent a REFER of which no transfer comes, or whose worker is gone."""
+    return Reporter(channel, event).tell(status)

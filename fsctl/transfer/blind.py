@@ -1,0 +1,634 @@
+"""The blind transfer as one table (RFC 3515, RFC 5589 section 6), pure: no input, output, clock.
+
+``step(snapshot, stimulus, status)`` takes a frozen :class:`Snapshot` and returns the next one and
+the actions to perform, in order. All transitions live in this file. A pair that is in neither table
+keeps the state and asks for nothing: its caller logs it.
+
+Rules that stand above the rows, so that no row has to repeat them:
+
+1. One final report a REFER: a ``NOTIFY_*`` action is dropped once the transferor has been told.
+   While FreeSWITCH is to tell of a join by itself, that join is noted; whatever else we tell, we
+   take the report from it first. A report that waits for a join is left with FreeSWITCH meanwhile.
+2. A transferor that has gone is neither told nor released, and nobody can be joined with it again:
+   a row that would reconnect ends in ``FAILED`` with ``RECALL`` instead. One that is there, but has
+   not asked to be told (no REFER), is just not told.
+3. An application reports once (:func:`admit`).
+4. The timers in FreeSWITCH follow the state (:data:`TIMERS`).
+5. A transfer that ends is concluded, unless its row leaves the record to others.
+
+News of FreeSWITCH may be late, or somebody else may have been quicker: :func:`asks` says what it
+must be asked before a step, and :func:`in_truth` what the answers make of that step.
+
+Deadlines run from the entry of a state; :data:`DEADLINES` names the setting that bounds each.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from fsctl.sip.status import SipStatus
+
+
+class State(Enum):
+    """Where a transfer stands; the value is the name that logs and records use."""
+
+    REQUESTED = "requested"
+    """The application has been asked and has not decided."""
+    CALLING_TARGET = "calling target"
+    """The target rings; the transferee hears ringback; the transferor is parked."""
+    HOLDING_TARGET = "holding target"
+    """The target has answered the application, which has not joined it yet: it may talk first."""
+    VOUCHED = "vouched"
+    """The application has reported success and is about to join: the join will be the report."""
+    JOINING = "joining"
+    """The target has answered and is being bridged with the transferee."""
+    RELEASING = "releasing"
+    """Transferee and target talk; the transferor has been told and may still send its BYE."""
+    TAKEN = "transferee taken"
+    """Somebody else has the transferee (a pickup, ``uuid_transfer``): whom will it talk with?"""
+    RECONNECTING = "reconnecting"
+    """The target failed; transferee and transferor are being bridged again."""
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    ABANDONED = "abandoned"
+    """A party or the switch left; nothing can be joined any more."""
+
+
+class Stimulus(Enum):
+    """What can happen to a transfer."""
+
+    TARGET_CALLED = "the application calls the target"
+    RINGS_ANEW = "the target is called at another address"
+    TARGET_ANSWERED = "the target answers"
+    TARGET_HELD = "the target answers the application"
+    JOIN_ASKED = "the application joins transferee and target"
+    TARGET_FAILED = "the target fails"
+    TARGET_LEFT = "the target that the application has called fails"
+    LEGS_JOINED = "transferee and target are bridged"
+    SUCCESS_REPORTED = "the application reports success"
+    TRANSFEREE_KEPT = "the application reports success when all targets have failed"
+    FAILURE_REPORTED = "the application reports failure"
+    FAILURE_OVERTAKEN = "the application reports failure when the legs are joined"
+    GIVEN_UP = "the request is refused, or the application fails"
+    BROKEN = "an error ends what the application was about"
+    RINGBACK_BEGINS = "the transferee is to hear ringback by our doing"
+    RINGBACK_ENDS = "the application lets the transferee hear something else"
+    JOIN_GIVEN_UP = "the target leaves before its join is reported"
+    LEGS_REJOINED = "transferee and transferor are bridged again"
+    TRANSFEROR_BACK = "the transferor is back from its transferee"
+    REJOIN_FAILED = "transferee and transferor cannot be bridged again"
+    TRANSFEREE_TAKEN = "somebody else takes the transferee"
+    JOINED_ELSEWHERE = "somebody else joins the transferee"
+    WITHDRAWN = "the same REFER comes home again"
+    TRANSFEREE_HANGUP = "the transferee hangs up"
+    TRANSFEROR_HANGUP = "the transferor hangs up"
+    TOLD = "somebody else has told the transferor"
+    UNDONE = "somebody else has told the transferor and joins the first two"
+    TAKEN_OVER = "another controller has the transferee"
+    DEADLINE = "the deadline passes"
+    HANDED_OVER = "the session ends before it"
+    SWITCH_LOST = "the switch is lost"
+
+
+class Action(Enum):
+    """What the runner does; it performs the actions of one step in order."""
+
+    SET_TIMERS = "move the timers in FreeSWITCH along"
+    SET_ONE_TIMER = "move the transferor's timer along, and delete the transferee's"
+    DELETE_TIMERS = "delete the timers in FreeSWITCH"
+    BEGIN_ANEW = "let the deadline begin anew"
+    BLAME = "log that the application has not decided"
+    TAKE_REPORT = "take the report from FreeSWITCH"
+    NOTIFY_SUCCESS = "notify success"
+    NOTIFY_FAILURE = "notify failure"
+    NOTE_TOLD = "note that FreeSWITCH has told the transferor"
+    FORGET_TOLD = "forget that FreeSWITCH has told the transferor"
+    OWE_REPORT = "have FreeSWITCH report soon, should we be gone"
+    HANG_UP_TARGET = "hang up the target"
+    FORGET_TARGET = "forget the target"
+    REJOIN = "join transferee and transferor again"
+    PAIR = "note that transferee and transferor talk"
+    RELEASE_TRANSFEROR = "release the transferor after its grace time"
+    KEEP_TRANSFEROR = "do not release the transferor after all"
+    HANG_UP_TRANSFEROR = "hang up the transferor"
+    RECALL = "have the transferor called again"
+    STOP_RINGBACK = "stop our ringback"
+    WATCH_TRANSFEREE = "learn whom the transferee will talk with"
+    GIVE_AWAY = "give both parties away"
+    CONCLUDE = "write the record"
+    LEAVE_RECORD = "leave the record to whoever sees the end"
+
+
+_S, _E, _A = State, Stimulus, Action
+_STOP_AND_REJOIN = (_A.HANG_UP_TARGET, _A.REJOIN)
+_STOP_TELL_AND_RELEASE = (_A.HANG_UP_TARGET, _A.NOTIFY_FAILURE, _A.RELEASE_TRANSFEROR)
+_TELL_FAILURE_AND_RELEASE = (_A.NOTIFY_FAILURE, _A.RELEASE_TRANSFEROR)
+_TELL_AND_RECALL = (_A.NOTIFY_FAILURE, _A.RECALL, _A.RELEASE_TRANSFEROR)
+_TELL_AND_RELEASE = (_A.NOTIFY_SUCCESS, _A.RELEASE_TRANSFEROR)
+_STOP_AND_WATCH = (_A.HANG_UP_TARGET, _A.WATCH_TRANSFEREE)
+_STOP_AND_LEAVE = (_A.STOP_RINGBACK, _A.LEAVE_RECORD)
+_RING_ANEW = (_A.BEGIN_ANEW, _A.SET_TIMERS)
+
+Row = tuple[State, tuple[Action, ...]]
+
+TABLE: dict[tuple[State, Stimulus], Row] = {
+    (_S.REQUESTED, _E.TARGET_CALLED): (_S.CALLING_TARGET, ()),
+    # The application keeps the transferee for itself: an announcement, a queue, voicemail.
+    (_S.REQUESTED, _E.SUCCESS_REPORTED): (_S.RELEASING, _TELL_AND_RELEASE),
+    (_S.REQUESTED, _E.FAILURE_REPORTED): (_S.RECONNECTING, (_A.REJOIN,)),
+    (_S.REQUESTED, _E.GIVEN_UP): (_S.RECONNECTING, (_A.REJOIN,)),
+    (_S.REQUESTED, _E.BROKEN): (_S.RECONNECTING, (_A.REJOIN,)),
+    (_S.REQUESTED, _E.DEADLINE): (_S.RECONNECTING, (_A.BLAME, _A.REJOIN)),
+    (_S.REQUESTED, _E.TRANSFEREE_HANGUP): (_S.ABANDONED, _STOP_TELL_AND_RELEASE),
+    # Whoever is called last has the whole time to ring.
+    (_S.CALLING_TARGET, _E.TARGET_CALLED): (_S.CALLING_TARGET, _RING_ANEW),
+    (_S.CALLING_TARGET, _E.RINGS_ANEW): (_S.CALLING_TARGET, _RING_ANEW),
+    (_S.CALLING_TARGET, _E.TARGET_ANSWERED): (_S.JOINING, ()),
+    (_S.CALLING_TARGET, _E.TARGET_FAILED): (_S.RECONNECTING, (_A.REJOIN,)),
+    (_S.CALLING_TARGET, _E.TARGET_LEFT): (_S.RECONNECTING, (_A.REJOIN,)),
+    # Events may arrive without the one before them: bridged legs are bridged.
+    (_S.CALLING_TARGET, _E.LEGS_JOINED): (_S.RELEASING, _TELL_AND_RELEASE),
+    # Told early by the application's choice; the transfer itself goes on.
+    (_S.CALLING_TARGET, _E.SUCCESS_REPORTED): (_S.CALLING_TARGET, (_A.NOTIFY_SUCCESS,)),
+    # As in requested: it keeps the transferee, for nobody is called any more.
+    (_S.CALLING_TARGET, _E.TRANSFEREE_KEPT): (_S.RELEASING, _TELL_AND_RELEASE),
+    (_S.CALLING_TARGET, _E.FAILURE_REPORTED): (_S.RECONNECTING, _STOP_AND_REJOIN),
+    (_S.CALLING_TARGET, _E.GIVEN_UP): (_S.RECONNECTING, _STOP_AND_REJOIN),
+    (_S.CALLING_TARGET, _E.DEADLINE): (_S.RECONNECTING, _STOP_AND_REJOIN),
+    (_S.CALLING_TARGET, _E.TRANSFEREE_HANGUP): (_S.ABANDONED, _STOP_TELL_AND_RELEASE),
+    (_S.CALLING_TARGET, _E.TARGET_HELD): (_S.HOLDING_TARGET, ()),
+    (_S.HOLDING_TARGET, _E.JOIN_ASKED): (_S.JOINING, ()),
+    # The application has FreeSWITCH call another one for the transferee, whose join it reports.
+    (_S.HOLDING_TARGET, _E.TARGET_CALLED): (_S.CALLING_TARGET, ()),
+    (_S.HOLDING_TARGET, _E.LEGS_JOINED): (_S.RELEASING, _TELL_AND_RELEASE),
+    # The report goes out with the join: unset now, blind_transfer_uuid would not save the
+    # transferee if we died in between.
+    (_S.HOLDING_TARGET, _E.SUCCESS_REPORTED): (_S.VOUCHED, ()),
+    (_S.HOLDING_TARGET, _E.TRANSFEREE_KEPT): (_S.VOUCHED, ()),
+    (_S.HOLDING_TARGET, _E.FAILURE_REPORTED): (_S.RECONNECTING, _STOP_AND_REJOIN),
+    (_S.HOLDING_TARGET, _E.GIVEN_UP): (_S.RECONNECTING, _STOP_AND_REJOIN),
+    (_S.HOLDING_TARGET, _E.TARGET_FAILED): (_S.RECONNECTING, _STOP_AND_REJOIN),
+    (_S.HOLDING_TARGET, _E.TARGET_LEFT): (_S.RECONNECTING, _STOP_AND_REJOIN),
+    (_S.HOLDING_TARGET, _E.DEADLINE): (
+        _S.RECONNECTING,
+        (_A.BLAME, _A.HANG_UP_TARGET, _A.REJOIN),
+    ),
+    (_S.HOLDING_TARGET, _E.TRANSFEREE_HANGUP): (_S.ABANDONED, _STOP_TELL_AND_RELEASE),
+    (_S.VOUCHED, _E.JOIN_ASKED): (_S.JOINING, ()),
+    (_S.VOUCHED, _E.TARGET_CALLED): (_S.CALLING_TARGET, ()),
+    (_S.VOUCHED, _E.LEGS_JOINED): (_S.RELEASING, _TELL_AND_RELEASE),
+    (_S.VOUCHED, _E.TARGET_FAILED): (_S.RECONNECTING, _STOP_AND_REJOIN),
+    (_S.VOUCHED, _E.TARGET_LEFT): (_S.RECONNECTING, _STOP_AND_REJOIN),
+    # The handler that vouched has failed before it joined them.
+    (_S.VOUCHED, _E.GIVEN_UP): (_S.RECONNECTING, _STOP_AND_REJOIN),
+    (_S.VOUCHED, _E.DEADLINE): (_S.RELEASING, _TELL_AND_RELEASE),
+    (_S.VOUCHED, _E.TRANSFEREE_HANGUP): (_S.ABANDONED, _STOP_TELL_AND_RELEASE),
+    # Of a target that leaves now the transferee's return decides.
+    (_S.JOINING, _E.LEGS_JOINED): (_S.RELEASING, _TELL_AND_RELEASE),
+    (_S.JOINING, _E.TARGET_FAILED): (_S.RECONNECTING, (_A.REJOIN,)),
+    (_S.JOINING, _E.JOIN_GIVEN_UP): (_S.RECONNECTING, (_A.FORGET_TOLD, _A.REJOIN)),
+    (_S.JOINING, _E.DEADLINE): (_S.RECONNECTING, _STOP_AND_REJOIN),
+    (_S.JOINING, _E.TRANSFEREE_HANGUP): (_S.ABANDONED, _STOP_TELL_AND_RELEASE),
+    # It is not ours any more: nobody pulls it back. Whoever joins it with somebody completes the
+    # transfer; FreeSWITCH itself may join the first two again when its dialplan has ended.
+    (_S.REQUESTED, _E.TRANSFEREE_TAKEN): (_S.TAKEN, (_A.WATCH_TRANSFEREE,)),
+    (_S.CALLING_TARGET, _E.TRANSFEREE_TAKEN): (_S.TAKEN, _STOP_AND_WATCH),
+    (_S.HOLDING_TARGET, _E.TRANSFEREE_TAKEN): (_S.TAKEN, _STOP_AND_WATCH),
+    (_S.VOUCHED, _E.TRANSFEREE_TAKEN): (_S.TAKEN, _STOP_AND_WATCH),
+    # The news of the join may be late: a target that talks is left alone.
+    (_S.JOINING, _E.TRANSFEREE_TAKEN): (_S.TAKEN, (_A.WATCH_TRANSFEREE,)),
+    (_S.RECONNECTING, _E.TRANSFEREE_TAKEN): (_S.ABANDONED, _TELL_FAILURE_AND_RELEASE),
+    (_S.TAKEN, _E.JOINED_ELSEWHERE): (_S.RELEASING, (_A.FORGET_TARGET, *_TELL_AND_RELEASE)),
+    (_S.TAKEN, _E.LEGS_JOINED): (_S.RELEASING, _TELL_AND_RELEASE),
+    (_S.TAKEN, _E.LEGS_REJOINED): (_S.FAILED, (_A.NOTIFY_FAILURE,)),
+    (_S.TAKEN, _E.DEADLINE): (_S.ABANDONED, _TELL_FAILURE_AND_RELEASE),
+    (_S.TAKEN, _E.TRANSFEREE_HANGUP): (_S.ABANDONED, _TELL_FAILURE_AND_RELEASE),
+    # A timer had sent the transferee on: what comes of it is the affair of its second arrival.
+    (_S.TAKEN, _E.WITHDRAWN): (_S.ABANDONED, ()),
+    (_S.RELEASING, _E.TRANSFEROR_HANGUP): (_S.SUCCEEDED, ()),
+    # FreeSWITCH tells of a join before it reports it, and may give it up in between.
+    (_S.RELEASING, _E.JOIN_GIVEN_UP): (
+        _S.RECONNECTING,
+        (_A.KEEP_TRANSFEROR, _A.FORGET_TOLD, _A.REJOIN),
+    ),
+    (_S.RELEASING, _E.DEADLINE): (_S.SUCCEEDED, (_A.HANG_UP_TRANSFEROR,)),
+    # Told only now: a phone may send its next REFER at once, and FreeSWITCH takes it from legs that
+    # are bridged only.
+    (_S.RECONNECTING, _E.LEGS_REJOINED): (_S.FAILED, (_A.NOTIFY_FAILURE,)),
+    (_S.RECONNECTING, _E.TRANSFEROR_BACK): (_S.FAILED, (_A.NOTIFY_FAILURE,)),
+    (_S.RECONNECTING, _E.REJOIN_FAILED): (_S.FAILED, _TELL_AND_RECALL),
+    (_S.RECONNECTING, _E.DEADLINE): (_S.FAILED, _TELL_AND_RECALL),
+    (_S.RECONNECTING, _E.TRANSFEROR_HANGUP): (_S.FAILED, (_A.RECALL,)),
+    (_S.RECONNECTING, _E.TRANSFEREE_HANGUP): (_S.ABANDONED, _TELL_FAILURE_AND_RELEASE),
+    # The session ends: what FreeSWITCH would not do alone is done now. Ringback without end would
+    # keep the transferee from its dialplan, and so from its transferor.
+    (_S.REQUESTED, _E.HANDED_OVER): (_S.ABANDONED, _STOP_AND_LEAVE),
+    (_S.CALLING_TARGET, _E.HANDED_OVER): (_S.ABANDONED, _STOP_AND_LEAVE),
+    (_S.HOLDING_TARGET, _E.HANDED_OVER): (_S.ABANDONED, _STOP_AND_LEAVE),
+    (_S.VOUCHED, _E.HANDED_OVER): (_S.ABANDONED, _STOP_AND_LEAVE),
+    (_S.RECONNECTING, _E.HANDED_OVER): (_S.FAILED, (_A.DELETE_TIMERS, _A.NOTIFY_FAILURE)),
+    (_S.RELEASING, _E.HANDED_OVER): (_S.SUCCEEDED, ()),
+    (_S.RELEASING, _E.SWITCH_LOST): (_S.SUCCEEDED, ()),
+}
+"""``(state, stimulus) -> (next state, actions)``; the whole life of a transfer."""
+
+ANYWHERE: dict[Stimulus, Row] = {
+    # FreeSWITCH's dialplan has done it when we were stopped: only what rings for nobody is left.
+    _E.UNDONE: (_S.FAILED, (_A.HANG_UP_TARGET, _A.PAIR)),
+    _E.TAKEN_OVER: (_S.ABANDONED, (_A.HANG_UP_TARGET, _A.GIVE_AWAY, _A.LEAVE_RECORD)),
+    _E.HANDED_OVER: (_S.ABANDONED, (_A.LEAVE_RECORD,)),
+    _E.SWITCH_LOST: (_S.ABANDONED, (_A.LEAVE_RECORD,)),
+}
+"""The same for every open state in which :data:`TABLE` says nothing else."""
+
+CLOSED = frozenset({_S.SUCCEEDED, _S.FAILED, _S.ABANDONED})
+"""States in which nothing is owed to anybody."""
+
+OPEN = frozenset(State) - CLOSED
+
+AWAITING_TARGET = frozenset({_S.REQUESTED, _S.CALLING_TARGET, _S.HOLDING_TARGET, _S.VOUCHED})
+"""The transferee is free for a target: none has been joined with it yet."""
+
+DEADLINES: dict[State, str] = {
+    _S.REQUESTED: "decision_timeout_s",
+    _S.CALLING_TARGET: "ring_timeout_s",
+    _S.HOLDING_TARGET: "hold_timeout_s",
+    _S.VOUCHED: "vouched_timeout_s",
+    _S.JOINING: "join_timeout_s",
+    _S.RELEASING: "release_transferor_after_s",
+    _S.TAKEN: "ring_timeout_s",
+    _S.RECONNECTING: "join_timeout_s",
+}
+"""The setting that bounds the stay in each open state."""
+
+DEADLINE_STATUS: dict[State, SipStatus] = {
+    _S.REQUESTED: SipStatus(603),
+    _S.CALLING_TARGET: SipStatus(480),
+    _S.HOLDING_TARGET: SipStatus(603),
+    _S.JOINING: SipStatus(503),
+}
+"""What the transferor is told when a deadline passes (RFC 3515 section 2.4.5)."""
+
+TIMERS: dict[State, Action] = {
+    _S.REQUESTED: _A.SET_TIMERS,
+    _S.CALLING_TARGET: _A.SET_TIMERS,
+    _S.HOLDING_TARGET: _A.SET_TIMERS,
+    _S.TAKEN: _A.SET_ONE_TIMER,
+    _S.RELEASING: _A.DELETE_TIMERS,
+    _S.SUCCEEDED: _A.DELETE_TIMERS,
+    _S.FAILED: _A.DELETE_TIMERS,
+    _S.ABANDONED: _A.DELETE_TIMERS,
+}
+"""What the entry of a state does with the timers in FreeSWITCH (switch.timers); they stay as they
+are in states of milliseconds, and once transferee and target talk: they may be another
+transfer's by then."""
+
+_PARTY_LEFT = SipStatus(487)
+_SUCCESS = SipStatus(200)
+_UNAVAILABLE = SipStatus(503)
+_LEFT = (Stimulus.TRANSFEREE_HANGUP, Stimulus.TRANSFEREE_TAKEN, Stimulus.JOIN_GIVEN_UP)
+_JOINED = (State.JOINING, State.RELEASING, State.SUCCEEDED)
+_JOINS = (Stimulus.LEGS_JOINED, Stimulus.LEGS_REJOINED, Stimulus.JOINED_ELSEWHERE)
+"""FreeSWITCH tells the transferor of these by itself, while the report is its own."""
+_KEEPS_TIMERS = (
+    Stimulus.TAKEN_OVER,
+    Stimulus.HANDED_OVER,
+    Stimulus.SWITCH_LOST,
+    Stimulus.WITHDRAWN,
+)
+"""Others go on with the transfer, and the timers are theirs."""
+_REPORTS = (Stimulus.SUCCESS_REPORTED, Stimulus.TRANSFEREE_KEPT, Stimulus.FAILURE_REPORTED)
+_GIVE_UP = (Stimulus.DEADLINE, Stimulus.FAILURE_REPORTED, Stimulus.GIVEN_UP)
+_FAILING = frozenset({_A.REJOIN, _A.NOTIFY_FAILURE, _A.RECALL})
+_NOTIFIES = frozenset({_A.NOTIFY_SUCCESS, _A.NOTIFY_FAILURE})
+_FOR_TRANSFEROR = _NOTIFIES | {
+    _A.FORGET_TOLD,
+    _A.RELEASE_TRANSFEROR,
+    _A.KEEP_TRANSFEROR,
+    _A.HANG_UP_TRANSFEROR,
+}
+
+
+class Teller(Enum):
+    """Who sends the transferor the NOTIFY of a success."""
+
+    SWITCH = "FreeSWITCH"
+    """By itself, when transferee and target are bridged: ``blind_transfer_uuid`` is still set."""
+    US = "fsctl"
+    NOBODY = "nobody"
+    """The transferor has not asked to be told: the transfer was not begun by a REFER."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One blind transfer, as far as decisions need it."""
+
+    state: State = State.REQUESTED
+    transferor_present: bool = True
+    """Cleared when the transferor has hung up; it is never set again."""
+    teller: Teller = Teller.SWITCH
+    """``SWITCH`` becomes ``US`` for good when we tell something by ourselves, or unset its variable
+    for a join that it must not report: the variable may be the next REFER's by then."""
+    reported: SipStatus | None = None
+    """What the transferor was told, or would have been told had it stayed and asked to be told.
+    Cleared when a join that FreeSWITCH was to report is given up."""
+    owed: SipStatus | None = None
+    """The failure that it is to be told when it has its call back; set once."""
+    application_reported: bool = False
+    """The application has said how the transfer ends; it may say so once."""
+    entertained: bool = False
+    """The transferee hears ringback by our own doing. Set when it begins; cleared when somebody
+    takes the transferee, or the application lets it hear something else."""
+
+    def __str__(self) -> str:
+        told = f", reporting {self.reported}" if self.reported else ""
+        return f"{self.state.value}{told}"
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in OPEN
+
+    @property
+    def awaits_target(self) -> bool:
+        """The transferee is free for a target: none has been joined with it yet."""
+        return self.state in AWAITING_TARGET
+
+    @property
+    def awaits_call(self) -> bool:
+        """The application has not decided, or its targets still ring: it may call another one."""
+        return self.state in (State.REQUESTED, State.CALLING_TARGET)
+
+    @property
+    def falls_with_handler(self) -> bool:
+        """A failing handler of the request ends it: else FreeSWITCH calls whom that has named."""
+        return self.state is State.REQUESTED or self.entertained
+
+    @property
+    def result(self) -> SipStatus:
+        """How it ended, as a SIP status; not always what an application has reported early."""
+        if self.state is State.SUCCEEDED:
+            return _SUCCESS
+        told = self.reported if self.reported and not self.reported.is_success else None
+        return self.owed or told or _UNAVAILABLE
+
+
+# -- what FreeSWITCH is asked before a step -------------------------------------------------------
+
+
+class Question(Enum):
+    """What only FreeSWITCH knows."""
+
+    JOINED = "do the legs that are to be joined talk already?"
+    ELSEWHERE = "has somebody else told the transferor, or taken the transferee?"
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """What has become of a transfer while we did not look."""
+
+    transferee_gone: bool = False
+    told: SipStatus | None = None
+    """Somebody has told the transferor how this REFER has ended: this is what FreeSWITCH says."""
+    sent_on: bool = False
+    """A timer has sent the transferee to another controller, since it came to us."""
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What FreeSWITCH has answered; None: it has not been asked."""
+
+    joined: bool | None = None
+    elsewhere: Elsewhere | None = None
+
+
+Happening = tuple[Stimulus, SipStatus | None]
+
+
+def asks(snapshot: Snapshot, stimulus: Stimulus, news: News) -> Question | None:
+    """Return what FreeSWITCH must be asked, besides ``news``, before this stimulus is stepped.
+
+    A target may have answered a moment ago, and success been reported, when we give up. Before a
+    failure is told: while we were stopped, or our link held up, the timers in FreeSWITCH may have
+    sent the transferee on.
+    """
+    doubted = snapshot.is_open and snapshot.state not in (State.REQUESTED, State.RELEASING)
+    if stimulus in _GIVE_UP and doubted and news.joined is None:
+        return Question.JOINED
+    if news.joined:
+        stimulus = _joined(snapshot)
+    if news.elsewhere is None and snapshot.reported is None:
+        return Question.ELSEWHERE if _fails(snapshot, stimulus) else None
+    return None
+
+
+def in_truth(
+    snapshot: Snapshot, stimulus: Stimulus, status: SipStatus | None, news: News
+) -> tuple[Happening, ...]:
+    """Return what has really happened, in the light of ``news``: it is stepped in this order."""
+    before: tuple[Happening, ...] = ()
+    if news.joined:
+        if stimulus is Stimulus.FAILURE_REPORTED:
+            before = ((Stimulus.FAILURE_OVERTAKEN, None),)
+        stimulus = _joined(snapshot)
+    elsewhere = news.elsewhere or Elsewhere()
+    if elsewhere.transferee_gone:
+        stimulus = Stimulus.TRANSFEREE_HANGUP
+    if elsewhere.told is not None:
+        if Action.REJOIN in step(snapshot, stimulus, status)[1]:
+            return *before, (Stimulus.UNDONE, elsewhere.told)
+        return *before, (Stimulus.TOLD, None), (stimulus, status)
+    if elsewhere.sent_on and snapshot.awaits_target and snapshot.state is not State.VOUCHED:
+        return *before, (Stimulus.TAKEN_OVER, None)
+    return *before, (stimulus, status)
+
+
+def _joined(snapshot: Snapshot) -> Stimulus:
+    rejoining = snapshot.state is State.RECONNECTING
+    return Stimulus.LEGS_REJOINED if rejoining else Stimulus.LEGS_JOINED
+
+
+def _fails(snapshot: Snapshot, stimulus: Stimulus) -> bool:
+    """Whether this step would tell a failure, or begin to."""
+    following, actions = step(snapshot, stimulus)
+    noted = Action.NOTE_TOLD in actions and following.state is State.FAILED
+    return noted or not _FAILING.isdisjoint(actions)
+
+
+# -- what an application may report ---------------------------------------------------------------
+
+
+def admit(snapshot: Snapshot, report: Stimulus, status: SipStatus | None = None) -> bool:
+    """Whether an application's ``report`` counts; False: too late, for a party has left.
+
+    Raises ValueError when the result stands already, because it has reported, or the target is
+    being joined (FreeSWITCH reports success then); and when the ``status`` of a failure is none.
+    """
+    if report is Stimulus.FAILURE_REPORTED and status is not None and status.code < 300:
+        raise ValueError(f"{status.code} is not a failure")
+    joined = snapshot.state in _JOINED
+    if snapshot.application_reported or (joined and report is Stimulus.FAILURE_REPORTED):
+        raise ValueError("the result of this transfer stands already")
+    return joined or _row(snapshot, report) is not None
+
+
+def _counts(snapshot: Snapshot, report: Stimulus) -> bool:
+    try:
+        return admit(snapshot, report)
+    except ValueError:
+        return False
+
+
+# -- the step -------------------------------------------------------------------------------------
+
+
+def answers(snapshot: Snapshot, stimulus: Stimulus) -> bool:
+    """Whether there is a row for it now."""
+    return _row(snapshot, stimulus) is not None
+
+
+def step(
+    snapshot: Snapshot, stimulus: Stimulus, status: SipStatus | None = None
+) -> tuple[Snapshot, tuple[Action, ...]]:
+    """Return the next snapshot and what is to be done, in order.
+
+    ``status`` goes with ``TARGET_FAILED``, ``TARGET_LEFT``, ``FAILURE_REPORTED``, ``GIVEN_UP`` and
+    ``BROKEN``: the code and phrase that the transferor is told; with ``UNDONE``: those that it was
+    told.
+    """
+    if stimulus in _REPORTS and not _counts(snapshot, stimulus):
+        return snapshot, ()
+    row = _row(snapshot, stimulus)
+    learnt = _learn(snapshot, stimulus, status)
+    if row is None:
+        return learnt, ()
+    following, actions = row
+    failure = snapshot.owed or _failure(snapshot.state, stimulus, status)
+    if following in (State.RECONNECTING, State.TAKEN):
+        learnt = replace(learnt, owed=failure)
+    if not learnt.transferor_present:
+        following, actions = _without_transferor(following, actions)
+        if learnt.reported is None:
+            learnt = replace(learnt, reported=_untold(row, failure))
+    learnt, actions = _reporting(learnt, stimulus, actions, failure)
+    actions = _with_ringback(learnt, actions)
+    if following is not snapshot.state:
+        actions = _entering(following, snapshot.state, stimulus, actions)
+    return replace(learnt, state=following), actions
+
+
+def _row(snapshot: Snapshot, stimulus: Stimulus) -> Row | None:
+    """The row of the tables, if it applies to this snapshot."""
+    if not snapshot.is_open:
+        return None
+    told_by_us = snapshot.state is State.RELEASING and snapshot.teller is Teller.US
+    if stimulus is Stimulus.JOIN_GIVEN_UP and told_by_us:
+        return None  # what has been told stands
+    return TABLE.get((snapshot.state, stimulus)) or ANYWHERE.get(stimulus)
+
+
+def _learn(snapshot: Snapshot, stimulus: Stimulus, status: SipStatus | None) -> Snapshot:
+    """What a stimulus says besides where the transfer stands."""
+    match stimulus:
+        case _ if stimulus in (*_REPORTS, Stimulus.FAILURE_OVERTAKEN):
+            return replace(snapshot, application_reported=True)
+        case Stimulus.RINGBACK_ENDS:
+            return replace(snapshot, entertained=False)
+        case Stimulus.TRANSFEREE_TAKEN if (snapshot.state, stimulus) in TABLE:
+            return replace(snapshot, entertained=False)
+        case Stimulus.RINGBACK_BEGINS if snapshot.awaits_target:
+            return replace(snapshot, entertained=True)
+        case Stimulus.TRANSFEROR_HANGUP if snapshot.is_open:
+            return replace(snapshot, transferor_present=False)
+        case Stimulus.TOLD if snapshot.is_open and snapshot.reported is None:
+            return replace(snapshot, reported=snapshot.owed or _PARTY_LEFT)
+        case Stimulus.UNDONE if snapshot.is_open:
+            return replace(snapshot, reported=status, owed=status)
+        case Stimulus.JOIN_GIVEN_UP if (
+            snapshot.state is State.RELEASING and snapshot.teller is not Teller.US
+        ):
+            return replace(snapshot, reported=None)  # FreeSWITCH was to report it, and did not
+    return snapshot
+
+
+def _failure(state: State, stimulus: Stimulus, given: SipStatus | None) -> SipStatus:
+    """The final status that a failing step owes to the transferor."""
+    if stimulus in _LEFT:
+        return _PARTY_LEFT
+    if stimulus is Stimulus.DEADLINE:
+        return DEADLINE_STATUS.get(state, _UNAVAILABLE)
+    return given or _UNAVAILABLE
+
+
+def _without_transferor(following: State, actions: tuple[Action, ...]) -> Row:
+    """Rule 2: nobody to be told, released or joined with."""
+    if following is State.RECONNECTING:
+        following = State.FAILED
+    elif following is State.RELEASING:
+        following = State.SUCCEEDED
+    return following, tuple(
+        Action.RECALL if action is Action.REJOIN else action
+        for action in actions
+        if action not in _FOR_TRANSFEROR
+    )
+
+
+def _untold(row: Row, failure: SipStatus) -> SipStatus | None:
+    """What a transferor that has gone would have been told."""
+    following, actions = row
+    if Action.NOTIFY_SUCCESS in actions:
+        return _SUCCESS
+    fails = following is State.RECONNECTING or Action.NOTIFY_FAILURE in actions
+    return failure if fails else None
+
+
+def _reporting(
+    snapshot: Snapshot, stimulus: Stimulus, actions: tuple[Action, ...], failure: SipStatus
+) -> tuple[Snapshot, tuple[Action, ...]]:
+    """Rule 1: who tells, and that nobody tells twice."""
+    done: list[Action] = []
+    silent, told = snapshot.teller is Teller.NOBODY, snapshot.reported is not None
+    for action in actions:
+        match action:
+            case Action.NOTIFY_SUCCESS | Action.NOTIFY_FAILURE if not told:
+                succeeds = action is Action.NOTIFY_SUCCESS
+                snapshot = replace(snapshot, reported=_SUCCESS if succeeds else failure)
+                if snapshot.teller is Teller.SWITCH and stimulus in _JOINS:
+                    done.append(Action.NOTE_TOLD)
+                elif not silent:
+                    taken = snapshot.teller is Teller.SWITCH
+                    done += [Action.TAKE_REPORT, action] if taken else [action]
+                    snapshot = replace(snapshot, teller=Teller.US)
+            case Action.NOTIFY_SUCCESS | Action.NOTIFY_FAILURE:
+                pass
+            case Action.FORGET_TOLD if silent or told:
+                pass
+            case Action.REJOIN:
+                done += [action] if silent or told else [Action.OWE_REPORT, action]
+                snapshot = replace(snapshot, teller=Teller.NOBODY if silent else Teller.US)
+            case _:
+                done.append(action)
+    return snapshot, tuple(done)
+
+
+def _with_ringback(snapshot: Snapshot, actions: tuple[Action, ...]) -> tuple[Action, ...]:
+    """A transferee is not left with our ringback: it would keep it from its dialplan."""
+    done: list[Action] = []
+    for action in actions:
+        if action is not Action.STOP_RINGBACK:
+            done.append(action)
+        if action in (Action.RECALL, Action.STOP_RINGBACK) and snapshot.entertained:
+            done.append(Action.STOP_RINGBACK)
+    return tuple(done)
+
+
+def _entering(
+    state: State, before: State, stimulus: Stimulus, actions: tuple[Action, ...]
+) -> tuple[Action, ...]:
+    """Rules 4 and 5: what the entry of a state brings with it."""
+    if before is not State.RELEASING and stimulus not in _KEEPS_TIMERS and state in TIMERS:
+        actions = (TIMERS[state], *actions)
+    concluded = Action.LEAVE_RECORD in actions or stimulus is Stimulus.WITHDRAWN
+    if state in CLOSED and not concluded:
+        actions = (*actions, Action.CONCLUDE)
+    return actions
