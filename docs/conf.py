@@ -14,6 +14,8 @@ from sphinx.application import Sphinx
 sys.path.insert(0, str(Path(__file__).parent))
 import drawing
 
+from fsctl.transfer.diagram import SECTIONS
+
 project = "fsctl"
 author = copyright = "the authors of fsctl"
 version = release = version_of("fsctl")
@@ -74,15 +76,21 @@ def link_names(app: Sphinx, doctree: nodes.document) -> None:
 
 
 def draw_states(app: Sphinx, doctree: nodes.document) -> None:
-    """The diagram of a transfer is Mermaid's, for readers of the file; here it is a picture."""
-    for block in list(doctree.findall(nodes.literal_block)):
-        if block.get("language") == "mermaid":
-            legend = (
-                "Green leads to success, red to failure. Dashed: the transferee hangs up. "
-                "The words of every arrow stand in the table; point at it to read them."
-            )
-            picture = nodes.raw("", drawing.svg(), format="html")
-            block.replace_self([picture, nodes.paragraph("", legend, classes=["legend"])])
+    """The diagrams of transfers are Mermaid's, for readers of the file; here they are pictures."""
+    diagrams = [
+        block
+        for block in doctree.findall(nodes.literal_block)
+        if block.get("language") == "mermaid"
+    ]
+    if not diagrams:
+        return
+    for block, section in zip(diagrams, SECTIONS, strict=True):
+        legend = (
+            "Green leads to success, red to failure. Dashed: a party or the session leaves. "
+            "The words of every arrow stand in the table; point at it to read them."
+        )
+        picture = nodes.raw("", drawing.svg(section), format="html")
+        block.replace_self([picture, nodes.paragraph("", legend, classes=["legend"])])
 
 
 def setup(app: Sphinx) -> None:

@@ -34,10 +34,10 @@ from fsctl.esl.commands import (
 )
 from fsctl.service.left_records import LeftRecords
 from fsctl.session.transfers.record import Kind, TransferRecord
+from fsctl.session.transfers.reporter import report
 from fsctl.settings import Settings
 from fsctl.sip.status import SipStatus
 from fsctl.switch.marks import Mark
-from fsctl.switch.notify import report
 from fsctl.switch.variables import read_if_there
 
 log = logging.getLogger(__name__)

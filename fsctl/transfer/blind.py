@@ -124,7 +124,8 @@ _S, _E, _A = State, Stimulus, Action
 _STOP_AND_REJOIN = (_A.HANG_UP_TARGET, _A.REJOIN)
 _STOP_TELL_AND_RELEASE = (_A.HANG_UP_TARGET, _A.NOTIFY_FAILURE, _A.RELEASE_TRANSFEROR)
 _TELL_FAILURE_AND_RELEASE = (_A.NOTIFY_FAILURE, _A.RELEASE_TRANSFEROR)
-_TELL_AND_RECALL = (_A.NOTIFY_FAILURE, _A.RECALL, _A.RELEASE_TRANSFEROR)
+_RECALL = (_A.RECALL, _A.STOP_RINGBACK)
+_TELL_AND_RECALL = (_A.NOTIFY_FAILURE, *_RECALL, _A.RELEASE_TRANSFEROR)
 _TELL_AND_RELEASE = (_A.NOTIFY_SUCCESS, _A.RELEASE_TRANSFEROR)
 _STOP_AND_WATCH = (_A.HANG_UP_TARGET, _A.WATCH_TRANSFEREE)
 _STOP_AND_LEAVE = (_A.STOP_RINGBACK, _A.LEAVE_RECORD)
@@ -219,7 +220,7 @@ TABLE: dict[tuple[State, Stimulus], Row] = {
     (_S.RECONNECTING, _E.TRANSFEROR_BACK): (_S.FAILED, (_A.NOTIFY_FAILURE,)),
     (_S.RECONNECTING, _E.REJOIN_FAILED): (_S.FAILED, _TELL_AND_RECALL),
     (_S.RECONNECTING, _E.DEADLINE): (_S.FAILED, _TELL_AND_RECALL),
-    (_S.RECONNECTING, _E.TRANSFEROR_HANGUP): (_S.FAILED, (_A.RECALL,)),
+    (_S.RECONNECTING, _E.TRANSFEROR_HANGUP): (_S.FAILED, _RECALL),
     (_S.RECONNECTING, _E.TRANSFEREE_HANGUP): (_S.ABANDONED, _TELL_FAILURE_AND_RELEASE),
     # The session ends: what FreeSWITCH would not do alone is done now. Ringback without end would
     # keep the transferee from its dialplan, and so from its transferor.
@@ -511,7 +512,8 @@ def step(
         if learnt.reported is None:
             learnt = replace(learnt, reported=_untold(row, failure))
     learnt, actions = _reporting(learnt, stimulus, actions, failure)
-    actions = _with_ringback(learnt, actions)
+    if not learnt.entertained:
+        actions = tuple(action for action in actions if action is not Action.STOP_RINGBACK)
     if following is not snapshot.state:
         actions = _entering(following, snapshot.state, stimulus, actions)
     return replace(learnt, state=following), actions
@@ -566,10 +568,9 @@ def _without_transferor(following: State, actions: tuple[Action, ...]) -> Row:
         following = State.FAILED
     elif following is State.RELEASING:
         following = State.SUCCEEDED
+    kept = (action for action in actions if action not in _FOR_TRANSFEROR)
     return following, tuple(
-        Action.RECALL if action is Action.REJOIN else action
-        for action in actions
-        if action not in _FOR_TRANSFEROR
+        done for action in kept for done in (_RECALL if action is Action.REJOIN else (action,))
     )
 
 
@@ -609,17 +610,6 @@ def _reporting(
             case _:
                 done.append(action)
     return snapshot, tuple(done)
-
-
-def _with_ringback(snapshot: Snapshot, actions: tuple[Action, ...]) -> tuple[Action, ...]:
-    """A transferee is not left with our ringback: it would keep it from its dialplan."""
-    done: list[Action] = []
-    for action in actions:
-        if action is not Action.STOP_RINGBACK:
-            done.append(action)
-        if action in (Action.RECALL, Action.STOP_RINGBACK) and snapshot.entertained:
-            done.append(Action.STOP_RINGBACK)
-    return tuple(done)
 
 
 def _entering(

@@ -1,47 +1,115 @@
-"""The transfer table as a page: ``python -m fsctl.transfer.diagram > docs/transfer.md``."""
+"""The tables of transfers as a page: ``python -m fsctl.transfer.diagram > docs/transfer.md``."""
 
 from __future__ import annotations
 
-from fsctl.transfer.blind import DEADLINE_STATUS, DEADLINES, TABLE, State
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Generic, TypeVar
+
+from fsctl.sip.status import SipStatus
+from fsctl.transfer import blind, native
+
+S = TypeVar("S", bound=Enum)
+E = TypeVar("E", bound=Enum)
+A = TypeVar("A", bound=Enum)
+
+
+@dataclass(frozen=True)
+class Section(Generic[S, E, A]):
+    """What the page says of one kind of transfer."""
+
+    title: str
+    text: str
+    table: Mapping[tuple[S, E], tuple[S, tuple[A, ...]]]
+    closed: frozenset[S]
+    deadlines: Mapping[S, str]
+    anywhere: Mapping[E, tuple[S, tuple[A, ...]]] = field(default_factory=dict)
+    """Rows that hold in every state that is not closed, unless the table has one of its own."""
+    told: Mapping[S, SipStatus] = field(default_factory=dict)
+    """What the transferor is told when the deadline of a state passes."""
+    unbounded: Mapping[S, str] = field(default_factory=dict)
+    """The open states without a deadline, and why."""
+
+    @property
+    def begins(self) -> S:
+        """The state in which a transfer begins: the first row's."""
+        return next(iter(self.table))[0]
+
+
+BLIND = Section(
+    "Blind",
+    """\
+One REFER, answered by the application or by the settings. Above the rows stand these rules. The
+transferor is told once: where FreeSWITCH tells of a join by itself, that is noted; before we tell
+anything else, the report is taken from it. A transferor that has gone is neither told nor released,
+and a row that would reconnect it has it called again; one that has not asked to be told is not. An
+application reports once. The timers in FreeSWITCH follow the state. What ends is recorded, unless
+the record is left to others.""",
+    blind.TABLE,
+    blind.CLOSED,
+    blind.DEADLINES,
+    anywhere=blind.ANYWHERE,
+    told=blind.DEADLINE_STATUS,
+)
+
+NATIVE = Section(
+    "Native",
+    """\
+With `mode = "legacy"` FreeSWITCH transfers by itself, and the session that the call had before only
+follows: the transferee's next bridge tells the result.""",
+    native.TABLE,
+    frozenset(native.State) - native.OPEN,
+    native.DEADLINES,
+    unbounded=native.UNBOUNDED,
+)
+
+SECTIONS: tuple[Section[Any, Any, Any], ...] = (BLIND, NATIVE)
 
 _HEAD = """\
 # A transfer, from REFER to its one report
 
-Made from the table in `fsctl/transfer/blind.py` by `python -m fsctl.transfer.diagram`; a test
-keeps the two in step. Three rules stand above the table: a transferor is told once; one that has
-gone is neither told nor released, and a row that would reconnect it has it called again; the
-loss of the switch ends every open state as *abandoned*.
-"""
+Made from the tables in `fsctl/transfer/` by `python -m fsctl.transfer.diagram`; a test keeps
+the two in step."""
 
 
 def page() -> str:
-    """Return the page: a state diagram and the table."""
-    return "\n".join((_HEAD, *_diagram(), "", *_table(), ""))
+    """Return the page: of each kind of transfer a state diagram and its table."""
+    return "\n".join([_HEAD, *(line for each in SECTIONS for line in _section(each)), ""])
 
 
-def _diagram() -> list[str]:
-    lines = ["```mermaid", "stateDiagram-v2", f"    [*] --> {_name(State.REQUESTED)}"]
-    lines += [
-        f"    {_name(state)} --> {_name(following)}: {stimulus.value}"
-        for (state, stimulus), (following, _) in TABLE.items()
-        if following is not state
-    ]
-    final = [State.SUCCEEDED, State.FAILED, State.ABANDONED]
-    return [*lines, *(f"    {_name(state)} --> [*]" for state in final), "```"]
+def _section(section: Section[S, E, A]) -> Iterable[str]:
+    yield from ("", f"## {section.title}", "", section.text, "")
+    yield from _diagram(section)
+    yield from ("", "| state | stimulus | next | actions |", "|---|---|---|---|")
+    for (state, stimulus), (following, actions) in section.table.items():
+        yield _row(state.value, stimulus, following, actions)
+    for stimulus, (following, actions) in section.anywhere.items():
+        yield _row("any other", stimulus, following, actions)
+    yield from ("", "| state | its deadline | what the transferor is told then |", "|---|---|---|")
+    for state, setting in section.deadlines.items():
+        yield f"| {state.value} | `{setting}` | {section.told.get(state, '–')} |"
+    for state, reason in section.unbounded.items():
+        yield f"| {state.value} | none: {reason} | – |"
 
 
-def _table() -> list[str]:
-    lines = ["| state | stimulus | next | actions |", "|---|---|---|---|"]
-    for (state, stimulus), (following, actions) in TABLE.items():
-        done = ", ".join(action.value for action in actions) or "–"
-        lines.append(f"| {state.value} | {stimulus.value} | {following.value} | {done} |")
-    lines += ["", "| state | its deadline | what the transferor is told then |", "|---|---|---|"]
-    for state, setting in DEADLINES.items():
-        lines.append(f"| {state.value} | `{setting}` | {DEADLINE_STATUS.get(state, '–')} |")
-    return lines
+def _diagram(section: Section[S, E, A]) -> Iterable[str]:
+    yield from ("```mermaid", "stateDiagram-v2", f"    [*] --> {_name(section.begins)}")
+    for (state, stimulus), (following, _) in section.table.items():
+        if following is not state:
+            yield f"    {_name(state)} --> {_name(following)}: {stimulus.value}"
+    for state in type(section.begins):
+        if state in section.closed:
+            yield f"    {_name(state)} --> [*]"
+    yield "```"
 
 
-def _name(state: State) -> str:
+def _row(state: str, stimulus: Enum, following: Enum, actions: tuple[Enum, ...]) -> str:
+    done = ", ".join(action.value for action in actions) or "–"
+    return f"| {state} | {stimulus.value} | {following.value} | {done} |"
+
+
+def _name(state: Enum) -> str:
     return state.name.lower()
 
 

@@ -185,9 +185,8 @@ class LinkEvents:
             session.after(STOCK_AFTER_S, self._take_stock)
         if call.channel_uuid == session.link_leg and self._native_call.is_ours:
             forsaken(session, self._native_call.transferor)
-        native = self._native.running
-        if native is not None and native.transferee is call:
-            native.transferee_left()
+        if self._native.running is not None:
+            self._native.running.hung_up(call)
         for transfer in self._transfers.open:
             transfer.hung_up(call)
 

@@ -18,10 +18,10 @@ from fsctl.session.core.board import Board
 from fsctl.session.core.leg import Leg
 from fsctl.session.transfers.attended_registry import AttendedTransfers
 from fsctl.session.transfers.other_workers import find_elsewhere
+from fsctl.session.transfers.reporter import report
 from fsctl.sip.refer import ReferTo, Replaces, parse_refer_to, parse_replaces
 from fsctl.sip.status import SipStatus
 from fsctl.switch.dialstring import DialString
-from fsctl.switch.notify import report
 from fsctl.switch.refer_variables import refer_event
 from fsctl.switch.variables import read_all, read_several
 

@@ -1,8 +1,7 @@
-"""Following a native transfer: FreeSWITCH moves the legs by itself, the old session only learns.
+"""Following a native transfer: runs the table of :mod:`fsctl.transfer.native`.
 
-The REFER shows as a ``sofia::transferor`` event of the transferor (``fire-transfer-events``).
-From then on the transferee's next bridge tells the result: with anybody else it is
-complete; with the transferor again it has failed.
+FreeSWITCH moves the legs by itself; the REFER shows as a ``sofia::transferor`` event of the
+transferor (``fire-transfer-events``).
 """
 
 from __future__ import annotations
@@ -11,17 +10,21 @@ from fsctl.errors import LinkError
 from fsctl.esl.commands import SchedHangup
 from fsctl.session.core.leg import Leg, paired
 from fsctl.session.core.session import Part, Session
+from fsctl.session.transfers.engine import Engine
 from fsctl.session.transfers.record import Outcome, conclude
+from fsctl.session.transfers.reporter import of_last_refer
 from fsctl.sip.status import SipStatus, status_of_cause
 from fsctl.switch.marks import Mark, Stage
-from fsctl.switch.notify import note, report, told
-from fsctl.switch.refer_variables import refer_event
 from fsctl.switch.variables import read, read_several
+from fsctl.transfer.native import DEADLINES, Action, Snapshot, State, Stimulus, doubts, step
 
 _LEFT = SipStatus(487)
-_NOT_REACHED = SipStatus(480)
-_SETTLED_S = 0.3
-"""FreeSWITCH tells of a join before it begins, and gives it up if the target leaves in between."""
+_SETTLED_AFTER_S = 0.3
+_OUTCOMES: dict[State, Outcome] = {
+    State.SUCCEEDED: "succeeded",
+    State.FAILED: "failed",
+    State.ABANDONED: "abandoned",
+}
 
 
 def forsaken(session: Session, transferor_uuid: str) -> None:
@@ -30,15 +33,11 @@ def forsaken(session: Session, transferor_uuid: str) -> None:
     FreeSWITCH does neither: it keeps the transferor parked for ten minutes. A transferor that was
     told at once, or has gone, has no ``sip_blind_transfer_event``, and nothing is done.
     """
-    event = refer_event(session.link, transferor_uuid)
-    if event is not None and event != told(session.link, transferor_uuid):
+    reporter = of_last_refer(session.link, transferor_uuid)
+    if reporter.listens and not reporter.has_told(session.link):
         seconds = session.settings.transfer.release_transferor_after_s
-        session.link.send_all(
-            [
-                *report(transferor_uuid, event, _LEFT),
-                SchedHangup(seconds, transferor_uuid, "BLIND_TRANSFER"),
-            ]
-        )
+        release = SchedHangup(seconds, transferor_uuid, "BLIND_TRANSFER")
+        session.link.send_all([*reporter.tell(_LEFT), release])
 
 
 def succeeded(session: Session, transferor_uuid: str) -> None:
@@ -46,10 +45,10 @@ def succeeded(session: Session, transferor_uuid: str) -> None:
 
     Confirm mode parks the transferor for ten minutes; nobody else lets it go.
     """
-    event = refer_event(session.link, transferor_uuid)
-    noted = [] if event is None else [note(transferor_uuid, event)]
+    reporter = of_last_refer(session.link, transferor_uuid)
     seconds = session.settings.transfer.release_transferor_after_s
-    session.link.send_all([*noted, SchedHangup(seconds, transferor_uuid, "BLIND_TRANSFER")])
+    release = SchedHangup(seconds, transferor_uuid, "BLIND_TRANSFER")
+    session.link.send_all([*reporter.note(), release])
 
 
 class Native(Part):
@@ -63,7 +62,7 @@ class Native(Part):
     def hand_over(self) -> None:
         """The session ends before it."""
         if self.running is not None:
-            self.running.drop()
+            self.running.hand_over()
 
 
 class NativeTransfer:
@@ -77,41 +76,64 @@ class NativeTransfer:
         self.transferor = transferor
         self.transferee = transferee
         self._session = session
-        self._bridged = False
-        self.finished = False
+        self._engine = Engine(
+            session,
+            f"native transfer by {transferor.channel_uuid}",
+            Snapshot(),
+            step,
+            act=self._act,
+            seconds=lambda now: _SETTLED_AFTER_S if now.state in DEADLINES else None,
+            expired=lambda: self._feed(Stimulus.DEADLINE),
+        )
 
     def bridged(self, first: str, second: str) -> None:
         """Two legs have been bridged; told for every CHANNEL_BRIDGE of our legs."""
         pair = {first, second}
-        if self.finished or self.transferee.channel_uuid not in pair:
+        if not self._engine.snapshot.is_open or self.transferee.channel_uuid not in pair:
             return
         if self.transferor.channel_uuid in pair:
-            status = self._failure()
-            self._finish(failed=status)
-            paired(self.transferor, self.transferee)
-        elif not self._bridged:
-            self._bridged = True
-            self._session.after(_SETTLED_S, self._complete)
+            self._feed(Stimulus.REJOINED, self._failure())
+        else:
+            self._feed(Stimulus.BRIDGED)
 
-    def transferee_left(self) -> None:
-        """The transferee hung up, before it was bridged with anybody or right after."""
-        if self._bridged:
-            self._complete()
-        elif not self.finished:
-            self._finish(failed=_LEFT)
-            forsaken(self._session, self.transferor.channel_uuid)
+    def hung_up(self, call: Leg) -> None:
+        """A leg of the session has: the transferee before it was bridged, or right after."""
+        if call is self.transferee:
+            self._feed(Stimulus.TRANSFEREE_HANGUP)
 
-    def drop(self) -> None:
-        """The session ends before it: the transferee is FreeSWITCH's, or its new session's."""
-        if not self.finished:
-            self._finish(SipStatus(503), "abandoned")
-            self._session.handed_over(self.transferee)
+    def hand_over(self) -> None:
+        """The session ends before it."""
+        self._feed(Stimulus.HANDED_OVER)
 
-    def _complete(self) -> None:
-        """FreeSWITCH has not joined the first two again."""
-        if not self.finished:
-            self._finish(failed=_NOT_REACHED if self._is_recalled() else None)
-            self._session.handed_over(self.transferee)
+    def _feed(self, stimulus: Stimulus, status: SipStatus | None = None) -> None:
+        if doubts(self._engine.snapshot, stimulus) and self._is_recalled():
+            stimulus = Stimulus.RECALLED
+        self._engine.feed(stimulus, status)
+
+    def _act(self, actions: tuple[Action, ...]) -> None:
+        for action in actions:
+            match action:
+                case Action.CONCLUDE | Action.LEAVE_RECORD:
+                    self._conclude(ours=action is Action.CONCLUDE)
+                case Action.PAIR:
+                    paired(self.transferor, self.transferee)
+                case Action.TELL_AND_RELEASE:
+                    forsaken(self._session, self.transferor.channel_uuid)
+                case Action.GIVE_AWAY:
+                    self._session.handed_over(self.transferee)
+
+    def _conclude(self, *, ours: bool) -> None:
+        snapshot = self._engine.snapshot
+        conclude(
+            "legacy",
+            self.transferor,
+            self.transferee,
+            None,
+            _OUTCOMES[snapshot.state],
+            snapshot.result,
+            refer=self.refer,
+            ours=ours,
+        )
 
     def _is_recalled(self) -> bool:
         """The target was not reached, and its transferor, who had left, has been called again."""
@@ -120,21 +142,6 @@ class NativeTransfer:
             return stage == Stage.RECALL
         except LinkError:
             return False
-
-    def _finish(self, failed: SipStatus | None, outcome: Outcome = "failed") -> None:
-        self.finished = True
-        outcome = outcome if failed else "succeeded"
-        status = failed or SipStatus(200)
-        conclude(
-            "legacy",
-            self.transferor,
-            self.transferee,
-            None,
-            outcome,
-            status,
-            refer=self.refer,
-            ours=outcome != "abandoned",
-        )
 
     def _failure(self) -> SipStatus:
         """The target's own code and phrase, which FreeSWITCH leaves on the transferee."""

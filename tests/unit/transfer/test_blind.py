@@ -184,6 +184,55 @@ def run(
             id="told early, and the target leaves before the join",
         ),
         pytest.param(
+            (E.TARGET_CALLED, E.TARGET_HELD, E.JOIN_ASKED, E.LEGS_JOINED, E.TRANSFEROR_HANGUP),
+            S.SUCCEEDED,
+            [A.NOTE_TOLD, A.RELEASE_TRANSFEROR],
+            200,
+            id="held and joined",
+        ),
+        pytest.param(
+            (E.TARGET_CALLED, E.TARGET_HELD, E.SUCCESS_REPORTED, E.JOIN_ASKED, E.LEGS_JOINED),
+            S.RELEASING,
+            [A.NOTE_TOLD, A.RELEASE_TRANSFEROR],
+            200,
+            id="vouched for, and told by the join",
+        ),
+        pytest.param(
+            (E.TARGET_CALLED, E.TARGET_HELD, E.SUCCESS_REPORTED, E.DEADLINE),
+            S.RELEASING,
+            [A.NOTIFY_SUCCESS, A.RELEASE_TRANSFEROR],
+            200,
+            id="vouched for, and not joined",
+        ),
+        pytest.param(
+            (E.SUCCESS_REPORTED, E.TRANSFEROR_HANGUP),
+            S.SUCCEEDED,
+            [A.NOTIFY_SUCCESS, A.RELEASE_TRANSFEROR],
+            200,
+            id="kept by the application",
+        ),
+        pytest.param(
+            (E.TARGET_CALLED, E.RINGS_ANEW, E.TARGET_ANSWERED, E.LEGS_JOINED),
+            S.RELEASING,
+            [A.BEGIN_ANEW, A.NOTE_TOLD, A.RELEASE_TRANSFEROR],
+            200,
+            id="rings at another address",
+        ),
+        pytest.param(
+            (E.TARGET_CALLED, E.TARGET_CALLED, E.TARGET_HELD, E.DEADLINE, E.LEGS_REJOINED),
+            S.FAILED,
+            [A.BEGIN_ANEW, A.BLAME, A.HANG_UP_TARGET, A.REJOIN, A.NOTIFY_FAILURE],
+            603,
+            id="one of two is held, and no more",
+        ),
+        pytest.param(
+            (E.BROKEN, E.LEGS_REJOINED),
+            S.FAILED,
+            [A.REJOIN, A.NOTIFY_FAILURE],
+            503,
+            id="an error leaves it undecided",
+        ),
+        pytest.param(
             (E.TARGET_CALLED, E.TARGET_HELD, E.TARGET_CALLED, E.TARGET_ANSWERED, E.LEGS_JOINED),
             S.RELEASING,
             [A.NOTE_TOLD, A.RELEASE_TRANSFEROR],
@@ -414,6 +463,8 @@ class Tally:
     parked: bool = True
     """The transferor waits in the park: somebody must let it go."""
     ringback: bool = False
+    vouched: bool = False
+    """The application has reported success."""
 
 
 def holds(condition: bool, rule: str) -> None:
@@ -431,6 +482,8 @@ def count(tally: Tally, move: Move[Snapshot, Action]) -> Tally:
         rejoins=tally.rejoins + (A.REJOIN in done),
         records=tally.records + len(done & {A.CONCLUDE, A.LEAVE_RECORD}),
     )
+    told_success = bool(done & {A.NOTIFY_SUCCESS, A.NOTE_TOLD}) and after.reported == SipStatus(200)
+    holds(not told_success or tally.joined or tally.vouched, "a success is told of a join")
     holds(len(move.actions) == len(done), "an action is not asked for twice in a step")
     holds(tally.told <= 1, "one report a REFER")
     holds(tally.rejoins <= 1, "the first two are joined again once")
@@ -453,7 +506,7 @@ def _parties(tally: Tally, move: Move[Snapshot, Action]) -> Tally:
             tally = replace(tally, target="rings")
         case E.TARGET_ANSWERED | E.JOIN_ASKED if tally.target == "rings":
             tally = replace(tally, target="answered")
-        case E.TARGET_FAILED | E.TARGET_LEFT | E.TRANSFEREE_KEPT:
+        case E.TARGET_FAILED | E.TARGET_LEFT:
             tally = replace(tally, target="none")
         case E.LEGS_JOINED | E.JOINED_ELSEWHERE if move.after.state in (S.RELEASING, S.SUCCEEDED):
             tally = replace(tally, joined=True)
@@ -463,6 +516,9 @@ def _parties(tally: Tally, move: Move[Snapshot, Action]) -> Tally:
             tally = replace(tally, parked=False)
         case E.REJOIN_FAILED | E.DEADLINE if move.before.state is S.RECONNECTING:
             tally = replace(tally, parked=True)
+        case E.SUCCESS_REPORTED | E.TRANSFEREE_KEPT:
+            vouched = {E.SUCCESS_REPORTED: tally.target, E.TRANSFEREE_KEPT: "none"}
+            tally = replace(tally, vouched=True, target=vouched[move.happened])
         case E.RINGBACK_BEGINS if move.before.awaits_target:
             tally = replace(tally, ringback=True)
         case E.RINGBACK_ENDS | E.TRANSFEREE_TAKEN:
@@ -500,7 +556,9 @@ def _ended(tally: Tally, move: Move[Snapshot, Action]) -> None:
         holds(A.RECALL in done or unheard, "a transferor that has gone is called again")
     alone = A.RECALL in done or (move.happened is E.HANDED_OVER and before.awaits_target)
     holds(not (alone and tally.ringback), "our ringback keeps nobody from its dialplan")
-    holds(after.state is not S.SUCCEEDED or after.result.is_success, "a success is one")
+    succeeds = after.state is S.SUCCEEDED
+    holds(not succeeds or tally.joined or tally.vouched, "a success is a join, or said to be one")
+    holds(not succeeds or after.result.is_success, "a success is one")
     holds(after.state is S.SUCCEEDED or not after.result.is_success, "a failure is none")
 
 
@@ -535,6 +593,36 @@ def test_each_row_leads_where_it_says(explored):
             assert move.after.state is move.before.state
         elif move.before.transferor_present and move.happened is not E.TRANSFEROR_HANGUP:
             assert move.after.state is row[0]
+
+
+CONSEQUENCES = [
+    (E.TRANSFEREE_HANGUP, OPEN - {S.RELEASING}, {S.ABANDONED}),
+    (E.TRANSFEREE_TAKEN, AWAITING_TARGET | {S.JOINING}, {S.TAKEN}),
+    (E.TRANSFEREE_TAKEN, {S.RECONNECTING}, {S.ABANDONED}),
+    (E.GIVEN_UP, AWAITING_TARGET, {S.RECONNECTING, S.FAILED}),
+    (E.FAILURE_REPORTED, AWAITING_TARGET - {S.VOUCHED}, {S.RECONNECTING, S.FAILED}),
+    (E.TARGET_LEFT, AWAITING_TARGET - {S.REQUESTED}, {S.RECONNECTING, S.FAILED}),
+    (E.TARGET_FAILED, {S.CALLING_TARGET, S.JOINING}, {S.RECONNECTING, S.FAILED}),
+    (E.TARGET_CALLED, AWAITING_TARGET, {S.CALLING_TARGET}),
+    (E.LEGS_JOINED, {*AWAITING_TARGET, S.JOINING, S.TAKEN} - {S.REQUESTED}, {S.RELEASING}),
+    (E.LEGS_REJOINED, {S.RECONNECTING, S.TAKEN}, {S.FAILED}),
+    (E.HANDED_OVER, OPEN, CLOSED),
+    (E.SWITCH_LOST, OPEN, CLOSED),
+]
+"""What may not pass without a consequence: the news, where it must have one, and which."""
+
+
+@pytest.mark.parametrize(("stimulus", "states", "following"), CONSEQUENCES)
+def test_what_happens_has_its_consequence(stimulus, states, following):
+    for state in states:
+        assert step(Snapshot(state=state), stimulus, SipStatus(486))[0].state in following
+
+
+def test_only_an_application_that_has_not_decided_is_blamed(explored):
+    waits = {S.REQUESTED, S.HOLDING_TARGET}
+    for move in explored:
+        blamed = move.happened is E.DEADLINE and move.before.state in waits
+        assert (A.BLAME in move.actions) is blamed
 
 
 def test_every_action_is_asked_for(explored):
