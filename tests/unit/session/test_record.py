@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Literal
 
 import pytest
 
 from fsctl import log
+from fsctl.errors import LinkLost
+from fsctl.esl.commands import Command, NotifyReferrer
+from fsctl.esl.connection import Connection
+from fsctl.esl.events import Reply
 from fsctl.scenario import (
     AttendedTransferRequested,
     BlindTransferRequested,
@@ -72,6 +76,24 @@ def test_the_transferee_leaves(talk, records, mode, kind):
     switch.until(lambda: bob.notifies and not bob.in_call)
     outcome = "abandoned" if kind == "blind" else "failed"
     assert [(each["kind"], each["outcome"]) for each in records.all] == [(kind, outcome)]
+
+
+def test_a_link_that_fails_in_the_last_step_takes_no_record_with_it(talk, records, monkeypatch):
+    send_all = Connection.send_all
+
+    def failing(link: Connection, commands: Sequence[Command], *limits: float) -> list[Reply]:
+        if any(isinstance(command, NotifyReferrer) for command in commands):
+            raise LinkLost("gone")
+        return send_all(link, commands, *limits)
+
+    monkeypatch.setattr(Connection, "send_all", failing)
+    switch, alice, bob, carol = talk()
+    carol.no_answer()
+    bob.refers(TARGET)
+    switch.until(lambda: carol.received("INVITE"))
+    alice.hangs_up()
+    switch.until(lambda: not switch.worker.switchboard.sessions)
+    assert records.results() == [("blind", "abandoned", 487)]
 
 
 @MODES
