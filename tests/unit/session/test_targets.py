@@ -10,6 +10,7 @@ from fsctl.scenario import (
     Connected,
     Failed,
     Scenario,
+    TransferComplete,
     TransferFailed,
 )
 from fsctl.simulator.faults import Sending
@@ -51,6 +52,31 @@ def test_the_next_target_has_its_whole_time_to_ring(talk):
     bob.refers("<sip:1002@example.org>")
     playing.until(lambda: alice.hears == "1003" and dave.hears == "1000", 60)
     assert told(bob) == ["SIP/2.0 200 OK"]
+
+
+@pytest.mark.parametrize("busy", [False, True])
+def test_one_target_is_held_and_another_one_connected(talk, busy):
+    """Whom FreeSWITCH calls for the transferee then is the target, and its end the transfer's."""
+    scenario, ended = Scenario(), []
+    scenario.on(TransferComplete)(lambda event: ended.append("complete"))
+    scenario.on(TransferFailed)(lambda event: ended.append(event.code))
+
+    @scenario.on(BlindTransferRequested)
+    def requested(event):
+        held = event.session.call_user("1002")
+        held.wait_connected()
+        event.session.connect(event.transferee, "1003")
+        held.hangup()
+
+    playing, alice, bob, _carol, dave = talk(scenario)
+    if busy:
+        dave.busy()
+    bob.refers("<sip:1002@example.org>")
+    playing.until(lambda: ended)
+    playing.advance(5.0)
+    assert ended == [486 if busy else "complete"]
+    assert told(bob) == ["SIP/2.0 486 Busy Here" if busy else "SIP/2.0 200 OK"]
+    assert alice.hears == ("1001" if busy else "1003")
 
 
 def test_one_target_is_held_and_another_one_fails(talk):
