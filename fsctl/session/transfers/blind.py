@@ -324,9 +324,13 @@ class BlindTransfer:
 
         Raises LinkError, ChannelGone.
         """
-        news = News()
+        news, state = News(), self.snapshot.state
         while (question := asks(self.snapshot, stimulus, news)) is not None:
             news = self._ask(question, news)
+            if self.snapshot.state is not state:  # somebody else went on while we asked
+                if stimulus is Stimulus.DEADLINE:
+                    return  # it was that of the state before
+                news, state = News(), self.snapshot.state
         for happening in in_truth(self.snapshot, stimulus, status, news):
             self._engine.feed(*happening)
 

@@ -1,0 +1,51 @@
+"""FreeSWITCH is asked before a failure is told, and the transfer may go on before it answers."""
+
+from __future__ import annotations
+
+import pytest
+
+from fsctl.scenario import BlindTransferRequested, Scenario
+from fsctl.session.transfers.blind import BlindTransfer
+from fsctl.sip.status import SipStatus
+from fsctl.transfer.blind import State, Stimulus
+
+
+@pytest.mark.parametrize("given_up", [Stimulus.FAILURE_REPORTED, Stimulus.DEADLINE])
+def test_an_answer_counts_for_the_state_that_it_was_asked_in(stage, monkeypatch, given_up):
+    """The target fails as it is asked for: the first two are not joined again yet."""
+    scenario, asked, states = Scenario(), list[BlindTransfer](), list[State]()
+    is_joined, feed = BlindTransfer._is_joined, BlindTransfer._feed
+
+    def fails_meanwhile(transfer: BlindTransfer) -> bool:
+        asked.append(transfer)
+        if len(asked) > 1:
+            return is_joined(transfer)
+        transfer.fail(SipStatus(486))
+        return True
+
+    def feeding(
+        transfer: BlindTransfer, stimulus: Stimulus, status: SipStatus | None = None
+    ) -> None:
+        feed(transfer, stimulus, status)
+        if stimulus is given_up:
+            states.append(transfer.snapshot.state)
+
+    @scenario.on(BlindTransferRequested)
+    def requested(event: BlindTransferRequested) -> None:
+        event.session.call_user("1002").wait_connected()
+        if given_up is Stimulus.FAILURE_REPORTED:
+            event.call.notify_blind_transfer_failed(603)
+
+    monkeypatch.setattr(BlindTransfer, "_is_joined", fails_meanwhile)
+    monkeypatch.setattr(BlindTransfer, "_feed", feeding)
+    playing = stage(scenario)
+    alice, bob, _carol = (playing.phone(number) for number in ("1000", "1001", "1002"))
+    alice.calls("1001")
+    playing.until(lambda: alice.hears == "1001" and bob.hears == "1000")
+    bob.refers("<sip:1002@example.org>")
+    playing.until(lambda: bob.notifies and alice.hears == "1001")
+    if given_up is Stimulus.DEADLINE:
+        assert states == [State.RECONNECTING]  # it was that of another state
+    else:
+        assert len(asked) == 2  # whether the first two are joined again is another question
+    assert [body for _, body in bob.notifies] == ["SIP/2.0 486 Busy Here"]
