@@ -45,7 +45,8 @@ class RawRequest:
     refer_to: str | None
     referred_by: str | None
     event: str | None
-    """The ``Event`` header that the NOTIFY must carry (``refer;id=N``); None: transferor gone."""
+    """The ``Event`` header that the NOTIFY must carry (``refer;id=N``). None: nobody is to be
+    told, for the transferor has gone."""
     destination: str
     """Where FreeSWITCH itself would have sent the transferee (percent-decoded)."""
     source: str = ""

@@ -606,6 +606,20 @@ CONSEQUENCES = [
     (E.TARGET_CALLED, AWAITING_TARGET, {S.CALLING_TARGET}),
     (E.LEGS_JOINED, {*AWAITING_TARGET, S.JOINING, S.TAKEN} - {S.REQUESTED}, {S.RELEASING}),
     (E.LEGS_REJOINED, {S.RECONNECTING, S.TAKEN}, {S.FAILED}),
+    (E.TARGET_ANSWERED, {S.CALLING_TARGET}, {S.JOINING}),
+    (E.TARGET_HELD, {S.CALLING_TARGET}, {S.HOLDING_TARGET}),
+    (E.JOIN_ASKED, {S.HOLDING_TARGET, S.VOUCHED}, {S.JOINING}),
+    (E.JOIN_GIVEN_UP, {S.JOINING, S.RELEASING}, {S.RECONNECTING}),
+    (E.SUCCESS_REPORTED, {S.REQUESTED}, {S.RELEASING}),
+    (E.SUCCESS_REPORTED, {S.HOLDING_TARGET}, {S.VOUCHED}),
+    (E.TRANSFEREE_KEPT, {S.CALLING_TARGET}, {S.RELEASING}),
+    (E.TRANSFEREE_KEPT, {S.HOLDING_TARGET}, {S.VOUCHED}),
+    (E.JOINED_ELSEWHERE, {S.TAKEN}, {S.RELEASING}),
+    (E.WITHDRAWN, {S.TAKEN}, {S.ABANDONED}),
+    (E.TRANSFEROR_HANGUP, {S.RELEASING}, {S.SUCCEEDED}),
+    (E.TRANSFEROR_HANGUP, {S.RECONNECTING}, {S.FAILED}),
+    (E.TRANSFEROR_BACK, {S.RECONNECTING}, {S.FAILED}),
+    (E.REJOIN_FAILED, {S.RECONNECTING}, {S.FAILED}),
     (E.HANDED_OVER, OPEN, CLOSED),
     (E.SWITCH_LOST, OPEN, CLOSED),
 ]
@@ -623,6 +637,12 @@ def test_only_an_application_that_has_not_decided_is_blamed(explored):
     for move in explored:
         blamed = move.happened is E.DEADLINE and move.before.state in waits
         assert (A.BLAME in move.actions) is blamed
+
+
+def test_whoever_is_taken_is_watched(explored):
+    for move in explored:
+        enters = move.after.state is S.TAKEN and move.before.state is not S.TAKEN
+        assert (A.WATCH_TRANSFEREE in move.actions) is enters
 
 
 def test_every_action_is_asked_for(explored):
