@@ -358,14 +358,25 @@ def test_a_target_that_is_called_anew_is_called_again(world: World, why: int) ->
 # -- the controller dies between FreeSWITCH's report of success and the join
 
 
-DIES = f"""{TELLS}    event.transfer.{{step}} = lambda *_: tell("{{step}}")
+DIES = f"""{TELLS}    instead(event.transfer, "{{step}}")
     event.accept()
+
+def instead(transfer, step):
+    from fsctl.transfer.attended import Action
+
+    def told(*_):
+        tell(step)
+
+    if step in Action.__members__:
+        transfer.acts.by_action[Action[step]] = told
+    else:
+        setattr(transfer, step, told)
 """
 
 
 @pytest.mark.parametrize(
     ("by", "step"),
-    [("callee", "_join"), ("caller", "_fetch"), ("caller", "came_home")],
+    [("callee", "JOIN"), ("caller", "FETCH"), ("caller", "came_home")],
 )
 def test_the_controller_dies_before_the_join(world: World, by: str, step: str) -> None:
     """The dialplan joins the two: the target's channel is on the leg that it runs for."""
@@ -387,10 +398,10 @@ def test_the_controller_dies_before_the_join(world: World, by: str, step: str) -
 @BY
 def test_a_blind_transfer_after_such_a_death(world: World, by: str) -> None:
     """mod_loopback leaves when it finds a bridge on both of its sides; then all is as ever."""
-    world.serve(scenario=DIES.format(step="_join" if by == "callee" else "_fetch"))
+    world.serve(scenario=DIES.format(step="JOIN" if by == "callee" else "FETCH"))
     transferor, transferee, line, carol = consulting(world, by)
     refer(world, transferor, line)
-    world.wait_told("_join" if by == "callee" else "_fetch")
+    world.wait_told("JOIN" if by == "callee" else "FETCH")
     world.kill()
     assert hear_each_other(transferee, carol)
     world.restart()
@@ -463,11 +474,13 @@ def test_the_controller_dies_while_the_target_rings(world: World) -> None:
 
 
 LEAVES = f"""{TELLS}
-    join = event.transfer._join
+    from fsctl.transfer.attended import Action
+    acts = event.transfer.acts.by_action
+    join = acts[Action.JOIN]
     def later():
         tell("answered")
         event.session.set_timeout(1.0, join)
-    event.transfer._join = later
+    acts[Action.JOIN] = later
     event.accept()
 """
 

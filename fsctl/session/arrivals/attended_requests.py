@@ -13,7 +13,8 @@ from fsctl.session.core import branches
 from fsctl.session.core.board import Board
 from fsctl.session.core.leg import Leg, paired
 from fsctl.session.core.session import Session
-from fsctl.session.transfers.attended import AttendedTransfer, reject
+from fsctl.session.transfers.attended import AttendedTransfer
+from fsctl.session.transfers.attended_acts import reject
 from fsctl.session.transfers.attended_registry import AttendedTransfers
 from fsctl.session.transfers.other_workers import guest, is_ours
 from fsctl.session.transfers.record import conclude

@@ -22,7 +22,7 @@ from fsctl.session.core.board import Board
 from fsctl.session.core.clock import Clock, RealClock
 from fsctl.session.core.session import Session
 from fsctl.session.transfers import taken_away
-from fsctl.session.transfers.attended import reject
+from fsctl.session.transfers.attended_acts import reject
 from fsctl.session.transfers.attended_registry import AttendedTransfers
 from fsctl.session.transfers.native import Native
 from fsctl.session.transfers.registry import BlindTransfers

@@ -5,15 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from fsctl.esl.commands import Command, Originate
+from fsctl.esl.commands import Command
 from fsctl.esl.connection import Connection
-from fsctl.session.calling.arming import arming, called_variables
 from fsctl.session.calling.calls import Calls
-from fsctl.session.calling.headers import merged, of_request, of_transfer, passed_on
-from fsctl.session.calling.identity import origination, presented
-from fsctl.session.calling.plan import called_party
-from fsctl.session.calling.routing import Routed
-from fsctl.session.core import branches
+from fsctl.session.calling.headers import of_request
 from fsctl.session.core.board import Board
 from fsctl.session.core.leg import Leg
 from fsctl.session.transfers.attended_registry import AttendedTransfers
@@ -21,14 +16,10 @@ from fsctl.session.transfers.other_workers import find_elsewhere
 from fsctl.session.transfers.reporter import report
 from fsctl.sip.refer import ReferTo, Replaces, parse_refer_to, parse_replaces
 from fsctl.sip.status import SipStatus
-from fsctl.switch.dialstring import DialString
 from fsctl.switch.refer_variables import refer_event
 from fsctl.switch.variables import read_all, read_several
 
 _PENDING = SipStatus(491)
-_PARK_TIMEOUT_S = 10
-"""A target that has answered waits so long to be joined; it hangs up then, should we have died."""
-
 
 _UNKNOWN = "unknown@unknown.invalid"
 
@@ -110,38 +101,6 @@ def _request(
     if own:
         replaced = target = None
     return AttendedRequest(parsed, headers, replaced, target, guests, own)
-
-
-def calling_anew(
-    transferor: Leg,
-    transferee: Leg,
-    routed: Routed,
-    refer_to: ReferTo,
-    referred_by: str | None,
-    codecs: str,
-) -> tuple[Leg, Originate]:
-    """The call of the target, and the command that calls it, as a blind transfer would.
-
-    Not the loopback's own ``bridge``: its callee would be offered the loopback's codec, L16, only.
-    Raises DialStringError.
-    """
-    session, settings = transferee.session, transferee.session.settings
-    shown = presented(settings, routed.route, transferee, transferor)
-    target = called_party(session, routed)
-    branches.name_anew(session, target)
-    variables = arming(target, transferee, session.board.home, settings) | called_variables(
-        target,
-        shown=origination(shown, routed.route.kind),
-        ring_timeout_s=routed.route.ring_timeout_s or settings.transfer.ring_timeout_s,
-        headers=merged(
-            passed_on(transferee, routed.route, settings),
-            of_transfer(settings, refer_to, referred_by),
-        ),
-        codecs=codecs,
-    )
-    variables |= {"ignore_early_media": "true", "park_timeout": str(_PARK_TIMEOUT_S)}
-    dial_string = DialString(routed.endpoint, variables)
-    return target, Originate(dial_string.format_for_originate())
 
 
 def refuse_moved(link: Connection, transferee_uuid: str, loopback_uuid: str) -> list[Command]:

@@ -1,0 +1,128 @@
+"""The target of an attended transfer, called anew: its caller has taken the call to it back."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from uuid import uuid4
+
+from fsctl.errors import ChannelGone, LinkError
+from fsctl.esl.commands import BgApi, Events, Filter, Originate
+from fsctl.esl.connection import Connection
+from fsctl.esl.events import Event
+from fsctl.session.calling.arming import arming, called_variables
+from fsctl.session.calling.headers import REFERRED_BY, merged, of_transfer, passed_on
+from fsctl.session.calling.identity import origination, presented
+from fsctl.session.calling.partings import gone
+from fsctl.session.calling.plan import attempts, called_party, next_place, route
+from fsctl.session.calling.routing import NoRoute, Routed
+from fsctl.session.core import branches
+from fsctl.session.core.leg import Leg
+from fsctl.session.transfers.attended_request import AttendedRequest
+from fsctl.sip.status import SipStatus
+from fsctl.switch.dialstring import DialString, DialStringError
+
+log = logging.getLogger(__name__)
+
+_PARK_TIMEOUT_S = 10
+"""A target that has answered waits so long to be joined; it hangs up then, should we have died."""
+
+_NOT_REACHED = SipStatus(403)
+
+
+class CalledAnew:
+    """The attempts to call the target for the transferee, as a blind transfer would.
+
+    Not the loopback's own ``bridge``: its callee would be offered the loopback's codec, L16, only.
+    ``told(answered, result)`` hears how each attempt has ended, in the session's greenlet.
+    """
+
+    def __init__(
+        self,
+        parties: tuple[Leg, Leg],
+        request: AttendedRequest,
+        link: Connection,
+        told: Callable[[bool, str], None],
+    ) -> None:
+        self._transferor, self._transferee = parties
+        self._session = self._transferor.session
+        self._request = request
+        self._link = link
+        self._told = told
+        self._attempts = attempts(self._session)
+
+    def begin(self) -> Leg | None:
+        """Call it where its number leads; None where that is nowhere."""
+        session = self._session
+        try:
+            return self._call(route(session, self._request.refer_to.target))
+        except (NoRoute, DialStringError) as error:
+            log.info("%s: attended transfer: %s", session.id, error)
+            return None
+
+    def goes_on(self, target: Leg, status: SipStatus) -> Leg | None:
+        """Call it at the next place after an attempt that has ended with ``status``, if any."""
+        session = self._session
+        routed = next_place(session, self._attempts, target, status)
+        if routed is None:
+            return None
+        try:
+            return self._call(routed)
+        except (DialStringError, LinkError, ChannelGone) as error:
+            log.info("%s: attended transfer: not called anew: %s", session.id, error)
+            return None
+
+    def failed(self, target: Leg, status: SipStatus | None) -> SipStatus:
+        """An attempt has failed: its leg is gone. Returns why, the best of all that rang for it."""
+        status = status or _NOT_REACHED
+        if target.branches is not None:
+            status = target.branches.status(status)
+        gone(self._session, target, status)
+        return status
+
+    def outcome(self, status: SipStatus) -> SipStatus:
+        """The best failure of all attempts; ``status`` is the last one's."""
+        return self._attempts.outcome(status)
+
+    def _call(self, routed: Routed) -> Leg:
+        """Raises DialStringError, LinkError, ChannelGone."""
+        self._attempts.note(routed)
+        session, link = self._session, self._link
+        target, originate = self._originate(routed)
+        session.link.send(branches.begin(session, target))
+        job = str(uuid4())
+        link.on_event = self._note_result
+        sender = session.link if link.closed else link
+        try:
+            sender.send_all(
+                [Filter("Job-UUID", job), Events(("BACKGROUND_JOB",)), BgApi(originate, job)]
+            )
+        except (LinkError, ChannelGone) as error:
+            log.info("%s: attended transfer: %s", session.id, error)
+        return target
+
+    def _originate(self, routed: Routed) -> tuple[Leg, Originate]:
+        """The call of the target, and the command that calls it. Raises DialStringError."""
+        session, settings, request = self._session, self._session.settings, self._request
+        shown = presented(settings, routed.route, self._transferee, self._transferor)
+        target = called_party(session, routed)
+        branches.name_anew(session, target)
+        variables = arming(target, self._transferee, session.board.home, settings)
+        variables |= called_variables(
+            target,
+            shown=origination(shown, routed.route.kind),
+            ring_timeout_s=routed.route.ring_timeout_s or settings.transfer.ring_timeout_s,
+            headers=merged(
+                passed_on(self._transferee, routed.route, settings),
+                of_transfer(settings, request.refer_to, request.headers.get(REFERRED_BY)),
+            ),
+            codecs=self._attempts.codecs,
+        )
+        variables |= {"ignore_early_media": "true", "park_timeout": str(_PARK_TIMEOUT_S)}
+        return target, Originate(DialString(routed.endpoint, variables).format_for_originate())
+
+    def _note_result(self, event: Event) -> None:
+        """The target has answered, or will not (called by the link: it may not wait)."""
+        if event.name == "BACKGROUND_JOB":
+            said, _, rest = event.body.decode("utf-8", "replace").strip().partition(" ")
+            self._session.post(lambda: self._told(said == "+OK", rest))
