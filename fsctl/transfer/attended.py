@@ -256,6 +256,10 @@ class Attended:
     failure: SipStatus | None = None
     """Why the target was not reached, where somebody has said so."""
 
+    def __str__(self) -> str:
+        """How it stands, in a log line."""
+        return self.state.value if self.is_open else f"{self.state.value}, {self.result}"
+
     @property
     def is_open(self) -> bool:
         return self.state in OPEN

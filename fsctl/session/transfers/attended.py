@@ -18,13 +18,13 @@ from fsctl.esl.commands import UuidSetvar
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.session.core import branches
-from fsctl.session.core.clock import Timer
 from fsctl.session.core.leg import Leg
 from fsctl.session.transfers.attended_acts import AttendedActs
 from fsctl.session.transfers.attended_parties import Parties
 from fsctl.session.transfers.attended_registry import AttendedTransfers
 from fsctl.session.transfers.attended_request import AttendedRequest, read_attended, read_unheard
 from fsctl.session.transfers.attended_target import CalledAnew
+from fsctl.session.transfers.engine import Engine
 from fsctl.session.transfers.record import Outcome, conclude
 from fsctl.sip.status import SipStatus
 from fsctl.sip.uri import UriError
@@ -83,7 +83,6 @@ class AttendedTransfer:
         self.transferor = transferor
         self.transferee = transferee
         self.parties = Parties(self.session, transferor, transferee, link, other_half)
-        self.snapshot = Attended(asked=link is not None)
         self.when_refused: Callable[[], None] = lambda: None
         """What follows when everybody talks on; set by who has made the transfer."""
         self.acts = AttendedActs(self.parties)
@@ -92,7 +91,20 @@ class AttendedTransfer:
         """As read last; it may not know its dialog yet while that is sought."""
         self._anew: CalledAnew | None = None
         """The target's call for the transferee; set where the transferor has taken its own back."""
-        self._timer: Timer | None = None
+        self._engine = Engine(
+            self.session,
+            f"attended transfer by {transferor.channel_uuid}",
+            Attended(asked=link is not None),
+            step,
+            act=self._act,
+            seconds=self._seconds,
+            expired=self._too_late,
+        )
+
+    @property
+    def snapshot(self) -> Attended:
+        """How it stands."""
+        return self._engine.snapshot
 
     @property
     def is_unheard(self) -> bool:
@@ -108,7 +120,6 @@ class AttendedTransfer:
         if (link := self.parties.link) is not None:
             link.on_lost = lambda: self.session.post(self._loopback_gone)
         self.session.link.post(secure(self.transferee.channel_uuid))
-        self._set_deadline()
         self._seek(SEEK_PAUSES_S[0])
 
     def _seek(self, pause_s: float) -> None:
@@ -273,56 +284,38 @@ class AttendedTransfer:
     # -- the table ----------------------------------------------------------------------------
 
     def _feed(self, stimulus: Stimulus, status: SipStatus | None = None) -> None:
-        """Step the table and perform its actions, and what follows from them."""
-        following: Stimulus | None = stimulus
-        while following is not None:
-            following, status = self._step(following, status), None
+        self._engine.feed(stimulus, status)
 
-    def _step(self, stimulus: Stimulus, status: SipStatus | None) -> Stimulus | None:
-        before = self.snapshot
-        self.snapshot, actions = after, _ = step(before, stimulus, status)
-        if after == before and not actions:
-            return None
-        log.info(
-            "%s attended transfer by %s: %s: %s -> %s",
-            self.session.id,
-            self.transferor.channel_uuid,
-            stimulus.value,
-            before.state.value,
-            after.state.value,
-        )
-        if after.state is not before.state:
-            self._set_deadline()
-        ends = before.is_open and not after.is_open
-        if ends:
-            self._leave(after.state)
-        following: Stimulus | None = None
+    def _act(self, actions: tuple[Action, ...]) -> None:
+        """Perform the actions of one step, and feed what is known by them."""
+        snapshot = self.snapshot
+        if not snapshot.is_open:
+            self._leave(snapshot.state)
+        known: Stimulus | None = None
         for action in actions:
-            following = self._perform(action) or following
-        if ends:
-            outcome, result = _OUTCOMES[after.state], after.result
-            target = self.parties.target
-            conclude("attended", self.transferor, self.transferee, target, outcome, result)
+            known = self._perform(action) or known
+        if not snapshot.is_open:
+            outcome, target = _OUTCOMES[snapshot.state], self.parties.target
+            pair = self.transferor, self.transferee
+            conclude("attended", *pair, target, outcome, snapshot.result)
         if Action.LET_BE in actions:
             self.when_refused()
-        return following
+        if known is not None:
+            self._feed(known)
 
-    def _set_deadline(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        setting = DEADLINES.get(self.snapshot.state)
-        if setting is not None:
-            self._timer = self.session.after(self._seconds(setting), self._too_late)
+    def _seconds(self, snapshot: Attended) -> float | None:
+        bound = DEADLINES.get(snapshot.state)
+        return None if bound is None else self._bounds[bound]
 
-    def _seconds(self, setting: str) -> float:
+    @property
+    def _bounds(self) -> dict[str, float]:
         return {
             "seek_timeout_s": SEEK_S,
             "decision_timeout_s": self.session.settings.transfer.decision_timeout_s,
             "freeswitch_waits_s": FREESWITCH_WAITS_S,
             "news_timeout_s": NEWS_S,
             "step_timeout_s": STEP_TIMEOUT_S,
-        }[setting]
+        }
 
     def _too_late(self) -> None:
         state = self.snapshot.state
