@@ -23,8 +23,8 @@ from fsctl.esl.farewell import let_go
 from fsctl.session.calling import media
 from fsctl.session.calling.arming import arming
 from fsctl.session.calling.bridged import Dial
-from fsctl.session.calling.calls import Calls
 from fsctl.session.calling.bridging import bridge_commands
+from fsctl.session.calling.calls import Calls
 from fsctl.session.core import branches
 from fsctl.session.core.leg import Leg
 from fsctl.session.transfers.attended_parties import Parties
