@@ -26,6 +26,7 @@ from fsctl.switch.variables import read_if_there
 log = logging.getLogger(__name__)
 
 _LEFT = SipStatus(487)
+_FORBIDDEN = SipStatus(403)
 _STAGES_OF_FAILURE = (Stage.RECALL, Stage.FORSAKEN, Stage.DONE)
 _WORTH = (
     Mark.RECORDED,
@@ -150,7 +151,7 @@ class LeftRecords:
     def _settle(self, client: SwitchClient, debt: _Debt, present: Container[str]) -> bool:
         """Write the record if the end is known; True when nothing more is to be done."""
         owed = debt.owed
-        exists = client.api(UuidExists(owed.transferee)).strip() == "true"
+        exists = _exists(client, owed.transferee)
         # Asked before: news of the transferee's end may come with any answer.
         of_refer = read_if_there(client, owed.transferor, Mark.REFER_RECORDED)
         known = (
@@ -161,19 +162,20 @@ class LeftRecords:
         if owed.key in (known.get(Mark.RECORDED), of_refer):
             return True
         partner, at_work = known.get("last_bridge_to") or "", known.get("bridge_to")
-        failed = known.get(Mark.FAILED) == "true"
-        failed = failed or known.get(Mark.STAGE) in _STAGES_OF_FAILURE
-        failed = failed or (exists and at_work == owed.transferor)
-        talks = exists and bool(at_work) and at_work == debt.talked_with
+        again = exists and at_work == owed.transferor
+        if owed.kind == "attended":
+            # The first two talk on while FreeSWITCH waits for its loopback's answer.
+            failed = again and not _exists(client, owed.refer)
+        else:
+            failed = known.get(Mark.FAILED) == "true"
+            failed = failed or again or known.get(Mark.STAGE) in _STAGES_OF_FAILURE
+        talks = exists and bool(at_work) and at_work == debt.talked_with and not again
         talked = not exists and bool(partner) and not at_work and partner != owed.transferor
         if not exists and debt.talked_with not in ("", owed.transferor):
             talked, partner = True, debt.talked_with
         debt.talked_with = at_work or ""
         if failed:
-            status = _owed_status(client, owed) or failure_of(
-                known.get("sip_invite_failure_status"), known.get("sip_invite_failure_phrase")
-            )
-            self._write(client, debt, known, "failed", status)
+            self._write(client, debt, known, "failed", _failure(client, owed, known))
         elif talks or talked:
             self._write(client, debt, known, "succeeded", SipStatus(200), partner)
         elif not exists and not self._is_to_be_heard_of(debt, present):
@@ -225,6 +227,18 @@ class LeftRecords:
         )
         client.send_all(marking(record))
         write(record)
+
+
+def _failure(client: SwitchClient, owed: Owed, known: dict[str, str | None]) -> SipStatus:
+    """What the transferor of a transfer that has failed was told."""
+    if owed.kind == "attended":
+        return _FORBIDDEN  # all that FreeSWITCH reports (sofia.c, nightmare_xfer_thread_run)
+    code, phrase = (known.get(f"sip_invite_failure_{each}") for each in ("status", "phrase"))
+    return _owed_status(client, owed) or failure_of(code, phrase)
+
+
+def _exists(client: SwitchClient, uuid: str) -> bool:
+    return bool(uuid) and client.api(UuidExists(uuid)).strip() == "true"
 
 
 def _owed_status(client: SwitchClient, owed: Owed) -> SipStatus | None:

@@ -273,8 +273,8 @@ class Mark(_Explained):
     )
     TRANSFER = (
         "fsctl_transfer",
-        "`fsctl_refer`, `fsctl_legacy`",
-        "the transferee's last transfer: kind, transferor, `Event`",
+        "`fsctl_refer`, `fsctl_legacy`; controllers, of an attended one",
+        "the transferee's last transfer: kind, transferor, `Event` (or loopback)",
     )
     FAILED = (
         "fsctl_failed",
@@ -284,7 +284,7 @@ class Mark(_Explained):
     RECORDED = (
         "fsctl_recorded",
         "whoever has written its record, on the transferee",
-        "transferor and `Event` of the last transfer whose record is written",
+        "transferor and `Event` (or loopback) of the last transfer whose record is written",
     )
     REFER_RECORDED = (
         "fsctl_refer_recorded",

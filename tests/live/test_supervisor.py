@@ -241,6 +241,25 @@ def test_the_record_of_a_transfer_during_which_everybody_has_died(start, phones,
     assert not records(served)
 
 
+def test_the_record_of_an_attended_transfer_whose_worker_has_died(start, phones, switch):
+    """FreeSWITCH refuses it, and who comes up finds it on the transferee's channel."""
+    served = start(workers=1)
+    _, bob = talking(phones)
+    carol = phones.callee("1002", [Ring()])
+    line = phones.caller("1001", "1002")
+    carol.wait_sent(180)
+    line.wait_received(180)
+    replaces = quote(line.dialog().replaces, safe="")
+    assert bob.refer(f"<{switch.uri('1002')}?Replaces={replaces}>").status == 202
+    wait_for(lambda: "requested -> waiting" in served.log_text(), 5.0, served.log_text)
+    served.kill9()
+    assert bob.wait_notify(timeout_s=8) == "SIP/2.0 403 Forbidden"
+    again = start(workers=2)
+    assert the_record(again) == ("failed", 403)
+    assert records(again)[0]["kind"] == "attended"
+    assert not records(served)
+
+
 def test_target_answers_and_the_transferor_is_released(target_rings):
     alice, bob, carol = target_rings
     carol.answer()

@@ -67,7 +67,8 @@ def _refuse_second(
     )
     heard = not any(t.is_unheard and t.transferor in pair for t in transfers)
     if reject(link) and heard:
-        session.post(lambda: conclude("attended", *pair, None, "failed", refused))
+        refer = link.channel_uuid
+        session.post(lambda: conclude("attended", *pair, None, "failed", refused, refer=refer))
 
 
 def unheard(board: Board, transferor: Leg, transferee: Leg, replaces: str) -> None:

@@ -25,7 +25,7 @@ from fsctl.session.transfers.attended_registry import AttendedTransfers
 from fsctl.session.transfers.attended_request import AttendedRequest, read_attended, read_unheard
 from fsctl.session.transfers.attended_target import CalledAnew
 from fsctl.session.transfers.engine import Engine
-from fsctl.session.transfers.record import Outcome, conclude
+from fsctl.session.transfers.record import Outcome, conclude, owing_attended
 from fsctl.sip.status import SipStatus
 from fsctl.sip.uri import UriError
 from fsctl.switch.grace import secure
@@ -119,7 +119,9 @@ class AttendedTransfer:
             return  # a blind REFER has overtaken it
         if (link := self.parties.link) is not None:
             link.on_lost = lambda: self.session.post(self._loopback_gone)
-        self.session.link.post(secure(self.transferee.channel_uuid))
+        pair = self.transferor.channel_uuid, self.transferee.channel_uuid
+        owing = owing_attended(*pair, self.parties.loopback)
+        self.session.link.post(secure(pair[1]), owing)
         self._seek(SEEK_PAUSES_S[0])
 
     def _seek(self, pause_s: float) -> None:
@@ -154,8 +156,8 @@ class AttendedTransfer:
         assert request is not None  # read before anybody is asked
         parties = self.parties
         parties.named_by(request)
-        if parties.target is not None:
-            self._secure(parties.target)
+        if parties.target is not None and parties.target.placed:
+            self._secure(parties.target)  # one that rings is, when it has answered
         asked = self.session.tell.attended_transfer_requested(
             self.transferor,
             self.transferee,
@@ -295,9 +297,7 @@ class AttendedTransfer:
         for action in actions:
             known = self._perform(action) or known
         if not snapshot.is_open:
-            outcome, target = _OUTCOMES[snapshot.state], self.parties.target
-            pair = self.transferor, self.transferee
-            conclude("attended", *pair, target, outcome, snapshot.result)
+            self._conclude(snapshot)
         if Action.LET_BE in actions:
             self.when_refused()
         if known is not None:
@@ -337,6 +337,19 @@ class AttendedTransfer:
         for guest in self._request.guests if self._request is not None else ():
             if state is not State.SUCCEEDED or guest is not self.parties.target:
                 self.session.calls.pop(guest.channel_uuid, None)
+
+    def _conclude(self, snapshot: Attended) -> None:
+        """Write the record; of one that is left to the dialplan, whoever sees its end does."""
+        conclude(
+            "attended",
+            self.transferor,
+            self.transferee,
+            self.parties.target,
+            _OUTCOMES[snapshot.state],
+            snapshot.result,
+            refer=self.parties.loopback,
+            ours=snapshot.state is not State.ABANDONED,
+        )
 
     def _perform(self, action: Action) -> Stimulus | None:
         """Do it; returns what is known by it."""

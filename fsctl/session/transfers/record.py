@@ -47,8 +47,9 @@ class TransferRecord:
     """The leg of the party called last (``fsctl_callee`` of its legs when none has answered); empty
     when none was called, or FreeSWITCH called it by itself."""
     refer: str
-    """The ``Event`` of the REFER's reports (``refer;id=N``, RFC 3515 section 2.4.6), if known.
-    Never of an attended one: FreeSWITCH keeps it (sofia.c, ``nightmare_xfer_helper_t``)."""
+    """Which REFER it was, if known: the ``Event`` of its reports (``refer;id=N``, RFC 3515 section
+    2.4.6). FreeSWITCH keeps that of an attended one (sofia.c, ``nightmare_xfer_helper_t``): there
+    it is the uuid of the loopback by which it asked."""
     outcome: Outcome
     code: int
     """The SIP code that the transferor was told, or would have been told, had it stayed; the
@@ -58,6 +59,9 @@ class TransferRecord:
     """By role, of the legs above: the party's number, where it is known."""
     call_ids: dict[str, str]
     """By role, of the legs above: the Call-ID of its SIP dialog, where it is known."""
+
+
+_KINDS: dict[str, Kind] = {"blind": "blind", "legacy": "legacy", "attended": "attended"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,10 @@ class Owed:
         return _key(self.transferor, self.refer)
 
 
-_MARK = re.compile(r"(blind|legacy) ([0-9a-fA-F-]{36})(?: (refer;id=[0-9]+))?(?: .*)?", re.DOTALL)
+_UUID = "[0-9a-fA-F-]{36}"
+_MARK = re.compile(
+    rf"(blind|legacy|attended) ({_UUID})(?: (refer;id=[0-9]+|{_UUID}))?(?: .*)?", re.DOTALL
+)
 
 
 def _key(transferor: str, refer: str) -> str:
@@ -88,8 +95,16 @@ def owed_by(transferee: str, mark: str | None) -> Owed | None:
     found = _MARK.fullmatch(mark or "")
     if found is None:
         return None
-    kind: Kind = "legacy" if found[1] == "legacy" else "blind"
-    return Owed(kind, found[2], transferee, found[3] or "")
+    return Owed(_KINDS[found[1]], found[2], transferee, found[3] or "")
+
+
+def owing_attended(transferor: str, transferee: str, loopback: str) -> Command:
+    """Return what says on the channel that the record of an attended transfer is owed.
+
+    The dialplan says so of the other kinds.
+    """
+    mark = f"attended {transferor} {loopback}".rstrip()
+    return UuidSetvar(transferee, Mark.TRANSFER, mark)
 
 
 def marking(record: TransferRecord) -> list[Command]:

@@ -178,3 +178,36 @@ def test_who_has_been_moved_and_moves_somebody_keeps_both_marks(
     switch.channels[TE] = moved | {"bridge_to": TARGET, "last_bridge_to": TARGET}
     looked(switch)
     assert not records.all
+
+
+LOOPBACK = "dddddddd-0000-4000-8000-dddddddddddd"
+
+
+@pytest.mark.parametrize(
+    ("channels", "result"),
+    [
+        ({TE: {"bridge_to": TR}}, [("failed", 403)]),
+        ({TE: {"bridge_to": TR}, LOOPBACK: {}}, []),
+        ({TE: {"bridge_to": TARGET, "last_bridge_to": TARGET}}, [("succeeded", 200)]),
+        # What an earlier transfer has left is no word of this one.
+        ({TE: {"bridge_to": TR, "sip_invite_failure_status": "486"}}, [("failed", 403)]),
+        (
+            {TE: {"bridge_to": TARGET, "last_bridge_to": TARGET, "fsctl_stage": "done"}},
+            [("succeeded", 200)],
+        ),
+    ],
+    ids=["refused", "undecided", "joined", "refused-after-another", "joined-after-another"],
+)
+def test_an_attended_transfer(
+    switch: FakeSwitch,
+    records: Records,
+    channels: dict[str, Channel],
+    result: list[tuple[str, int]],
+) -> None:
+    """The first two talk on until it is granted: only when nobody is asked any more it is over."""
+    mark = {"fsctl_transfer": f"attended {TR} {LOOPBACK}"}
+    channels[TE] = transferee(**mark) | channels[TE]
+    switch.channels |= channels
+    looked(switch)
+    assert [(each["outcome"], each["code"]) for each in records.all] == result
+    assert all((each["kind"], each["refer"]) == ("attended", LOOPBACK) for each in records.all)

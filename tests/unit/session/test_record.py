@@ -151,6 +151,10 @@ def test_an_attended_transfer(talk, records, granted):
     assert (alice.hears == "1002") is granted
     result = ("succeeded", 200) if granted else ("failed", 403)
     assert records.results() == [("attended", *result)]
+    if not granted:
+        bob.refers(f"<sip:1002@example.org?Replaces={line.replaces}>", dialog=first)
+        switch.until(lambda: len(records.all) == 2)
+        assert records.results() == [("attended", *result)] * 2
 
 
 @pytest.mark.parametrize(("result", "outcome"), [(200, "succeeded"), (486, "failed")])

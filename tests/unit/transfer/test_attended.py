@@ -178,6 +178,41 @@ def test_a_way_through_it(
     assert transfer.result.code == code
 
 
+@pytest.mark.parametrize(
+    ("state", "stimulus", "following", "actions"),
+    [
+        (S.VANISHED, E.TARGET_FAILED, S.REFUSED, (A.REJECT, A.LET_BE)),
+        (S.CALLING, E.TARGET_FAILED, S.REFUSED, (A.REJECT, A.LET_BE)),
+        (S.DOUBTED, E.BRIDGED_HERE, S.JOINING, (A.JOIN,)),
+        (S.DOUBTED, E.BRIDGED, S.COMING_HOME, (A.FETCH,)),
+        (S.DOUBTED, E.TRANSFEROR_LEFT, S.DOUBTED, (A.ASK_BRIDGED,)),
+        (S.COMING_HOME, E.LEGS_JOINED, S.SUCCEEDED, (A.CLOSE,)),
+        (S.COMING_HOME, E.TRANSFEREE_LEFT, S.COMING_HOME, (A.ASK_JOINED,)),
+        (S.COMING_HOME, E.TARGET_LEFT, S.COMING_HOME, (A.ASK_JOINED,)),
+        (S.JOINING, E.TRANSFEREE_LEFT, S.JOINING, (A.ASK_JOINED,)),
+        (S.JOINING, E.JOIN_FAILED, S.JOINING, (A.ASK_JOINED,)),
+        *[
+            (state, E.TRANSFEREE_LEFT, S.REFUSED, (A.REJECT, A.LET_BE))
+            for state in SEEKS - {S.CALLING}
+        ],
+        (S.CALLING, E.TRANSFEREE_LEFT, S.REFUSED, (A.REJECT, A.STOP_TARGET, A.LET_BE)),
+        *[
+            (state, E.TRANSFEREE_LEFT, S.REFUSED, (A.REJECT, A.RESTORE, A.LET_BE))
+            for state in (S.CLAIMING, S.ANSWERED, S.DOUBTED)
+        ],
+        *[(state, E.GIVES_WAY, S.REFUSED, (A.REJECT, A.LET_BE)) for state in SEEKS - {S.CALLING}],
+        *[(state, E.SESSION_ENDS, S.REFUSED, (A.REJECT, A.RELAX)) for state in SEEKS],
+        *[(state, E.SESSION_ENDS, S.ABANDONED, (A.LET_GO,)) for state in OPEN - SEEKS],
+        *[(state, E.SESSION_EMPTY, S.ABANDONED, (A.HANG_UP_ALL,)) for state in OPEN - SEEKS],
+    ],
+)
+def test_a_step(
+    state: State, stimulus: Stimulus, following: State, actions: tuple[Action, ...]
+) -> None:
+    transfer, done = step(Attended(state), stimulus, BUSY)
+    assert (transfer.state, done) == (following, actions)
+
+
 def test_what_nobody_asked_about_cannot_be_called_anew() -> None:
     """The transferor was gone before FreeSWITCH could ask: the Refer-To is known to nobody."""
     transfer, done = run(E.TRANSFEROR_LEFT, E.READ, E.ACCEPTED, E.TAKEN_BACK, asked=False)
