@@ -109,7 +109,7 @@ class Action(Enum):
     ENTER_APPLICATION = "put the transferee into the application"
     CLOSE = "release what has served"
     RESTORE = "let the first two send a REFER again"
-    LET_BE = "let everybody talk on, and hang up who has nobody"
+    LET_BE = "let everybody talk on"
     RELAX = "let the bridges end as ever"
     LET_GO = "leave the loopback to the dialplan"
     HANG_UP_ALL = "hang up whoever is left alone"
@@ -122,14 +122,24 @@ SEEKS = frozenset({_S.SEEKING, _S.REQUESTED, _S.WAITING, _S.VANISHED, _S.CALLING
 
 BEFORE_JOIN = SEEKS | {_S.CLAIMING, _S.ANSWERED, _S.DOUBTED, _S.COMING_HOME}
 
+CLOSED = frozenset({_S.SUCCEEDED, _S.REFUSED, _S.BROKEN, _S.ABANDONED})
+
 OPEN = BEFORE_JOIN | {_S.JOINING}
 """States in which something is still owed to somebody."""
+
+
+def _in_order(states: frozenset[State]) -> list[State]:
+    return [state for state in State if state in states]
+
 
 _REFUSE = (_S.REFUSED, (_A.REJECT, _A.LET_BE))
 _STOP = (_S.REFUSED, (_A.REJECT, _A.STOP_TARGET, _A.LET_BE))
 _TAKE_BACK = (_S.REFUSED, (_A.REJECT, _A.RESTORE, _A.LET_BE))
 _BREAK = (_S.BROKEN, (_A.HANG_UP_ALL,))
 _DROP = (_S.REFUSED, (_A.REJECT, _A.RELAX))
+_JOIN_HERE = (_S.JOINING, (_A.REJECT, _A.JOIN))
+_JOIN_ALONE = (_S.COMING_HOME, (_A.REJECT, _A.FETCH))
+_FETCHES = frozenset({_A.SEND_FOR, _A.FETCH})
 
 Row = tuple[State, tuple[Action, ...]]
 
@@ -182,14 +192,16 @@ TABLE: dict[tuple[State, Stimulus], Row] = {
         for stimulus in (_E.TRANSFEREE_LEFT, _E.TARGET_LEFT, _E.DEADLINE)
     },
     (_S.JOINING, _E.JOIN_FAILED): (_S.JOINING, (_A.ASK_JOINED,)),
-    **{(state, _E.TRANSFEREE_LEFT): _REFUSE for state in SEEKS - {_S.CALLING}},
+    **{(state, _E.TRANSFEREE_LEFT): _REFUSE for state in _in_order(SEEKS - {_S.CALLING})},
     (_S.CALLING, _E.TRANSFEREE_LEFT): _STOP,
     **{(state, _E.TRANSFEREE_LEFT): _TAKE_BACK for state in (_S.CLAIMING, _S.ANSWERED, _S.DOUBTED)},
     **{
         (state, stimulus): _STOP if state is _S.CALLING else _REFUSE
-        for state in SEEKS
+        for state in _in_order(SEEKS)
         for stimulus in (_E.GIVES_WAY, _E.LOOPBACK_GONE)
     },
+    **{(state, _E.TRANSFEROR_LEFT): (state, (_A.SEND_FOR,)) for state in _in_order(SEEKS)},
+    **{(state, _E.REPLACED_LEFT): (state, (_A.KEEP_TARGET,)) for state in _in_order(BEFORE_JOIN)},
     # Comfort for those who wait; it says nothing before anybody has decided.
     **{
         (state, _E.TRANSFEREE_HOME): (state, (_A.RINGBACK,))
@@ -197,12 +209,12 @@ TABLE: dict[tuple[State, Stimulus], Row] = {
     },
     **{
         (state, stimulus): _DROP
-        for state in SEEKS
+        for state in _in_order(SEEKS)
         for stimulus in (_E.SESSION_ENDS, _E.SESSION_EMPTY)
     },
     **{
         (state, stimulus): (_S.ABANDONED, (action,))
-        for state in OPEN - SEEKS
+        for state in _in_order(OPEN - SEEKS)
         for stimulus, action in (
             (_E.SESSION_ENDS, _A.LET_GO),
             (_E.SESSION_EMPTY, _A.HANG_UP_ALL),
@@ -281,51 +293,40 @@ def step(
 
     ``status`` goes with ``TARGET_FAILED`` and ``DEADLINE``: why the target was not reached.
     """
-    if not transfer.is_open:
-        return transfer, ()
-    seeks, there = transfer.state in SEEKS, transfer.transferor_present
-    match stimulus:
-        case Stimulus.TRANSFEROR_LEFT if not there:
-            return transfer, ()
-        case Stimulus.TRANSFEROR_LEFT if seeks:
-            transfer = replace(transfer, transferor_present=False)
-            return _fetched(transfer, (), Action.SEND_FOR)
-        case Stimulus.TRANSFEROR_LEFT:
-            transfer = replace(transfer, transferor_present=False)
-        case Stimulus.REPLACED_LEFT if transfer.state in BEFORE_JOIN and not transfer.target_kept:
-            return replace(transfer, target_kept=True), (Action.KEEP_TARGET,)
-        case Stimulus.LOOPBACK_GONE if seeks and not there:
-            return transfer, ()
-        case Stimulus.TRANSFEREE_HOME:
-            transfer = replace(transfer, transferee=Place.HOME)
     row = TABLE.get((transfer.state, stimulus))
-    return (transfer, ()) if row is None else _with_rules(transfer, stimulus, row, status)
+    known = transfer
+    if transfer.is_open:
+        match stimulus:
+            case Stimulus.TRANSFEROR_LEFT if not transfer.transferor_present:
+                return transfer, ()
+            case Stimulus.TRANSFEROR_LEFT:
+                known = replace(transfer, transferor_present=False)
+            case Stimulus.REPLACED_LEFT if transfer.target_kept:
+                return transfer, ()
+            case Stimulus.REPLACED_LEFT if row is not None:
+                known = replace(transfer, target_kept=True)
+            case Stimulus.TRANSFEREE_HOME:
+                known = replace(transfer, transferee=Place.HOME)
+            case Stimulus.LOOPBACK_GONE if transfer.state in SEEKS and not known.transferor_present:
+                return transfer, ()
+    return (known, ()) if row is None else _with_rules(known, stimulus, row, status)
 
 
 def _with_rules(
     transfer: Attended, stimulus: Stimulus, row: Row, status: SipStatus | None
 ) -> tuple[Attended, tuple[Action, ...]]:
-    """Apply rules 2 and 5 of the module's docstring to a row of the table."""
+    """Apply rules 1, 2 and 5 of the module's docstring to a row of the table."""
     following, actions = row
+    elsewhere = transfer.transferee is not Place.WITH_TRANSFEROR
     claims = following is State.CLAIMING or stimulus is Stimulus.NOT_BRIDGED
     if claims and not transfer.transferor_present:
-        if transfer.transferee is Place.HOME:
-            return replace(transfer, state=State.JOINING), (Action.REJECT, Action.JOIN)
-        transfer = replace(transfer, state=State.COMING_HOME)
-        return _fetched(transfer, (Action.REJECT,), Action.FETCH)
-    if following is State.CALLING and not transfer.asked:
+        following, actions = _JOIN_HERE if transfer.transferee is Place.HOME else _JOIN_ALONE
+    elif following is State.CALLING and not transfer.asked:
         following, actions = _REFUSE
+    if elsewhere and not transfer.transferor_present:
+        actions = tuple(action for action in actions if action not in _FETCHES)
     if following is State.REFUSED:
         transfer = replace(transfer, failure=status or transfer.failure)
-    if Action.FETCH in actions:
+    if not _FETCHES.isdisjoint(actions):
         transfer = replace(transfer, transferee=Place.COMING)
     return replace(transfer, state=following), actions
-
-
-def _fetched(
-    transfer: Attended, before: tuple[Action, ...], how: Action
-) -> tuple[Attended, tuple[Action, ...]]:
-    """The transferee is fetched, unless it is on its way already, or with us."""
-    if transfer.transferee is not Place.WITH_TRANSFEROR:
-        return transfer, before
-    return replace(transfer, transferee=Place.COMING), (*before, how)

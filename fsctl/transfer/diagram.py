@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any, Generic, TypeVar
 
 from fsctl.sip.status import SipStatus
-from fsctl.transfer import blind, native
+from fsctl.transfer import attended, blind, native
 
 S = TypeVar("S", bound=Enum)
 E = TypeVar("E", bound=Enum)
@@ -64,7 +64,21 @@ follows: the transferee's next bridge tells the result.""",
     unbounded=native.UNBOUNDED,
 )
 
-SECTIONS: tuple[Section[Any, Any, Any], ...] = (BLIND, NATIVE)
+ATTENDED = Section(
+    "Attended",
+    """\
+A REFER with Replaces. FreeSWITCH asks for each by a loopback, and reports what comes of that: 200
+when it is answered, 403 when it is hung up. Above the rows stand these rules. A transferee whose
+transferor has left is sent for, once, and a target that is left behind waits in the dialplan, once.
+Nothing is asked after a transferor that has left: a row that would claim the first two, or give a
+grant up, has transferee and target joined by us instead. The loopback's end counts only while its
+transferor is there. Where FreeSWITCH has not asked, nobody knows whom to call anew.""",
+    attended.TABLE,
+    attended.CLOSED,
+    attended.DEADLINES,
+)
+
+SECTIONS: tuple[Section[Any, Any, Any], ...] = (BLIND, ATTENDED, NATIVE)
 
 _HEAD = """\
 # A transfer, from REFER to its one report

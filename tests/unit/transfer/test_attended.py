@@ -23,6 +23,9 @@ from fsctl.transfer.attended import (
 
 S, E, A = State, Stimulus, Action
 BUSY = SipStatus(486)
+UNGRANTED = [state for state in S if state in SEEKS]
+QUIET = [state for state in UNGRANTED if state is not S.CALLING]
+GRANTED = [state for state in S if state in OPEN - SEEKS]
 GRANTS = (E.READ, E.ACCEPTED, E.TARGET_READY, E.CLAIMED)
 ANSWERS = {A.ANSWER, A.REJECT}
 """What FreeSWITCH reports by: the first of them is the one report."""
@@ -191,19 +194,24 @@ def test_a_way_through_it(
         (S.COMING_HOME, E.TARGET_LEFT, S.COMING_HOME, (A.ASK_JOINED,)),
         (S.JOINING, E.TRANSFEREE_LEFT, S.JOINING, (A.ASK_JOINED,)),
         (S.JOINING, E.JOIN_FAILED, S.JOINING, (A.ASK_JOINED,)),
-        *[
-            (state, E.TRANSFEREE_LEFT, S.REFUSED, (A.REJECT, A.LET_BE))
-            for state in SEEKS - {S.CALLING}
-        ],
+        *[(state, E.TRANSFEREE_LEFT, S.REFUSED, (A.REJECT, A.LET_BE)) for state in QUIET],
         (S.CALLING, E.TRANSFEREE_LEFT, S.REFUSED, (A.REJECT, A.STOP_TARGET, A.LET_BE)),
         *[
             (state, E.TRANSFEREE_LEFT, S.REFUSED, (A.REJECT, A.RESTORE, A.LET_BE))
             for state in (S.CLAIMING, S.ANSWERED, S.DOUBTED)
         ],
-        *[(state, E.GIVES_WAY, S.REFUSED, (A.REJECT, A.LET_BE)) for state in SEEKS - {S.CALLING}],
-        *[(state, E.SESSION_ENDS, S.REFUSED, (A.REJECT, A.RELAX)) for state in SEEKS],
-        *[(state, E.SESSION_ENDS, S.ABANDONED, (A.LET_GO,)) for state in OPEN - SEEKS],
-        *[(state, E.SESSION_EMPTY, S.ABANDONED, (A.HANG_UP_ALL,)) for state in OPEN - SEEKS],
+        *[(state, E.GIVES_WAY, S.REFUSED, (A.REJECT, A.LET_BE)) for state in QUIET],
+        *[(state, E.SESSION_ENDS, S.REFUSED, (A.REJECT, A.RELAX)) for state in UNGRANTED],
+        *[
+            (state, E.SESSION_ENDS, S.ABANDONED, (A.LET_GO,))
+            for state in S
+            if state in OPEN - SEEKS
+        ],
+        *[
+            (state, E.SESSION_EMPTY, S.ABANDONED, (A.HANG_UP_ALL,))
+            for state in S
+            if state in OPEN - SEEKS
+        ],
     ],
 )
 def test_a_step(
