@@ -17,6 +17,9 @@ from fsctl.session.transfers.engine import Engine
 from fsctl.sip.status import SipStatus
 
 
+LOGGER = "fsctl.session.transfers.engine"
+
+
 class State(Enum):
     OPEN = "open"
     SHUT = "shut"
@@ -131,7 +134,7 @@ def test_a_state_without_a_bound_has_no_timer():
 def test_what_the_table_has_no_answer_to_is_ignored(caplog: pytest.LogCaptureFixture):
     keeper = Keeper()
     keeper.engine.feed(Stimulus.PUSH)
-    with caplog.at_level(logging.DEBUG):
+    with caplog.at_level(logging.DEBUG, LOGGER):
         assert not keeper.engine.feed(Stimulus.KNOCK)
     assert caplog.messages == ["S door: a knock: ignored, shut"]
     assert keeper.done == [Action.CREAK, Action.BANG]
@@ -139,6 +142,6 @@ def test_what_the_table_has_no_answer_to_is_ignored(caplog: pytest.LogCaptureFix
 
 def test_each_step_is_one_line(caplog: pytest.LogCaptureFixture):
     keeper = Keeper()
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, LOGGER):
         keeper.engine.feed(Stimulus.PUSH, SipStatus(486))
     assert caplog.messages == ["S door: a push: open -> shut, because of 486 Busy Here"]
