@@ -16,7 +16,6 @@ from fsctl.session.core.session import Session
 from fsctl.session.transfers.engine import Engine
 from fsctl.sip.status import SipStatus
 
-
 LOGGER = "fsctl.session.transfers.engine"
 
 

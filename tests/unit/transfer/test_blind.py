@@ -506,8 +506,8 @@ def _parties(tally: Tally, move: Move[Snapshot, Action]) -> Tally:
             tally = replace(tally, target="rings")
         case E.TARGET_ANSWERED | E.JOIN_ASKED if tally.target == "rings":
             tally = replace(tally, target="answered")
-        case E.TARGET_FAILED | E.TARGET_LEFT:
-            tally = replace(tally, target="none")
+        case E.TARGET_FAILED | E.TARGET_LEFT if move.before.state in (S.CALLING_TARGET, S.JOINING):
+            tally = replace(tally, target="none")  # of those that are held others may still ring
         case E.LEGS_JOINED | E.JOINED_ELSEWHERE if move.after.state in (S.RELEASING, S.SUCCEEDED):
             tally = replace(tally, joined=True)
         case E.JOIN_GIVEN_UP if A.REJOIN in move.actions or A.RECALL in move.actions:
@@ -551,9 +551,9 @@ def _ended(tally: Tally, move: Move[Snapshot, Action]) -> None:
         holds(tally.target != "rings", "a target does not ring for nobody")
         reached = before.state is not S.TAKEN and tally.target == "answered" and not tally.joined
         holds(not reached, "a target that has answered is not left alone")
-    if after.state is S.FAILED and not after.transferor_present and not lost:
-        unheard = move.happened in (E.LEGS_REJOINED, E.TRANSFEROR_BACK, E.UNDONE)
-        holds(A.RECALL in done or unheard, "a transferor that has gone is called again")
+    if after.state is S.FAILED:
+        together = (E.LEGS_REJOINED, E.TRANSFEROR_BACK, E.UNDONE, E.HANDED_OVER)
+        holds(A.RECALL in done or move.happened in together, "nobody is left without a partner")
     alone = A.RECALL in done or (move.happened is E.HANDED_OVER and before.awaits_target)
     holds(not (alone and tally.ringback), "our ringback keeps nobody from its dialplan")
     succeeds = after.state is S.SUCCEEDED
@@ -602,7 +602,7 @@ CONSEQUENCES = [
     (E.GIVEN_UP, AWAITING_TARGET, {S.RECONNECTING, S.FAILED}),
     (E.FAILURE_REPORTED, AWAITING_TARGET - {S.VOUCHED}, {S.RECONNECTING, S.FAILED}),
     (E.TARGET_LEFT, AWAITING_TARGET - {S.REQUESTED}, {S.RECONNECTING, S.FAILED}),
-    (E.TARGET_FAILED, {S.CALLING_TARGET, S.JOINING}, {S.RECONNECTING, S.FAILED}),
+    (E.TARGET_FAILED, {*AWAITING_TARGET, S.JOINING} - {S.REQUESTED}, {S.RECONNECTING, S.FAILED}),
     (E.TARGET_CALLED, AWAITING_TARGET, {S.CALLING_TARGET}),
     (E.LEGS_JOINED, {*AWAITING_TARGET, S.JOINING, S.TAKEN} - {S.REQUESTED}, {S.RELEASING}),
     (E.LEGS_REJOINED, {S.RECONNECTING, S.TAKEN}, {S.FAILED}),
