@@ -2,7 +2,7 @@
 
 A change of the code that is not to change what fsctl does leaves these equal, byte for byte::
 
-    FSCTL_TRANSCRIPTS=/tmp/before .venv/bin/pytest -n 2 -m "not live" tests/stories tests/properties
+    TRANSCRIPTS_OF_STORIES=/tmp/before .venv/bin/pytest -n 2 -m "not live" tests/stories tests/properties
     # change the code, then the same into /tmp/after, and
     .venv/bin/python -m tests.stories.transcript /tmp/before /tmp/after
 
@@ -23,7 +23,7 @@ from pathlib import Path
 
 from fsctl.simulator import SimulatedSwitch
 
-FOLDER = "FSCTL_TRANSCRIPTS"
+FOLDER = "TRANSCRIPTS_OF_STORIES"
 """The environment variable that names the folder; without it nothing is written."""
 
 _VARYING = re.compile(
