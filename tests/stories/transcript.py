@@ -2,7 +2,8 @@
 
 A change of the code that is not to change what fsctl does leaves these equal, byte for byte::
 
-    TRANSCRIPTS_OF_STORIES=/tmp/before .venv/bin/pytest -n 2 -m "not live" tests/stories tests/properties
+    export TRANSCRIPTS_OF_STORIES=/tmp/before
+    .venv/bin/pytest -n 2 -m "not live" tests/stories tests/properties
     # change the code, then the same into /tmp/after, and
     .venv/bin/python -m tests.stories.transcript /tmp/before /tmp/after
 

@@ -320,11 +320,11 @@ class LinkEvents:
         if not waiting.alive:
             return False
         if branches.is_channel_of(session, called, moved):
-            if not dial.is_transfer:
+            if not dial.purpose.moves:
                 bridged.interrupt(session, dial)
-            return not dial.is_transfer
+            return not dial.purpose.moves
         sender = event.variable("blind_transfer_uuid") or ""
-        if dial.native or not branches.is_channel_of(session, called, sender):
+        if dial.purpose.told_by_switch or not branches.is_channel_of(session, called, sender):
             return False
         refused = called.branches.refusal_of(sender) if called.branches else None
         branches.settle(session, called, sender)
@@ -388,12 +388,12 @@ class LinkEvents:
         for transfer in self._transfers.open:
             if transfer.target is dial.outgoing and transfer.target_left():
                 return
-        if dial.native and dial.waiting.alive and self._given_up(dial):
+        if dial.purpose.told_by_switch and dial.waiting.alive and self._given_up(dial):
             if self._native_call.bridged:
                 session.link.send_all(disarm(self._native_call.bridged))
             leave_to_switch(dial.waiting, SipStatus(487))
             return
-        if dial.native and dial.waiting.alive:
+        if dial.purpose.told_by_switch and dial.waiting.alive:
             self._native_joined()  # the news of their bridge may be late
         if self._attended.keeps(dial.waiting):
             return  # an attended transfer moves it
@@ -466,7 +466,7 @@ class LinkEvents:
     def _comes_too_early(self, transferor: Leg, transferee: Leg, channel: str) -> bool:
         """The transferee still rings for the transferor: see `bridged.interrupt`."""
         dial = self._dial_of(transferee)
-        if dial is None or dial.waiting is not transferor or dial.answered or dial.is_transfer:
+        if dial is None or dial.waiting is not transferor or dial.answered or dial.purpose.moves:
             return False
         # The news of its answer may be late.
         return read(self._session.link, channel, "endpoint_disposition") != "ANSWER"

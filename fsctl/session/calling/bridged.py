@@ -18,13 +18,13 @@ from uuid import uuid4
 from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.commands import Command, Execute, UuidSetvarMulti, UuidTransfer
 from fsctl.esl.events import Event
+from fsctl.session.calling import purposes
 from fsctl.session.calling.applications import reject
 from fsctl.session.calling.arming import arming, called_variables, without_partner
 from fsctl.session.calling.attempts import Attempts
 from fsctl.session.calling.calls import Calls
 from fsctl.session.calling.headers import merged, passed_on
 from fsctl.session.calling.identity import Shown, origination
-from fsctl.session.calling.native_call import NOBODY, NativeCall
 from fsctl.session.calling.plan import (
     NO_OPTIONS,
     Asker,
@@ -36,7 +36,7 @@ from fsctl.session.calling.plan import (
 from fsctl.session.calling.routing import Routed
 from fsctl.session.core import branches
 from fsctl.session.core.leg import Leg, LegState
-from fsctl.session.core.movers import Mover
+from fsctl.session.core.purpose import Purpose
 from fsctl.session.core.session import Session
 from fsctl.settings import RouteKind, Settings
 from fsctl.sip.status import SipStatus
@@ -44,7 +44,7 @@ from fsctl.sip.uri import Uri
 from fsctl.switch import timers
 from fsctl.switch.dialstring import DialString
 from fsctl.switch.end_status import bridge_status
-from fsctl.switch.marks import Context, Extension, Mark, Stage
+from fsctl.switch.marks import Context, Extension, Mark
 from fsctl.switch.refer_variables import STALE
 from fsctl.switch.variables import read, read_all
 
@@ -67,12 +67,9 @@ class Dial:
     shown: Shown
     headers: Mapping[str, str]
     """SIP headers of the settings and of the scenario."""
-    mover: Mover | None
-    """The transfer whose transferee the waiting leg is: that leg hears ringback, whatever the
-    target's early media."""
+    purpose: Purpose
+    """Why the party is called, and who hears what becomes of it."""
     attempts: Attempts
-    native: bool = False
-    """The waiting leg is the transferee of a transfer that FreeSWITCH itself reports."""
     answered: bool = False
     """The called party has answered. Set by the news of that; from then on the end of the
     ``bridge`` is the end of a talk, and no failure."""
@@ -97,9 +94,7 @@ class Dial:
         self.execution = str(uuid4())
         self.outgoing.number = routed.number
         waiting = self.waiting.channel_uuid
-        armed = self._waiting_variables(settings) | arming(
-            self.waiting, self.outgoing, home, settings
-        )
+        armed = self._waiting_variables() | arming(self.waiting, self.outgoing, home, settings)
         dial_string = DialString(
             routed.endpoint, self._leg_variables(home, settings, routed.route.kind)
         ).format()
@@ -113,22 +108,16 @@ class Dial:
         otherwise, branches = bridge_status(complete), self.outgoing.branches
         return branches.status(otherwise) if branches is not None else otherwise
 
-    @property
-    def is_transfer(self) -> bool:
-        """The waiting leg is a transferee, and the outgoing one its target."""
-        return self.mover is not None or self.native
-
     def part(self) -> None:
         """The two are bridged no more: for the sake of early media they may have been."""
         if self.waiting.peer is self.outgoing:
             self.waiting.peer = self.outgoing.peer = None
 
-    def _waiting_variables(self, settings: Settings) -> dict[str, str]:
-        section = settings.transfer if self.mover else settings.call
+    def _waiting_variables(self) -> dict[str, str]:
         variables = {
             "continue_on_fail": "true",
             "hangup_after_bridge": "false",
-            "transfer_ringback": section.ringback,
+            "transfer_ringback": self.purpose.defaults.ringback,
             # Headers reach the callee by our allow-list only (mod_sofia.c, sofia_outgoing_channel).
             "sip_copy_custom_headers": "false",
             # FreeSWITCH copies the callee's answer here; an older one must not be taken for it.
@@ -138,11 +127,7 @@ class Dial:
             "originated_legs": "",
             "originate_causes": "",
         }
-        variables |= dict.fromkeys(STALE, "")
-        if self.mover:
-            return variables | {Mark.STAGE: Stage.CALLING}
-        # Should we die, a native transfer that fails must reach the end of its context.
-        return variables | {Mark.STAGE: Stage.DONE if self.native else Stage.DIALLING}
+        return variables | dict.fromkeys(STALE, "") | {Mark.STAGE: self.purpose.stage}
 
     def _leg_variables(self, home: str, settings: Settings, kind: RouteKind) -> dict[str, str]:
         variables = arming(self.outgoing, self.waiting, home, settings) | called_variables(
@@ -152,7 +137,7 @@ class Dial:
             headers=merged(self.passed_on, self.headers),
             codecs=self.attempts.codecs,
         )
-        if self.is_transfer:
+        if self.purpose.moves:
             # bridge returns at 183 otherwise, and FreeSWITCH would report success.
             variables |= {"ignore_early_media": "true", "instant_ringback": "true"}
             variables |= without_partner(self.waiting)
@@ -167,22 +152,20 @@ def connect(
 ) -> Leg:
     """See ``Session.connect``."""
     check_held(call)
-    dials, native = session.part(Calls).dials, session.part(NativeCall)
+    dials, purpose = session.part(Calls).dials, purposes.of_waiting(session, call)
     running = next((dial for dial in dials.values() if dial.waiting is call), None)
     if running is not None and running.outgoing.alive:
         raise ValueError("somebody is being called for this leg already")
-    mover = session.movers.awaiting_target(call)
-    if mover is None and call.peer is not None and call.peer.alive:
+    if purpose.transferor is None and call.peer is not None and call.peer.alive:
         raise ValueError("this leg talks with somebody")
-    planned = plan(session, destination, Asker(call, mover), options)
+    planned = plan(session, destination, Asker(call, purpose), options)
     dial = Dial(
         waiting=call,
         outgoing=called_party(session, planned.routed, waiting=call),
         ring_timeout_s=planned.ring_timeout_s,
         shown=planned.shown,
-        headers=merged(native.headers, options.headers or {}),
-        mover=mover,
-        native=native.reports(call),
+        headers=merged(purpose.headers, options.headers or {}),
+        purpose=purpose,
         attempts=planned.attempts,
     )
     if running is None:
@@ -190,8 +173,7 @@ def connect(
     else:
         # Its bridge has not returned, and nested bridges have been seen to crash FreeSWITCH.
         running.then = lambda: start(session, dial, planned.routed)
-    if mover is not None:
-        mover.call_target(dial.outgoing, dial.ring_timeout_s)
+    purpose.call_target(dial.outgoing, dial.ring_timeout_s)
     return dial.outgoing
 
 
@@ -213,7 +195,7 @@ def start(session: Session, dial: Dial, routed: Routed) -> None:
     dial.routed = routed
     dial.attempts.note(routed)
     commands = [
-        *_timers(session, dial),
+        *_timers(dial),
         *dial.commands(routed, session.board.home, session.settings),
     ]
     subscribed = branches.begin(session, dial.outgoing)
@@ -223,9 +205,7 @@ def start(session: Session, dial: Dial, routed: Routed) -> None:
     except (LinkError, ChannelGone):
         forget(session, dial)
         raise
-    transfer = session.movers.awaiting_target(dial.waiting)
-    if transfer is not None and transfer.target is dial.outgoing:
-        transfer.ring_anew()
+    dial.purpose.ring_anew(dial.outgoing)
     execution = dial.execution
     session.after(dial.ring_timeout_s + _GRACE_S, lambda: _ring_deadline(session, dial, execution))
 
@@ -271,8 +251,7 @@ def goes_on(session: Session, dial: Dial, status: SipStatus) -> bool:
 
     Nobody is called for whom nobody waits any more. Raises DialStringError, ChannelGone, LinkError.
     """
-    unwanted = dial.mover is not None and session.movers.awaiting_target(dial.waiting) is None
-    if unwanted or not dial.waiting.alive or dial.outgoing.ending:
+    if not dial.purpose.awaits_target or not dial.waiting.alive or dial.outgoing.ending:
         return False
     routed = next_place(session, dial.attempts, dial.outgoing, status)
     if routed is None:
@@ -281,18 +260,13 @@ def goes_on(session: Session, dial: Dial, status: SipStatus) -> bool:
     return True
 
 
-def _timers(session: Session, dial: Dial) -> list[Command]:
+def _timers(dial: Dial) -> list[Command]:
     """What the timers in FreeSWITCH must know of an attempt: its own one bounds that."""
     commands: list[Command] = []
     if dial.waiting.guarded:
         dial.waiting.guarded = False
         commands += timers.disarm(dial.waiting.channel_uuid)
-    transferor = session.part(NativeCall).transferor
-    if dial.native and transferor != NOBODY:
-        after_s = dial.ring_timeout_s + _GRACE_S + session.settings.transfer.rescue_after_s
-        commands += timers.release(transferor, after_s)
-        commands += timers.send_on(dial.waiting.channel_uuid, after_s - timers.HEAD_START_S)
-    return commands
+    return commands + dial.purpose.timers(dial.ring_timeout_s + _GRACE_S)
 
 
 def forget(session: Session, dial: Dial) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.commands import BgApi, Command, Filter, Originate
 from fsctl.esl.events import Event
-from fsctl.session.calling import media, safe_answers
+from fsctl.session.calling import media, purposes
 from fsctl.session.calling.applications import run
 from fsctl.session.calling.arming import called_variables
 from fsctl.session.calling.attempts import Attempts
@@ -36,7 +36,7 @@ from fsctl.session.calling.plan import (
 from fsctl.session.calling.routing import NoRoute, Routed
 from fsctl.session.core import branches
 from fsctl.session.core.leg import Leg, LegState
-from fsctl.session.core.movers import Mover
+from fsctl.session.core.purpose import Purpose
 from fsctl.session.core.session import Session
 from fsctl.settings import RouteKind
 from fsctl.sip.status import SipStatus, status_of_cause
@@ -65,8 +65,8 @@ class Outgoing:
     scheme: str
     """Codecs that are offered first, where `attempts` names none (`switch.codecs`)."""
     attempts: Attempts
-    mover: Mover | None
-    """The transfer whose target the party is to be."""
+    purpose: Purpose
+    """Why the party is called, and who hears what becomes of it."""
     waiting: Leg | None = None
     """The party for whom the call is made; headers of its own INVITE may go with it."""
 
@@ -133,9 +133,8 @@ class Outgoing:
         session.part(Calls).outgoing.pop(call.callee, None)
         if not call.advance(LegState.CONNECTED):
             return
-        mover = self.mover
-        if mover is not None and mover.awaits_call:
-            mover.hold(call)
+        if self.purpose.awaits_call:
+            self.purpose.hold(call)
         session.tell.connected(call, self._handler_failed)
 
     def hung_up(self, event: Event) -> None:
@@ -171,12 +170,10 @@ class Outgoing:
         if not call.advance(LegState.DISCONNECTED):
             return
         handled = session.tell.failed(call, status)
-        session.post(
-            lambda: safe_answers.nobody_answers(session, self.mover, call, status, handled)
-        )
+        session.post(lambda: self.purpose.failed(call, status, handled=handled))
 
     def _goes_on(self, status: SipStatus) -> bool:
-        if self.call.ending or (self.mover is not None and not self.mover.awaits_call):
+        if self.call.ending or not self.purpose.awaits_call:
             return False
         session = self.session
         routed = next_place(session, self.attempts, self.call, status)
@@ -191,12 +188,7 @@ class Outgoing:
         return True
 
     def _handler_failed(self, error: Exception) -> None:
-        """Who has answered and whom nobody wants is hung up; a transfer fails."""
-        call = self.call
-        if self.mover is not None and self.mover.awaits_target:
-            self.mover.give_up(SipStatus(500))
-        elif call.alive and call.peer is None:
-            branches.hang_up(self.session, call)
+        self.purpose.target_handler_failed(self.call)
 
     def _ring_deadline(self, callee: str) -> None:
         if self.session.part(Calls).outgoing.get(callee) is self:
@@ -211,8 +203,8 @@ def call_out(
 ) -> Leg:
     """Call somebody for the application; what stands in the way becomes ``Failed``, a bit later."""
     session.part(Calls).lends = True
-    mover = session.movers.awaiting_call()
-    asker = Asker(_waiting_for(session, mover), mover)
+    purpose, waiting = purposes.of_application(session)
+    asker = Asker(waiting, purpose)
     chosen = _as_named(options)
     planned, refusal = None, SipStatus(404)
     try:
@@ -226,13 +218,13 @@ def call_out(
     outgoing = Outgoing(
         session,
         call,
-        ring_timeout_s=ring_timeout_s(session, asker, options, routed),
+        ring_timeout_s=ring_timeout_s(asker, options, routed),
         shown=shown._replace(name=shown.name or shown.number),
         headers=dict(options.headers or {}),
         scheme=options.scheme,
         attempts=planned.attempts if planned else attempts(session, options),
-        mover=mover,
-        waiting=asker.waiting,
+        purpose=purpose,
+        waiting=waiting,
     )
     if routed is not None:
         outgoing.start(routed)
@@ -240,9 +232,10 @@ def call_out(
         session.part(Calls).outgoing[call.channel_uuid] = outgoing
         session.calls[call.channel_uuid] = call
         session.post(lambda: outgoing.failed(refusal))
-    if mover is not None:
-        mover.call_target(call, outgoing.ring_timeout_s)
-        media.entertain(mover)
+    purpose.call_target(call, outgoing.ring_timeout_s)
+    transfer = session.movers.wanting(call)
+    if transfer is not None:
+        media.entertain(transfer)
     return call
 
 
@@ -251,9 +244,3 @@ def _as_named(options: CallOptions) -> CallOptions:
     number = None if options.caller_id is None else caller_of(options.caller_id)
     name = number if options.display_name is None else name_of(options.display_name)
     return replace(options, caller_id=number, display_name=name)
-
-
-def _waiting_for(session: Session, mover: Mover | None) -> Leg | None:
-    """The party for whom the application calls another one."""
-    inbound = (call for call in session.calls.values() if call.alive and not call.outgoing)
-    return mover.transferee if mover else next(inbound, None)

@@ -14,7 +14,7 @@ from fsctl.session.calling.identity import Shown, chosen, presented
 from fsctl.session.calling.routing import Routed, Router
 from fsctl.session.core.board import Board
 from fsctl.session.core.leg import Leg
-from fsctl.session.core.movers import Mover
+from fsctl.session.core.purpose import Purpose
 from fsctl.session.core.session import Session
 from fsctl.settings import RouteKind
 from fsctl.sip.status import SipStatus
@@ -47,8 +47,8 @@ class Asker:
 
     waiting: Leg | None
     """The party that is to talk with whoever is called."""
-    mover: Mover | None = None
-    """The transfer whose target the called party is to be."""
+    purpose: Purpose
+    """Why the party is called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,23 +91,20 @@ def plan(
     routed = route(session, destination, kind)
     usual = Shown("", "")
     if asker.waiting is not None:
-        transferor = asker.mover.transferor if asker.mover else None
+        transferor = asker.purpose.transferor
         usual = presented(session.settings, routed.route, asker.waiting, transferor)
     return Plan(
         routed,
         chosen(usual, options.caller_id, options.display_name),
-        ring_timeout_s(session, asker, options, routed),
+        ring_timeout_s(asker, options, routed),
         attempts(session, options),
     )
 
 
-def ring_timeout_s(
-    session: Session, asker: Asker, options: CallOptions, routed: Routed | None = None
-) -> int:
+def ring_timeout_s(asker: Asker, options: CallOptions, routed: Routed | None = None) -> int:
     """How long a party may ring: what the application says, else the route, else the settings."""
-    section = session.settings.transfer if asker.mover else session.settings.call
     of_route = routed.route.ring_timeout_s if routed else None
-    return options.ring_timeout_s or of_route or section.ring_timeout_s
+    return options.ring_timeout_s or of_route or asker.purpose.defaults.ring_timeout_s
 
 
 def attempts(session: Session, options: CallOptions = NO_OPTIONS) -> Attempts:

@@ -7,6 +7,7 @@ is no longer called. A scenario that does something with the call by then is nev
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from fsctl.esl.commands import UuidTransfer
@@ -14,7 +15,6 @@ from fsctl.session.calling.applications import reject
 from fsctl.session.calling.calls import Calls
 from fsctl.session.core import branches
 from fsctl.session.core.leg import Leg
-from fsctl.session.core.movers import Mover
 from fsctl.session.core.session import Session
 from fsctl.sip.status import SipStatus
 from fsctl.switch.marks import Context, Extension
@@ -26,16 +26,22 @@ _THINKING_S = 1.0
 """A handler that waits for something else may be about to call the next one."""
 
 
-def nobody_answers(
-    session: Session, transfer: Mover | None, call: Leg, status: SipStatus, handled: bool
-) -> None:
-    """``call`` has failed, and the handlers of ``Failed`` have had their turn."""
-    if transfer is not None:
-        if session.waits:
-            session.after(_THINKING_S, lambda: transfer.target_failed(call, status))
-        else:
-            transfer.target_failed(call, status)
-        return
+def when_thought(session: Session, follows: Callable[[], None]) -> None:
+    """Do what ``follows``, after a while where a handler waits: it may be about to do something."""
+    if session.waits:
+        session.after(_THINKING_S, follows)
+    else:
+        follows()
+
+
+def unwanted(call: Leg) -> None:
+    """Hang up who has answered, and talks with nobody."""
+    if call.alive and call.peer is None:
+        branches.hang_up(call.session, call)
+
+
+def nobody_answers(session: Session, status: SipStatus, handled: bool) -> None:
+    """A party has failed, and the handlers of ``Failed`` have had their turn."""
     delay_s = session.settings.transfer.decision_timeout_s if handled else _THINKING_S
     if handled or session.waits:
         session.after(delay_s, lambda: _refuse_waiting(session, status))
@@ -51,18 +57,10 @@ def not_reached(session: Session, dial: Dial, status: SipStatus, uses: int) -> N
     """
 
     def pass_on() -> None:
-        waiting = dial.waiting
-        if not waiting.alive or session.part(Calls).is_waiting(waiting):
-            return
-        if dial.mover is not None:
-            dial.mover.not_reached(dial.outgoing, status)
-        elif waiting.uses == uses and waiting.partner is None:
-            reject(waiting, status)
+        if dial.waiting.alive and not session.part(Calls).is_waiting(dial.waiting):
+            dial.purpose.not_reached(dial.outgoing, status, uses)
 
-    if session.waits:
-        session.after(_THINKING_S, pass_on)
-    else:
-        pass_on()
+    when_thought(session, pass_on)
 
 
 def _refuse_waiting(session: Session, status: SipStatus) -> None:

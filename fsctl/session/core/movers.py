@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from fsctl.sip.status import SipStatus
+from fsctl.session.core.purpose import Purpose
 
 if TYPE_CHECKING:
     from fsctl.session.core.leg import Leg
 
 
-class Mover(Protocol):
+class Mover(Purpose, Protocol):
     """One blind transfer: who is moved, and what becomes of its targets."""
 
     @property
@@ -30,22 +30,8 @@ class Mover(Protocol):
         """Something is still owed to somebody."""
 
     @property
-    def awaits_target(self) -> bool:
-        """The transferee is free for a target: none has been joined with it yet."""
-
-    @property
-    def awaits_call(self) -> bool:
-        """The application has not decided, or its targets still ring: it may call another one."""
-
-    @property
     def has_joined(self) -> bool:
         """Transferee and target talk; the transferor is still to go."""
-
-    def call_target(self, target: Leg, ring_timeout_s: float) -> None:
-        """``target`` is being called for the transferee; it may ring for so many seconds."""
-
-    def ring_anew(self) -> None:
-        """The same target is called at another address: it has its whole time to ring."""
 
     def entertain(self) -> bool:
         """The transferee is to hear ringback by our own doing; False: it does, or may not."""
@@ -53,23 +39,11 @@ class Mover(Protocol):
     def stop_entertaining(self) -> None:
         """The application lets it hear something else."""
 
-    def target_failed(self, target: Leg, status: SipStatus) -> None:
-        """It did not answer the application, and nobody else is called in its place."""
-
-    def not_reached(self, target: Leg, status: SipStatus) -> None:
-        """FreeSWITCH could not reach it for the transferee."""
-
-    def hold(self, target: Leg) -> None:
-        """It has answered the application, which is to join it with the transferee."""
-
     def join(self, target: Leg) -> None:
         """The application joins it now. Raises ValueError when it cannot."""
 
     def join_given_up(self) -> None:
         """FreeSWITCH could not: the transferee has not been moved."""
-
-    def give_up(self, status: SipStatus) -> None:
-        """The application has failed: the first two talk on."""
 
     def taken(self) -> None:
         """Somebody else has taken the transferee."""

@@ -9,6 +9,7 @@ bridged.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 
 from fsctl.errors import ChannelGone, LinkError
@@ -32,6 +33,7 @@ from fsctl.session.transfers.meanwhile import look
 from fsctl.session.transfers.record import Outcome, conclude
 from fsctl.session.transfers.registry import BlindTransfers
 from fsctl.session.transfers.reporter import Reporter, of_last_refer, report
+from fsctl.settings import Transfer
 from fsctl.sip.status import SipStatus
 from fsctl.switch import timers
 from fsctl.switch.marks import Mark, Stage
@@ -145,6 +147,32 @@ class BlindTransfer:
         """Somebody else has the transferee, and it is not known yet whom it will talk with."""
         return self.snapshot.state is State.TAKEN
 
+    # -- why its targets are called (session.core.purpose) --------------------------------------
+
+    @property
+    def moves(self) -> bool:
+        return True
+
+    @property
+    def told_by_switch(self) -> bool:
+        return False  # the join, yes; a failure is told by us
+
+    @property
+    def defaults(self) -> Transfer:
+        return self._session.settings.transfer
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return {}  # the application gives those of the request
+
+    @property
+    def stage(self) -> Stage:
+        return Stage.CALLING
+
+    def timers(self, rings_s: float) -> list[Command]:
+        """None besides those of the table."""
+        return []
+
     # -- the application ----------------------------------------------------------------------
 
     def report_success(self) -> None:
@@ -175,9 +203,10 @@ class BlindTransfer:
         self._held, self._ring_timeout_s = None, ring_timeout_s
         self._feed(Stimulus.TARGET_CALLED)
 
-    def ring_anew(self) -> None:
+    def ring_anew(self, target: Leg) -> None:
         """The same target is called at another address: it has its whole time to ring."""
-        self._feed(Stimulus.RINGS_ANEW)
+        if self.awaits_target and target is self.target:
+            self._feed(Stimulus.RINGS_ANEW)
 
     def hold(self, target: Leg) -> None:
         """``target`` has answered the application, which is to join it with the transferee."""
@@ -245,7 +274,18 @@ class BlindTransfer:
         if failed:
             self._feed(Stimulus.TARGET_LEFT, status)
 
-    def not_reached(self, target: Leg, status: SipStatus) -> None:
+    def failed(self, target: Leg, status: SipStatus, *, handled: bool) -> None:
+        """The application's call of ``target`` has failed."""
+        safe_answers.when_thought(self._session, lambda: self.target_failed(target, status))
+
+    def target_handler_failed(self, target: Leg) -> None:
+        """``target`` has answered the application, whose handler of that has raised."""
+        if self.awaits_target:
+            self.give_up(SipStatus(500))
+        else:
+            safe_answers.unwanted(target)
+
+    def not_reached(self, target: Leg, status: SipStatus, uses: int = 0) -> None:
         """FreeSWITCH could not reach ``target`` for the transferee."""
         if self.target is target:
             self.fail(status)
