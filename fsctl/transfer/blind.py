@@ -137,6 +137,8 @@ TABLE: dict[tuple[State, Stimulus], Row] = {
     (_S.REQUESTED, _E.TARGET_CALLED): (_S.CALLING_TARGET, ()),
     # The application keeps the transferee for itself: an announcement, a queue, voicemail.
     (_S.REQUESTED, _E.SUCCESS_REPORTED): (_S.RELEASING, _TELL_AND_RELEASE),
+    # A link that stood still hid the call of the target, and its join.
+    (_S.REQUESTED, _E.LEGS_JOINED): (_S.RELEASING, _TELL_AND_RELEASE),
     (_S.REQUESTED, _E.FAILURE_REPORTED): (_S.RECONNECTING, (_A.REJOIN,)),
     (_S.REQUESTED, _E.GIVEN_UP): (_S.RECONNECTING, (_A.REJOIN,)),
     (_S.REQUESTED, _E.BROKEN): (_S.RECONNECTING, (_A.REJOIN,)),
@@ -390,7 +392,10 @@ class Elsewhere:
 
     transferee_gone: bool = False
     told: SipStatus | None = None
-    """Somebody has told the transferor how this REFER has ended: this is what FreeSWITCH says."""
+    """Somebody has told the transferor how this REFER has ended: this is what FreeSWITCH says of a
+    failure."""
+    joined: bool = False
+    """The transferee talks, and not with the transferor: then it was told of success."""
     sent_on: bool = False
     """A timer has sent the transferee to another controller, since it came to us."""
 
@@ -435,6 +440,8 @@ def in_truth(
     elsewhere = news.elsewhere or Elsewhere()
     if elsewhere.transferee_gone:
         stimulus = Stimulus.TRANSFEREE_HANGUP
+    if elsewhere.told is not None and elsewhere.joined and answers(snapshot, Stimulus.LEGS_JOINED):
+        return *before, (Stimulus.LEGS_JOINED, None)
     if elsewhere.told is not None:
         if Action.REJOIN in step(snapshot, stimulus, status)[1]:
             return *before, (Stimulus.UNDONE, elsewhere.told)

@@ -23,14 +23,20 @@ _FORBIDDEN = SipStatus(403)
 
 def look(link: Connection, transferor: Leg, request: RawRequest) -> Elsewhere:
     """Ask the channels of both parties. Raises :class:`fsctl.errors.LinkError`."""
-    names = ("transfer_source", "sip_invite_failure_status", "sip_invite_failure_phrase")
+    names = (
+        "transfer_source",
+        "sip_invite_failure_status",
+        "sip_invite_failure_phrase",
+        "bridge_to",
+    )
     asked = [UuidGetvar(request.transferee_uuid, name) for name in names]
     asked.append(UuidGetvar(transferor.channel_uuid, Mark.TOLD))
     replies = link.send_all(asked)
-    source, code, phrase, told = (value_of(reply.text) for reply in replies)
+    source, code, phrase, partner, told = (value_of(reply.text) for reply in replies)
     return Elsewhere(
         transferee_gone=is_gone(replies[0]),
         told=failure_of(code, phrase) if told is not None and told == request.event else None,
+        joined=partner not in (None, transferor.channel_uuid),
         sent_on=_SENT_ON in (source or "") and source != request.source,
     )
 

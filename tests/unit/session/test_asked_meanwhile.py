@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
+import gevent
 import pytest
 
+from fsctl.errors import CommandTimeout
 from fsctl.scenario import BlindTransferRequested, Scenario
+from fsctl.session.calling import bridged
+from fsctl.session.transfers import record
 from fsctl.session.transfers.blind import BlindTransfer
 from fsctl.sip.status import SipStatus
 from fsctl.transfer.blind import State, Stimulus
+from tests.unit.records import Records
 
 
 @pytest.mark.parametrize("given_up", [Stimulus.FAILURE_REPORTED, Stimulus.DEADLINE])
@@ -49,3 +56,28 @@ def test_an_answer_counts_for_the_state_that_it_was_asked_in(stage, monkeypatch,
     else:
         assert len(asked) == 2  # whether the first two are joined again is another question
     assert [body for _, body in bob.notifies] == ["SIP/2.0 486 Busy Here"]
+
+
+def test_a_call_of_the_target_that_seemed_to_fail_has_succeeded(stage, monkeypatch):
+    """The link stood still until its commands were given up: FreeSWITCH had obeyed them."""
+    scenario, start = Scenario(), bridged.start
+    records = Records()
+    monkeypatch.setattr(record, "write", lambda made: records.all.append(asdict(made)))
+
+    def stands_still(session, dial, routed):
+        start(session, dial, routed)
+        if routed.number == "1002":
+            while alice.hears != "1002":
+                gevent.sleep(0.001)
+            raise CommandTimeout("UuidSetvar: nothing within 5 s")
+
+    monkeypatch.setattr(bridged, "start", stands_still)
+    playing = stage(scenario)
+    alice, bob, _carol = (playing.phone(number) for number in ("1000", "1001", "1002"))
+    alice.calls("1001")
+    playing.until(lambda: alice.hears == "1001" and bob.hears == "1000")
+    bob.refers("<sip:1002@example.org>")
+    playing.until(lambda: not bob.in_call and records.all)
+    assert [body for _, body in bob.notifies] == ["SIP/2.0 200 OK"]
+    assert alice.hears == "1002"
+    assert records.results() == [("blind", "succeeded", 200)]

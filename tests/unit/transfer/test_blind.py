@@ -373,6 +373,17 @@ def test_a_failure_that_freeswitch_has_told_is_not_told_again():
     assert A.RELEASE_TRANSFEROR in done and A.NOTIFY_FAILURE not in done
 
 
+@pytest.mark.parametrize("before", [(), (E.TARGET_CALLED,), (E.TARGET_CALLED, E.TARGET_ANSWERED)])
+def test_a_success_that_freeswitch_has_told_is_one(before: tuple[Stimulus, ...]):
+    """A link that stood still, and was given up: the target was called, and talks."""
+    start, _ = run(*before)
+    told = News(False, Elsewhere(told=SipStatus(403), joined=True))
+    (happened,) = in_truth(start, E.GIVEN_UP, SipStatus(500), told)
+    after, done = run(happened[0], start=start)
+    assert after.state is S.RELEASING and after.reported == SipStatus(200)
+    assert A.RELEASE_TRANSFEROR in done and A.HANG_UP_TARGET not in done
+
+
 def test_a_transferee_that_was_sent_on_is_left_alone():
     calling, _ = run(E.TARGET_CALLED)
     sent_on = News(False, Elsewhere(sent_on=True))
@@ -399,6 +410,7 @@ _ANSWERS = {
             Elsewhere(),
             Elsewhere(transferee_gone=True),
             Elsewhere(told=SipStatus(403)),
+            Elsewhere(told=SipStatus(403), joined=True),
             Elsewhere(transferee_gone=True, told=SipStatus(403)),
             Elsewhere(sent_on=True),
         )
