@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal, cast
 
 import gevent
 import pytest
 
+from fsctl.errors import LinkError
+from fsctl.esl.apis import ApiCommand
+from fsctl.esl.client import SwitchClient
+from fsctl.esl.commands import Command
+from fsctl.esl.events import Event
 from fsctl.service import orphans
+from fsctl.service.left_records import LeftRecords
 from fsctl.service.orphans import Orphans
-from fsctl.session.transfers.record import TransferRecord, marking
-from fsctl.settings import Settings, Switch
+from fsctl.session.transfers.record import Kind, TransferRecord, marking
+from fsctl.settings import Settings, Switch, Transfer
 from tests.unit.records import Records
 from tests.unit.service.fake_switch import Channel, FakeSwitch
 
@@ -211,3 +218,154 @@ def test_an_attended_transfer(
     looked(switch)
     assert [(each["outcome"], each["code"]) for each in records.all] == result
     assert all((each["kind"], each["refer"]) == ("attended", LOOPBACK) for each in records.all)
+
+
+@pytest.mark.parametrize("mode", ["in-session", "legacy"])
+@pytest.mark.parametrize("owed", [False, True], ids=["found", "owed already"])
+def test_of_a_transferee_that_has_left_one_record_is_written(
+    switch: FakeSwitch, records: Records, mode: Literal["in-session", "legacy"], owed: bool
+) -> None:
+    """Both its worker, which has lost its link, and its parked transferor speak of it."""
+    parked = {"row.state": "CS_PARK", "fsctl_home": DEAD, "fsctl_session": "s-1"}
+    switch.channels[TR] = parked | {"blind_transfer_uuid": TE, "sip_blind_transfer_event": EVENT}
+    made = Orphans(
+        Settings(
+            switch=Switch(host="127.0.0.1", port=switch.port, password="x", enabled=True),
+            transfer=Transfer(mode=mode),
+        ),
+        set,
+    )
+    kind: Kind = "legacy" if mode == "legacy" else "blind"
+    if owed:
+        numbers = {"transferee": "2000"}
+        made.owe(TransferRecord("s-1", kind, TR, TE, "", EVENT, "abandoned", 503, "", numbers, {}))
+    looked(switch, made)
+    (record,) = records.all
+    assert (record["kind"], record["outcome"], record["code"]) == (kind, "abandoned", 487)
+    assert bool(record["numbers"]) is owed
+
+
+def test_what_was_owed_for_another_refer_is_not_this_ones(
+    switch: FakeSwitch, records: Records
+) -> None:
+    switch.channels |= {TE: transferee(bridge_to=TR), TR: {"fsctl_owed": "refer;id=5 486 Old"}}
+    looked(switch)
+    (record,) = records.all
+    assert record["code"] == 403
+
+
+class Client:
+    """FreeSWITCH, asked in the test's own greenlet."""
+
+    def __init__(self, **channels: Channel) -> None:
+        self.channels = channels
+        self.living = False
+
+    def api(self, command: ApiCommand) -> str:
+        word, *arguments = command.line().split(" ")
+        if word == "uuid_exists":
+            return "true" if arguments[0] in self.channels else "false"
+        if word == "global_getvar":
+            return "yes" if self.living else ""
+        if arguments[0] not in self.channels:
+            raise LinkError("No such channel!")
+        return self.channels[arguments[0]].get(arguments[1], "_undef_")
+
+    def send_all(self, commands: list[Command]) -> None:
+        pass
+
+
+def test_a_transferee_that_is_no_channel_any_more_is_heard_of_until_the_next_look(
+    records: Records,
+) -> None:
+    """The event that says with whom it has talked may be on its way."""
+    client, made = Client(**{TE: transferee()}), LeftRecords()
+    asked = cast(SwitchClient, client)
+    made.look(asked, [TE], set(), {DEAD})
+    ended = client.channels.pop(TE) | {"last_bridge_to": TARGET}
+    made.look(asked, [], set(), {DEAD})
+    assert not records.all
+    lines = [f"Unique-ID: {TE}", *(f"variable_{name}: {text}" for name, text in ended.items())]
+    made.hear(Event("\n".join(lines).encode()))
+    made.look(asked, [], set(), {DEAD})
+    (record,) = records.all
+    assert (record["outcome"], record["target"]) == ("succeeded", TARGET)
+
+
+def test_whose_sign_of_life_stands_is_looked_at_again(records: Records) -> None:
+    """It may have died a moment ago: the sign of life outlives it."""
+    client, made = Client(**{TE: transferee(bridge_to=TARGET)}), LeftRecords()
+    asked = cast(SwitchClient, client)
+    client.living = True
+    made.look_for_everybody()
+    made.look(asked, [TE], set(), set())
+    assert made.waiting and not records.all
+    client.living = False
+    for _ in range(2):  # only a talk that goes on is one
+        made.look(asked, [TE], set(), set())
+    assert [record["outcome"] for record in records.all] == ["succeeded"]
+
+
+def outcomes(client: Client, looks: list[set[str]], held: set[str], records: Records) -> list[str]:
+    """After so many looks, at which these channels were in the table."""
+    made = LeftRecords()
+    for present in looks:
+        made.look(cast(SwitchClient, client), sorted(present), held, {DEAD})
+    return [record["outcome"] for record in records.all]
+
+
+@pytest.mark.parametrize(
+    ("channel", "looks", "held", "written"),
+    [
+        ({"bridge_to": TARGET}, 1, set(), []),  # only a talk that goes on is one
+        ({"bridge_to": TARGET}, 2, set(), ["succeeded"]),
+        ({"bridge_to": TARGET}, 2, {TE}, []),
+        ({"fsctl_stage": "forsaken"}, 1, set(), ["failed"]),
+        ({"fsctl_stage": "done"}, 1, set(), ["failed"]),
+        ({"fsctl_stage": "calling"}, 2, set(), []),
+    ],
+)
+def test_a_transferee_that_is_there(
+    records: Records, channel: Channel, looks: int, held: set[str], written: list[str]
+) -> None:
+    client = Client(**{TE: transferee(**channel)})
+    if held:  # it was nobody's at the first look
+        made = LeftRecords()
+        for now in (set(), held):
+            made.look(cast(SwitchClient, client), [TE], now, {DEAD})
+        assert [record["outcome"] for record in records.all] == written
+    else:
+        assert outcomes(client, [{TE}] * looks, held, records) == written
+
+
+@pytest.mark.parametrize(
+    ("ended", "outcome", "target"),
+    [
+        ({"last_bridge_to": TARGET}, "succeeded", TARGET),
+        ({"last_bridge_to": TR}, "abandoned", ""),
+        ({"last_bridge_to": TARGET, "bridge_to": TARGET}, "abandoned", ""),  # had not begun
+    ],
+)
+def test_a_transferee_that_has_hung_up(
+    records: Records, ended: Channel, outcome: str, target: str
+) -> None:
+    client, made = Client(**{TE: transferee()}), LeftRecords()
+    asked = cast(SwitchClient, client)
+    made.look(asked, [TE], set(), {DEAD})
+    known = client.channels.pop(TE) | ended
+    lines = [f"Unique-ID: {TE}", *(f"variable_{name}: {text}" for name, text in known.items())]
+    made.hear(Event("\n".join(lines).encode()))
+    made.look(asked, [], set(), {DEAD})
+    (record,) = records.all
+    assert (record["outcome"], record["target"]) == (outcome, target)
+
+
+def test_a_transferee_that_talked_at_the_last_look_and_is_gone(records: Records) -> None:
+    """Nobody has told of its end."""
+    client = Client(**{TE: transferee(bridge_to=TARGET)})
+    made, asked = LeftRecords(), cast(SwitchClient, client)
+    made.look(asked, [TE], set(), {DEAD})
+    del client.channels[TE]
+    made.look(asked, [], set(), {DEAD})
+    (record,) = records.all
+    assert (record["outcome"], record["target"]) == ("succeeded", TARGET)

@@ -56,3 +56,27 @@ def test_refused(refer_to, destination, status):
 )
 def test_value_of_a_variable(text, value):
     assert value_of(text) == value
+
+
+@pytest.mark.parametrize(
+    ("refer_to", "destination", "current"),
+    [
+        ("<sip:1002@example.org>", "1002@example.org", True),
+        ("<sip:1002@Example.org>", "1002@EXAMPLE.org", True),
+        ("<sip:1002@[2001:db8::1]>", "1002@[2001:DB8::1]", True),
+        ("<sip:1002@example.org>", "1002@example.net", False),
+        ("<sip:1002@example.org>", "1003@example.org", False),
+        ("<sip:example.org>", "service", True),
+        ("<sip:example.org>", "(null)@example.org", True),
+        ("<sip:example.org>", "@example.org", True),
+        ("<sip:example.org>", "1003@example.org", False),
+        ("<sip:example.org>", "1003", False),
+    ],
+)
+def test_whether_it_is_this_transfers_own(refer_to: str, destination: str, current: bool) -> None:
+    """Whole identities come with ``full-id-in-dialplan``; ``service`` stands for no user."""
+    if current:
+        request(refer_to, destination).parse()
+        return
+    with pytest.raises(BadRequest, match="earlier transfer"):
+        request(refer_to, destination).parse()
