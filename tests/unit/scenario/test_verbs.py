@@ -181,3 +181,39 @@ def test_a_phone_is_sent_elsewhere(
     else:
         switch.until(lambda: not bob.in_call, 6)
         assert switch.switch.clock.now_s - began == pytest.approx(left_s, abs=0.5)
+
+
+def test_a_phone_is_sent_elsewhere_twice(serve: Serve) -> None:
+    """What it has reported of the first time is not taken for its answer to the second."""
+    codes: list[int] = []
+    keys = Keys()
+
+    def body(session: Session, alice: Call, bob: Call) -> None:
+        bob.on(TransferFailed, lambda event: codes.append(event.code))
+        for _ in range(2):
+            keys.wait(alice)
+            bob.transfer_to("1002", timeout_s=10)
+
+    switch, alice, bob = serve(body)
+    bob.follows_refers(486)
+    keys.press(switch, alice)
+    switch.until(lambda: codes)
+    bob.ignores_refers()
+    keys.press(switch, alice)
+    switch.until(lambda: len(codes) == 2, 15)
+    assert codes == [486, 408]
+
+
+def test_who_talks_is_not_sent_elsewhere(serve: Serve) -> None:
+    raised: list[str] = []
+
+    def body(session: Session, alice: Call, bob: Call) -> None:
+        session.send_media_between(alice, bob)
+        session.wait(lambda: bob.peer is alice)
+        with pytest.raises(ValueError, match="talks with another one") as caught:
+            bob.transfer_to("1002")
+        raised.append(str(caught.value))
+
+    switch, alice, bob = serve(body)
+    switch.until(lambda: raised)
+    assert alice.hears == "1001" and not bob.received("REFER")

@@ -1,0 +1,170 @@
+"""News that is missing or late, a handler that fails half-way, a session that breaks."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from fsctl.scenario import BlindTransferRequested, Scenario
+from fsctl.session.transfers.blind import JOIN_TIMEOUT_S
+from fsctl.settings import Server, Settings, Transfer
+from fsctl.simulator import Phone, SimulatedSwitch
+from fsctl.simulator.api import APIS
+from fsctl.simulator.faults import Frame, Sending
+from fsctl.stage import Stage
+from fsctl.testing import MakeStage
+
+TARGET = "<sip:1002@example.org>"
+LEGACY = replace(Settings(), transfer=Transfer(mode="legacy", release_transferor_after_s=1))
+Talk = Callable[..., tuple[Stage, Phone, Phone, Phone]]
+
+
+@pytest.fixture
+def talk(stage: MakeStage) -> Talk:
+    """Alice (1000) has called Bob (1001), and they talk; Carol (1002) is the target."""
+
+    def start(
+        scenario: Scenario | None = None, settings: Settings | None = None
+    ) -> tuple[Stage, Phone, Phone, Phone]:
+        switch = stage(scenario, settings)
+        alice, bob, carol = (switch.phone(number) for number in ("1000", "1001", "1002"))
+        alice.calls("1001")
+        switch.until(lambda: alice.hears == "1001" and bob.hears == "1000")
+        return switch, alice, bob, carol
+
+    return start
+
+
+def losing(event: str) -> Callable[[Frame], Sending | None]:
+    """A link on which no event of that name comes."""
+    return lambda frame: Sending(()) if frame.kind == "event" and frame.about == event else None
+
+
+def results(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Of the transfers that have been recorded."""
+    records = [each for each in caplog.records if each.name == "fsctl.session.record"]
+    return ["succeeded" if '"succeeded"' in each.getMessage() else "failed" for each in records]
+
+
+def test_a_caller_transfers_and_the_answer_was_never_told(
+    stage: MakeStage, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is no REFER of a party that still waits: the native transfer is followed to its end."""
+    caplog.set_level(logging.INFO, "fsctl")
+    switch = stage(settings=LEGACY)
+    switch.switch.faults.append(losing("CHANNEL_ANSWER"))
+    alice, bob, carol = (switch.phone(number) for number in ("1000", "1001", "1002"))
+    alice.calls("1001")
+    switch.until(lambda: alice.hears == "1001" and bob.hears == "1000")
+    alice.refers(TARGET)
+    switch.until(lambda: bob.hears == "1002" and carol.hears == "1001")
+    switch.until(lambda: results(caplog), 10)
+    assert results(caplog) == ["succeeded"]
+
+
+def test_a_native_join_is_never_told(talk: Talk) -> None:
+    """The transferor is let go when the target hangs up, at the latest."""
+    switch, alice, bob, carol = talk(settings=LEGACY)
+    switch.switch.faults.append(losing("CHANNEL_BRIDGE"))
+    bob.refers(TARGET)
+    switch.until(lambda: alice.hears == "1002" and carol.hears == "1000")
+    carol.hangs_up()
+    switch.until(lambda: not bob.in_call, 10)
+    assert [line for _, line in bob.notifies] == ["SIP/2.0 200 OK"]
+
+
+def test_who_was_put_off_is_not_fetched_again(stage: MakeStage) -> None:
+    """A REFER before the answer has the call made anew, once."""
+    switch = stage()
+    alice, bob = switch.phone("1000"), switch.phone("1001").no_answer()
+    alice.calls("1001")
+    switch.until(lambda: alice.received("INVITE", 180))
+    alice.refers(TARGET, dialog=alice.dialogs[0])
+    switch.until(lambda: len(bob.received("INVITE")) == 2)
+    switch.advance(3)
+    assert len(bob.received("INVITE")) == 2
+    bob.answers_now()
+    switch.until(lambda: alice.hears == "1001" and bob.hears == "1000")
+
+
+def test_a_target_that_cannot_be_joined(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has left at that very moment: the first two talk on, at once."""
+    scenario, bridge, refused = Scenario(), APIS["uuid_bridge"], list[str]()
+
+    @scenario.on(BlindTransferRequested)
+    def requested(event: BlindTransferRequested) -> None:
+        target = event.session.call_user("1002")
+        target.wait_connected()
+        event.session.send_media_between(event.transferee, target)
+
+    def refuses_once(switch: SimulatedSwitch, arguments: str) -> str:
+        if refused:
+            return bridge(switch, arguments)
+        refused.append(arguments)
+        return "-ERR Invalid uuid\n"
+
+    switch, alice, bob, _ = talk(scenario)
+    monkeypatch.setitem(APIS, "uuid_bridge", refuses_once)
+    began = switch.switch.clock.now_s
+    bob.refers(TARGET)
+    switch.until(lambda: bob.notifies and alice.hears == "1001", 10)
+    assert [line for _, line in bob.notifies] == ["SIP/2.0 487 Request Terminated"]
+    assert switch.switch.clock.now_s - began < JOIN_TIMEOUT_S
+
+
+def test_a_handler_that_fails_when_it_has_called_somebody(talk: Talk) -> None:
+    """Its call rings for nobody: it is taken back, and the first two talk on."""
+    scenario = Scenario()
+
+    @scenario.on(BlindTransferRequested)
+    def requested(event: BlindTransferRequested) -> None:
+        event.session.call_user("1002")
+        raise RuntimeError("a bug in the scenario")
+
+    switch, alice, bob, carol = talk(scenario)
+    carol.no_answer()
+    bob.refers(TARGET)
+    switch.until(lambda: bob.notifies and alice.hears == "1001", 10)
+    assert [line for _, line in bob.notifies] == ["SIP/2.0 500 Server Internal Error"]
+    switch.until(lambda: not carol.in_call)
+
+
+def fails() -> None:
+    raise RuntimeError("a defect")
+
+
+@pytest.mark.parametrize("decided", [False, True])
+def test_a_session_that_breaks_ends_what_is_undecided_only(
+    talk: Talk, decided: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    scenario = Scenario()
+
+    @scenario.on(BlindTransferRequested)
+    def requested(event: BlindTransferRequested) -> None:
+        if decided:
+            event.session.connect(event.transferee, event.transfer_to)
+
+    switch, alice, bob, carol = talk(scenario)
+    carol.answers(after_s=1.5)
+    bob.refers(TARGET)
+    switch.advance(0.5)
+    (session,) = switch.worker.switchboard.sessions.values()
+    session.post(fails)
+    switch.until(lambda: bob.notifies)
+    told = "200 OK" if decided else "500 Server Internal Error"
+    assert [line for _, line in bob.notifies] == [f"SIP/2.0 {told}"]
+    switch.until(lambda: alice.hears == ("1002" if decided else "1001"))
+    assert "a defect" in caplog.text
+
+
+def test_a_native_transferee_is_not_refused_when_calls_are_too_many(talk: Talk) -> None:
+    """FreeSWITCH connects it by itself, for a transferor waits for it."""
+    server = Server(max_calls=1, overload="refuse")
+    switch, alice, bob, carol = talk(settings=replace(LEGACY, server=server))
+    bob.refers(TARGET)
+    switch.until(lambda: alice.hears == "1002" and carol.hears == "1000")
+    switch.until(lambda: bob.notifies)
+    assert [line for _, line in bob.notifies] == ["SIP/2.0 200 OK"]
