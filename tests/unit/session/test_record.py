@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal, cast
 
 import pytest
 
@@ -21,6 +21,7 @@ from fsctl.scenario import (
     CallAlerting,
     Scenario,
 )
+from fsctl.session.transfers.record import Owed, owed_by
 from fsctl.settings import Settings, Transfer
 from fsctl.simulator import Phone
 from fsctl.stage import Stage
@@ -209,3 +210,13 @@ def test_a_log_of_json_lines_names_numbers_and_call_ids_and_nests_the_record(tal
     assert told["record"]["numbers"]["target"] == "1002"
     assert told["record"]["session"] == told["session"] == of_session[0]["session"]
     assert told["message"] == "blind transfer succeeded: 200 OK"
+
+
+@pytest.mark.parametrize("kind", ["blind", "legacy"])
+@pytest.mark.parametrize("refer", ["", "refer;id=7"])
+def test_the_record_that_a_channel_says_is_owed(kind: str, refer: str) -> None:
+    transferor = "aaaaaaaa-0000-4000-8000-aaaaaaaaaaaa"
+    owed = owed_by("te", f"{kind} {transferor} {refer}".strip() + " more")
+    assert owed == Owed(cast(Any, kind), transferor, "te", refer)
+    assert owed is not None and owed.key == f"{transferor} {refer or '-'}"
+    assert owed_by("te", f"blind {transferor[:-1]}") is owed_by("te", None) is None

@@ -373,6 +373,14 @@ def test_a_failure_that_freeswitch_has_told_is_not_told_again():
     assert A.RELEASE_TRANSFEROR in done and A.NOTIFY_FAILURE not in done
 
 
+def test_what_was_reported_stands_when_nobody_is_there_to_be_told() -> None:
+    """The application has reported success, its transferor has left, and the target fails."""
+    told = SipStatus(200)
+    before = Snapshot(S.CALLING_TARGET, transferor_present=False, reported=told)
+    after, _ = step(before, E.TARGET_FAILED, SipStatus(486))
+    assert (after.state, after.reported, after.result.code) == (S.FAILED, told, 486)
+
+
 @pytest.mark.parametrize("before", [(), (E.TARGET_CALLED,), (E.TARGET_CALLED, E.TARGET_ANSWERED)])
 def test_a_success_that_freeswitch_has_told_is_one(before: tuple[Stimulus, ...]):
     """A link that stood still, and was given up: the target was called, and talks."""

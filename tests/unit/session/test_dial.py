@@ -1,0 +1,43 @@
+"""What a call that is being made knows of the two legs that it is for."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+
+from fsctl.session.calling.attempts import Attempts
+from fsctl.session.calling.bridged import Dial
+from fsctl.session.calling.identity import Shown
+from fsctl.session.core.leg import Leg, paired
+from fsctl.session.core.movers import Mover
+from fsctl.session.core.session import Session
+
+SESSION = cast(Session, None)
+
+
+def leg(name: str) -> Leg:
+    return Leg(SESSION, name, number="1", display_name="", transfer_mode="in-session")
+
+
+def dial(**more: Any) -> Dial:
+    one, other = leg("waiting"), leg("outgoing")
+    facts: dict[str, Any] = {"mover": None, "attempts": Attempts(0, "")}
+    return Dial(one, other, 30, Shown("1", ""), {}, **(facts | more))
+
+
+@pytest.mark.parametrize("early", [False, True])
+def test_who_was_bridged_for_early_media_only_talks_with_nobody(early: bool) -> None:
+    made, third = dial(), leg("third")
+    paired(made.waiting, made.outgoing if early else third)
+    made.part()
+    assert made.waiting.peer is (None if early else third)
+    assert made.outgoing.peer is None
+
+
+@pytest.mark.parametrize(
+    ("facts", "transfer"),
+    [({}, False), ({"native": True}, True), ({"mover": cast(Mover, object())}, True)],
+)
+def test_whether_somebody_is_transferred(facts: dict[str, Any], transfer: bool) -> None:
+    assert dial(**facts).is_transfer is transfer
