@@ -217,3 +217,36 @@ def test_who_talks_is_not_sent_elsewhere(serve: Serve) -> None:
     switch, alice, bob = serve(body)
     switch.until(lambda: raised)
     assert alice.hears == "1001" and not bob.received("REFER")
+
+
+def test_who_has_not_answered_cannot_be_joined(stage: MakeStage) -> None:
+    scenario, raised = Scenario(), list[str]()
+
+    @scenario.on(CallAlerting)
+    def alerting(event: CallAlerting) -> None:
+        bob = event.session.call_user("1001")
+        with pytest.raises(ValueError, match="is not answered") as caught:
+            event.session.send_media_between(event.call, bob)
+        raised.append(str(caught.value))
+        bob.wait_connected()
+        event.session.send_media_between(event.call, bob)
+
+    switch = stage(scenario)
+    alice, bob = switch.phone("1000"), switch.phone("1001")
+    alice.calls("1001")
+    switch.until(lambda: alice.hears == "1001" and bob.hears == "1000")
+    assert raised
+
+
+def test_joined_legs_say_who_is_at_them(serve: Serve) -> None:
+    """Whoever takes over knows from the channels who they are, and whom their REFER is by."""
+
+    def body(session: Session, alice: Call, bob: Call) -> None:
+        session.send_media_between(alice, bob)
+
+    switch, alice, bob = serve(body)
+    switch.until(lambda: alice.hears == "1001" and bob.hears == "1000")
+    for own, other in ((alice, bob), (bob, alice)):
+        channel = own.dialog.channel
+        assert channel.get_variable("fsctl_number") == own.number
+        assert channel.get_variable("fsctl_transferor_number") == other.number

@@ -13,7 +13,7 @@ from fsctl.esl.apis import ApiCommand
 from fsctl.esl.client import SwitchClient
 from fsctl.esl.commands import Command
 from fsctl.esl.events import Event
-from fsctl.service import orphans
+from fsctl.service import left_records, orphans
 from fsctl.service.left_records import LeftRecords
 from fsctl.service.orphans import Orphans
 from fsctl.session.transfers.record import Kind, TransferRecord, marking
@@ -369,3 +369,55 @@ def test_a_transferee_that_talked_at_the_last_look_and_is_gone(records: Records)
     made.look(asked, [], set(), {DEAD})
     (record,) = records.all
     assert (record["outcome"], record["target"]) == ("succeeded", TARGET)
+
+
+def test_what_is_owed_is_written_when_nobody_looks_any_more(records: Records) -> None:
+    made = LeftRecords()
+    made.owe(TransferRecord("s-1", "blind", TR, TE, "", EVENT, "abandoned", 503, "", {}, {}))
+    made.give_up()
+    assert [record["outcome"] for record in records.all] == ["abandoned"] and not made.waiting
+
+
+def test_what_is_owed_is_written_when_the_switch_cannot_be_asked(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(orphans, "POLL_S", 0.01)
+    monkeypatch.setattr(orphans, "_CONNECT_S", 0.05)
+    gone = FakeSwitch()
+    gone.stop()
+    settings = Switch(host="127.0.0.1", port=gone.port, password="x", enabled=True)
+    made = Orphans(Settings(switch=settings), set)
+    made.look_after(DEAD)
+    made.owe(TransferRecord("s-1", "blind", TR, TE, "", EVENT, "abandoned", 503, "", {}, {}))
+    with gevent.Timeout(10):
+        while not records.all:
+            gevent.sleep(0.005)
+    assert made.busy, "the switch may come back"
+    made.stop()
+    assert [record["outcome"] for record in records.all] == ["abandoned"]
+
+
+def test_a_dead_worker_is_not_looked_after_for_ever(
+    switch: FakeSwitch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its transferee is there, and what becomes of it is never seen."""
+    monkeypatch.setattr(orphans, "_GIVE_UP_S", 0.1)
+    parked = {"row.state": "CS_PARK", "fsctl_home": DEAD, "blind_transfer_uuid": TE}
+    switch.channels |= {TE: {"bridge_to": TR}, TR: parked}
+    settings = Switch(host="127.0.0.1", port=switch.port, password="x", enabled=True)
+    made = Orphans(Settings(switch=settings), set)
+    made.look_after(DEAD)
+    with gevent.Timeout(10):
+        while made.busy:
+            gevent.sleep(0.005)
+
+
+def test_a_sign_of_life_that_stays_is_somebodys(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(left_records, "EXPIRY_S", -2.0)
+    client, made = Client(**{TE: transferee(bridge_to=TARGET)}), LeftRecords()
+    client.living = True
+    made.look_for_everybody()
+    made.look(cast(SwitchClient, client), [TE], set(), set())
+    assert not made.waiting and not records.all

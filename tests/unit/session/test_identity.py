@@ -12,7 +12,9 @@ from fsctl.esl.events import Event
 from fsctl.scenario.call import Call
 from fsctl.scenario.session import Session
 from fsctl.session.calling.identity import Shown, chosen, of_leg, origination, presented
+from fsctl.session.calling.plan import caller_of, name_of
 from fsctl.settings import Route, Settings, Transfer
+from fsctl.switch.dialstring import carried_caller_name
 
 SESSION = cast(Session, None)
 WAITING = Call(SESSION, "a", number="2000", display_name="Alice", transfer_mode="in-session")
@@ -65,6 +67,13 @@ DIRECTORY = {"effective_caller_id_number": "2100", "effective_caller_id_name": "
             ("2100", "Alice", ""),
         ),
         ({"fsctl_number": "1019", "fsctl_name": "CEO"}, {}, ("1019", "CEO", "")),
+        # what the mark could not carry is known from where it came from
+        (
+            {"fsctl_number": "1019", "fsctl_name": carried_caller_name("R&D: 1/2")}
+            | {"effective_caller_id_name": "R&D: 1/2"},
+            {},
+            ("1019", "R&D: 1/2", ""),
+        ),
     ],
 )
 def test_who_is_at_a_leg(variables, headers, shown):
@@ -98,3 +107,20 @@ def test_a_number_of_the_applications_own_hides_nothing():
     assert chosen(private, "5000", None) == ("5000", "Alice", "")
     assert chosen(private, "2000", "x") == ("2000", "x", "full")
     assert chosen(private, None, "Desk") == ("2000", "Desk", "full")
+
+
+@pytest.mark.parametrize(
+    ("given", "number", "name"),
+    [
+        ("5000", "5000", "5000"),
+        ("<sip:1001@example.org>", "1001", "1001"),
+        ('"Bob" <sip:1001@example.org>', "1001", "Bob"),
+        ("sip:1001@example.org", "1001", "1001"),
+        ("Desk: left", "Desk: left", "Desk: left"),
+        (None, "", ""),
+    ],
+)
+def test_a_whole_referred_by_stands_for_number_and_name(
+    given: str | None, number: str, name: str
+) -> None:
+    assert (caller_of(given), name_of(given)) == (number, name)

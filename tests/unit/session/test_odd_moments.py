@@ -8,8 +8,15 @@ from dataclasses import replace
 
 import pytest
 
-from fsctl.scenario import BlindTransferRequested, Scenario
+from fsctl.scenario import (
+    AttendedTransferRequested,
+    BlindTransferRequested,
+    CallAlerting,
+    Failed,
+    Scenario,
+)
 from fsctl.session.transfers.blind import JOIN_TIMEOUT_S
+from fsctl.session.transfers.record import Records, TransferRecord
 from fsctl.settings import Server, Settings, Transfer
 from fsctl.simulator import Phone, SimulatedSwitch
 from fsctl.simulator.api import APIS
@@ -168,3 +175,128 @@ def test_a_native_transferee_is_not_refused_when_calls_are_too_many(talk: Talk) 
     switch.until(lambda: alice.hears == "1002" and carol.hears == "1000")
     switch.until(lambda: bob.notifies)
     assert [line for _, line in bob.notifies] == ["SIP/2.0 200 OK"]
+
+
+def test_a_native_success_is_noted_where_the_next_controller_looks(talk: Talk) -> None:
+    switch, alice, bob, _ = talk(settings=LEGACY)
+    leg = bob.dialog.channel
+    bob.refers(TARGET)
+    switch.until(lambda: alice.hears == "1002" and bob.notifies)
+    switch.until(lambda: leg.get_variable("fsctl_told") == "refer;id=2", 2)
+
+
+@pytest.mark.parametrize("sent", [True, False])
+def test_a_native_target_sees_referred_by_where_the_settings_send_it(
+    talk: Talk, sent: bool
+) -> None:
+    transfer = replace(LEGACY.transfer, referred_by=sent)
+    switch, alice, bob, carol = talk(settings=replace(LEGACY, transfer=transfer))
+    bob.refers(TARGET, "<sip:1001@example.org>")
+    switch.until(lambda: alice.hears == "1002")
+    assert bool(carol.received("INVITE")[0].header("Referred-By")) is sent
+
+
+def test_a_native_request_that_cannot_be_used_is_refused(talk: Talk) -> None:
+    """By FreeSWITCH, which joins the first two again."""
+    switch, alice, bob, carol = talk(settings=LEGACY)
+    bob.refers("<sip:1002@example.org;method=BYE>")
+    switch.until(lambda: bob.notifies and alice.hears == "1001", 10)
+    assert len(bob.notifies) == 1 and "200" not in bob.notifies[0][1]
+    assert not carol.received("INVITE")
+
+
+def test_who_comes_home_to_a_worker_that_has_drained_is_the_switchs(
+    talk: Talk, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What began now would be cut in the middle when the worker ends."""
+    caplog.set_level(logging.INFO, "fsctl")
+    switch, alice, bob, carol = talk()
+    switch.worker.switchboard.drain(0.0)
+    bob.refers(TARGET)
+    switch.until(lambda: bob.notifies and alice.hears == "1001")
+    assert not carol.received("INVITE")
+    assert "taking over" not in caplog.text and not switch.worker.switchboard.sessions
+
+
+def test_an_attended_request_for_nobodys_call_is_refused_by_who_drains(
+    talk: Talk, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "fsctl")
+    switch, alice, bob, carol = talk()
+    first, line = bob.dialog, bob.calls("1002")
+    switch.until(lambda: carol.hears == "1001")
+    switch.worker.switchboard.drain(0.0)
+    bob.refers(f"<sip:1002@example.org?Replaces={line.replaces}>", dialog=first)
+    switch.until(lambda: bob.notifies)
+    assert [told for _, told in bob.notifies] == ["SIP/2.0 403 Forbidden"]
+    assert alice.hears == "1001" and "taking over" not in caplog.text
+
+
+def test_who_is_left_after_a_refused_attended_transfer_is_let_go_at_once(talk: Talk) -> None:
+    """The Replaces of that request is no sign of another one."""
+    scenario = Scenario()
+    scenario.on(AttendedTransferRequested)(lambda event: event.refuse())
+    switch, alice, bob, carol = talk(scenario)
+    first, line = bob.dialog, bob.calls("1002")
+    switch.until(lambda: carol.hears == "1001")
+    bob.refers(f"<sip:1002@example.org?Replaces={line.replaces}>", dialog=first)
+    switch.until(lambda: bob.notifies)
+    bob.hangs_up(dialog=line)
+    switch.until(lambda: not carol.in_call)
+    bob.hangs_up(dialog=first)
+    switch.until(lambda: not alice.in_call)
+    assert alice.received("BYE")[0].time_s - bob.sent("BYE")[-1].time_s < 1.0
+
+
+def test_a_handler_of_failed_has_time_to_decide(stage: MakeStage) -> None:
+    """A timer of its own counts: it is asked for as long as for a new call."""
+    scenario = Scenario()
+
+    @scenario.on(CallAlerting)
+    def alerting(event: CallAlerting) -> None:
+        def failed(_: Failed) -> None:
+            event.session.set_timeout(3, lambda: event.call.reject(480, "Later"))
+
+        event.session.call_user("1002").on(Failed, failed)
+
+    switch = stage(scenario)
+    alice, carol = switch.phone("1000"), switch.phone("1002").busy()
+    alice.calls("1002")
+    switch.until(lambda: alice.dialog.state == "ended", 20)
+    assert [refusal.reason for refusal in alice.received("INVITE", 480)] == ["Later"]
+    assert carol.received("INVITE")
+
+
+def test_a_handler_that_waits_has_a_moment_to_call_the_next_target(talk: Talk) -> None:
+    scenario = Scenario()
+
+    @scenario.on(BlindTransferRequested)
+    def requested(event: BlindTransferRequested) -> None:
+        target = event.session.call_user("1002")
+        event.session.wait(lambda: not target.alive)
+        event.session.sleep(0.5)
+        target = event.session.call_user("1003")
+        target.wait_connected()
+        event.session.send_media_between(event.transferee, target)
+
+    switch, alice, bob, carol = talk(scenario)
+    carol.busy()
+    switch.phone("1003")
+    bob.refers(TARGET)
+    switch.until(lambda: bob.notifies and alice.hears == "1003", 10)
+    assert [line for _, line in bob.notifies] == ["SIP/2.0 200 OK"]
+
+
+def test_the_record_of_a_native_transfer_that_goes_on_without_us_is_owed(
+    talk: Talk, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "fsctl")
+    switch, _, bob, carol = talk(settings=LEGACY)
+    owed: list[TransferRecord] = []
+    switch.worker.switchboard.part(Records).owe = owed.append
+    carol.no_answer()
+    bob.refers(TARGET)
+    switch.until(lambda: carol.received("INVITE"))
+    switch.worker.stop()
+    assert [(each.kind, each.outcome) for each in owed] == [("legacy", "abandoned")]
+    assert not results(caplog)

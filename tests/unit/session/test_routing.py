@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from fsctl.session.calling.attempts import Attempts
 from fsctl.session.calling.routing import NoRoute, Router
 from fsctl.settings import Route, Settings
+from fsctl.sip.status import SipStatus
 from fsctl.sip.uri import parse_uri
 
 OWN = {"2001:db8::1", "pbx.here.example"}
@@ -98,3 +100,24 @@ def test_a_number_that_no_dial_string_can_carry_is_not_found():
 
 def test_hosts_are_compared_without_case():
     assert router(PARTNER).route("sip:bob@PBX.Partner.Example", "").number == "bob"
+
+
+@pytest.mark.parametrize(
+    ("second", "first_called"),
+    [
+        ("<sip:1002@example.org>;q=0.5", "1001"),
+        ("<sip:1002@example.org>", "1001"),
+        ("<sip:1002@example.org>;q=1.0", "1001"),
+        ("<sip:1002@example.org>;q=7", "1001"),  # none that there is: as good as any
+        ("<sip:1002@example.org>;q=best", "1001"),
+    ],
+)
+def test_the_contacts_of_a_redirection_are_called_best_first(
+    second: str, first_called: str
+) -> None:
+    attempts, contacts = Attempts(5, ""), ["<sip:1001@example.org>", second]
+    for listed in (contacts, contacts[::-1]) if second.endswith("0.5") else (contacts,):
+        following = replace(attempts).next(
+            SipStatus(302), listed, router(Route()), "example.org", ("example.org",)
+        )
+        assert following is not None and following.number == first_called
