@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.stories.world import Party, World, hear_each_other, talking
+
+SAMPLE = Path(__file__).parents[2] / "examples" / "call_user_transfer.py"
 
 
 def target_rings(world: World) -> tuple[Party, Party, Party]:
@@ -135,6 +139,21 @@ def test_killed_while_the_target_rings_and_another_takes_over(world: World) -> N
     assert hear_each_other(alice, bob)
     assert len(bob.notifies) == 1
     assert len(carol.received("INVITE")) == 1, "who takes over does not call her again"
+
+
+def test_killed_while_the_target_of_a_scenario_rings(world: World) -> None:
+    """Our ringback ends by itself, and then FreeSWITCH joins the first two again."""
+    world.serve(scenario=SAMPLE.read_text(encoding="utf-8"))
+    bob, alice = talking(world)
+    carol = world.party("1002").rings()
+    bob.refers(world.refer_to("1002"))
+    world.wait(lambda: carol.sent(180), "Carol rings")
+    assert alice.hears_ringback()
+    world.kill()
+    assert bob.wait_received("NOTIFY", limit_s=15).body.startswith("SIP/2.0 4")
+    assert hear_each_other(alice, bob)
+    assert len(bob.notifies) == 1
+    carol.wait_received("CANCEL")
 
 
 def test_killed_while_the_callee_rings_and_it_answers(world: World) -> None:

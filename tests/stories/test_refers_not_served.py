@@ -1,4 +1,7 @@
-"""REFERs that cannot be served: refused with a NOTIFY of their own, and the call goes on."""
+"""REFERs that cannot be served: refused with a NOTIFY of their own, and the call goes on.
+
+And calls: what a phone dials is interpreted no more than what it refers to.
+"""
 
 from __future__ import annotations
 
@@ -49,3 +52,15 @@ def test_replaces_of_an_unknown_dialog_reaches_nobody(world: World) -> None:
     assert not carol.received("INVITE")
     assert hear_each_other(alice, bob)
     world.wait_logged("attended transfer to an unknown dialog refused")
+
+
+@pytest.mark.parametrize(
+    "number", ["%24%7Bsystem(touch%20{trap})%7D", "a'b&d", "1001,1002", "*97%23"]
+)
+def test_a_dialled_number_is_not_interpreted(world: World, tmp_path: Path, number: str) -> None:
+    world.serve()
+    trap = tmp_path / "executed"
+    alice = world.party("2000", "Alice")
+    alice.calls(number.format(trap=trap))
+    alice.wait_received(404)
+    assert not trap.exists()

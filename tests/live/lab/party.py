@@ -55,12 +55,3 @@ def talking(
 def hear_each_other(one: Phone, other: Phone) -> bool:
     """RTP flows both ways between the two, and from nobody else."""
     return one.hears(other) and other.hears(one)
-
-
-def start_lines(phone: Phone, direction: str = "in") -> list[str]:
-    """What the phone received (or sent), without hosts: methods and status lines."""
-    return [
-        message.start_line if message.status else message.method
-        for message in phone.messages
-        if message.direction == direction
-    ]
