@@ -7,6 +7,7 @@ import pytest
 
 from examples import business_hours
 from fsctl.stage import Stage
+from fsctl.story import talking
 from fsctl.testing import MakeStage
 
 At = Callable[[datetime], Stage]
@@ -40,31 +41,32 @@ def test_hours(when: str, is_open: bool) -> None:
 
 
 def test_open(at: At) -> None:
-    switch = at(MONDAY_NOON)
-    alice, bob = switch.phone("1000"), switch.phone("1001")
-    alice.calls("1001")
-    switch.until(lambda: alice.hears == "1001" and bob.hears == "1000")
+    talking(at(MONDAY_NOON))
 
 
-@pytest.mark.parametrize("answer", ["busy", "no_answer"])
+@pytest.mark.parametrize("answer", ["busy", "no answer"])
 def test_open_but_nobody_answers(at: At, answer: str) -> None:
-    switch = at(MONDAY_NOON)
-    alice = switch.phone("1000")
-    getattr(switch.phone("1001"), answer)()
-    alice.calls("1001")
-    switch.until(lambda: alice.in_call and alice.hears.startswith(("voicemail", "playback")))
+    world = at(MONDAY_NOON)
+    bob = world.party("1001")
+    bob.is_busy() if answer == "busy" else bob.rings()
+    leaves_a_message(world)
 
 
 def test_closed(at: At) -> None:
-    switch = at(SUNDAY_NOON)
-    alice, bob = switch.phone("1000"), switch.phone("1001")
-    alice.calls("1001")
-    switch.until(lambda: alice.in_call and alice.hears.startswith(("voicemail", "playback")))
+    world = at(SUNDAY_NOON)
+    bob = world.party("1001").answers()
+    leaves_a_message(world)
     assert not bob.received("INVITE")
 
 
+def leaves_a_message(world: Stage) -> None:
+    alice = world.party("1000")
+    alice.calls("1001")
+    alice.wait_talking()
+    world.wait(lambda: alice.phone.hears.startswith(("voicemail", "playback")), "the mailbox")
+
+
 def test_closed_and_no_mailbox(at: At) -> None:
-    switch = at(SUNDAY_NOON)
-    alice = switch.phone("1000")
+    alice = at(SUNDAY_NOON).party("1000")
     alice.calls("004930123")
-    switch.until(lambda: alice.received("INVITE", 480))
+    alice.wait_received(480)

@@ -3,6 +3,8 @@
 import pytest
 
 from examples.places import place_of
+from fsctl.stage import Stage
+from fsctl.story import hear_each_other, talking
 from fsctl.testing import MakeStage
 
 
@@ -17,28 +19,31 @@ def test_numbers() -> None:
     ("number", "hears"), [("3007", "conference 3007"), ("5000", "music"), ("6000", "music")]
 )
 def test_a_transfer(stage: MakeStage, number: str, hears: str) -> None:
-    switch = stage("places.py")
-    alice, bob = switch.phone("1000"), switch.phone("1001")
-    alice.calls("1001")
-    switch.until(lambda: alice.hears == "1001")
-    bob.refers(f"<sip:{number}@example.org>")
-    switch.until(lambda: alice.hears == hears)
-    switch.until(lambda: not bob.in_call)
-    assert [body for _, body in bob.notifies] == ["SIP/2.0 200 OK"]
+    world = stage("places.py")
+    bob, alice = talking(world)
+    bob.transfers(number)
+    world.wait(lambda: alice_hears(world) == hears, f"Alice hears {hears}")
+    bob.wait_over()
+    assert bob.notifies == ["SIP/2.0 200 OK"]
     alice.hangs_up()
-    switch.until(lambda: not switch.switch.channels)
+    world.wait(lambda: not world.legs(), "everybody is free")
+
+
+def alice_hears(world: Stage) -> str:
+    """No party: a conference, or music."""
+    return world.party("2000").phone.hears
 
 
 def test_who_is_parked_is_picked_up(stage: MakeStage) -> None:
-    switch = stage("places.py")
-    alice, bob, carol = (switch.phone(number) for number in ("1000", "1001", "1002"))
-    alice.calls("1001")
-    switch.until(lambda: alice.hears == "1001")
-    bob.refers("<sip:6000@example.org>")
-    switch.until(lambda: alice.hears == "music" and not bob.in_call)
+    world = stage("places.py")
+    bob, alice = talking(world)
+    bob.transfers("6000")
+    world.wait(lambda: alice_hears(world) == "music", "Alice hears music")
+    bob.wait_over()
+    carol = world.party("1002")
     carol.calls("6001")
-    switch.until(lambda: alice.hears == "1002" and carol.hears == "1000")
-    switch.advance(60)
-    assert alice.hears == "1002"
+    assert hear_each_other(alice, carol)
+    world.advance(60)
+    assert hear_each_other(alice, carol, limit_s=0.0)
     carol.hangs_up()
-    switch.until(lambda: not switch.switch.channels)
+    world.wait(lambda: not world.legs(), "everybody is free")

@@ -3,6 +3,7 @@
 import pytest
 
 from examples.screening import refusal_of
+from fsctl.story import hear_each_other, talking
 from fsctl.testing import MakeStage
 
 
@@ -29,11 +30,10 @@ def test_the_list(transferor: str, transferee: str, target: str, refusal: str) -
     ],
 )
 def test_a_transfer(stage: MakeStage, target: str, told: str, hears: str) -> None:
-    switch = stage("screening.py")
-    alice, bob = switch.phone("2000"), switch.phone("1001")
-    switch.phone("1002")
-    alice.calls("1001")
-    switch.until(lambda: alice.hears == "1001")
-    bob.refers(f"<sip:{target}@example.org>")
-    switch.until(lambda: bob.notifies and alice.hears == hears)
-    assert [body for _, body in bob.notifies] == [f"SIP/2.0 {told}"]
+    world = stage("screening.py")
+    bob, alice = talking(world)
+    heard = world.party(hears)
+    bob.transfers(target)
+    assert bob.wait_notify() == f"SIP/2.0 {told}"
+    assert hear_each_other(alice, heard)
+    assert len(bob.notifies) == 1

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 
 from fsctl.scenario import Scenario
 from fsctl.settings import Settings
-from fsctl.simulator import Phone, StoryTimeout
-from fsctl.stage import DOMAIN, Stage
+from fsctl.simulator import StoryTimeout
+from fsctl.stage import Stage
+from fsctl.story import SimulatedParty
 
 PATIENCE_S = 120.0
 """How long, by the switch's clock, parties wait for something to happen."""
@@ -57,18 +58,21 @@ class Numbers:
 
 
 class _Cast:
-    """The parties of one story; each step writes down what it led to."""
+    """The parties of one story; each step writes down what it led to, and fails at nothing.
+
+    That is what it adds to a party's own words: what becomes of a call is the scenario's matter.
+    """
 
     def __init__(self, stage: Stage, numbers: Numbers, rehearsal: Rehearsal) -> None:
         self.stage = stage
         self.numbers = numbers
         self.rehearsal = rehearsal
-        self.caller = stage.phone(numbers.caller, "Caller")
-        self.callee = stage.phone(numbers.callee, "Callee")
-        self.target = stage.phone(numbers.target, "Target")
+        self.caller = stage.party(numbers.caller, "Caller")
+        self.callee = stage.party(numbers.callee, "Callee")
+        self.target = stage.party(numbers.target, "Target")
         for entry in numbers.phones:
             number, _, manner = entry.partition(":")
-            _PHONES[manner](stage.phone(number, number))
+            _PHONES[manner](stage.party(number, number))
 
     def says(self, text: str) -> None:
         self.rehearsal.seen.append(text)
@@ -83,23 +87,26 @@ class _Cast:
     def call(self, number: str = "") -> None:
         """The caller calls the callee, or a number, until it has an answer of some kind."""
         number = number or self.numbers.callee
-        dialog = self.caller.calls(number)
-        self.comes_true(lambda: dialog.state in ("up", "ended"))
+        self.caller.calls(number)
+        self.comes_true(self._is_decided)
         self.stage.advance(TALK_S)
         self.says(f"caller calls {number} and is told {_answer(self.caller)}")
         self.who_hears_whom()
 
-    def transfer(self, transferor: Phone, to: str = "") -> None:
+    def _is_decided(self) -> bool:
+        return self.caller.in_answered_call or not self.caller.in_call
+
+    def transfer(self, transferor: SimulatedParty, to: str = "") -> None:
         """A party sends the other one to the target, and waits for its NOTIFY."""
         to = to or self.numbers.target
-        name = transferor.display_name.lower()
-        if not transferor.in_call:
+        name = transferor.name.lower()
+        if not transferor.in_answered_call:
             self.says(f"{name} is in no call: no transfer")
             return
-        referred_by = f"<sip:{transferor.number}@{DOMAIN}>"
-        transferor.refers(to if ":" in to else f"<sip:{to}@{DOMAIN}>", referred_by)
+        refer_to = to if ":" in to else self.stage.refer_to(to)
+        transferor.refers(refer_to, f"<{self.stage.uri(transferor.number)}>")
         self.comes_true(lambda: transferor.notifies)
-        words = ", ".join(body for _, body in transferor.notifies) or "nothing"
+        words = ", ".join(transferor.notifies) or "nothing"
         self.says(f"{name} transfers to {to} and is told {words}")
         if not transferor.notifies:
             self.rehearsal.problems.append(f"{name} has sent a REFER and got no NOTIFY")
@@ -110,54 +117,52 @@ class _Cast:
 
     def give_up(self) -> None:
         """The caller hangs up while it rings."""
-        self.callee.no_answer()
-        dialog = self.caller.calls(self.numbers.callee)
-        self.comes_true(lambda: self.callee.sent("INVITE", 180) or dialog.state in ("up", "ended"))
+        self.callee.rings()
+        self.caller.calls(self.numbers.callee)
+        self.comes_true(lambda: self.callee.sent(180) or self._is_decided())
         self.says(f"caller calls {self.numbers.callee}, and hangs up while it rings")
 
     def who_hears_whom(self) -> None:
         hearing = [
-            f"{phone.display_name.lower()} hears {self._name(phone.hears)}"
-            for phone in (self.caller, self.callee, self.target)
-            if phone.in_call
+            f"{party.name.lower()} hears {self._heard_by(party)}"
+            for party in (self.caller, self.callee, self.target)
+            if party.in_answered_call
         ]
         self.says("; ".join(hearing) or "nobody is in a call")
 
     def end(self) -> None:
         """Somebody hangs up, the caller only when nobody else can: then all must have gone."""
-        others = (self.target, self.callee, *self.stage.switch.phones.values())
-        leaving = next((p for p in others if p is not self.caller and p.in_call), self.caller)
-        if _in_use(leaving):
+        others = (self.target, self.callee, *self.stage.parties.values())
+        free = (p for p in others if p is not self.caller and p.in_answered_call)
+        leaving = next(free, self.caller)
+        if leaving.in_call:
             leaving.hangs_up()
-        switch, sessions = self.stage.switch, self.stage.worker.switchboard.sessions
-        if self.comes_true(lambda: not switch.channels and not sessions):
+        sessions = self.stage.worker.switchboard.sessions
+        if self.comes_true(lambda: not self.stage.legs() and not sessions):
             return
         left = [
-            f"{phone.display_name or phone.number} ({self._name(phone.hears)})"
-            for phone in switch.phones.values()
-            if _in_use(phone)
+            f"{party.name} ({self._heard_by(party)})"
+            for party in self.stage.parties.values()
+            if party.in_call
         ]
         what = f"legs are left behind: {', '.join(left)}" if left else "a session is left behind"
         self.rehearsal.problems.append(f"{PATIENCE_S:g} s after the last hang-up {what}")
 
-    def _name(self, heard: str) -> str:
-        phones = (self.caller, self.callee, self.target)
-        return next((p.display_name.lower() for p in phones if p.number == heard), heard)
+    def _heard_by(self, party: SimulatedParty) -> str:
+        heard = party.phone.hears
+        three = (self.caller, self.callee, self.target)
+        return next((other.name.lower() for other in three if other.number == heard), heard)
 
 
-_PHONES: dict[str, Callable[[Phone], object]] = {
-    "": lambda phone: None,
-    "busy": lambda phone: phone.busy(),
-    "silent": lambda phone: phone.no_answer(),
+_PHONES: dict[str, Callable[[SimulatedParty], object]] = {
+    "": lambda party: party.answers(),
+    "busy": lambda party: party.is_busy(),
+    "silent": lambda party: party.rings(),
 }
 
 
-def _in_use(phone: Phone) -> bool:
-    return any(dialog.state != "ended" for dialog in phone.dialogs)
-
-
-def _answer(phone: Phone) -> str:
-    finals = [m for m in phone.messages if m.direction == "in" and m.status >= 180]
+def _answer(party: SimulatedParty) -> str:
+    finals = [m for m in party.messages if m.direction == "in" and m.status >= 180]
     lines = dict.fromkeys(m.start_line.removeprefix("SIP/2.0 ") for m in finals)
     return ", ".join(lines) or "nothing"
 
@@ -170,7 +175,7 @@ def _answered(cast: _Cast) -> None:
 
 
 def _busy(cast: _Cast) -> None:
-    cast.callee.busy()
+    cast.callee.is_busy()
     cast.call()
 
 
@@ -181,7 +186,7 @@ def _gives_up(cast: _Cast) -> None:
 def _transfer_by(who: str, target_busy: bool) -> Callable[[_Cast], None]:
     def play(cast: _Cast) -> None:
         if target_busy:
-            cast.target.busy()
+            cast.target.is_busy()
         cast.call()
         cast.transfer(cast.callee if who == "callee" else cast.caller)
 

@@ -14,13 +14,14 @@ from fsctl.scenario.loader import load_all
 from fsctl.scenario.scenarios import Scenarios
 from fsctl.service.worker import Worker
 from fsctl.settings import Settings
-from fsctl.simulator import Phone, RealClock, SimulatedSwitch, VirtualClock
+from fsctl.simulator import Phone, RealClock, SimulatedSwitch, StoryTimeout, VirtualClock
+from fsctl.story import SimulatedWorld
 
-DOMAIN = "example.org"
+LIMIT_S = 120.0
 
 
-class Stage:
-    """What a story plays on: phones, a switch with the rendered dialplan, and fsctl before it.
+class Stage(SimulatedWorld):
+    """What a story plays on: parties, a switch with the rendered dialplan, and fsctl before it.
 
     ``settings`` are the controller's; addresses are chosen here. On a virtual clock (the default)
     a minute of ringing takes no time; with ``real_time`` a person can follow. To be ended with
@@ -34,10 +35,11 @@ class Stage:
         *,
         real_time: bool = False,
     ) -> None:
+        super().__init__()
         chosen = settings or Settings()
         # Its phones name the switch so, whatever the operator's is called.
         chosen = replace(
-            chosen, call=replace(chosen.call, own_hosts=(*chosen.call.own_hosts, DOMAIN))
+            chosen, call=replace(chosen.call, own_hosts=(*chosen.call.own_hosts, self.domain))
         )
         clock: VirtualClock | RealClock = RealClock() if real_time else VirtualClock()
         listening = replace(
@@ -52,24 +54,43 @@ class Stage:
         plan = replace(chosen.dialplan, controllers=(home,), event_socket=False, only_living=False)
         dialplan.render(replace(chosen, dialplan=plan), self._rendered)
         self.worker.start()
-        self.switch = SimulatedSwitch(
+        self._switch = SimulatedSwitch(
             self._rendered,
             context=plan.inbound_context,
             clock=clock,
-            global_variables={"domain": DOMAIN},
+            global_variables={"domain": self.domain},
         )
 
+    @property
+    def switch(self) -> SimulatedSwitch:
+        return self._switch
+
     def phone(self, number: str, display_name: str = "") -> Phone:
-        """The phone with this number; it answers calls until told otherwise."""
+        """The phone with this number, without its party; it answers calls until told otherwise."""
         return self.switch.phone(number, display_name)
 
-    def until(self, condition: Callable[[], object], limit_s: float = 120.0) -> None:
+    def until(self, condition: Callable[[], object], limit_s: float = LIMIT_S) -> None:
+        """As :meth:`wait`, when there is nothing to say of it."""
+        self.wait(condition, limit_s=limit_s)
+
+    def wait(
+        self,
+        condition: Callable[[], object],
+        what: str = "condition",
+        limit_s: float | None = None,
+    ) -> None:
         """Let time pass until ``condition()`` is true.
 
-        Raises ``fsctl.simulator.StoryTimeout`` (an AssertionError) with a ladder of all phones
-        when it does not become true within ``limit_s`` seconds of the switch's time.
+        Raises ``fsctl.simulator.StoryTimeout`` (an AssertionError), which says ``what``, with a
+        ladder of all phones, when it does not become true within ``limit_s`` seconds of the
+        switch's time (None: 120).
         """
-        self.switch.run_until(condition, limit_s)
+        limit_s = LIMIT_S if limit_s is None else limit_s
+        try:
+            self.switch.run_until(condition, limit_s)
+        except StoryTimeout:
+            text = f"not within {limit_s:g} s: {what}\n{self.switch.ladder()}"
+            raise StoryTimeout(text) from None
 
     def advance(self, seconds: float) -> None:
         """Let so many seconds pass."""

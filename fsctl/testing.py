@@ -5,15 +5,14 @@ scenario and a simulated FreeSWITCH with a clock of its own, so that a minute of
 time::
 
     def test_calls_abroad_are_refused(stage):
-        switch = stage("reception.py")
-        alice, bob = switch.phone("1000"), switch.phone("1001")
+        world = stage("reception.py")
+        alice, bob = world.party("1000", "Alice"), world.party("1001", "Bob")
         alice.calls("1001")
-        switch.until(lambda: alice.hears == "1001")
-        bob.refers("<sip:0044123@example.org>")
-        switch.until(lambda: bob.notifies)
-        assert bob.notifies[-1][1] == "SIP/2.0 603 No calls abroad"
+        assert hear_each_other(alice, bob)
+        bob.transfers("0044123")
+        assert bob.wait_notify() == "SIP/2.0 603 No calls abroad"
 
-Phones are ``fsctl.simulator.Phone``; what they can do and what they saw stands there.
+Parties and what may be said of them: ``fsctl.story``.
 """
 
 from __future__ import annotations

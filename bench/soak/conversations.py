@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from tests.live.lab import Phone, Phones, Refuse, Ring, Switch, free_port, wait_for
-from tests.live.lab.steps import RING_AND_ANSWER, Step
+from fsctl.story import hear_each_other
+from tests.live.lab import Phone, Phones, Switch, wait_for
 
 PATIENCE_S = 10.0
 RING_TIMEOUT_S = 3
@@ -18,7 +18,11 @@ LEFT, BUSY, UNREACHABLE, NO_ANSWER = 487, 486, 503, 480
 
 @dataclass(slots=True)
 class Conversation:
-    """Phones of one conversation on numbers of its own, and the REFERs that were accepted."""
+    """Parties of one conversation on numbers of its own, and the REFERs that were accepted.
+
+    What it adds to their own words is an account of who owes what to whom: a worker may die in the
+    middle of a plot, and then the judge asks for less.
+    """
 
     switch: Switch
     slot: int
@@ -32,58 +36,58 @@ class Conversation:
 
     def __post_init__(self) -> None:
         self.phones = Phones(self.switch)
+        self.phones.limit_s = PATIENCE_S
 
     def number(self, role: int) -> str:
-        """The number of the phone with this role."""
+        """The number of the party with this role."""
         return f"{MODES[self.mode]}{self.slot:02}{role}"
 
-    def callee(self, role: int, steps: Sequence[Step] = RING_AND_ANSWER) -> Phone:
-        """A phone that waits for a call."""
-        self.made.append(self.phones.callee(self.number(role), steps, f"s{self.slot}-{role}"))
-        return self.made[-1]
+    def party(self, role: int) -> Phone:
+        """The party with this role."""
+        phone = self.phones.party(self.number(role), f"s{self.slot}-{role}")
+        if phone not in self.made:
+            self.made.append(phone)
+        return phone
 
     def pair(self) -> tuple[Phone, Phone]:
         """Two that talk; either of them comes first."""
-        bob = self.callee(1)
-        alice = self.phones.caller(self.number(0), bob.number, name=f"s{self.slot}-0")
-        self.made.append(alice)
-        alice.wait_talking(PATIENCE_S)
+        bob, alice = self.party(1).answers(), self.party(0)
+        alice.calls(bob.number)
+        alice.wait_talking()
         self.talk(alice, bob)
         return self.chance.choice(((alice, bob), (bob, alice)))
 
     def talk(self, one: Phone, other: Phone) -> None:
         """They must hear each other."""
-        for ear, mouth in ((one, other), (other, one)):
-            assert ear.hears(mouth, PATIENCE_S), f"{ear.name} does not hear {mouth.name}"
+        assert hear_each_other(one, other), f"{one.name} and {other.name} do not hear each other"
 
     def leave(self, phone: Phone) -> None:
-        """Hang up."""
+        """Hang up, whatever has become of the call meanwhile."""
         self.left.add(phone)
         phone.command("bye")
 
     def ringing(self) -> tuple[Phone, Phone, Phone]:
         """Transferor, transferee, and a target that rings."""
         transferor, transferee = self.pair()
-        target = self.callee(2, [Ring()])
+        target = self.party(2).rings()
         self.refer(transferor, 2)
-        target.wait_sent(180, timeout_s=PATIENCE_S)
+        target.wait_sent(180)
         return transferor, transferee, target
 
     def refer(self, transferor: Phone, role: int) -> None:
         """Ask for a transfer, which FreeSWITCH always accepts."""
-        response = transferor.refer(f"<{self.switch.uri(self.number(role))}>")
-        assert response.status == 202, f"REFER: {response.status}"
+        transferor.refers(self.phones.refer_to(self.number(role)))
         self.accepted[transferor] = self.accepted.get(transferor, 0) + 1
 
     def told(self, transferor: Phone, code: int) -> None:
         """The next report is of this code, in the words of whoever reports in this mode."""
-        line = transferor.wait_notify(self.accepted[transferor], PATIENCE_S)
+        line = transferor.wait_notify(self.accepted[transferor])
         assert line.startswith(f"SIP/2.0 {code} "), f"{transferor.name} is told {line}, not {code}"
 
     def over(self, *phones: Phone) -> None:
         """They must be released, without hanging up themselves."""
         for phone in phones:
-            phone.wait_over(PATIENCE_S)
+            phone.wait_over()
 
     def end(self, one: Phone, other: Phone) -> None:
         """One of the two hangs up, and the other is released."""
@@ -107,9 +111,9 @@ class Conversation:
         """
         found = []
         for phone in self.made:
-            lines, talks = phone.notifies(), phone.received("ACK") or phone.sent("ACK")
+            lines, talks = phone.notifies, phone.received("ACK") or phone.sent("ACK")
             waits = len(lines) < self.accepted.get(phone, 0) or "SIP/2.0 200 OK" in lines
-            if phone.open_calls() and talks and not waits:
+            if phone.in_call and talks and not waits:
                 heard = phone.media.observe(0.4)
                 if all(packet.kind == "silence" for packet in heard):
                     found.append(f"{phone.name} hears nothing")
@@ -128,7 +132,7 @@ def answered(talk: Conversation) -> None:
     """The target answers, and may hand the transferee on to the next one."""
     transferor, transferee = talk.pair()
     for role in range(2, talk.chance.choice((3, 3, 4, 5))):
-        target = talk.callee(role)
+        target = talk.party(role).answers()
         talk.refer(transferor, role)
         talk.told(transferor, 200)
         talk.talk(transferee, target)
@@ -141,15 +145,13 @@ def fails(talk: Conversation) -> None:
     """The target is busy, unreachable, or rings until its time is over: the first two talk on."""
     code = talk.chance.choice((BUSY, BUSY, UNREACHABLE, NO_ANSWER))
     transferor, transferee = talk.pair()
-    if code == UNREACHABLE:
-        talk.switch.add_user(talk.number(2), free_port())
+    target = talk.party(2)
+    if code == BUSY:
+        target.refuses(BUSY, "Gone fishing")
     else:
-        talk.callee(2, [Ring(), Refuse(code, "Gone fishing")] if code == BUSY else [Ring()])
-    try:
-        talk.refer(transferor, 2)
-        talk.told(transferor, code)
-    finally:
-        talk.switch.remove_user(talk.number(2))
+        target.unreachable() if code == UNREACHABLE else target.rings()
+    talk.refer(transferor, 2)
+    talk.told(transferor, code)
     talk.talk(transferor, transferee)
     talk.end(transferor, transferee)
 
@@ -157,9 +159,9 @@ def fails(talk: Conversation) -> None:
 def answers_and_leaves(talk: Conversation) -> None:
     """The target was there for a moment, or it was not: never a drop without a success."""
     transferor, transferee, target = talk.ringing()
-    target.answer()
+    target.answers_now()
     talk.leave(target)
-    if transferor.wait_notify(timeout_s=PATIENCE_S) == "SIP/2.0 200 OK":
+    if transferor.wait_notify() == "SIP/2.0 200 OK":
         talk.over(transferor, transferee)
     else:
         talk.talk(transferor, transferee)
@@ -169,11 +171,11 @@ def answers_and_leaves(talk: Conversation) -> None:
 def transferor_leaves(talk: Conversation) -> None:
     """The transferor hangs up right after the 202: the transfer goes on."""
     transferor, transferee = talk.pair()
-    target = talk.callee(2, [Ring()])
+    target = talk.party(2).rings()
     talk.refer(transferor, 2)
     talk.leave(transferor)
-    target.wait_sent(180, timeout_s=PATIENCE_S)
-    target.answer()
+    target.wait_sent(180)
+    target.answers_now()
     talk.talk(transferee, target)
     talk.end(transferee, target)
 

@@ -98,7 +98,7 @@ def _silent(talk: Conversation) -> list[str]:
 
 def _reports(talk: Conversation, exact: bool) -> list[str]:
     """REFERs without exactly one report; with fewer only if ``exact``, and its sender stayed."""
-    counted = ((phone, len(phone.notifies()), asked) for phone, asked in talk.accepted.items())
+    counted = ((phone, len(phone.notifies), asked) for phone, asked in talk.accepted.items())
     return [
         f"{phone.name}: {got} reports of {asked} REFERs"
         for phone, got, asked in counted

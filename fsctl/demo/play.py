@@ -8,8 +8,9 @@ from typing import Any
 
 from fsctl.demo.stories import SETTINGS, Cast, Story
 from fsctl.errors import FsctlError
-from fsctl.simulator import Phone, SipMessage
+from fsctl.simulator import SipMessage
 from fsctl.stage import Stage
+from fsctl.story import SimulatedParty
 
 Watch = Callable[[str, SipMessage], None]
 """Told of each message: the phone's display name and the message."""
@@ -87,9 +88,10 @@ def perform_all(
 
 def _cast(stage: Stage, story: Story, watch: Watch) -> Cast:
     people = [("1000", "Alice"), (story.bob, "Bob"), (story.carol, "Carol"), ("1003", "Dave")]
-    phones: list[Phone] = []
+    parties: list[SimulatedParty] = []
     for number, name in people:
-        phone = stage.phone(number, name)
-        phone.messages = _Tape(name, watch)
-        phones.append(phone.answers(after_s=0.8, ring_after_s=0.1))
-    return Cast(stage, *phones)
+        party = stage.party(number, name)
+        party.phone.messages = _Tape(name, watch)
+        party.phone.answers(after_s=0.8, ring_after_s=0.1)
+        parties.append(party)
+    return Cast(stage, *parties)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from fsctl.settings import Route, Settings
-from fsctl.simulator import Phone
-from fsctl.stage import DOMAIN, Stage
+from fsctl.stage import Stage
+from fsctl.story import SimulatedParty, hear_each_other
 
 SETTINGS = replace(
     Settings(),
@@ -24,49 +24,53 @@ PAUSE_S = 1.2
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """Who plays: Alice calls Bob; Carol and Dave are called when somebody is transferred."""
+    """Who plays: Alice calls Bob; Carol and Dave are called when somebody is transferred.
+
+    What it adds to a party's own words is the time that a person needs to follow, and what the demo
+    says when a story goes wrong.
+    """
 
     stage: Stage
-    alice: Phone
-    bob: Phone
-    carol: Phone
-    dave: Phone
-
-    def talk(self, one: Phone, other: Phone) -> None:
-        """Wait until these two hear each other, and let them talk for a moment."""
-        self.stage.until(lambda: one.hears == other.number and other.hears == one.number)
-        self.stage.advance(PAUSE_S)
-        assert one.hears == other.number and other.hears == one.number, "they talk no longer"
+    alice: SimulatedParty
+    bob: SimulatedParty
+    carol: SimulatedParty
+    dave: SimulatedParty
 
     def call(self) -> None:
         """Alice calls Bob, he answers."""
         self.alice.calls(self.bob.number)
         self.talk(self.alice, self.bob)
 
-    def transfer(self, transferor: Phone, target: Phone, result: str) -> None:
-        """``transferor`` sends the other party to ``target`` and is told ``result``."""
-        before = len(transferor.notifies)
-        transferor.refers(f"<sip:{target.number}@{DOMAIN}>", f"<sip:{transferor.number}@{DOMAIN}>")
-        self.stage.until(lambda: len(transferor.notifies) > before)
-        told = transferor.notifies[-1][1]
-        assert told == f"SIP/2.0 {result}", f"{transferor.display_name} was told {told}"
+    def talk(self, one: SimulatedParty, other: SimulatedParty) -> None:
+        """Wait until these two hear each other, and let them talk for a moment."""
+        names = f"{one.name} and {other.name}"
+        assert hear_each_other(one, other), f"{names} do not talk"
+        self.stage.advance(PAUSE_S)
+        assert hear_each_other(one, other, limit_s=0.0), f"{names} talk no longer"
 
-    def end(self, phone: Phone) -> None:
-        """``phone`` hangs up; everybody must be free then."""
-        phone.hangs_up()
-        self.stage.until(lambda: not self.stage.switch.channels)
+    def transfer(self, transferor: SimulatedParty, target: SimulatedParty, result: str) -> None:
+        """``transferor`` sends the other party to ``target`` and is told ``result``."""
+        times = len(transferor.notifies) + 1
+        transferor.transfers(target.number)
+        told = transferor.wait_notify(times)
+        assert told == f"SIP/2.0 {result}", f"{transferor.name} was told {told}"
+
+    def end(self, party: SimulatedParty) -> None:
+        """``party`` hangs up; everybody must be free then."""
+        party.hangs_up()
+        self.stage.wait(lambda: not self.stage.legs(), "everybody is free")
 
 
 def answered(cast: Cast) -> None:
     cast.call()
     cast.transfer(cast.bob, cast.carol, "200 OK")
     cast.talk(cast.alice, cast.carol)
-    cast.stage.until(lambda: not cast.bob.in_call)
+    cast.bob.wait_over()
     cast.end(cast.carol)
 
 
 def busy(cast: Cast) -> None:
-    cast.carol.busy(after_s=1.0)
+    cast.carol.phone.busy(after_s=1.0)
     cast.call()
     cast.transfer(cast.bob, cast.carol, "486 Busy Here")
     cast.talk(cast.alice, cast.bob)
@@ -77,7 +81,7 @@ def by_the_caller(cast: Cast) -> None:
     cast.call()
     cast.transfer(cast.alice, cast.carol, "200 OK")
     cast.talk(cast.bob, cast.carol)
-    cast.stage.until(lambda: not cast.alice.in_call)
+    cast.alice.wait_over()
     cast.end(cast.bob)
 
 
@@ -87,7 +91,7 @@ def legacy(cast: Cast) -> None:
     cast.talk(cast.alice, cast.carol)
     seen = cast.carol.received("INVITE")[0].header("From")
     assert f"<sip:{cast.bob.number}@" in seen, f"Carol sees {seen}"
-    cast.stage.until(lambda: not cast.bob.in_call)
+    cast.bob.wait_over()
     cast.end(cast.alice)
 
 
@@ -97,7 +101,8 @@ def chain(cast: Cast) -> None:
     cast.talk(cast.alice, cast.carol)
     cast.transfer(cast.carol, cast.dave, "200 OK")
     cast.talk(cast.alice, cast.dave)
-    cast.stage.until(lambda: not cast.bob.in_call and not cast.carol.in_call)
+    for gone in (cast.bob, cast.carol):
+        gone.wait_over()
     cast.end(cast.dave)
 
 

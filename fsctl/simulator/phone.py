@@ -73,7 +73,7 @@ class Phone:
         """Ring, then any final status with any phrase."""
         return self.behaves(Behaviour(final_after_s=after_s, status=status, reason=reason))
 
-    def no_answer(self) -> Phone:
+    def rings(self) -> Phone:
         """Ring for ever."""
         return self.behaves(Behaviour(final_after_s=None))
 

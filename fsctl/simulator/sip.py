@@ -24,6 +24,8 @@ class SipMessage:
     reason: str = ""
     headers: tuple[tuple[str, str], ...] = ()
     body: str = ""
+    uri: str = ""
+    """The Request-URI, where a real phone has sent or received it."""
 
     def header(self, name: str) -> str:
         """The first value of a header, any case; empty when it is absent."""
@@ -34,6 +36,33 @@ class SipMessage:
     def start_line(self) -> str:
         """``SIP/2.0 486 Busy Here`` or ``INVITE``, for ladders."""
         return f"SIP/2.0 {self.status} {self.reason}" if self.status else self.method
+
+    @property
+    def sipfrag(self) -> str:
+        """The status line in the body of a NOTIFY (RFC 3515 2.4.5), without its line end."""
+        return self.body.strip()
+
+    @property
+    def media_direction(self) -> str:
+        """Who may speak, as its session description says (RFC 4566 section 6): ``sendrecv``, …"""
+        found = re.search(r"^a=(sendrecv|sendonly|recvonly|inactive)", self.body, re.MULTILINE)
+        return found[1] if found else self.header("SDP-Direction") or "sendrecv"
+
+    @property
+    def codecs(self) -> list[str]:
+        """The audio codecs that its session description offers, in order."""
+        found = re.search(r"^m=audio \d+ \S+((?: \d+)+)", self.body, re.MULTILINE)
+        if found is None:
+            return self.header("SDP-Codecs").split()
+        names = {"0": "PCMU", "8": "PCMA"} | dict(
+            re.findall(r"^a=rtpmap:(\d+) ([^/\s]+)", self.body, re.MULTILINE)
+        )
+        offered = [names.get(number, number) for number in found[1].split()]
+        return [name for name in offered if name not in ("telephone-event", "CN", "13")]
+
+    def matches(self, what: str | int) -> bool:
+        """Whether this is a request of that method, or a response of that status."""
+        return self.status == what if isinstance(what, int) else self.start_line == what
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.live.lab import Ring, wait_for
-from tests.live.lab.party import UNDECIDED, hear_each_other, sections, talking
+from fsctl.story import hear_each_other, talking
+from tests.live.lab import wait_for
+from tests.live.lab.settings import UNDECIDED, sections
 
 RING_S, RESCUE_S = 3, 5
 BOUND_S = RING_S + RESCUE_S + 5.0
@@ -49,8 +50,7 @@ def begin(controller, phones, switch):
         call = {"ring_timeout_s": RING_S}
         tables = sections(switch, ring_timeout_s=RING_S, transfer=own, call=call)
         served = controller(tables, scenario=scenario)
-        alice, bob = talking(phones)
-        return (served, bob, alice) if by == "callee" else (served, alice, bob)
+        return served, *talking(phones, by)
 
     return begin
 
@@ -61,8 +61,8 @@ def target_rings(begin, phones, switch):
 
     def target_rings(by, **transfer):
         served, transferor, transferee = begin(by, **transfer)
-        target = phones.callee("1002", [Ring()])
-        transferor.refer(f"<{switch.uri('1002')}>")
+        target = phones.party("1002").rings()
+        transferor.refers(phones.refer_to("1002"))
         target.wait_sent(180)
         served.kill9()
         return transferor, transferee, target
@@ -79,13 +79,13 @@ def no_timer_is_left(switch):
 @BOTH
 def test_the_target_answers(target_rings, by):
     transferor, transferee, target = target_rings(by)
-    target.answer()
+    target.answers_now()
     assert transferor.wait_notify() == "SIP/2.0 200 OK"
     assert hear_each_other(transferee, target)
     with timed("the parked transferor is released"):
-        transferor.wait_received("BYE", timeout_s=BOUND_S)
+        transferor.wait_received("BYE", limit_s=BOUND_S)
     assert hear_each_other(transferee, target)
-    target.bye()
+    target.hangs_up()
     transferee.wait_over()
 
 
@@ -93,31 +93,31 @@ def test_the_target_answers(target_rings, by):
 def test_the_target_answers_and_leaves_again(target_rings, by):
     """FreeSWITCH has told the transferor: its timer does not tell it again."""
     transferor, transferee, target = target_rings(by)
-    target.answer()
+    target.answers_now()
     assert transferor.wait_notify() == "SIP/2.0 200 OK"
     assert hear_each_other(transferee, target)
-    target.bye()
+    target.hangs_up()
     transferee.wait_over()
-    transferor.wait_received("BYE", timeout_s=BOUND_S)
-    assert len(transferor.notifies()) == 1
+    transferor.wait_received("BYE", limit_s=BOUND_S)
+    assert len(transferor.notifies) == 1
 
 
 @BOTH
 def test_the_target_does_not_answer(target_rings, by, switch):
     transferor, transferee, _ = target_rings(by)
     with timed("talking again after the ring timeout has passed"):
-        status = transferor.wait_notify(timeout_s=BOUND_S)
+        status = transferor.wait_notify(limit_s=BOUND_S)
         assert hear_each_other(transferee, transferor)
     assert not status.startswith("SIP/2.0 2")
     switch.wait(lambda: no_timer_is_left(switch), what="the timers are gone")
-    assert len(transferor.notifies()) == 1
+    assert len(transferor.notifies) == 1
 
 
 @BOTH
 def test_the_target_is_busy(target_rings, by, switch):
     transferor, transferee, target = target_rings(by)
     with timed("talking again after a refusal"):
-        target.refuse(486, "Busy Here")
+        target.refuses_now(486, "Busy Here")
         assert transferor.wait_notify() == "SIP/2.0 486 486"
         assert hear_each_other(transferee, transferor)
     switch.wait(lambda: no_timer_is_left(switch), what="the timers are gone")
@@ -126,34 +126,34 @@ def test_the_target_is_busy(target_rings, by, switch):
 @BOTH
 def test_the_transferee_leaves(target_rings, by):
     transferor, transferee, target = target_rings(by)
-    transferee.bye()
+    transferee.hangs_up()
     target.wait_received("CANCEL")
     with timed("the parked transferor is told, its transferee has left"):
-        assert transferor.wait_notify(timeout_s=BOUND_S) == "SIP/2.0 487 Request Terminated"
-    transferor.wait_received("BYE", timeout_s=BOUND_S)
-    assert len(transferor.notifies()) == 1
+        assert transferor.wait_notify(limit_s=BOUND_S) == "SIP/2.0 487 Request Terminated"
+    transferor.wait_received("BYE", limit_s=BOUND_S)
+    assert len(transferor.notifies) == 1
 
 
 @BOTH
 def test_the_transferor_leaves_and_the_target_answers(target_rings, by):
     transferor, transferee, target = target_rings(by)
-    transferor.bye()
-    target.answer()
+    transferor.hangs_up()
+    target.answers_now()
     assert hear_each_other(transferee, target)
 
 
 @BOTH
 def test_all_leave(target_rings, by):
     transferor, transferee, target = target_rings(by)
-    transferor.bye()
-    transferee.bye()
+    transferor.hangs_up()
+    transferee.hangs_up()
     target.wait_received("CANCEL")
 
 
 @BOTH
 def test_nobody_has_decided(begin, phones, switch, by):
     served, transferor, transferee = begin(by, UNDECIDED)
-    transferor.refer(f"<{switch.uri('1002')}>")
+    transferor.refers(phones.refer_to("1002"))
     served.wait_log("asked")
     served.kill9()
     with timed("talking again, undecided"):
@@ -163,70 +163,70 @@ def test_nobody_has_decided(begin, phones, switch, by):
 
 
 @BOTH
-def test_the_target_is_held_by_a_scenario(begin, phones, switch, by):
+def test_the_target_is_held_by_a_scenario(begin, phones, by):
     served, transferor, transferee = begin(by, HELD)
-    target = phones.callee("1002")
-    transferor.refer(f"<{switch.uri('1002')}>")
+    target = phones.party("1002").answers()
+    transferor.refers(phones.refer_to("1002"))
     served.wait_log("holds")
     served.kill9()
     target.wait_received("BYE")
     with timed("talking again, target held"):
         # what we play to the transferee ends by itself, after a round
-        assert not transferor.wait_notify(timeout_s=BOUND_S).startswith("SIP/2.0 2")
+        assert not transferor.wait_notify(limit_s=BOUND_S).startswith("SIP/2.0 2")
         assert hear_each_other(transferee, transferor)
 
 
 @BOTH
-def test_the_transfer_has_just_succeeded(begin, phones, switch, by):
+def test_the_transfer_has_just_succeeded(begin, phones, by):
     served, transferor, transferee = begin(by)
-    target = phones.callee("1002")
-    transferor.refer(f"<{switch.uri('1002')}>")
+    target = phones.party("1002").answers()
+    transferor.refers(phones.refer_to("1002"))
     assert transferor.wait_notify() == "SIP/2.0 200 OK"
     served.kill9()
-    transferor.wait_received("BYE", timeout_s=BOUND_S)
+    transferor.wait_received("BYE", limit_s=BOUND_S)
     assert hear_each_other(transferee, target)
-    target.bye()
+    target.hangs_up()
     transferee.wait_over()
 
 
 @BOTH
 @pytest.mark.parametrize("after_ms", [0, 5, 15, 30, 60])
-def test_at_any_moment_after_the_answer(begin, phones, switch, by, after_ms):
+def test_at_any_moment_after_the_answer(begin, phones, by, after_ms):
     """While they are being joined: nobody is lost, and the transferor is told the truth."""
     served, transferor, transferee = begin(by)
-    target = phones.callee("1002", [Ring()])
-    transferor.refer(f"<{switch.uri('1002')}>")
+    target = phones.party("1002").rings()
+    transferor.refers(phones.refer_to("1002"))
     target.wait_sent(180)
-    target.answer()
+    target.answers_now()
     time.sleep(after_ms / 1000)  # the moment is what is tested
     served.kill9()
-    status = transferor.wait_notify(timeout_s=BOUND_S)
+    status = transferor.wait_notify(limit_s=BOUND_S)
     partner = target if status == "SIP/2.0 200 OK" else transferor
     assert hear_each_other(transferee, partner)
     if partner is target:
-        transferor.wait_received("BYE", timeout_s=BOUND_S)
-    assert len(transferor.notifies()) == 1
+        transferor.wait_received("BYE", limit_s=BOUND_S)
+    assert len(transferor.notifies) == 1
 
 
 @BOTH
 @pytest.mark.parametrize("after_ms", [0, 5, 15, 30, 60])
-def test_at_any_moment_after_a_refusal(begin, phones, switch, by, after_ms):
+def test_at_any_moment_after_a_refusal(begin, phones, by, after_ms):
     """The first two talk, and their transferor is told: by FreeSWITCH, if we die right before."""
     served, transferor, transferee = begin(by)
-    target = phones.callee("1002", [Ring()])
-    transferor.refer(f"<{switch.uri('1002')}>")
+    target = phones.party("1002").rings()
+    transferor.refers(phones.refer_to("1002"))
     target.wait_sent(180)
-    target.refuse(486, "Busy Here")
+    target.refuses_now(486, "Busy Here")
     time.sleep(after_ms / 1000)  # the moment is what is tested
     served.kill9()
-    assert not transferor.wait_notify(timeout_s=BOUND_S).startswith("SIP/2.0 2")
+    assert not transferor.wait_notify(limit_s=BOUND_S).startswith("SIP/2.0 2")
     assert hear_each_other(transferee, transferor)
-    assert len(transferor.notifies()) == 1
+    assert len(transferor.notifies) == 1
 
 
 def test_a_new_call_is_not_decided(controller, phones, switch):
     served = controller(sections(switch), scenario=UNDECIDED)
-    bob = phones.callee("1009")
+    bob = phones.party("1009").answers()
     alice = phones.caller("2000", "1009")
     switch.wait(lambda: [row for row in switch.channels() if row["application"] == "socket"])
     served.kill9()
@@ -237,17 +237,17 @@ def test_a_new_call_is_not_decided(controller, phones, switch):
 @BOTH
 def test_a_legacy_transfer_and_the_target_answers(target_rings, by):
     transferor, transferee, target = target_rings(by, mode="legacy")
-    target.answer()
+    target.answers_now()
     assert transferor.wait_notify() == "SIP/2.0 200 OK"
     assert hear_each_other(transferee, target)
-    transferor.wait_received("BYE", timeout_s=BOUND_S)
+    transferor.wait_received("BYE", limit_s=BOUND_S)
     assert hear_each_other(transferee, target)
 
 
 @BOTH
 def test_a_legacy_transfer_and_the_target_is_busy(target_rings, by, switch):
     transferor, transferee, target = target_rings(by, mode="legacy")
-    target.refuse(486, "Busy Here")
+    target.refuses_now(486, "Busy Here")
     assert transferor.wait_notify() == "SIP/2.0 486 486"
     assert hear_each_other(transferee, transferor)
     switch.wait(lambda: no_timer_is_left(switch), what="the timers are gone")
@@ -256,7 +256,7 @@ def test_a_legacy_transfer_and_the_target_is_busy(target_rings, by, switch):
 def test_a_timer_does_not_touch_a_leg_that_talks(controller, phones, switch):
     """What the timers rest on, for each way in which two legs are joined."""
     controller(sections(switch))
-    alice, bob = talking(phones)  # by `bridge`
+    bob, alice = talking(phones)  # by `bridge`
     for joined_by in ("bridge", "uuid_bridge", "intercept"):
         uuids = [row["uuid"] for row in switch.channels()]
         if joined_by == "uuid_bridge":

@@ -5,20 +5,16 @@ from __future__ import annotations
 import socket
 import tomllib
 from contextlib import ExitStack
-from urllib.parse import quote
 
 import pytest
 
 from tests.live.lab import (
     Controller,
     Controllers,
-    Early,
     NotInTime,
     Pause,
-    Phone,
     Phones,
     Refuse,
-    Ring,
     Switch,
     wait_for,
 )
@@ -26,74 +22,74 @@ from tests.live.lab.fsctl_process import Sections, to_toml
 
 
 def test_a_plain_call_is_heard_both_ways(switch: Switch, phones: Phones) -> None:
-    bob = phones.callee("2000")
+    bob = phones.party("2000").answers()
     alice = phones.caller("1000", to="2000")
     alice.wait_talking()
     assert alice.hears(bob)
     assert bob.hears(alice)
     assert len(switch.channels()) == 2
-    alice.bye()
+    alice.hangs_up()
     bob.wait_received("BYE")
 
 
 @pytest.mark.parametrize("transferor", ["caller", "callee"])
 def test_a_native_transfer(switch: Switch, phones: Phones, transferor: str) -> None:
-    bob = phones.callee("2000", name="bob")
-    carol = phones.callee("3000", [Ring()], name="carol")
+    bob = phones.party("2000", name="bob").answers()
+    carol = phones.party("3000", name="carol").rings()
     alice = phones.caller("1000", to="2000", name="alice")
     alice.wait_talking()
     mover, moved = (alice, bob) if transferor == "caller" else (bob, alice)
-    assert mover.refer(f"<{switch.uri('3000')}>").status == 202
+    mover.refers(phones.refer_to("3000"))
     assert mover.wait_notify() == "SIP/2.0 200 OK"
     mover.wait_received("BYE")
-    carol.answer()
+    carol.answers_now()
     assert moved.hears(carol)
     assert carol.hears(moved)
     assert moved.hears_nobody() is False
     assert mover.hears_nobody()
-    carol.bye()
+    carol.hangs_up()
     moved.wait_received("BYE")
 
 
 def test_refusal_by_step_and_by_command(switch: Switch, phones: Phones) -> None:
-    phones.callee("2000", [Pause(100), Refuse(486, "Gone Fishing")])
-    ringing = phones.callee("2001", [Ring()])
+    phones.party("2000").takes(Pause(100), Refuse(486, "Gone Fishing"))
+    ringing = phones.party("2001").rings()
     first = phones.caller("1000", to="2000")
     second = phones.caller("1001", to="2001")
     first.wait_received(486)
     second.wait_received(180)
-    ringing.refuse(404, "Not Here", (("X-Why", "test"),))
+    ringing.refuses_now(404, "Not Here", (("X-Why", "test"),))
     assert ringing.sent(404)[0].start_line == "SIP/2.0 404 Not Here"
     assert ringing.sent(404)[0].header("X-Why") == "test"
     second.wait_received(404)
 
 
 def test_a_caller_cancels(switch: Switch, phones: Phones) -> None:
-    bob = phones.callee("2000", [Ring()])
+    bob = phones.party("2000").rings()
     alice = phones.caller("1000", to="2000")
     alice.wait_received(180)
-    alice.cancel()
+    alice.gives_up()
     alice.wait_received(487)
     bob.wait_received("CANCEL")
     bob.wait_over()
 
 
 def test_early_media_is_heard(switch: Switch, phones: Phones) -> None:
-    bob = phones.callee("2000", [Early()])
+    bob = phones.party("2000").sends_early_media()
     alice = phones.caller("1000", to="2000")
     alice.wait_received(183)
     assert alice.hears(bob)
-    bob.answer()
+    bob.answers_now()
     assert bob.hears(alice)
 
 
 def test_hold_and_resume(switch: Switch, phones: Phones) -> None:
-    bob = phones.callee("2000")
+    bob = phones.party("2000").answers()
     alice = phones.caller("1000", to="2000")
     alice.wait_talking()
-    assert alice.hold().status == 200
-    assert not alice.hears(bob, timeout_s=0.5)
-    assert alice.resume().status == 200
+    alice.holds()
+    assert not alice.hears(bob, limit_s=0.5)
+    alice.resumes()
     assert alice.hears(bob)
     assert bob.hears(alice)
 
@@ -111,7 +107,7 @@ def test_the_switch_plays_a_tone(switch: Switch, phones: Phones) -> None:
     )
     alice = phones.caller("1000", to="9000")
     alice.wait_talking()
-    assert alice.hears_tone()
+    assert alice.hears_ringback()
     assert alice.hears_nobody()
 
 
@@ -125,17 +121,17 @@ CONFIRMED = """<include>
 
 def test_several_refers_in_one_dialog(switch: Switch, phones: Phones) -> None:
     switch.reload_dialplan({"dialplan/public/00_confirmed.xml": CONFIRMED})
-    bob = phones.callee("2000", name="bob")
-    phones.callee("3000", [Refuse(486, "Busy Here")])
-    phones.callee("3001", [Refuse(404, "Not Found")])
-    carol = phones.callee("3002", name="carol")
+    bob = phones.party("2000", name="bob").answers()
+    phones.party("3000").refuses(486, "Busy Here")
+    phones.party("3001").refuses(404, "Not Found")
+    carol = phones.party("3002", name="carol").answers()
     alice = phones.caller("1000", to="2000", name="alice")
     alice.wait_talking()
     for count, (number, result) in enumerate((("3000", "486"), ("3001", "404")), 1):
-        assert bob.refer(f"<{switch.uri(number)}>").status == 202
+        bob.refers(phones.refer_to(number))
         assert bob.wait_notify(count).startswith(f"SIP/2.0 {result}")
         assert alice.hears(bob)
-    assert bob.refer(f"<{switch.uri('3002')}>", "<sip:2000@127.0.0.1>").status == 202
+    bob.refers(phones.refer_to("3002"), "<sip:2000@127.0.0.1>")
     assert bob.wait_notify(3) == "SIP/2.0 200 OK"
     assert alice.hears(carol)
     sequence = [int(message.header("CSeq").split()[0]) for message in bob.sent("REFER")]
@@ -143,14 +139,13 @@ def test_several_refers_in_one_dialog(switch: Switch, phones: Phones) -> None:
 
 
 def test_an_attended_transfer_by_replaces(switch: Switch, phones: Phones) -> None:
-    bob = phones.callee("2000", name="bob")
-    carol = phones.callee("3000", name="carol")
+    bob = phones.party("2000", name="bob").answers()
+    carol = phones.party("3000", name="carol").answers()
     alice = phones.caller("1000", to="2000", name="alice")
     alice.wait_talking()
-    consultation = phones.caller("2000", to="3000", name="bob-again")
+    consultation = bob.consults("3000")
     consultation.wait_talking()
-    replaces = quote(consultation.dialog().replaces, safe="")
-    assert bob.refer(f"<{switch.uri('3000')}?Replaces={replaces}>").status == 202
+    bob.refers(phones.replacing(consultation, "3000"))
     assert bob.wait_notify() == "SIP/2.0 200 OK"
     assert alice.hears(carol)
     assert carol.hears(alice)
@@ -171,17 +166,16 @@ def test_settings_are_written_as_toml() -> None:
 
 
 def test_a_phone_reports_what_it_did_not_expect(switch: Switch) -> None:
-    bob = Phone.callee("2000")
-    switch.add_user("2000", bob.port)
-    bob.start()
-    alice = Phone.caller("1000", switch.uri("2000")).start()
+    unfixed = Phones(switch)
+    bob = unfixed.party("2000").answers()
+    alice = unfixed.caller("1000", to="2000")
     alice.wait_talking()
     bob.wait_talking()
     assert bob.problems() == ""
     # a callee that talks already cannot ring once more
     bob.command("ring")
     wait_for(lambda: "LAB-ring" in bob.problems(), 5.0, "the phone complains")
-    alice.bye()
+    alice.hangs_up()
     bob.wait_over()
     assert alice.finish() == ""
     assert "LAB-ring" in bob.finish()
@@ -191,7 +185,7 @@ def test_a_controller_is_killed_and_replaced(
     switch: Switch, controller: Controllers, phones: Phones
 ) -> None:
     first = controller()
-    bob = phones.callee("2000")
+    bob = phones.party("2000").answers()
     alice = phones.caller("1000", to="2000")
     alice.wait_talking()
     assert alice.hears(bob)
@@ -201,7 +195,7 @@ def test_a_controller_is_killed_and_replaced(
     assert alice.hears(bob)
     second = controller(port=first.port)
     assert second.address == first.address
-    alice.bye()
+    alice.hangs_up()
     bob.wait_over()
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import time
-from urllib.parse import quote
 
 import pytest
 
-from tests.live.lab import Answer, NotInTime, Pause, Refuse, Ring, free_port, wait_for
+from fsctl.story import hear_each_other, talking
+from tests.live.lab import NotInTime, Pause, Refuse, Ring, free_port, wait_for
 from tests.live.lab.fsctl_process import REPOSITORY
-from tests.live.lab.party import hear_each_other, sections, talking
+from tests.live.lab.settings import sections
 
 UNDECIDED = """
 from fsctl.scenario import BlindTransferRequested, Scenario
@@ -33,15 +33,9 @@ def direction(request):
     return request.param
 
 
-def both(phones, direction):
-    """Transferor and transferee of a call that is up."""
-    alice, bob = talking(phones)
-    return (bob, alice) if direction == "callee" else (alice, bob)
-
-
 @pytest.fixture
 def parties(served, phones, direction):
-    return both(phones, direction)
+    return talking(phones, direction)
 
 
 @pytest.fixture
@@ -80,13 +74,13 @@ def later(delay_ms):
 )
 def test_transferor_leaves_after_the_202(parties, phones, switch, delay_ms):
     transferor, transferee = parties
-    target = phones.callee("1002", [Ring()])
-    transferor.refer(f"<{switch.uri('1002')}>")
+    target = phones.party("1002").rings()
+    transferor.refers(phones.refer_to("1002"))
     later(delay_ms)
-    transferor.bye()
-    target.answer()
+    transferor.hangs_up()
+    target.answers_now()
     assert hear_each_other(transferee, target)
-    target.bye()
+    target.hangs_up()
     transferee.wait_over()
     no_leg_is_left(switch)
 
@@ -96,12 +90,11 @@ def test_transferor_leaves_as_a_scenario_is_asked(controller, phones, switch, di
     """Its leaving was taken for the end of the call that it had had with the transferee."""
     sample = REPOSITORY / "examples" / "call_user_transfer.py"
     controller(sections(switch), scenario=sample.read_text(encoding="utf-8"))
-    alice, bob = talking(phones)
-    transferor, transferee = (bob, alice) if direction == "callee" else (alice, bob)
-    target = phones.callee("1002")
-    transferor.refer(f"<{switch.uri('1002')}>")
+    transferor, transferee = talking(phones, direction)
+    target = phones.party("1002").answers()
+    transferor.refers(phones.refer_to("1002"))
     later(delay_ms)
-    transferor.bye()
+    transferor.hangs_up()
     target.wait_talking()
     assert not transferee.received("BYE")
 
@@ -110,13 +103,13 @@ def test_transferor_leaves_as_a_scenario_is_asked(controller, phones, switch, di
 def test_transferor_leaves_and_the_target_is_busy(parties, phones, switch, delay_ms):
     """It is called again; where it cannot be, the transferee's call ends, and no leg stays."""
     transferor, transferee = parties
-    phones.callee("1002", [Ring(), Pause(delay_ms or 1), Refuse(486, "Busy")])
-    transferor.refer(f"<{switch.uri('1002')}>")
-    transferor.bye()
+    phones.party("1002").takes(Ring(), Pause(delay_ms or 1), Refuse(486, "Busy"))
+    transferor.refers(phones.refer_to("1002"))
+    transferor.hangs_up()
     if transferor.number == "1001":  # the other one has no telephone that could be called
         transferor.wait_received("INVITE", times=2)
         assert hear_each_other(transferee, transferor)
-        transferee.bye()
+        transferee.hangs_up()
         transferor.wait_over()
     transferee.wait_over()
     no_leg_is_left(switch)
@@ -128,21 +121,21 @@ def test_transferor_leaves_and_the_target_is_busy(parties, phones, switch, delay
 )
 def test_transferee_leaves_after_the_202(parties, phones, switch, delay_ms):
     transferor, transferee = parties
-    phones.callee("1002", [Ring()])
-    transferor.refer(f"<{switch.uri('1002')}>")
+    phones.party("1002").rings()
+    transferor.refers(phones.refer_to("1002"))
     later(delay_ms)
-    transferee.bye()
-    assert transferor.wait_notify(timeout_s=3) == "SIP/2.0 487 Request Terminated"
+    transferee.hangs_up()
+    assert transferor.wait_notify(limit_s=3) == "SIP/2.0 487 Request Terminated"
     transferor.wait_over()
-    assert len(transferor.notifies()) == 1
+    assert len(transferor.notifies) == 1
     no_leg_is_left(switch)
 
 
 def test_transferee_leaves_before_the_controller_looks(parties, phones, switch, frozen):
     transferor, transferee = parties
     with frozen:
-        transferor.refer(f"<{switch.uri('1002')}>")
-        transferee.bye()
+        transferor.refers(phones.refer_to("1002"))
+        transferee.hangs_up()
         transferee.wait_over()
     transferor.wait_notify()
     transferor.wait_over()
@@ -151,36 +144,36 @@ def test_transferee_leaves_before_the_controller_looks(parties, phones, switch, 
 
 def test_transferor_leaves_before_the_controller_looks(parties, phones, switch, frozen):
     transferor, transferee = parties
-    target = phones.callee("1002")
+    target = phones.party("1002").answers()
     with frozen:
-        transferor.refer(f"<{switch.uri('1002')}>")
-        transferor.bye()
+        transferor.refers(phones.refer_to("1002"))
+        transferor.hangs_up()
         transferor.wait_over()
     target.wait_received("INVITE")
     assert hear_each_other(transferee, target)
-    target.bye()
+    target.hangs_up()
     transferee.wait_over()
     no_leg_is_left(switch)
 
 
 def test_both_leave_before_the_controller_looks(parties, phones, switch, frozen):
     transferor, transferee = parties
-    target = phones.callee("1002")
+    target = phones.party("1002").answers()
     with frozen:
-        transferor.refer(f"<{switch.uri('1002')}>")
+        transferor.refers(phones.refer_to("1002"))
         for phone in (transferor, transferee):
-            phone.bye()
+            phone.hangs_up()
             phone.wait_over()
     no_leg_is_left(switch)
     assert not target.received("INVITE")
 
 
 @pytest.mark.parametrize("delay_ms", [0, 10, 50])
-def test_target_answers_and_leaves_at_once(parties, phones, switch, delay_ms):
+def test_target_answers_and_leaves_at_once(parties, phones, delay_ms):
     """Success was true for a moment, or it was not: never a drop without a success report."""
     transferor, transferee = parties
-    target = phones.callee("1002", [Ring()])
-    transferor.refer(f"<{switch.uri('1002')}>")
+    target = phones.party("1002").rings()
+    transferor.refers(phones.refer_to("1002"))
     target.wait_sent(180)
     target.command("answer")
     target.wait_received("ACK")
@@ -192,14 +185,14 @@ def test_target_answers_and_leaves_at_once(parties, phones, switch, delay_ms):
         transferor.wait_over()
     else:
         assert hear_each_other(transferee, transferor)
-    assert len(transferor.notifies()) == 1
+    assert len(transferor.notifies) == 1
 
 
 def test_both_leave_as_the_target_answers(parties, phones, switch):
     transferor, transferee = parties
-    target = phones.callee("1002", [Ring()])
-    transferor.refer(f"<{switch.uri('1002')}>")
-    target.answer()
+    target = phones.party("1002").rings()
+    transferor.refers(phones.refer_to("1002"))
+    target.answers_now()
     transferor.command("bye")
     transferee.command("bye")
     for phone in (transferor, transferee, target):
@@ -209,18 +202,18 @@ def test_both_leave_as_the_target_answers(parties, phones, switch):
 
 def test_transferor_leaves_as_it_gets_its_call_back(parties, phones, switch):
     transferor, transferee = parties
-    target = phones.callee("1002", [Ring()])
-    transferor.refer(f"<{switch.uri('1002')}>")
+    target = phones.party("1002").rings()
+    transferor.refers(phones.refer_to("1002"))
     target.wait_sent(180)
-    target.refuse(486, "Busy")
+    target.refuses_now(486, "Busy")
     transferor.command("bye")
     transferor.wait_sent("BYE")
     # it has left its call, or the transfer: then it is called again, where it can be
-    transferor.wait(lambda _: not transferor.open_calls() or not transferee.open_calls(), 5, "it")
-    wait_for(lambda: not transferee.open_calls() or len(transferor.received("INVITE")) == 2, 5)
-    if transferee.open_calls():
+    phones.wait(lambda: not transferor.in_call or not transferee.in_call)
+    phones.wait(lambda: not transferee.in_call or len(transferor.received("INVITE")) == 2)
+    if transferee.in_call:
         assert hear_each_other(transferee, transferor)
-        transferee.bye()
+        transferee.hangs_up()
     transferor.wait_over()
     transferee.wait_over()
     no_leg_is_left(switch)
@@ -233,11 +226,11 @@ def test_transferor_leaves_as_it_gets_its_call_back(parties, phones, switch):
 def test_target_answers_as_its_time_is_over(controller, phones, switch, before_ms):
     """FreeSWITCH cancels at a full second: the answer and the CANCEL cross."""
     controller(sections(switch, ring_timeout_s=1))
-    alice, bob = talking(phones)
+    bob, alice = talking(phones)
     wait_for(lambda: time.time() % 1 > 0.5, 2, "the second half of a second", 0.001)
-    target = phones.callee("1002", [Ring()])
+    target = phones.party("1002").rings()
     wait_for(lambda: time.time() % 1 < 0.1, 2, "a second begins", 0.001)
-    bob.refer(f"<{switch.uri('1002')}>")
+    bob.refers(phones.refer_to("1002"))
     target.wait_sent(180)
     later(max(0.0, (1 - time.time() % 1) * 1000 - before_ms))
     target.command("answer")
@@ -247,31 +240,31 @@ def test_target_answers_as_its_time_is_over(controller, phones, switch, before_m
         bob.wait_over()
     else:
         assert hear_each_other(alice, bob)
-    assert len(bob.notifies()) == 1
+    assert len(bob.notifies) == 1
 
 
 def test_stalled_beyond_the_ring_timeout(controller, phones, switch):
     """The process stands still, the target answers meanwhile: the call stays."""
     served = controller(sections(switch, ring_timeout_s=2))
-    alice, bob = talking(phones)
-    target = phones.callee("1002", [Ring()])
-    bob.refer(f"<{switch.uri('1002')}>")
+    bob, alice = talking(phones)
+    target = phones.party("1002").rings()
+    bob.refers(phones.refer_to("1002"))
     target.wait_sent(180)
     os.killpg(served.pid, signal.SIGSTOP)
-    target.answer()
+    target.answers_now()
     assert bob.wait_notify() == "SIP/2.0 200 OK"
     later(6000)
     os.killpg(served.pid, signal.SIGCONT)
     bob.wait_over()
     assert hear_each_other(alice, target)
-    assert len(bob.notifies()) == 1
+    assert len(bob.notifies) == 1
 
 
-def test_stalled_for_a_moment(parties, phones, switch, frozen):
+def test_stalled_for_a_moment(parties, phones, frozen):
     transferor, transferee = parties
-    target = phones.callee("1002")
+    target = phones.party("1002").answers()
     with frozen:
-        transferor.refer(f"<{switch.uri('1002')}>")
+        transferor.refers(phones.refer_to("1002"))
         later(700)
     assert transferor.wait_notify() == "SIP/2.0 200 OK"
     assert hear_each_other(transferee, target)
@@ -281,13 +274,13 @@ def test_stalled_for_a_moment(parties, phones, switch, frozen):
 def test_stalled_for_longer_than_anybody_waits(parties, phones, switch, frozen):
     """FreeSWITCH ends the transfer by itself, and the next one works again."""
     transferor, transferee = parties
-    target = phones.callee("1002")
+    target = phones.party("1002").answers()
     with frozen:
-        transferor.refer(f"<{switch.uri('1002')}>")
+        transferor.refers(phones.refer_to("1002"))
         assert transferor.wait_notify() == "SIP/2.0 403 Forbidden"
     assert hear_each_other(transferee, transferor)
     switch.wait(switch.living, what="FreeSWITCH knows it again")
-    transferor.refer(f"<{switch.uri('1002')}>")
+    transferor.refers(phones.refer_to("1002"))
     assert transferor.wait_notify(2) == "SIP/2.0 200 OK"
     assert hear_each_other(transferee, target)
     transferor.wait_over()
@@ -297,44 +290,44 @@ def test_stalled_for_longer_than_anybody_waits(parties, phones, switch, frozen):
 
 
 def test_refer_at_the_moment_of_the_answer(served, phones, switch, direction):
-    bob = phones.callee("1001", [Ring()])
+    bob = phones.party("1001").rings()
     alice = phones.caller("2000", "1001")
-    target = phones.callee("1002")
+    target = phones.party("1002").answers()
     bob.wait_sent(180)
     bob.command("answer")
     transferor, transferee = (bob, alice) if direction == "callee" else (alice, bob)
-    assert transferor.refer(f"<{switch.uri('1002')}>").status == 202
-    transferor.wait(lambda _: transferor.notifies() or transferor.received("BYE"), 5, "told")
+    transferor.refers(phones.refer_to("1002"))
+    phones.wait(lambda: transferor.notifies or transferor.received("BYE"), "told, or over")
     # FreeSWITCH hangs up a callee that refers before it is bridged: no dialog, no report
-    assert len(transferor.notifies()) <= 1
-    if transferor.notifies() in ([], ["SIP/2.0 200 OK"]):
+    assert len(transferor.notifies) <= 1
+    if transferor.notifies in ([], ["SIP/2.0 200 OK"]):
         assert hear_each_other(transferee, target)
         transferor.wait_over()
-        target.bye()
+        target.hangs_up()
         transferee.wait_over()
         no_leg_is_left(switch)
     else:
         assert hear_each_other(transferee, transferor)
 
 
-def test_refer_at_the_moment_the_first_two_are_joined_again(parties, phones, switch):
+def test_refer_at_the_moment_the_first_two_are_joined_again(parties, phones):
     transferor, transferee = parties
-    phones.callee("1002", [Refuse(486, "Busy")])
-    target = phones.callee("1003")
-    transferor.refer(f"<{switch.uri('1002')}>")
+    phones.party("1002").refuses(486, "Busy")
+    target = phones.party("1003").answers()
+    transferor.refers(phones.refer_to("1002"))
     transferor.wait_notify()
-    assert transferor.refer(f"<{switch.uri('1003')}>").status == 202
+    transferor.refers(phones.refer_to("1003"))
     if transferor.wait_notify(2) == "SIP/2.0 200 OK":
         assert hear_each_other(transferee, target)
         transferor.wait_over()
     else:
         assert hear_each_other(transferee, transferor)
-    assert len(transferor.notifies()) == 2
+    assert len(transferor.notifies) == 2
 
 
 def test_both_refer_at_the_same_time(parties, phones, switch):
     one, other = parties
-    first, second = phones.callee("1002", [Ring()]), phones.callee("1003", [Ring()])
+    first, second = phones.party("1002").rings(), phones.party("1003").rings()
     one.command("refer", lines=[f"Refer-To: <{switch.uri('1002')}>"])
     other.command("refer", lines=[f"Refer-To: <{switch.uri('1003')}>"])
     one.wait_received(202)
@@ -343,16 +336,17 @@ def test_both_refer_at_the_same_time(parties, phones, switch):
         if phone.received("INVITE"):
             phone.command("answer")
     for phone in (one, other):
-        phone.wait(lambda _, p=phone: p.notifies() or p.received("BYE"), 5, "told, or over")
-        assert len(phone.notifies()) <= 1
+        phones.wait(lambda p=phone: p.notifies or p.received("BYE"), "told, or over")
+        assert len(phone.notifies) <= 1
 
 
 @pytest.mark.parametrize("busy", [False, True])
-def test_transfer_to_oneself(served, phones, switch, busy):
+def test_transfer_to_oneself(served, phones, busy):
     """Bob names his own number: his phone takes a second call, or is busy."""
-    alice, bob = talking(phones)
-    desk = phones.callee("1001", [Refuse(486, "Busy")] if busy else [Ring(), Answer()], "desk")
-    bob.refer(f"<{switch.uri('1001')}>")
+    bob, alice = talking(phones)
+    desk = phones.line(bob)
+    desk.refuses(486, "Busy") if busy else desk.answers()
+    bob.refers(phones.refer_to("1001"))
     if busy:
         assert bob.wait_notify() == "SIP/2.0 486 Busy"
         assert hear_each_other(alice, bob)
@@ -362,11 +356,11 @@ def test_transfer_to_oneself(served, phones, switch, busy):
         bob.wait_over()
 
 
-def test_transfer_to_the_other_party(served, phones, switch):
+def test_transfer_to_the_other_party(served, phones):
     """Alice sends Bob to Bob's own number."""
-    alice, _ = talking(phones)
-    phones.callee("1001", [Refuse(486, "Busy")], "desk")
-    alice.refer(f"<{switch.uri('1001')}>")
+    bob, alice = talking(phones)
+    phones.line(bob).refuses(486, "Busy")
+    alice.refers(phones.refer_to("1001"))
     assert alice.wait_notify() == "SIP/2.0 486 Busy"
 
 
@@ -376,27 +370,26 @@ def test_transfer_to_the_other_party(served, phones, switch):
 def test_attended_transfer_between_two_calls(controller, phones, switch, direction):
     """Left to FreeSWITCH: the survivors talk, and one of them can transfer again."""
     controller(sections(switch, ring_timeout_s=4, transfer={"attended": "switch"}))
-    alice, bob = talking(phones)
-    carol = phones.callee("1002")
-    consultation = phones.caller("1001", "1002", name="bob-again")
+    bob, alice = talking(phones)
+    carol = phones.party("1002").answers()
+    consultation = bob.consults("1002")
     if direction == "caller":
         consultation.wait_talking()
         transferor, survivor = alice, bob
     else:
         transferor, survivor = bob, alice
     consultation.wait_talking()
-    replaces = quote(consultation.dialog().replaces, safe="")
-    assert transferor.refer(f"<{switch.uri('1002')}?Replaces={replaces}>").status == 202
+    transferor.refers(phones.replacing(consultation, "1002"))
     assert transferor.wait_notify() == "SIP/2.0 200 OK"
     assert hear_each_other(survivor, carol)
     consultation.wait_over()
-    transferor.hang_up()
+    transferor.hangs_up_all()
     assert hear_each_other(survivor, carol)
-    dave = phones.callee("1003")
-    carol.refer(f"<{switch.uri('1003')}>")
+    dave = phones.party("1003").answers()
+    carol.refers(phones.refer_to("1003"))
     assert carol.wait_notify() == "SIP/2.0 200 OK"
     assert hear_each_other(survivor, dave)
-    dave.bye()
+    dave.hangs_up()
     survivor.wait_over()
     carol.wait_over()
     no_leg_is_left(switch)
@@ -408,9 +401,9 @@ def test_attended_transfer_between_two_calls(controller, phones, switch, directi
 def test_killed_before_the_decision(controller, phones, switch):
     """Nobody else is there: FreeSWITCH reports and joins the first two again."""
     served = controller(sections(switch), scenario=UNDECIDED)
-    alice, bob = talking(phones)
-    target = phones.callee("1002")
-    bob.refer(f"<{switch.uri('1002')}>")
+    bob, alice = talking(phones)
+    target = phones.party("1002").answers()
+    bob.refers(phones.refer_to("1002"))
     served.wait_log("TOLD requested")
     served.kill9()
     assert bob.wait_notify() == "SIP/2.0 403 Forbidden"
@@ -426,23 +419,23 @@ def test_killed_and_the_second_controller_takes_over(controller, phones, switch,
     settings = sections(switch, dialplan=listed)
     first = controller(settings, port=ports[0], scenario="" if decided else UNDECIDED)
     second = controller(settings, port=ports[1], install=False)
-    alice, bob = talking(phones)
-    target = phones.callee("1002", [Ring()])
-    bob.refer(f"<{switch.uri('1002')}>")
+    bob, alice = talking(phones)
+    target = phones.party("1002").rings()
+    bob.refers(phones.refer_to("1002"))
     if decided:
         target.wait_sent(180)
         first.kill9()
-        target.refuse(486, "Gone fishing")
+        target.refuses_now(486, "Gone fishing")
         assert bob.wait_notify().startswith("SIP/2.0 486")
         assert hear_each_other(alice, bob)
     else:
         first.wait_log("TOLD requested")
         first.kill9()
-        target.answer()
+        target.answers_now()
         assert bob.wait_notify() == "SIP/2.0 200 OK"
         assert hear_each_other(alice, target)
         bob.wait_over()
-    assert len(bob.notifies()) == 1
+    assert len(bob.notifies) == 1
     assert second.is_running
 
 
@@ -452,14 +445,14 @@ def test_home_is_dead_and_another_lives(controller, phones, switch):
     settings = sections(switch, dialplan=listed)
     first = controller(settings, port=ports[0])
     controller(settings, port=ports[1], install=False)
-    alice, bob = talking(phones)
+    bob, alice = talking(phones)
     first.kill9()
-    phones.callee("1002", [Refuse(486, "Gone fishing")])
-    target = phones.callee("1003")
-    bob.refer(f"<{switch.uri('1002')}>")
+    phones.party("1002").refuses(486, "Gone fishing")
+    target = phones.party("1003").answers()
+    bob.refers(phones.refer_to("1002"))
     assert bob.wait_notify() == "SIP/2.0 486 Gone fishing"
     assert hear_each_other(alice, bob)
-    alice.refer(f"<{switch.uri('1003')}>")
+    alice.refers(phones.refer_to("1003"))
     assert alice.wait_notify() == "SIP/2.0 200 OK"
     assert hear_each_other(bob, target)
     alice.wait_over()
@@ -469,18 +462,18 @@ def test_home_is_dead_and_another_lives(controller, phones, switch):
 def test_sigterm(controller, phones, switch, moment):
     served = controller(sections(switch), scenario=UNDECIDED if moment == "requested" else "")
     if moment == "alerting":
-        bob = phones.callee("1001", [Ring()])
+        bob = phones.party("1001").rings()
         alice = phones.caller("2000", "1001")
         alice.wait_received(180)
         assert served.terminate() == 0
-        bob.answer()
+        bob.answers_now()
         alice.wait_talking()
         assert hear_each_other(alice, bob)
         return
-    alice, bob = talking(phones)
-    phones.callee("1002", [Refuse(486, "Busy")])
-    target = phones.callee("1003")
-    bob.refer(f"<{switch.uri('1002' if moment == 'rejoined' else '1003')}>")
+    bob, alice = talking(phones)
+    phones.party("1002").refuses(486, "Busy")
+    target = phones.party("1003").answers()
+    bob.refers(phones.refer_to("1002" if moment == "rejoined" else "1003"))
     if moment == "requested":
         served.wait_log("TOLD requested")
     elif moment in ("rejoined", "joined"):
@@ -488,7 +481,7 @@ def test_sigterm(controller, phones, switch, moment):
     assert served.terminate() == 0
     line = bob.wait_notify()
     assert hear_each_other(alice, target if line == "SIP/2.0 200 OK" else bob)
-    assert len(bob.notifies()) == 1
+    assert len(bob.notifies) == 1
 
 
 # -- many
@@ -499,9 +492,9 @@ def test_limit_of_calls_is_reached(controller, phones, switch):
     settings = sections(switch)
     settings["server"]["max_calls"] = 1
     controller(settings)
-    alice, bob = talking(phones)
-    target = phones.callee("1002")
-    bob.refer(f"<{switch.uri('1002')}>")
+    bob, alice = talking(phones)
+    target = phones.party("1002").answers()
+    bob.refers(phones.refer_to("1002"))
     assert bob.wait_notify() == "SIP/2.0 200 OK"
     assert hear_each_other(alice, target)
     bob.wait_over()
@@ -513,7 +506,7 @@ def test_a_call_above_the_limit_is_answered_at_once(controller, phones, switch, 
     settings["server"] |= {"max_calls": 1, "overload": overload}
     served = controller(settings)
     talking(phones)
-    carol = phones.callee("1005")
+    carol = phones.party("1005").answers()
     dave = phones.caller("2005", "1005")
     if overload == "switch":
         dave.wait_talking()
@@ -527,9 +520,9 @@ def test_a_call_above_the_limit_is_answered_at_once(controller, phones, switch, 
 def test_eight_calls_each_with_a_transfer(served, phones, switch):
     pairs = []
     for n in range(8):
-        bob = phones.callee(f"11{n:02}")
+        bob = phones.party(f"11{n:02}").answers()
         pairs.append((phones.caller(f"21{n:02}", f"11{n:02}"), bob))
-    targets = [phones.callee(f"12{n:02}") for n in range(8)]
+    targets = [phones.party(f"12{n:02}").answers() for n in range(8)]
     for alice, _ in pairs:
         alice.wait_talking()
     transferors = [pair[n % 2] for n, pair in enumerate(pairs)]
@@ -537,14 +530,14 @@ def test_eight_calls_each_with_a_transfer(served, phones, switch):
     for n, phone in enumerate(transferors):
         phone.command("refer", lines=[f"Refer-To: <{switch.uri(f'12{n:02}')}>"])
     for phone in transferors:
-        assert phone.wait_notify(timeout_s=10) == "SIP/2.0 200 OK"
+        assert phone.wait_notify(limit_s=10) == "SIP/2.0 200 OK"
     for transferee, target in zip(transferees, targets, strict=True):
         assert hear_each_other(transferee, target)
     for phone in transferors:
         phone.wait_over()
-        assert len(phone.notifies()) == 1
+        assert len(phone.notifies) == 1
     for transferee, target in zip(transferees, targets, strict=True):
-        target.bye()
+        target.hangs_up()
         transferee.wait_over()
     no_leg_is_left(switch)
 
@@ -569,19 +562,19 @@ def failed(event):
     print("TOLD failed", event.call.number, event.code, flush=True)
 """,
     )
-    return served, *both(phones, direction)
+    return served, *talking(phones, direction)
 
 
 def told(served):
     return [line for line in served.log_text().splitlines() if line.startswith("TOLD")]
 
 
-def test_legacy_transferee_leaves_while_the_target_rings(legacy, phones, switch):
+def test_legacy_transferee_leaves_while_the_target_rings(legacy, phones):
     served, transferor, transferee = legacy
-    target = phones.callee("1002", [Ring()])
-    transferor.refer(f"<{switch.uri('1002')}>")
+    target = phones.party("1002").rings()
+    transferor.refers(phones.refer_to("1002"))
     target.wait_sent(180)
-    transferee.bye()
+    transferee.hangs_up()
     target.wait_received("CANCEL")
     served.wait_log(f"TOLD failed {transferor.number}")
     transferor.wait_notify()
@@ -590,22 +583,22 @@ def test_legacy_transferee_leaves_while_the_target_rings(legacy, phones, switch)
 
 
 @pytest.mark.parametrize("delay_ms", [0, 100])
-def test_legacy_transferor_leaves_after_the_202(legacy, phones, switch, delay_ms):
+def test_legacy_transferor_leaves_after_the_202(legacy, phones, delay_ms):
     served, transferor, transferee = legacy
-    target = phones.callee("1002", [Ring()])
-    transferor.refer(f"<{switch.uri('1002')}>")
+    target = phones.party("1002").rings()
+    transferor.refers(phones.refer_to("1002"))
     later(delay_ms)
-    transferor.bye()
-    target.answer()
+    transferor.hangs_up()
+    target.answers_now()
     assert hear_each_other(transferee, target)
     served.wait_log(f"TOLD complete {transferor.number}")
     assert len(told(served)) == 1
 
 
-def test_legacy_target_answers_and_leaves_at_once(legacy, phones, switch):
+def test_legacy_target_answers_and_leaves_at_once(legacy, phones):
     served, transferor, transferee = legacy
-    target = phones.callee("1002", [Ring()])
-    transferor.refer(f"<{switch.uri('1002')}>")
+    target = phones.party("1002").rings()
+    transferor.refers(phones.refer_to("1002"))
     target.wait_sent(180)
     target.command("answer")
     target.wait_sent(200)
@@ -618,7 +611,7 @@ def test_legacy_target_answers_and_leaves_at_once(legacy, phones, switch):
     else:
         transferee.wait_over()
         transferor.wait_over()
-    assert len(told(served)) == len(transferor.notifies()) == 1
+    assert len(told(served)) == len(transferor.notifies) == 1
 
 
 @pytest.mark.parametrize("delay_ms", [0, 5, 15, 25, 40, 60])
@@ -626,9 +619,9 @@ def test_a_target_of_the_scenario_answers_and_leaves_at_once(controller, phones,
     """Between the join and the meeting of the legs FreeSWITCH would drop the transferee."""
     sample = REPOSITORY / "examples" / "call_user_transfer.py"
     controller(sections(switch), scenario=sample.read_text(encoding="utf-8"))
-    alice, bob = talking(phones)
-    target = phones.callee("1002", [Ring()])
-    bob.refer(f"<{switch.uri('1002')}>")
+    bob, alice = talking(phones)
+    target = phones.party("1002").rings()
+    bob.refers(phones.refer_to("1002"))
     target.wait_sent(180)
     target.command("answer")
     target.wait_received("ACK")
@@ -640,4 +633,4 @@ def test_a_target_of_the_scenario_answers_and_leaves_at_once(controller, phones,
         bob.wait_over()
     else:
         assert hear_each_other(alice, bob)
-    assert len(bob.notifies()) == 1
+    assert len(bob.notifies) == 1

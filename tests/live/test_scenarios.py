@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from tests.live.lab import Refuse, Ring
-from tests.live.lab.party import hear_each_other, sections, talking
+from fsctl.story import hear_each_other, talking
+from tests.live.lab.settings import sections
 
 HEADER = """
 from fsctl.scenario import *
@@ -50,21 +50,15 @@ def direction(request):
     return request.param
 
 
-def both(phones, direction):
-    """Transferor and transferee of a call that is up."""
-    alice, bob = talking(phones)
-    return (bob, alice) if direction == "callee" else (alice, bob)
-
-
 def still_one_notify(phone):
     """One NOTIFY, and nothing follows it once later traffic has passed through the switch."""
-    return len(phone.notifies()) == 1
+    return len(phone.notifies) == 1
 
 
 # -- reports of the application's own
 
 
-def test_success_reported_when_the_target_is_connected(serve, phones, switch, direction):
+def test_success_reported_when_the_target_is_connected(serve, phones, direction):
     """The way it is written for VoxEngine: connect, and report when the new call is answered."""
     serve(
         CONNECT
@@ -73,17 +67,17 @@ def test_success_reported_when_the_target_is_connected(serve, phones, switch, di
     target.on(Connected, lambda e: transferor.notify_blind_transfer_success())
 """
     )
-    transferor, transferee = both(phones, direction)
-    target = phones.callee("1002", [Ring()])
-    transferor.refer(f"<{switch.uri('1002')}>")
-    target.answer()
+    transferor, transferee = talking(phones, direction)
+    target = phones.party("1002").rings()
+    transferor.refers(phones.refer_to("1002"))
+    target.answers_now()
     assert transferor.wait_notify() == "SIP/2.0 200 OK"
     assert hear_each_other(transferee, target)
     transferor.wait_over()
-    assert transferor.notifies() == ["SIP/2.0 200 OK"]
+    assert transferor.notifies == ["SIP/2.0 200 OK"]
 
 
-def test_failure_reported_when_the_target_is_connected(serve, phones, switch, direction):
+def test_failure_reported_when_the_target_is_connected(serve, phones, direction):
     served = serve(
         CONNECT
         + """
@@ -92,9 +86,9 @@ def test_failure_reported_when_the_target_is_connected(serve, phones, switch, di
 """
         + TELL
     )
-    transferor, transferee = both(phones, direction)
-    target = phones.callee("1002", [Ring()])
-    transferor.refer(f"<{switch.uri('1002')}>")
+    transferor, transferee = talking(phones, direction)
+    target = phones.party("1002").rings()
+    transferor.refers(phones.refer_to("1002"))
     target.wait_sent(180)
     target.command("answer")
     line = transferor.wait_notify()
@@ -107,17 +101,17 @@ def test_failure_reported_when_the_target_is_connected(serve, phones, switch, di
     forgive(served)
 
 
-def test_success_reported_early_and_the_target_is_busy(serve, phones, switch, direction):
+def test_success_reported_early_and_the_target_is_busy(serve, phones, direction):
     serve(CONNECT + "    event.call.notify_blind_transfer_success()\n")
-    transferor, transferee = both(phones, direction)
-    phones.callee("1002", [Ring(), Refuse(486, "Busy")])
-    transferor.refer(f"<{switch.uri('1002')}>")
+    transferor, transferee = talking(phones, direction)
+    phones.party("1002").refuses(486, "Busy")
+    transferor.refers(phones.refer_to("1002"))
     assert transferor.wait_notify() == "SIP/2.0 200 OK"
     assert hear_each_other(transferee, transferor)
     assert still_one_notify(transferor)
 
 
-def test_reported_twice(serve, phones, switch):
+def test_reported_twice(serve, phones):
     serve(
         """
 @scenario.on(BlindTransferRequested)
@@ -129,14 +123,14 @@ def requested(event):
         print("TOLD", error, flush=True)
 """
     )
-    alice, bob = talking(phones)
-    bob.refer(f"<{switch.uri('1002')}>")
+    bob, alice = talking(phones)
+    bob.refers(phones.refer_to("1002"))
     assert bob.wait_notify() == "SIP/2.0 486 First"
     assert hear_each_other(alice, bob)
     assert still_one_notify(bob)
 
 
-def test_reported_without_any_transfer(serve, phones, switch):
+def test_reported_without_any_transfer(serve, phones):
     served = serve(
         """
 @scenario.on(Connected)
@@ -147,7 +141,7 @@ def connected(event):
         print("TOLD", error, flush=True)
 """
     )
-    alice, bob = talking(phones)
+    bob, alice = talking(phones)
     served.wait_log("has asked for no transfer")
     assert hear_each_other(alice, bob)
 
@@ -155,7 +149,7 @@ def connected(event):
 # -- nothing decided, decided late, decided twice
 
 
-def test_nothing_decided(serve, phones, switch, direction):
+def test_nothing_decided(serve, phones, direction):
     serve(
         """
 @scenario.on(BlindTransferRequested)
@@ -164,14 +158,14 @@ def requested(event):
 """,
         decision_timeout_s=1.0,
     )
-    transferor, transferee = both(phones, direction)
-    transferor.refer(f"<{switch.uri('1002')}>")
+    transferor, transferee = talking(phones, direction)
+    transferor.refers(phones.refer_to("1002"))
     assert transferor.wait_notify() == "SIP/2.0 603 Decline"
     assert hear_each_other(transferee, transferor)
     assert still_one_notify(transferor)
 
 
-def test_decided_after_the_deadline(serve, phones, switch, direction):
+def test_decided_after_the_deadline(serve, phones, direction):
     """The first two talk again by then: nobody may be called for a leg that talks."""
     served = serve(
         """
@@ -186,16 +180,16 @@ def requested(event):
 """,
         decision_timeout_s=1.0,
     )
-    transferor, transferee = both(phones, direction)
-    target = phones.callee("1002")
-    transferor.refer(f"<{switch.uri('1002')}>")
+    transferor, transferee = talking(phones, direction)
+    target = phones.party("1002").answers()
+    transferor.refers(phones.refer_to("1002"))
     assert transferor.wait_notify() == "SIP/2.0 603 Decline"
     served.wait_log("TOLD too late")
     assert hear_each_other(transferee, transferor)
     assert not target.received("INVITE")
 
 
-def test_somebody_else_is_called_after_the_failure_was_reported(serve, phones, switch, direction):
+def test_somebody_else_is_called_after_the_failure_was_reported(serve, phones, direction):
     served = serve(
         """
 @scenario.on(TransferFailed)
@@ -207,28 +201,28 @@ def failed(event):
         print("TOLD too late:", error, flush=True)
 """
     )
-    transferor, transferee = both(phones, direction)
-    phones.callee("1002", [Refuse(486, "Busy")])
-    other = phones.callee("1003")
-    transferor.refer(f"<{switch.uri('1002')}>")
+    transferor, transferee = talking(phones, direction)
+    phones.party("1002").refuses(486, "Busy")
+    other = phones.party("1003").answers()
+    transferor.refers(phones.refer_to("1002"))
     assert transferor.wait_notify() == "SIP/2.0 486 Busy"
     served.wait_log("TOLD too late")
     assert hear_each_other(transferee, transferor)
     assert not other.received("INVITE")
 
 
-def test_connected_twice(serve, phones, switch):
+def test_connected_twice(serve, phones):
     served = serve(CONNECT + "    event.session.connect(event.transferee, '1003')\n")
-    alice, bob = talking(phones)
-    target, other = phones.callee("1002"), phones.callee("1003")
-    bob.refer(f"<{switch.uri('1002')}>")
+    bob, alice = talking(phones)
+    target, other = phones.party("1002").answers(), phones.party("1003").answers()
+    bob.refers(phones.refer_to("1002"))
     assert bob.wait_notify() == "SIP/2.0 200 OK"
     assert hear_each_other(alice, target)
     assert not other.received("INVITE")
     forgive(served)
 
 
-def test_next_target_gets_its_whole_ring_time(serve, phones, switch):
+def test_next_target_gets_its_whole_ring_time(serve, phones):
     """Hunting: the first target does not answer, the second one has its own time to ring."""
     serve(
         CONNECT
@@ -239,14 +233,14 @@ def test_next_target_gets_its_whole_ring_time(serve, phones, switch):
     target.on(Failed, next_one)
 """
     )
-    alice, bob = talking(phones)
-    phones.callee("1002", [Ring()])
-    second = phones.callee("1003", [Ring()])
-    bob.refer(f"<{switch.uri('1002')}>")
-    second.wait_received("INVITE", timeout_s=8)
+    bob, alice = talking(phones)
+    phones.party("1002").rings()
+    second = phones.party("1003").rings()
+    bob.refers(phones.refer_to("1002"))
+    second.wait_received("INVITE", limit_s=8)
     with pytest.raises(AssertionError):
-        second.wait_received("CANCEL", timeout_s=5.5)
-    second.answer()
+        second.wait_received("CANCEL", limit_s=5.5)
+    second.answers_now()
     assert bob.wait_notify() == "SIP/2.0 200 OK"
     assert hear_each_other(alice, second)
 
@@ -262,13 +256,13 @@ def alerting(event):
         decision_timeout_s=1.0,
     )
     alice = phones.caller("2000", "1001")
-    alice.wait(lambda _: not alice.open_calls(), 6.0, "the call is refused")
+    alice.wait_over(6.0)
 
 
 # -- handlers that fail
 
 
-def test_handler_that_fails(serve, phones, switch, direction):
+def test_handler_that_fails(serve, phones, direction):
     served = serve(
         """
 @scenario.on(BlindTransferRequested)
@@ -276,14 +270,14 @@ def requested(event):
     event.session.connect(event.call, event.transfer_to)   # the wrong party
 """
     )
-    transferor, transferee = both(phones, direction)
-    transferor.refer(f"<{switch.uri('1002')}>")
+    transferor, transferee = talking(phones, direction)
+    transferor.refers(phones.refer_to("1002"))
     assert transferor.wait_notify() == "SIP/2.0 500 Server Internal Error"
     assert hear_each_other(transferee, transferor)
     forgive(served)
 
 
-def test_verb_on_a_call_that_has_gone(serve, phones, switch):
+def test_verb_on_a_call_that_has_gone(serve, phones):
     """The handler of one event asks for what cannot be done any more; the session goes on."""
     served = serve(
         """
@@ -293,15 +287,15 @@ def failed(event):
 """
         + TELL
     )
-    alice, bob = talking(phones)
-    phones.callee("1002", [Ring(), Refuse(486, "Gone fishing")])
-    bob.refer(f"<{switch.uri('1002')}>")
+    bob, alice = talking(phones)
+    phones.party("1002").refuses(486, "Gone fishing")
+    bob.refers(phones.refer_to("1002"))
     assert bob.wait_notify() == "SIP/2.0 486 Gone fishing"
     assert hear_each_other(alice, bob)
     forgive(served)
 
 
-def test_handler_of_the_end_that_fails(serve, phones, switch):
+def test_handler_of_the_end_that_fails(serve, phones):
     """Whatever a handler of Terminated does, all links are let go (no descriptor stays open)."""
     served = serve(
         """
@@ -312,18 +306,18 @@ def terminated(event):
         call.hangup()
 """
     )
-    alice, bob = talking(phones)
-    phones.callee("1002", [Refuse(486, "Busy")])
-    bob.refer(f"<{switch.uri('1002')}>")
+    bob, alice = talking(phones)
+    phones.party("1002").refuses(486, "Busy")
+    bob.refers(phones.refer_to("1002"))
     bob.wait_notify()
     assert hear_each_other(alice, bob)
-    alice.bye()
+    alice.hangs_up()
     bob.wait_received("BYE")
     served.wait_no_growth(20)
     forgive(served)
 
 
-def test_handler_that_blocks(serve, phones, switch, direction):
+def test_handler_that_blocks(serve, phones, direction):
     """The hub stands still for a while: late, but right."""
     serve(
         """
@@ -334,9 +328,9 @@ def requested(event):
     time.sleep(2)
 """
     )
-    transferor, transferee = both(phones, direction)
-    target = phones.callee("1002")
-    transferor.refer(f"<{switch.uri('1002')}>")
+    transferor, transferee = talking(phones, direction)
+    target = phones.party("1002").answers()
+    transferor.refers(phones.refer_to("1002"))
     assert transferor.wait_notify() == "SIP/2.0 200 OK"
     assert hear_each_other(transferee, target)
     transferor.wait_over(8)
@@ -346,16 +340,16 @@ def requested(event):
 def test_too_many_headers_in_the_refer_to(serve, phones, switch):
     """More X-Headers than a dial string takes: one final report, whatever it is."""
     serve("")
-    _, bob = talking(phones)
-    phones.callee("1002")
+    bob, _ = talking(phones)
+    phones.party("1002").answers()
     headers = "&".join(f"X-{n}=1" for n in range(220))
-    bob.refer(f"<{switch.uri('1002')}?{headers}>")
+    bob.refers(f"<{switch.uri('1002')}?{headers}>")
     line = bob.wait_notify()
     assert line.startswith(("SIP/2.0 4", "SIP/2.0 200"))
     assert still_one_notify(bob)
 
 
-def test_mode_chosen_when_connected(serve, phones, switch):
+def test_mode_chosen_when_connected(serve, phones):
     serve(
         """
 @scenario.on(Connected)
@@ -364,9 +358,9 @@ def connected(event):
 """,
         mode="legacy",
     )
-    alice, bob = talking(phones)
-    phones.callee("1002", [Refuse(486, "Gone fishing")])
-    bob.refer(f"<{switch.uri('1002')}>")
+    bob, alice = talking(phones)
+    phones.party("1002").refuses(486, "Gone fishing")
+    bob.refers(phones.refer_to("1002"))
     assert bob.wait_notify() == "SIP/2.0 486 Gone fishing"
     assert hear_each_other(alice, bob)
 
@@ -374,7 +368,7 @@ def connected(event):
 # -- legacy
 
 
-def test_legacy_call_is_rejected_by_the_scenario(serve, phones, switch, direction):
+def test_legacy_call_is_rejected_by_the_scenario(serve, phones, direction):
     """A refused legacy transfer is a failed transfer: nobody is dropped."""
     served = serve(
         """
@@ -388,14 +382,14 @@ def alerting(event):
         + TELL,
         mode="legacy",
     )
-    transferor, transferee = both(phones, direction)
-    transferor.refer(f"<{switch.uri('1002')}>")
+    transferor, transferee = talking(phones, direction)
+    transferor.refers(phones.refer_to("1002"))
     assert transferor.wait_notify().startswith("SIP/2.0 486")
     assert hear_each_other(transferee, transferor)
     served.wait_log(f"TOLD failed {transferor.number} 486")
 
 
-def test_legacy_new_session_connects_again_after_the_target_left(serve, phones, switch):
+def test_legacy_new_session_connects_again_after_the_target_left(serve, phones):
     """The end of the old session must not take the leg out of the new one's hands."""
     serve(
         """
@@ -413,13 +407,13 @@ def alerting(event):
 """,
         mode="legacy",
     )
-    alice, bob = talking(phones)
-    target, other = phones.callee("1002"), phones.callee("1003")
-    bob.refer(f"<{switch.uri('1002')}>")
+    bob, alice = talking(phones)
+    target, other = phones.party("1002").answers(), phones.party("1003").answers()
+    bob.refers(phones.refer_to("1002"))
     assert bob.wait_notify() == "SIP/2.0 200 OK"
     assert hear_each_other(alice, target)
     bob.wait_over()
-    target.bye()
+    target.hangs_up()
     other.wait_received("INVITE")
     assert hear_each_other(alice, other)
 
@@ -440,14 +434,14 @@ def alerting(event):
     target.on(Disconnected, again)
 """
     )
-    other = phones.callee("1003")
-    alice, bob = talking(phones)
-    bob.bye()
+    other = phones.party("1003").answers()
+    bob, alice = talking(phones)
+    bob.hangs_up()
     other.wait_received("INVITE")
     assert hear_each_other(alice, other)
 
 
-def test_success_reported_and_then_somebody_called(serve, phones, switch, direction):
+def test_success_reported_and_then_somebody_called(serve, phones, direction):
     """The application takes the transferee for itself, as into a queue, and connects it then."""
     serve(
         """
@@ -457,9 +451,9 @@ def requested(event):
     event.session.connect(event.transferee, "1003")
 """
     )
-    transferor, transferee = both(phones, direction)
-    target = phones.callee("1003")
-    transferor.refer(f"<{switch.uri('1002')}>")
+    transferor, transferee = talking(phones, direction)
+    target = phones.party("1003").answers()
+    transferor.refers(phones.refer_to("1002"))
     assert transferor.wait_notify() == "SIP/2.0 200 OK"
     target.wait_received("INVITE")
     assert hear_each_other(transferee, target)

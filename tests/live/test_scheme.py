@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.live.lab import Controllers, Phones, Switch, sipp_script, switch_conf
-from tests.live.lab.party import sections
+from tests.live.lab.settings import sections
 
 SCENARIO = """
 from fsctl.scenario import *
@@ -89,7 +89,7 @@ def test_the_caller_is_answered_with_the_codec_of_the_called_party(
     serve, late_switch, phones, answer, agreed
 ):
     served = serve(sections(late_switch), scenario=SCENARIO.format(answer=answer))
-    bob = phones.callee("1001")
+    bob = phones.party("1001").answers()
     alice = phones.caller("2000", "1001")
     alice.wait_talking()
     bob.wait_talking()
@@ -97,5 +97,5 @@ def test_the_caller_is_answered_with_the_codec_of_the_called_party(
     assert audio(alice.received(200)[0])[:1] == agreed
     served.wait_log("OFFERED PCMU,PCMA")
     served.wait_log("AGREED PCMA")
-    alice.bye()
+    alice.hangs_up()
     bob.wait_over()  # she may have left in the very moment of the join

@@ -6,12 +6,12 @@ import json
 import os
 import signal
 from contextlib import suppress
-from urllib.parse import quote
 
 import pytest
 
-from tests.live.lab import Refuse, Ring, wait_for
-from tests.live.lab.party import hear_each_other, sections, talking
+from fsctl.story import hear_each_other, talking
+from tests.live.lab import wait_for
+from tests.live.lab.settings import sections
 
 UNDECIDED = """
 from fsctl.scenario import BlindTransferRequested, CallAlerting, Scenario
@@ -114,8 +114,8 @@ def workers(served, switch):
 
 def transfers(transferor, transferee, target, switch):
     """The next transfer works as if nothing had been."""
-    before = len(transferor.notifies())
-    transferor.refer(f"<{switch.uri(target.number)}>")
+    before = len(transferor.notifies)
+    transferor.refers(f"<{switch.uri(target.number)}>")
     assert transferor.wait_notify(before + 1) == "SIP/2.0 200 OK"
     assert hear_each_other(transferee, target)
     transferor.wait_over()
@@ -123,30 +123,30 @@ def transfers(transferor, transferee, target, switch):
 
 @pytest.mark.parametrize("by", ["callee", "caller"])
 def test_killed_while_two_talk(workers, phones, switch, by):
-    alice, bob = talking(phones)
+    bob, alice = talking(phones)
     workers.kill()
     assert hear_each_other(alice, bob)
     transferor, transferee = (bob, alice) if by == "callee" else (alice, bob)
-    transfers(transferor, transferee, phones.callee("1002"), switch)
+    transfers(transferor, transferee, phones.party("1002").answers(), switch)
 
 
 def test_killed_while_the_callee_rings(workers, phones, switch):
-    bob = phones.callee("1001", [Ring()])
+    bob = phones.party("1001").rings()
     alice = phones.caller("2000", "1001")
     alice.wait_received(180)
     workers.kill()
-    bob.answer()
+    bob.answers_now()
     alice.wait_talking()
     assert hear_each_other(alice, bob)
-    transfers(bob, alice, phones.callee("1002"), switch)
+    transfers(bob, alice, phones.party("1002").answers(), switch)
 
 
 def test_killed_while_a_transfer_is_not_decided(start, phones, switch, tmp_path):
     served = start(f"PLACE = {str(tmp_path)!r}\n{UNDECIDED}")
     workers = Workers(served, switch)
-    alice, bob = talking(phones)
-    target = phones.callee("1008")
-    bob.refer(f"<{switch.uri('1008')}>")
+    bob, alice = talking(phones)
+    target = phones.party("1008").answers()
+    bob.refers(phones.refer_to("1008"))
     wait_for(lambda: list(tmp_path.iterdir()), 5.0, "the scenario is asked")
     workers.kill()
     assert bob.wait_notify() == "SIP/2.0 200 OK", "another worker is asked, and decides"
@@ -156,7 +156,7 @@ def test_killed_while_a_transfer_is_not_decided(start, phones, switch, tmp_path)
 
 def test_killed_while_a_new_call_is_not_decided(start, phones, switch, tmp_path):
     served = start(f"PLACE = {str(tmp_path)!r}\n{UNDECIDED}")
-    bob = phones.callee("1009")
+    bob = phones.party("1009").answers()
     alice = phones.caller("2000", "1009")
     # not only in the queue of the address, from where the next worker takes it
     wait_for(lambda: list(tmp_path.iterdir()), 5.0, "the scenario is asked")
@@ -167,15 +167,15 @@ def test_killed_while_a_new_call_is_not_decided(start, phones, switch, tmp_path)
     wait_for(
         lambda: served.log_text().count("FreeSWITCH is there") >= 3, 20.0, "a successor accepts"
     )
-    transfers(bob, alice, phones.callee("1002"), switch)
+    transfers(bob, alice, phones.party("1002").answers(), switch)
 
 
 @pytest.fixture
 def target_rings(workers, phones, switch):
     """Alice, Bob who transfers her, and Carol who rings; then the worker dies."""
-    alice, bob = talking(phones)
-    carol = phones.callee("1002", [Ring()])
-    bob.refer(f"<{switch.uri('1002')}>")
+    bob, alice = talking(phones)
+    carol = phones.party("1002").rings()
+    bob.refers(f"<{switch.uri('1002')}>")
     carol.wait_received("INVITE")
     workers.kill()
     return alice, bob, carol
@@ -208,14 +208,14 @@ def test_the_record_of_a_transfer_whose_worker_has_died(
     """Whoever sees its end writes it, and nobody twice."""
     alice, bob, carol = target_rings
     if what == "refuses":
-        carol.refuse(486, "Gone fishing")
+        carol.refuses_now(486, "Gone fishing")
     elif what == "leaves":
-        alice.bye()
+        alice.hangs_up()
     else:
-        carol.answer()
-    bob.wait_notify(timeout_s=8)
+        carol.answers_now()
+    bob.wait_notify(limit_s=8)
     if what == "answers and hangs up":
-        carol.bye()
+        carol.hangs_up()
     assert the_record(workers.served) == (outcome, code)
     phones.hang_up()
     switch.wait_no_channels(10)
@@ -223,19 +223,19 @@ def test_the_record_of_a_transfer_whose_worker_has_died(
 
 
 @pytest.mark.parametrize("answers", [True, False])
-def test_the_record_of_a_transfer_during_which_everybody_has_died(start, phones, switch, answers):
+def test_the_record_of_a_transfer_during_which_everybody_has_died(start, phones, answers):
     """Who comes up afterwards finds what is owed on the channels."""
     served = start(workers=1)
-    _, bob = talking(phones)
-    carol = phones.callee("1002", [Ring()])
-    bob.refer(f"<{switch.uri('1002')}>")
+    bob, _ = talking(phones)
+    carol = phones.party("1002").rings()
+    bob.refers(phones.refer_to("1002"))
     carol.wait_sent(180)
     served.kill9()
     if answers:
-        carol.answer()
+        carol.answers_now()
     else:
-        carol.refuse(486, "Gone fishing")
-    bob.wait_notify(timeout_s=8)
+        carol.refuses_now(486, "Gone fishing")
+    bob.wait_notify(limit_s=8)
     again = start(workers=2)
     assert the_record(again) == (("succeeded", 200) if answers else ("failed", 486))
     assert not records(served)
@@ -244,16 +244,15 @@ def test_the_record_of_a_transfer_during_which_everybody_has_died(start, phones,
 def test_the_record_of_an_attended_transfer_whose_worker_has_died(start, phones, switch):
     """FreeSWITCH refuses it, and who comes up finds it on the transferee's channel."""
     served = start(workers=1)
-    _, bob = talking(phones)
-    carol = phones.callee("1002", [Ring()])
+    bob, _ = talking(phones)
+    carol = phones.party("1002").rings()
     line = phones.caller("1001", "1002")
-    carol.wait_sent(180)
+    carol.wait_received("INVITE")
     line.wait_received(180)
-    replaces = quote(line.dialog().replaces, safe="")
-    assert bob.refer(f"<{switch.uri('1002')}?Replaces={replaces}>").status == 202
+    bob.refers(phones.replacing(line, "1002"))
     wait_for(lambda: "requested -> waiting" in served.log_text(), 5.0, served.log_text)
     served.kill9()
-    assert bob.wait_notify(timeout_s=8) == "SIP/2.0 403 Forbidden"
+    assert bob.wait_notify(limit_s=8) == "SIP/2.0 403 Forbidden"
     again = start(workers=2)
     assert the_record(again) == ("failed", 403)
     assert records(again)[0]["kind"] == "attended"
@@ -262,75 +261,75 @@ def test_the_record_of_an_attended_transfer_whose_worker_has_died(start, phones,
 
 def test_target_answers_and_the_transferor_is_released(target_rings):
     alice, bob, carol = target_rings
-    carol.answer()
+    carol.answers_now()
     assert bob.wait_notify() == "SIP/2.0 200 OK"
     assert hear_each_other(alice, carol)
-    bob.wait_over(timeout_s=8)  # FreeSWITCH alone would keep him for 600 s
+    bob.wait_over(limit_s=8)  # FreeSWITCH alone would keep him for 600 s
     assert bob.received("BYE"), "he did not hang up by himself"
     assert hear_each_other(alice, carol)
-    assert bob.notifies() == ["SIP/2.0 200 OK"]
+    assert bob.notifies == ["SIP/2.0 200 OK"]
 
 
 def test_target_is_busy_and_the_first_two_talk(target_rings, phones, switch):
     alice, bob, carol = target_rings
-    carol.refuse(486, "Gone fishing")
+    carol.refuses_now(486, "Gone fishing")
     assert bob.wait_notify() == "SIP/2.0 486 Gone fishing", "another worker reports"
     assert hear_each_other(alice, bob)
-    transfers(bob, alice, phones.callee("1003"), switch)
+    transfers(bob, alice, phones.party("1003").answers(), switch)
 
 
 def test_transferee_leaves_and_the_transferor_is_told_and_released(target_rings):
     alice, bob, carol = target_rings
-    alice.bye()
+    alice.hangs_up()
     carol.wait_received("CANCEL")
-    assert bob.wait_notify(timeout_s=8) == "SIP/2.0 487 Request Terminated"
-    bob.wait_over(timeout_s=8)
-    assert len(bob.notifies()) == 1
+    assert bob.wait_notify(limit_s=8) == "SIP/2.0 487 Request Terminated"
+    bob.wait_over(limit_s=8)
+    assert len(bob.notifies) == 1
 
 
 def test_killed_after_the_success(workers, phones, switch):
-    alice, bob = talking(phones)
-    carol = phones.callee("1002")
-    bob.refer(f"<{switch.uri('1002')}>")
+    bob, alice = talking(phones)
+    carol = phones.party("1002").answers()
+    bob.refers(phones.refer_to("1002"))
     assert bob.wait_notify() == "SIP/2.0 200 OK"
     workers.kill()
-    bob.wait_over(timeout_s=8)
+    bob.wait_over(limit_s=8)
     assert hear_each_other(alice, carol)
-    transfers(carol, alice, phones.callee("1003"), switch)
-    assert bob.notifies() == ["SIP/2.0 200 OK"]
+    transfers(carol, alice, phones.party("1003").answers(), switch)
+    assert bob.notifies == ["SIP/2.0 200 OK"]
 
 
 def test_killed_after_the_transferor_was_told_that_the_transferee_left(workers, phones, switch):
     """Between the report and the release: the supervisor releases, and does not tell again."""
-    alice, bob = talking(phones)
-    carol = phones.callee("1002", [Ring()])
-    bob.refer(f"<{switch.uri('1002')}>")
+    bob, alice = talking(phones)
+    carol = phones.party("1002").rings()
+    bob.refers(phones.refer_to("1002"))
     carol.wait_sent(180)
-    alice.bye()
+    alice.hangs_up()
     bob.wait_notify()
     workers.kill()
-    bob.wait_over(timeout_s=8)
+    bob.wait_over(limit_s=8)
     workers.served.wait_log("the transferee of")
     switch.wait_no_channels(5)
-    assert bob.notifies() == ["SIP/2.0 487 Request Terminated"]
+    assert bob.notifies == ["SIP/2.0 487 Request Terminated"]
 
 
 @pytest.mark.parametrize("legacy", [False, True], ids=["in-session", "legacy"])
 def test_killed_after_the_success_and_the_talk_that_followed_is_over(start, phones, switch, legacy):
     """The transferor, still to be released, is not told that its transferee has left."""
     workers = Workers(start(LEGACY if legacy else ""), switch)
-    alice, bob = talking(phones)
-    carol = phones.callee("1002")
-    bob.refer(f"<{switch.uri('1002')}>")
+    bob, alice = talking(phones)
+    carol = phones.party("1002").answers()
+    bob.refers(phones.refer_to("1002"))
     bob.wait_notify()
     assert hear_each_other(alice, carol)
-    carol.bye()
+    carol.hangs_up()
     alice.wait_over()
     workers.kill()
-    bob.wait_over(timeout_s=8)
+    bob.wait_over(limit_s=8)
     workers.served.wait_log("the transferee of")
     switch.wait_no_channels(5)
-    assert bob.notifies() == ["SIP/2.0 200 OK"]
+    assert bob.notifies == ["SIP/2.0 200 OK"]
 
 
 # -- hanging
@@ -340,18 +339,18 @@ def test_calls_that_arrive_while_a_worker_hangs(start, phones, switch):
     served = start(hang_timeout_s=60)
     pids = list(Workers(served, switch).homes().values())
     os.kill(pids[0], signal.SIGSTOP)
-    talkers = [talking(phones, number=f"10{number}") for number in (11, 12, 13)]
+    talkers = [talking(phones, caller=f"20{n}", callee=f"10{n}") for n in (11, 12, 13)]
     assert all(hear_each_other(*pair) for pair in talkers)
     os.kill(pids[0], signal.SIGCONT)
 
 
 def test_transfer_asked_of_a_worker_that_hangs(start, phones, switch):
     served = start(hang_timeout_s=1)
-    alice, bob = talking(phones)
-    carol = phones.callee("1002")
+    bob, alice = talking(phones)
+    carol = phones.party("1002").answers()
     pid = Workers(served, switch).kill(signal.SIGSTOP)
-    bob.refer(f"<{switch.uri('1002')}>")
-    assert bob.wait_notify(timeout_s=8) == "SIP/2.0 200 OK"
+    bob.refers(phones.refer_to("1002"))
+    assert bob.wait_notify(limit_s=8) == "SIP/2.0 200 OK"
     assert hear_each_other(alice, carol)
     bob.wait_over()
     served.wait_log(f"(pid {pid}) has been silent for 1 s")
@@ -387,20 +386,20 @@ def order(start, tmp_path):
 
 def test_killed_when_it_has_accepted_a_new_call(order, phones, switch):
     order.touch()
-    bob = phones.callee("1001")
+    bob = phones.party("1001").answers()
     alice = phones.caller("2000", "1001")
-    alice.wait_talking(timeout_s=8)
+    alice.wait_talking(limit_s=8)
     assert not order.exists()
     assert hear_each_other(alice, bob)
-    transfers(bob, alice, phones.callee("1002"), switch)
+    transfers(bob, alice, phones.party("1002").answers(), switch)
 
 
-def test_killed_when_it_has_accepted_a_transferee(order, phones, switch):
-    alice, bob = talking(phones)
-    carol = phones.callee("1002")
+def test_killed_when_it_has_accepted_a_transferee(order, phones):
+    bob, alice = talking(phones)
+    carol = phones.party("1002").answers()
     order.touch()
-    bob.refer(f"<{switch.uri('1002')}>")
-    assert bob.wait_notify(timeout_s=8) == "SIP/2.0 200 OK", "another worker is asked"
+    bob.refers(phones.refer_to("1002"))
+    assert bob.wait_notify(limit_s=8) == "SIP/2.0 200 OK", "another worker is asked"
     assert not order.exists()
     assert hear_each_other(alice, carol)
     bob.wait_over()
@@ -412,7 +411,7 @@ def test_killed_when_it_has_accepted_a_transferee(order, phones, switch):
 def test_reload_under_a_running_call(start, phones, switch):
     served = start(drain_timeout_s=20)
     workers = Workers(served, switch)
-    alice, bob = talking(phones)
+    bob, alice = talking(phones)
     before = workers.homes()
     mine = workers.pid()
     os.kill(served.pid, signal.SIGHUP)
@@ -420,13 +419,13 @@ def test_reload_under_a_running_call(start, phones, switch):
     other = next(pid for pid in before.values() if pid != mine)
     served.wait_log(f"(pid {other}) ended with status 0")
     assert hear_each_other(alice, bob)
-    second = talking(phones, number="1011")
+    second = talking(phones, caller="2011", callee="1011")
     assert hear_each_other(*second), "new calls are served by the new ones"
-    assert workers.pid_of(second[1]) not in before.values()
-    carol = phones.callee("1002")
+    assert workers.pid_of(second[0]) not in before.values()
+    carol = phones.party("1002").answers()
     transfers(bob, alice, carol, switch)
     assert workers.pid_of(carol) == mine, "the transfer came home to the old one"
-    carol.bye()
+    carol.hangs_up()
     alice.wait_received("BYE")
     served.wait_log(f"(pid {mine}) ended with status 0")
 
@@ -434,37 +433,37 @@ def test_reload_under_a_running_call(start, phones, switch):
 def test_reload_under_a_call_that_is_transferred_in_legacy_mode(start, phones, switch):
     """The leg that comes back is one of the old worker's calls: it serves it, and releases Bob."""
     served = start(LEGACY, drain_timeout_s=20)
-    alice, bob = talking(phones)
+    bob, alice = talking(phones)
     os.kill(served.pid, signal.SIGHUP)
     served.wait_log("reloaded")
-    transfers(bob, alice, phones.callee("1002"), switch)
+    transfers(bob, alice, phones.party("1002").answers(), switch)
 
 
 def test_reload_does_not_cut_calls_at_its_deadline(start, phones, switch):
     served = start(drain_timeout_s=0.2)
     workers = Workers(served, switch)
-    alice, bob = talking(phones)
+    bob, alice = talking(phones)
     mine = workers.pid()
     os.kill(served.pid, signal.SIGHUP)
     served.wait_log(f"(pid {mine}) ended with status 0", timeout_s=10)
     assert hear_each_other(alice, bob)
-    transfers(bob, alice, phones.callee("1002"), switch)
+    transfers(bob, alice, phones.party("1002").answers(), switch)
 
 
 def test_termination_leaves_the_talking_alone(served, phones):
-    alice, bob = talking(phones)
+    bob, alice = talking(phones)
     assert served.terminate() == 0
     assert hear_each_other(alice, bob)
-    bob.bye()
+    bob.hangs_up()
     alice.wait_received("BYE")
 
 
-def test_nobody_is_cut_when_all_are_killed(served, phones, switch):
-    alice, bob = talking(phones)
+def test_nobody_is_cut_when_all_are_killed(served, phones):
+    bob, alice = talking(phones)
     served.kill9()
     assert hear_each_other(alice, bob)
-    phones.callee("1002", [Refuse(486, "Busy")])
-    bob.refer(f"<{switch.uri('1002')}>")
+    phones.party("1002").refuses(486, "Busy")
+    bob.refers(phones.refer_to("1002"))
     assert bob.wait_notify() == "SIP/2.0 403 Forbidden"
     assert hear_each_other(alice, bob)
 
@@ -472,29 +471,27 @@ def test_nobody_is_cut_when_all_are_killed(served, phones, switch):
 @pytest.mark.parametrize("by", ["callee", "caller"])
 def test_an_attended_transfer_between_the_calls_of_two_workers(workers, phones, switch, by):
     """Bob's two calls are different workers': the one finds the other's on the switch."""
-    alice, bob = talking(phones)
-    transferor, transferee = (bob, alice) if by == "callee" else (alice, bob)
-    carol = phones.callee("1002", name="Carol")
+    transferor, transferee = talking(phones, by)
+    carol = phones.party("1002", name="Carol").answers()
     for _ in range(20):
         consultation = phones.caller(f"77{transferor.number}", "1002", name="Consultation")
         consultation.wait_talking()
         assert hear_each_other(consultation, carol)
-        if workers.pid_of(consultation) != workers.pid_of(alice):
+        if workers.pid_of(consultation) != workers.pid_of(transferee):
             break
-        consultation.bye()
+        consultation.hangs_up()
         carol.wait_over()
     else:
         pytest.fail("twenty calls in a row went to the same worker")
-    replaces = quote(consultation.dialog().replaces, safe="")
-    assert transferor.refer(f"<{switch.uri('1002')}?Replaces={replaces}>").status == 202
+    transferor.refers(phones.replacing(consultation, "1002"))
     assert transferor.wait_notify() == "SIP/2.0 200 OK"
     assert hear_each_other(transferee, carol)
     transferor.wait_over()
     consultation.wait_over()
-    dave = phones.callee("1003")
-    assert carol.refer(f"<{switch.uri('1003')}>").status == 202
+    dave = phones.party("1003").answers()
+    carol.refers(phones.refer_to("1003"))
     assert carol.wait_notify() == "SIP/2.0 200 OK"
     assert hear_each_other(transferee, dave)
-    transferee.bye()
+    transferee.hangs_up()
     dave.wait_over()
     switch.wait_no_channels(5)

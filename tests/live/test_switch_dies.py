@@ -9,8 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.live.lab import Controller, Phones, Ring, Switch, wait_for
-from tests.live.lab.party import hear_each_other, sections, talking
+from fsctl.story import hear_each_other, talking
+from tests.live.lab import Controller, Phones, Switch, wait_for
+from tests.live.lab.settings import sections
 
 TELLS = """
 from fsctl.scenario import BlindTransferRequested, Scenario, Terminated, Terminating, TransferFailed
@@ -84,14 +85,14 @@ def serves_again(served: Controller, phones: Phones, switch: Switch) -> None:
     """The switch comes back, and the next call and transfer work as if nothing had been."""
     comes_back(switch)
     phones.hang_up()
-    alice, bob = talking(phones, number="1021")
-    carol = phones.callee("1022", [Ring()])
-    bob.refer(f"<{switch.uri('1022')}>")
-    carol.answer()
+    bob, alice = talking(phones, caller="2021", callee="1021")
+    carol = phones.party("1022").rings()
+    bob.refers(f"<{switch.uri('1022')}>")
+    carol.answers_now()
     assert bob.wait_notify() == "SIP/2.0 200 OK"
     assert hear_each_other(alice, carol)
     bob.wait_over()
-    carol.bye()
+    carol.hangs_up()
     alice.wait_over()
 
 
@@ -106,9 +107,9 @@ def test_killed_while_two_talk(served, phones, switch):
 
 @pytest.mark.parametrize("number", ["1002", "1009"], ids=["connect", "call_user"])
 def test_killed_while_a_target_rings(served, phones, switch, number):
-    _, bob = talking(phones)
-    carol = phones.callee(number, [Ring()])
-    bob.refer(f"<{switch.uri(number)}>")
+    bob, _ = talking(phones)
+    carol = phones.party(number).rings()
+    bob.refers(phones.refer_to(number))
     carol.wait_sent(180)
     switch.kill9()
     wait_let_go(served)
@@ -120,8 +121,8 @@ def test_killed_while_a_target_rings(served, phones, switch, number):
 
 
 def test_killed_again_and_again(served, phones, switch):
-    for number in ("1001", "1011"):
-        talking(phones, number=number)
+    for number in ("01", "11"):
+        talking(phones, caller=f"20{number}", callee=f"10{number}")
         switch.kill9()
         wait_let_go(served)
         comes_back(switch)
@@ -133,9 +134,9 @@ def test_killed_again_and_again(served, phones, switch):
 @pytest.mark.parametrize("number", ["1002", "1009"], ids=["connect", "call_user"])
 def test_stands_still_while_a_target_rings(served, phones, switch, number):
     """Nothing is lost: what the phones have said meanwhile is heard afterwards."""
-    alice, bob = talking(phones)
-    carol = phones.callee(number, [Ring()])
-    bob.refer(f"<{switch.uri(number)}>")
+    bob, alice = talking(phones)
+    carol = phones.party(number).rings()
+    bob.refers(phones.refer_to(number))
     carol.wait_sent(180)
     os.kill(switch.pid, signal.SIGSTOP)
     carol.command("answer")
@@ -144,7 +145,7 @@ def test_stands_still_while_a_target_rings(served, phones, switch, number):
     assert bob.wait_notify() == "SIP/2.0 200 OK"
     assert hear_each_other(alice, carol)
     bob.wait_over()
-    assert len(bob.notifies()) == 1
+    assert len(bob.notifies) == 1
 
 
 STOPS = """
@@ -163,8 +164,8 @@ def test_stands_still_for_longer_than_a_command_may_take(controller, phones, swi
     """The transfer has failed, exactly once, and the first two talk on."""
     served = controller(sections(switch), scenario=STOPS.format(pid=switch.pid))
     served.expected_error = "CommandTimeout"
-    alice, bob = talking(phones)
-    carol = phones.callee("1002")
+    bob, alice = talking(phones)
+    carol = phones.party("1002").answers()
     bob.command("refer", lines=[f"Refer-To: <{switch.uri('1002')}>"])
     try:
         served.wait_log("CommandTimeout", timeout_s=10)
@@ -172,19 +173,19 @@ def test_stands_still_for_longer_than_a_command_may_take(controller, phones, swi
         os.kill(switch.pid, signal.SIGCONT)
     assert bob.wait_notify() == "SIP/2.0 500 Server Internal Error"
     assert hear_each_other(alice, bob)
-    assert len(bob.notifies()) == 1
+    assert len(bob.notifies) == 1
     assert not carol.received("INVITE")
 
 
-def test_a_link_breaks_while_a_target_rings(served, phones, switch):
-    alice, bob = talking(phones)
-    carol = phones.callee("1008", [Ring()])
-    bob.refer(f"<{switch.uri('1008')}>")
+def test_a_link_breaks_while_a_target_rings(served, phones):
+    bob, alice = talking(phones)
+    carol = phones.party("1008").rings()
+    bob.refers(phones.refer_to("1008"))
     carol.wait_sent(180)
     served.wait_log("link lost")
     wait_let_go(served)
-    carol.answer()
+    carol.answers_now()
     assert bob.wait_notify() == "SIP/2.0 200 OK"
     assert hear_each_other(alice, carol)
     bob.wait_over(8)
-    assert len(bob.notifies()) == 1
+    assert len(bob.notifies) == 1

@@ -11,9 +11,9 @@ from contextlib import suppress
 
 import pytest
 
-from tests.live.lab import Refuse, Ring
-from tests.live.lab.party import UNDECIDED, hear_each_other, sections, talking
+from fsctl.story import hear_each_other, talking
 from tests.live.lab.ports import free_port
+from tests.live.lab.settings import UNDECIDED, sections
 
 CLAIM_S = 4.0
 """FreeSWITCH's timer is good to a second, and the phones need a moment."""
@@ -85,12 +85,12 @@ def test_a_call_that_nobody_claims_is_connected_by_the_switch(
 ):
     wrong = peer(behaviour)
     controller(sections(switch, dialplan={"controllers": [wrong.address], "only_living": False}))
-    bob = phones.callee("1001")
+    bob = phones.party("1001").answers()
     alice = phones.caller("2000", "1001")
-    alice.wait_talking(timeout_s=CLAIM_S)
+    alice.wait_talking(limit_s=CLAIM_S)
     assert hear_each_other(alice, bob)
-    bob.refer(f"<{switch.uri('1002')}>")
-    assert bob.wait_notify(timeout_s=2 * CLAIM_S) == "SIP/2.0 403 Forbidden"
+    bob.refers(phones.refer_to("1002"))
+    assert bob.wait_notify(limit_s=2 * CLAIM_S) == "SIP/2.0 403 Forbidden"
     assert hear_each_other(alice, bob)
 
 
@@ -100,10 +100,10 @@ def test_a_host_that_has_vanished_is_not_dialled(controller, switch, phones, pee
     own = {"controllers": [wrong.address, f"127.0.0.1:{port}"]}
     controller(sections(switch, dialplan=own), port=port)
     began = time.monotonic()
-    _, bob = talking(phones)
+    bob, _ = talking(phones)
     assert time.monotonic() - began < SOON_S
-    phones.callee("1002", [Refuse(486, "Gone fishing")])
-    bob.refer(f"<{switch.uri('1002')}>")
+    phones.party("1002").refuses(486, "Gone fishing")
+    bob.refers(phones.refer_to("1002"))
     assert bob.wait_notify() == "SIP/2.0 486 Gone fishing", "our own words: it was asked"
 
 
@@ -117,46 +117,46 @@ def test_a_black_hole_is_one(peer):
 
 def test_a_call_that_arrives_when_the_controller_has_just_stopped(stopped, phones):
     stopped()
-    bob = phones.callee("1001")
+    bob = phones.party("1001").answers()
     alice = phones.caller("2000", "1001")
-    alice.wait_talking(timeout_s=CLAIM_S)
+    alice.wait_talking(limit_s=CLAIM_S)
     assert hear_each_other(alice, bob)
-    alice.bye()
+    alice.hangs_up()
     bob.wait_over()
 
 
 def test_a_controller_that_hangs_is_soon_not_dialled_any_more(stopped, phones, switch):
     stopped()
     switch.wait(lambda: not switch.living(), what="FreeSWITCH forgets it", timeout_s=6)
-    bob = phones.callee("1001")
+    bob = phones.party("1001").answers()
     alice = phones.caller("2000", "1001")
-    alice.wait_talking(timeout_s=SOON_S)
+    alice.wait_talking(limit_s=SOON_S)
     assert hear_each_other(alice, bob)
-    bob.refer(f"<{switch.uri('1002')}>")
-    assert bob.wait_notify(timeout_s=SOON_S) == "SIP/2.0 403 Forbidden"
+    bob.refers(phones.refer_to("1002"))
+    assert bob.wait_notify(limit_s=SOON_S) == "SIP/2.0 403 Forbidden"
     assert hear_each_other(alice, bob)
 
 
-def test_a_transfer_that_the_controller_does_not_claim(stopped, phones, switch):
-    alice, bob = talking(phones)
+def test_a_transfer_that_the_controller_does_not_claim(stopped, phones):
+    bob, alice = talking(phones)
     stopped()
-    phones.callee("1002")
-    bob.refer(f"<{switch.uri('1002')}>")
-    assert bob.wait_notify(timeout_s=2 * CLAIM_S) == "SIP/2.0 403 Forbidden"
+    phones.party("1002").answers()
+    bob.refers(phones.refer_to("1002"))
+    assert bob.wait_notify(limit_s=2 * CLAIM_S) == "SIP/2.0 403 Forbidden"
     assert hear_each_other(alice, bob)
-    assert len(bob.notifies()) == 1
+    assert len(bob.notifies) == 1
 
 
 def test_a_transfer_that_its_worker_does_not_claim_goes_to_another(controller, phones, switch):
     own = {"log_level": "debug", "workers": 2, "hang_timeout_s": 60}
     served = controller({**sections(switch), "server": own})
-    alice, bob = talking(phones)
-    carol = phones.callee("1002")
+    bob, alice = talking(phones)
+    carol = phones.party("1002").answers()
     (home,) = {switch.variable(row["uuid"], "fsctl_home") for row in switch.channels()}
     pid = served.homes()[home]
     os.kill(pid, signal.SIGSTOP)
-    bob.refer(f"<{switch.uri('1002')}>")
-    assert bob.wait_notify(timeout_s=CLAIM_S) == "SIP/2.0 200 OK"
+    bob.refers(phones.refer_to("1002"))
+    assert bob.wait_notify(limit_s=CLAIM_S) == "SIP/2.0 200 OK"
     assert hear_each_other(alice, carol)
     bob.wait_over()
     os.kill(pid, signal.SIGCONT)
@@ -165,20 +165,20 @@ def test_a_transfer_that_its_worker_does_not_claim_goes_to_another(controller, p
 def test_a_worker_that_wakes_up_late_lets_go_of_what_was_sent_on(controller, phones, switch):
     own = {"log_level": "debug", "workers": 2, "hang_timeout_s": 60}
     served = controller({**sections(switch, ring_timeout_s=20), "server": own})
-    alice, bob = talking(phones)
-    carol = phones.callee("1002", [Ring()])
+    bob, alice = talking(phones)
+    carol = phones.party("1002").rings()
     (home,) = {switch.variable(row["uuid"], "fsctl_home") for row in switch.channels()}
     pid = served.homes()[home]
     os.kill(pid, signal.SIGSTOP)
-    bob.refer(f"<{switch.uri('1002')}>")
-    carol.wait_received("INVITE", timeout_s=2 * CLAIM_S)
+    bob.refers(phones.refer_to("1002"))
+    carol.wait_received("INVITE", limit_s=2 * CLAIM_S)
     os.kill(pid, signal.SIGCONT)
     served.wait_log("has been sent on before we claimed it")
-    carol.answer()
+    carol.answers_now()
     assert bob.wait_notify() == "SIP/2.0 200 OK"
     assert hear_each_other(alice, carol)
     bob.wait_over()
-    assert len(bob.notifies()) == 1 and not carol.received("BYE")
+    assert len(bob.notifies) == 1 and not carol.received("BYE")
     assert "of an earlier transfer" not in served.log_text()
 
 
@@ -187,9 +187,9 @@ def test_a_controller_that_comes_back_is_dialled_again(controller, phones, switc
     served.kill9()
     switch.wait(lambda: not switch.living(), what="FreeSWITCH forgets it", timeout_s=6)
     controller(sections(switch), install=False, port=served.port)
-    alice, bob = talking(phones)
-    phones.callee("1002", [Refuse(486, "Gone fishing")])
-    bob.refer(f"<{switch.uri('1002')}>")
+    bob, alice = talking(phones)
+    phones.party("1002").refuses(486, "Gone fishing")
+    bob.refers(phones.refer_to("1002"))
     assert bob.wait_notify() == "SIP/2.0 486 Gone fishing"
     assert hear_each_other(alice, bob)
 
@@ -208,17 +208,17 @@ def asked(controller, switch):
     os.kill(served.pid, signal.SIGCONT)
 
 
-def test_a_controller_hangs_when_it_is_asked_about_a_transfer(asked, phones, switch):
-    alice, bob = talking(phones)
-    bob.refer(f"<{switch.uri('1002')}>")
+def test_a_controller_hangs_when_it_is_asked_about_a_transfer(asked, phones):
+    bob, alice = talking(phones)
+    bob.refers(phones.refer_to("1002"))
     asked()
-    assert bob.wait_notify(timeout_s=12) == "SIP/2.0 403 Forbidden"
+    assert bob.wait_notify(limit_s=12) == "SIP/2.0 403 Forbidden"
     assert hear_each_other(alice, bob)
 
 
 def test_a_controller_hangs_when_it_is_asked_about_a_call(asked, phones):
-    bob = phones.callee("1009")
+    bob = phones.party("1009").answers()
     alice = phones.caller("2000", "1009")
     asked()
-    alice.wait_talking(timeout_s=12)
+    alice.wait_talking(limit_s=12)
     assert hear_each_other(alice, bob)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.live.lab import Refuse, Ring
-from tests.live.lab.party import hear_each_other, sections
+from fsctl.story import hear_each_other
+from tests.live.lab.settings import sections
 
 HEADER = """
 from fsctl.scenario import *
@@ -41,7 +41,7 @@ def call(phones):
     """Alice (2000) calls; both talk with the switch when it returns."""
 
     def start():
-        bob = phones.callee("1001", name="Bob")
+        bob = phones.party("1001", name="Bob").answers()
         alice = phones.caller("2000", "1001", name="Alice")
         alice.wait_talking()
         bob.wait_talking()
@@ -54,31 +54,31 @@ def test_joined_in_straight_code(serve, call, switch):
     serve(JOIN)
     alice, bob = call()
     assert hear_each_other(alice, bob)
-    bob.bye()
+    bob.hangs_up()
     alice.wait_over()
     switch.wait_no_channels(3)
 
 
 def test_the_caller_rings_while_the_callee_does(serve, phones):
     serve(JOIN)
-    phones.callee("1001", [Ring()])
+    phones.party("1001").rings()
     alice = phones.caller("2000", "1001")
     alice.wait_received(180)
 
 
 def test_the_caller_gets_the_callees_own_refusal(serve, phones, switch):
     serve(JOIN)
-    phones.callee("1001", [Ring(), Refuse(480, "Gone fishing")])
+    phones.party("1001").refuses(480, "Gone fishing")
     alice = phones.caller("2000", "1001")
     assert alice.wait_received(480).reason == "Gone fishing"
 
 
 def test_nothing_is_left_when_the_caller_gives_up(serve, phones, switch):
     serve(JOIN)
-    bob = phones.callee("1001", [Ring()])
+    bob = phones.party("1001").rings()
     alice = phones.caller("2000", "1001")
     alice.wait_received(180)
-    alice.cancel()
+    alice.gives_up()
     bob.wait_received("CANCEL")
     switch.wait_no_channels(3)
 
@@ -98,7 +98,7 @@ def alerting(inc):
     inc.session.send_media_between(inc.call, bob)
 """,
     )
-    bob = phones.callee("1001")
+    bob = phones.party("1001").answers()
     phones.caller("2000", "1001").wait_talking()
     invite = bob.received("INVITE")[0]
     assert invite.header("From").startswith('"Chosen, name" <sip:4711@')
@@ -120,11 +120,11 @@ def test_play_and_stop(serve, call):
 """
     )
     alice, bob = call()
-    assert alice.hears_tone()
-    bob.bye()
+    assert alice.hears_ringback()
+    bob.hangs_up()
     served.wait_log(f"TOLD finished {TONE}")
     assert not alice.received("BYE")  # it was used when Bob had left
-    alice.bye()
+    alice.hangs_up()
 
 
 def test_a_playback_ends_by_itself(serve, call):
@@ -156,7 +156,7 @@ def test_play_to_one_who_talks(serve, call):
     alice, bob = call()
     assert hear_each_other(alice, bob)
     alice.press("1")
-    assert alice.hears_tone()
+    assert alice.hears_ringback()
     assert hear_each_other(alice, bob)
 
 
@@ -280,7 +280,7 @@ def test_parted_and_joined_again(serve, call, switch):
     assert alice.hears_nobody() and bob.hears_nobody()
     bob.press("2")
     assert hear_each_other(alice, bob)
-    alice.bye()
+    alice.hangs_up()
     bob.wait_over()
     switch.wait_no_channels(3)
 
@@ -301,8 +301,8 @@ def test_who_is_left_can_be_used(serve, call, switch, leaver):
     )
     phones = dict(zip(("alice", "bob"), call(), strict=True))
     assert hear_each_other(phones["alice"], phones["bob"])
-    phones[leaver].bye()
-    assert phones[left].hears_tone()
+    phones[leaver].hangs_up()
+    assert phones[left].hears_ringback()
     phones[left].press("5")
     phones[left].wait_over()
     switch.wait_no_channels(3)
@@ -313,7 +313,7 @@ def test_who_is_left_and_unwanted_is_hung_up(serve, call, switch, leaver):
     serve(JOIN)
     phones = dict(zip(("alice", "bob"), call(), strict=True))
     assert hear_each_other(phones["alice"], phones["bob"])
-    phones[leaver].bye()
+    phones[leaver].hangs_up()
     phones["bob" if leaver == "alice" else "alice"].wait_over()
     switch.wait_no_channels(3)
 
@@ -332,12 +332,12 @@ def test_the_caller_leaves_and_two_others_talk_on_under_control(serve, call, pho
     bob.hangup()
 """
     )
-    carol = phones.callee("1002")
+    carol = phones.party("1002").answers()
     alice, bob = call()
     assert hear_each_other(alice, bob)
-    alice.bye()
+    alice.hangs_up()
     assert hear_each_other(bob, carol)
-    carol.bye()
+    carol.hangs_up()
     served.wait_log("TOLD carol has left")
     bob.wait_over()
     switch.wait_no_channels(3)
@@ -353,8 +353,8 @@ def test_a_conference(serve, call, switch):
     )
     alice, bob = call()
     assert hear_each_other(alice, bob)
-    alice.bye()
-    bob.bye()
+    alice.hangs_up()
+    bob.hangs_up()
     switch.wait_no_channels(3)
 
 
@@ -391,8 +391,8 @@ def test_sent_elsewhere(serve, call, report):
     else:
         served.wait_log("TOLD failed transferee 603 Declined elsewhere")
         assert not bob.received("BYE")
-        bob.bye()
-    alice.bye()
+        bob.hangs_up()
+    alice.hangs_up()
 
 
 def test_sent_elsewhere_and_the_phone_refuses(serve, call):
@@ -409,8 +409,8 @@ def test_sent_elsewhere_and_the_phone_refuses(serve, call):
     bob.refuses_refers()
     bob.press("1")
     served.wait_log("TOLD failed transferee 603")
-    bob.bye()
-    alice.bye()
+    bob.hangs_up()
+    alice.hangs_up()
 
 
 def test_a_verb_on_a_call_that_is_gone(serve, call):
@@ -432,7 +432,7 @@ def test_a_verb_on_a_call_that_is_gone(serve, call):
 """
     )
     alice, bob = call()
-    bob.bye()
+    bob.hangs_up()
     served.wait_log("TOLD all refused")
     assert "TOLD no error" not in served.log_text()
     alice.wait_over()

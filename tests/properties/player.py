@@ -1,4 +1,8 @@
-"""Plays a story on the simulated switch, and says what was not as it must be."""
+"""Plays a story on the simulated switch, and says what was not as it must be.
+
+Its moves are what parties do (:mod:`fsctl.story`); but each happens in a chosen turn of the hub, in
+a chosen dialog, and is left out where it cannot be, so they are done with the phones themselves.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +16,12 @@ from pathlib import Path
 from fsctl.simulator import Behaviour, Departure, Dialog
 from fsctl.simulator.faults import Frame, Nth, Sending, duplicated, late
 from fsctl.simulator.quiet import turn
+from fsctl.story import SimulatedParty
 from tests.properties import checks
 from tests.properties.quick import QuickWorld
 from tests.properties.record import Record, Refer
 from tests.properties.stories import Move, Story
-from tests.stories.simulated import SimulatedParty, SimulatedWorld
+from tests.stories.simulated import SimulatedWorld
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "call_user_transfer.py"
 NUMBERS = {
@@ -109,14 +114,11 @@ class Player:
         self.world.serve(scenario=scenario, transfer=transfer)
         self.record.controller = True
         for name in ("alice", "bob", "carol", "dave", "eve"):
-            party = self.world.party(NUMBERS[name], name.title())
-            assert isinstance(party, SimulatedParty)
-            self.record.parties[name] = party
+            self.record.parties[name] = self.world.party(NUMBERS[name], name.title())
         self._party("carol").phone.behaves(BEHAVIOURS[self.story.carol])
         self._party("dave").phone.behaves(BEHAVIOURS[self.story.dave])
         if self.story.device:
             device = self.world.device(self._party("carol"), self.story.device.joined_by)
-            assert isinstance(device, SimulatedParty)
             self.record.parties["carol's other"] = device
             device.phone.behaves(BEHAVIOURS[self.story.device.does])
         alice = self._party("alice")
@@ -189,7 +191,7 @@ class Player:
         # As above: a transferee goes on its way to a controller that has no other link.
         alone = move.turns is not None and self.record.absences and self.record.pending_refers()
         self.record.stranded = self.record.stranded or bool(alone)
-        for dialog in _live(self._party(move.who)):
+        for dialog in self._party(move.who).live_dialogs:
             self.record.leavers.add(move.who)
             dialog.phone.hangs_up(dialog=dialog)
 
@@ -198,7 +200,6 @@ class Player:
         if who in self.record.parties or self._up(move.who) is None:
             return
         line = self.world.line(self._party(move.who))
-        assert isinstance(line, SimulatedParty)
         self.record.parties[who] = line
         line.calls(NUMBERS[move.to])
         self.record.consulted[move.who] = move.to
@@ -206,7 +207,7 @@ class Player:
     def _transfers_to_consulted(self, move: Move) -> None:
         line = self.record.parties.get(f"{move.who}'s line")
         dialog = self._up(move.who)
-        if line is None or dialog is None or not _live(line):
+        if line is None or dialog is None or not line.live_dialogs:
             return
         to = self.record.consulted[move.who]
         refer_to = self.world.replacing(line, NUMBERS[to])
@@ -214,7 +215,7 @@ class Player:
 
     def _picks_up(self, move: Move) -> None:
         leg = self._leg(move.to)
-        if leg is not None and not _live(self._party("eve")):
+        if leg is not None and not self._party("eve").live_dialogs:
             self._take()
             self._party("eve").phone.picks_up(leg)
 
@@ -239,7 +240,7 @@ class Player:
     def _leg(self, name: str) -> Dialog | None:
         """Its newest call, but for one whose transfer is pending: nobody would take that."""
         pending = [refer.dialog for refer in self.record.refers if not refer.notifies]
-        live = [d for d in _live(self._party(name)) if d.channel is not None and d.channel.up]
+        live = [d for d in self._party(name).live_dialogs if d.channel is not None and d.channel.up]
         return next((d for d in reversed(live) if d not in pending), None)
 
     def _dies(self, move: Move) -> None:
@@ -342,7 +343,3 @@ _ACTIONS: dict[str, Callable[[Player, Move], None]] = {
     "duplicates": Player._duplicates,
     "delays": Player._delays,
 }
-
-
-def _live(party: SimulatedParty) -> list[Dialog]:
-    return [dialog for dialog in party.phone.dialogs if dialog.state != "ended"]

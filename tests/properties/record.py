@@ -9,8 +9,8 @@ from typing import Any
 
 from fsctl.simulator import Dialog
 from fsctl.simulator.sip import SipMessage
+from fsctl.story import SimulatedParty
 from tests.properties.stories import Story
-from tests.stories.simulated import SimulatedParty
 
 
 @dataclass(frozen=True, slots=True)

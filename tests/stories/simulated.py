@@ -6,184 +6,33 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
-from typing import Any, Literal
+from typing import Any
 
 import gevent
 import pytest
 from gevent.hub import Hub
 
-from fsctl import dialplan
+from fsctl import dialplan, story
 from fsctl.scenario import Scenario, load
 from fsctl.scenario.scenarios import Scenarios
 from fsctl.service.worker import Worker
 from fsctl.session.core.clock import Pending
 from fsctl.settings import Settings
 from fsctl.settings import load as load_settings
-from fsctl.simulator import (
-    Behaviour,
-    Departure,
-    Dialog,
-    Phone,
-    SimulatedSwitch,
-    StoryTimeout,
-    VirtualClock,
-)
+from fsctl.simulator import SimulatedSwitch, StoryTimeout, VirtualClock
 from fsctl.simulator.quiet import until_quiet
+from fsctl.story import Party
+from fsctl.story.simulated import dialog_of
 from tests.live.lab.fsctl_process import to_toml
 from tests.stories import transcript
 from tests.stories.relay import Relay
-from tests.stories.world import DOMAIN, LIMIT_S, Headers, Message, Party, World
+from tests.stories.world import DOMAIN, LIMIT_S, World
 
 LEAK_LIMIT_S = 5.0
 """Within this time after the last hang-up (of the switch's clock) everything must have gone."""
 
-EARLY_S = 0.2
-
 PATIENCE_S = 60.0
 """Real seconds after which a wait has failed, however little virtual time has passed."""
-
-
-class SimulatedParty(Party):
-    """A scripted phone of the simulator."""
-
-    def __init__(self, world: SimulatedWorld, phone: Phone) -> None:
-        super().__init__(world, phone.number, phone.display_name)
-        self.phone = phone
-
-    def rings(self) -> Party:
-        self.phone.no_answer()
-        return self
-
-    def answers(self) -> Party:
-        self.phone.answers()
-        return self
-
-    def refuses(self, status: int, phrase: str) -> Party:
-        self.phone.refuses(status, phrase)
-        return self
-
-    def sends_early_media(self) -> Party:
-        self.phone.behaves(Behaviour(early=True, final_after_s=None))
-        return self
-
-    def sends_early_media_and_refuses(self, status: int, phrase: str) -> Party:
-        early = Behaviour(early=True, final_after_s=EARLY_S, status=status, reason=phrase)
-        self.phone.behaves(early)
-        return self
-
-    def redirects(self, contact: str) -> Party:
-        self.phone.redirects(contact)
-        return self
-
-    def answers_in(self, codec: str) -> Party:
-        self.phone.answers().speaks(codec)
-        return self
-
-    def unreachable(self) -> Party:
-        self.phone.unreachable()
-        return self
-
-    def calls(self, number: str, headers: Headers = (), uri_parameters: str = "") -> None:
-        self.phone.calls(number, headers, uri_parameters)
-
-    def holds(self) -> None:
-        self.phone.holds()
-
-    def resumes(self) -> None:
-        self.phone.resumes()
-
-    def answer_now(self) -> None:
-        self.world.wait(self._is_alerting, f"{self.name} is called")
-        self.phone.answers_now()
-
-    def refuse_now(self, status: int, phrase: str) -> None:
-        self.world.wait(self._is_alerting, f"{self.name} is called")
-        self.phone.refuses_now(status, phrase)
-
-    def _is_alerting(self) -> bool:
-        """It has sent 180 or 183: nobody answers a phone that does not ring."""
-        dialog = self.phone.dialog
-        return dialog is not None and dialog.state in {"ringing", "early"}
-
-    def refers(self, refer_to: str, referred_by: str | None = None) -> None:
-        before = len(self.sent("REFER"))
-        self.phone.refers(refer_to, referred_by)
-        self.wait_received(202, before + 1)
-
-    def refers_early(self, refer_to: str) -> None:
-        self.world.wait(self._is_early, f"{self.name} has an early dialog")
-        self.refers(refer_to)
-
-    def _is_early(self) -> bool:
-        """180 has been sent or received, and nothing final."""
-        dialog = self.phone.dialog
-        return dialog is not None and dialog.state in {"ringing", "early"}
-
-    def picks_up(self, other: Party) -> None:
-        self.phone.picks_up(_dialog_of(other))
-
-    def replaces_call(self, other: Party) -> None:
-        self.phone.replaces(_dialog_of(other))
-
-    def hangs_up(self) -> None:
-        self.phone.hangs_up()
-
-    def leaves_after_refer(self, after: str, *ended: Party) -> None:
-        phones = [party.phone for party in ended if isinstance(party, SimulatedParty)]
-        dialogs = [phone.dialog for phone in phones if phone.dialog is not None]
-        when: Literal["202", "NOTIFY"] = "202" if after == "202" else "NOTIFY"
-        self.phone.leaves_after_refer(Departure(when, dialogs=dialogs))
-
-    def gives_up(self) -> None:
-        self.phone.hangs_up()
-
-    def hears(self, other: Party) -> bool:
-        return self._hears(other.number)
-
-    def hears_ringback(self) -> bool:
-        return self._hears("ringback")
-
-    def _hears(self, what: str) -> bool:
-        try:
-            self.world.wait(lambda: self.phone.hears == what, f"{self.name} hears {what}")
-        except StoryTimeout as error:
-            print(error)
-            return False
-        return True
-
-    @property
-    def contact(self) -> str:
-        return f"sip:{self.number}@{DOMAIN}"
-
-    @property
-    def replaces(self) -> str:
-        assert self.phone.dialog is not None, f"{self.name} has had no call"
-        return self.phone.dialog.replaces
-
-    @property
-    def in_call(self) -> bool:
-        return bool(self._live())
-
-    def _live(self) -> list[Dialog]:
-        return [dialog for dialog in self.phone.dialogs if dialog.state != "ended"]
-
-    def messages(self) -> list[Message]:
-        return [
-            Message(m.time_s, m.direction == "in", m.method, m.status, m.reason, m.headers, m.body)
-            for m in self.phone.messages
-        ]
-
-    def hang_up_all(self) -> None:
-        """End every call that is left, as a user would."""
-        for dialog in self._live():
-            self.phone.hangs_up(dialog=dialog)
-
-
-def _dialog_of(party: Party) -> Dialog:
-    assert isinstance(party, SimulatedParty)
-    dialog = party.phone.dialog
-    assert dialog is not None, f"{party.name} has had no call"
-    return dialog
 
 
 class _Log(logging.Handler):
@@ -225,8 +74,10 @@ class StoppableClock:
             callback()
 
 
-class SimulatedWorld(World):
+class SimulatedWorld(World, story.SimulatedWorld):
     """The simulated switch, and workers that it reaches through a relay."""
+
+    domain = DOMAIN
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -239,7 +90,6 @@ class SimulatedWorld(World):
         self._settings = Settings()
         self._scenario: Scenario | None = None
         self._switch: SimulatedSwitch | None = None
-        self._parties: dict[str, SimulatedParty] = {}
         self._log = _Log()
         self._expected: list[str] = []
         self._logger = logging.getLogger("fsctl")
@@ -348,35 +198,13 @@ class SimulatedWorld(World):
     def forgive(self) -> None:
         self._log.errors.clear()
 
-    def party(self, number: str, name: str = "") -> Party:
-        if number not in self._parties:
-            phone = self.switch.phone(number, name or f"phone{number}")
-            self._parties[number] = SimulatedParty(self, phone)
-        return self._parties[number]
-
     def directory(self, party: Party, number: str, name: str) -> None:
-        assert isinstance(party, SimulatedParty)
+        assert isinstance(party, story.SimulatedParty)
         said = {"effective_caller_id_number": number, "effective_caller_id_name": name}
         party.phone.directory = {"sip_auth_username": number, **said}
 
-    def line(self, party: Party) -> Party:
-        phone = Phone(self.switch, party.number, party.name)
-        self.switch.phones[party.number] = phone  # it takes the next call to this number
-        line = SimulatedParty(self, phone)
-        self._parties[f"{party.number} {len(self._parties)}"] = line
-        return line
-
-    def device(self, party: Party, joined_by: str = ",") -> Party:
-        phone = self.switch.further_phone(party.number, f"{party.name}-too", joined_by)
-        device = SimulatedParty(self, phone)
-        self._parties[f"{party.number} {len(self._parties)}"] = device
-        return device
-
-    def legs(self) -> int:
-        return len(self.switch.channels)
-
     def leg(self, party: Party) -> str:
-        channel = _dialog_of(party).channel
+        channel = dialog_of(party).channel
         assert channel is not None, f"{party.name} has no leg"
         return channel.uuid
 
@@ -390,12 +218,13 @@ class SimulatedWorld(World):
         assert not reply.startswith("-"), f"{command}: {reply}"
         return reply
 
-    def uri(self, number: str) -> str:
-        return f"sip:{number}@{DOMAIN}"
-
     def wait(
-        self, condition: Callable[[], object], what: str = "condition", limit_s: float = LIMIT_S
+        self,
+        condition: Callable[[], object],
+        what: str = "condition",
+        limit_s: float | None = None,
     ) -> None:
+        limit_s = LIMIT_S if limit_s is None else limit_s
         end_s, deadline = self._clock.now_s + limit_s, monotonic() + PATIENCE_S
         while not condition():
             self._settle()
@@ -444,8 +273,9 @@ class SimulatedWorld(World):
         if not passed:
             print(f"{self.switch.ladder()}\n{self.log()}")
             return
-        for party in self._parties.values():
-            party.hang_up_all()
+        for party in self.parties.values():
+            for dialog in party.live_dialogs:
+                party.phone.hangs_up(dialog=dialog)
         self.wait(lambda: not self.switch.channels, "no channel is left", LEAK_LIMIT_S)
         sessions = [worker.switchboard.sessions for worker in self._workers]
         self.wait(lambda: not any(sessions), "no session runs any more", LEAK_LIMIT_S)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.stories.world import Party, World, hear_each_other, talking
+from fsctl.story import Party, hear_each_other, talking
+from tests.stories.world import World
 
 BY = pytest.mark.parametrize("by", ["callee", "caller"])
 
@@ -60,8 +61,7 @@ def consulting(world: World, by: str) -> tuple[Party, Party, Party, Party]:
     """
     transferor, transferee = talking(world, by)
     carol = world.party("1002", "Carol").answers()
-    line = world.line(transferor)
-    line.calls("1002")
+    line = transferor.consults("1002")
     line.wait_talking()
     assert hear_each_other(line, carol)
     return transferor, transferee, line, carol
@@ -253,8 +253,7 @@ def test_after_a_blind_one(world: World, by: str) -> None:
     assert first.wait_notify() == "SIP/2.0 200 OK"
     assert hear_each_other(transferee, transferor)
     carol = world.party("1002", "Carol").answers()
-    line = world.line(transferor)
-    line.calls("1002")
+    line = transferor.consults("1002")
     line.wait_talking()
     assert hear_each_other(line, carol)
     refer(world, transferor, line)
@@ -279,8 +278,7 @@ def ringing(world: World, by: str) -> tuple[Party, Party, Party, Party]:
     """As ``consulting``, but Carol's phone still rings."""
     transferor, transferee = talking(world, by)
     carol = world.party("1002", "Carol").rings()
-    line = world.line(transferor)
-    line.calls("1002")
+    line = transferor.consults("1002")
     line.wait_received(180)
     return transferor, transferee, line, carol
 
@@ -293,7 +291,7 @@ def test_the_target_answers_later(world: World, by: str) -> None:
     world.wait_told(asked(transferor, transferee))
     assert hear_each_other(transferor, transferee)
     assert not transferor.notifies
-    carol.answer_now()
+    carol.answers_now()
     assert_transferred(transferor, transferee, line, carol)
 
 
@@ -303,7 +301,7 @@ def test_the_target_is_busy_after_all(world: World, by: str) -> None:
     transferor, transferee, line, carol = ringing(world, by)
     refer(world, transferor, line)
     assert hear_each_other(transferor, transferee)
-    carol.refuse_now(486, "Busy Here")
+    carol.refuses_now(486, "Busy Here")
     assert transferor.wait_notify() == "SIP/2.0 403 Forbidden"
     line.wait_received(486)
     assert hear_each_other(transferor, transferee)
@@ -325,10 +323,10 @@ def test_the_transferor_gives_its_second_call_up(world: World, by: str, answers:
     assert f":{transferee.number}@" in invite.header("From")
     assert hear_each_other(transferor, transferee)
     if answers:
-        carol.answer_now()
+        carol.answers_now()
         assert_transferred(transferor, transferee, line, carol)
         return
-    carol.refuse_now(486, "Busy Here")
+    carol.refuses_now(486, "Busy Here")
     assert transferor.wait_notify() == "SIP/2.0 403 Forbidden"
     assert hear_each_other(transferor, transferee)
     assert len(transferor.notifies) == 1
@@ -349,9 +347,9 @@ def test_a_target_that_is_called_anew_is_called_again(world: World, why: int) ->
     line.wait_over()
     if why == 488:
         target.wait_received("INVITE", 2)
-        target.refuse_now(488, "Not Acceptable Here")
+        target.refuses_now(488, "Not Acceptable Here")
         target.wait_received("INVITE", 3)
-        target.answer_now()
+        target.answers_now()
     assert_transferred(transferor, transferee, line, target)
 
 
@@ -465,7 +463,7 @@ def test_the_controller_dies_while_the_target_rings(world: World) -> None:
     world.wait_told(asked(transferor, transferee))
     world.kill()
     assert transferor.wait_notify() == "SIP/2.0 403 Forbidden"
-    carol.answer_now()
+    carol.answers_now()
     line.wait_talking()
     assert_refused(transferor, transferee, line, carol)
 
@@ -510,7 +508,7 @@ def test_the_transferee_leaves_while_the_target_rings(world: World, by: str) -> 
     transferee.hangs_up()
     transferor.wait_over()
     world.wait_told(f"failed {transferor.number} 403")
-    carol.answer_now()
+    carol.answers_now()
     line.wait_talking()
     assert hear_each_other(line, carol)
     assert "SIP/2.0 200 OK" not in transferor.notifies
@@ -527,11 +525,11 @@ def test_the_transferor_leaves_while_the_target_rings(world: World, by: str, ans
     transferor.hangs_up()
     assert transferee.hears_ringback()
     if not answers:
-        carol.refuse_now(486, "Busy Here")
+        carol.refuses_now(486, "Busy Here")
         world.wait_told(f"failed {transferor.number} 486")
         transferee.wait_over()
         return
-    carol.answer_now()
+    carol.answers_now()
     assert hear_each_other(transferee, carol)
     line.wait_over()
     world.wait_told(f"complete {transferor.number} transferor")
@@ -633,8 +631,7 @@ def test_into_a_conference(world: World, by: str) -> None:
     dave.calls("3000")
     dave.wait_talking()
     transferor, transferee = talking(world, by)
-    line = world.line(transferor)
-    line.calls("3000")
+    line = transferor.consults("3000")
     line.wait_talking()
     world.wait_application("conference", 2)
     transferor.refers(world.replacing(line, "3000"))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.stories.world import Party, World, hear_each_other
+from fsctl.story import Party, hear_each_other
+from tests.stories.world import World
 
 
 def alice_calls(world: World, number: str) -> Party:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.stories.world import Party, World, hear_each_other, talking
+from fsctl.story import Party, hear_each_other, talking
+from tests.stories.world import World
 
 SAMPLE = Path(__file__).parents[2] / "examples" / "call_user_transfer.py"
 
@@ -114,7 +115,7 @@ def test_killed_after_a_failed_transfer_and_they_hang_up(world: World) -> None:
 
 def test_killed_while_the_target_rings_and_it_answers(world: World) -> None:
     alice, bob, carol = target_rings(world)
-    carol.answer_now()
+    carol.answers_now()
     assert bob.wait_notify() == "SIP/2.0 200 OK"
     assert hear_each_other(alice, carol)
     bob.hangs_up()
@@ -124,7 +125,7 @@ def test_killed_while_the_target_rings_and_it_answers(world: World) -> None:
 
 def test_killed_while_the_target_rings_and_it_is_busy(world: World) -> None:
     alice, bob, carol = target_rings(world)
-    carol.refuse_now(486, "Gone fishing")
+    carol.refuses_now(486, "Gone fishing")
     assert bob.wait_notify() == "SIP/2.0 486 486"  # FreeSWITCH's own words
     assert hear_each_other(alice, bob)
     alice.hangs_up()
@@ -134,7 +135,7 @@ def test_killed_while_the_target_rings_and_it_is_busy(world: World) -> None:
 def test_killed_while_the_target_rings_and_another_takes_over(world: World) -> None:
     alice, bob, carol = target_rings(world)
     world.restart()
-    carol.refuse_now(486, "Gone fishing")
+    carol.refuses_now(486, "Gone fishing")
     bob.wait_received("NOTIFY")
     assert hear_each_other(alice, bob)
     assert len(bob.notifies) == 1
@@ -147,10 +148,10 @@ def test_killed_while_the_target_of_a_scenario_rings(world: World) -> None:
     bob, alice = talking(world)
     carol = world.party("1002").rings()
     bob.refers(world.refer_to("1002"))
-    world.wait(lambda: carol.sent(180), "Carol rings")
+    carol.wait_sent(180)
     assert alice.hears_ringback()
     world.kill()
-    assert bob.wait_received("NOTIFY", limit_s=15).body.startswith("SIP/2.0 4")
+    assert bob.wait_notify(limit_s=15).startswith("SIP/2.0 4")
     assert hear_each_other(alice, bob)
     assert len(bob.notifies) == 1
     carol.wait_received("CANCEL")
@@ -158,7 +159,7 @@ def test_killed_while_the_target_of_a_scenario_rings(world: World) -> None:
 
 def test_killed_while_the_callee_rings_and_it_answers(world: World) -> None:
     alice, bob = callee_rings(world)
-    bob.answer_now()
+    bob.answers_now()
     alice.wait_talking()
     assert hear_each_other(alice, bob)
     alice.hangs_up()
@@ -167,7 +168,7 @@ def test_killed_while_the_callee_rings_and_it_answers(world: World) -> None:
 
 def test_killed_while_the_callee_rings_and_it_is_busy(world: World) -> None:
     alice, bob = callee_rings(world)
-    bob.refuse_now(486, "Busy Here")
+    bob.refuses_now(486, "Busy Here")
     alice.wait_received(486)
     assert len(bob.received("INVITE")) == 1
 
@@ -179,7 +180,7 @@ def test_the_links_are_cut_as_the_target_refuses(world: World, turns: int) -> No
     bob, alice = talking(world)
     carol = world.party("1002").rings()
     bob.refers(world.refer_to("1002"))
-    carol.refuse_now(486, "Gone fishing")
+    carol.refuses_now(486, "Gone fishing")
     world.pass_turns(turns)
     world.cut_links()
     told = bob.wait_notify()

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.stories.world import Party, World, hear_each_other, talking
+from fsctl.story import Party, hear_each_other, talking
+from tests.stories.world import World
 
 UNDECIDED = """
 from fsctl.scenario import BlindTransferRequested, Scenario
@@ -63,7 +64,7 @@ def goes_on(world: World, bob: Party, alice: Party) -> None:
 @pytest.mark.parametrize("mode", ["in-session", "legacy"])
 def test_the_target_refuses(frozen: World, mode: str) -> None:
     bob, alice, carol = refers(frozen, mode=mode)
-    carol.refuse_now(486, "Gone fishing")
+    carol.refuses_now(486, "Gone fishing")
     assert bob.wait_received("NOTIFY", limit_s=LIMIT_S).body.strip() == "SIP/2.0 486 486"
     goes_on(frozen, bob, alice)
 
@@ -77,7 +78,7 @@ def test_nothing_is_decided(frozen: World) -> None:
 @pytest.mark.parametrize("mode", ["in-session", "legacy"])
 def test_the_target_answers(frozen: World, mode: str) -> None:
     bob, alice, carol = refers(frozen, mode=mode)
-    carol.answer_now()
+    carol.answers_now()
     assert bob.wait_notify() == "SIP/2.0 200 OK"
     assert hear_each_other(alice, carol)
     frozen.thaw()

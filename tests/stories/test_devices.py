@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
+from fsctl.story import Party, hear_each_other, talking
 from tests.stories.test_attended import ACCEPTS, asked, assert_transferred, refer
-from tests.stories.world import RING_TIMEOUT_S, Party, World, hear_each_other, talking
+from tests.stories.world import RING_TIMEOUT_S, World
 
 Behaviour = Callable[[Party], object]
 Told = Callable[[int, str], None]
@@ -126,7 +127,7 @@ def test_in_turn(world: World, way: str) -> None:
     made.begin()
     made.desk.wait_received("INVITE")
     assert not soft.received("INVITE")
-    made.desk.refuse_now(486, "Busy at last")
+    made.desk.refuses_now(486, "Busy at last")
     made.ends_with(soft)
 
 
@@ -205,8 +206,8 @@ def test_early_media_of_one_phone_takes_nothing_from_the_other(world: World, way
     made.waiting.wait_received(183)
     assert made.waiting.hears(made.desk)
     soft.wait_received("INVITE")
-    made.desk.refuse_now(486, "Busy at last")
-    soft.answer_now()
+    made.desk.refuses_now(486, "Busy at last")
+    soft.answers_now()
     made.ends_with(soft)
 
 
@@ -238,13 +239,13 @@ def test_the_controller_dies_while_both_ring(world: World, again: bool, second: 
     world.kill()
     if again:
         world.restart()
-    made.desk.refuse_now(486, "Busy at last")
+    made.desk.refuses_now(486, "Busy at last")
     assert made.transferor is not None
     if second == 200:
-        soft.answer_now()
+        soft.answers_now()
         made.ends_with(soft)
         return
-    soft.refuse_now(480, "Out")
+    soft.refuses_now(480, "Out")
     told = "486 Busy Here" if again else "486 486"
     assert made.transferor.wait_notify() == f"SIP/2.0 {told}"
     assert hear_each_other(made.waiting, made.transferor)
@@ -268,11 +269,11 @@ def test_attended_target_called_anew(world: World, by: str, reached: bool) -> No
     line.wait_over()
     for phone in (carol, soft):
         phone.wait_received("INVITE", 2)
-    carol.refuse_now(486, "Busy Here")
+    carol.refuses_now(486, "Busy Here")
     if reached:
-        soft.answer_now()
+        soft.answers_now()
         assert_transferred(transferor, transferee, line, soft)
         return
-    soft.refuse_now(486, "Busy Here")
+    soft.refuses_now(486, "Busy Here")
     assert transferor.wait_notify() == "SIP/2.0 403 Forbidden"
     assert hear_each_other(transferor, transferee)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.stories.world import Party, World, hear_each_other, talking
+from fsctl.story import Party, hear_each_other, talking
+from tests.stories.world import World
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -78,7 +79,7 @@ def test_the_first_to_answer_gets_the_caller(world: World, answering: str) -> No
     alice.wait_received(180)
     for member in members.values():
         member.wait_received("INVITE")
-    members[answering].answer_now()
+    members[answering].answers_now()
     assert hear_each_other(alice, members[answering])
     for number, member in members.items():
         if number != answering:
@@ -141,7 +142,7 @@ def test_a_transfer_to_a_group(world: World, example: str) -> None:
     bob.refers(world.refer_to("8000"))
     dave.wait_received("INVITE")
     assert alice.hears_ringback()
-    dave.answer_now()
+    dave.answers_now()
     assert hear_each_other(alice, dave)
     assert bob.wait_notify() == "SIP/2.0 200 OK"
     bob.wait_over()
@@ -192,7 +193,7 @@ def test_the_target_hears_an_announcement_first(world: World) -> None:
     carol = world.party("1002").rings()
     bob.refers(world.refer_to("1002"))
     assert alice.hears_ringback()
-    carol.answer_now()
+    carol.answers_now()
     assert carol.hears_ringback()  # a tone, too
     assert not bob.notifies
     assert hear_each_other(alice, carol)

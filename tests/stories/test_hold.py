@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.stories.world import World, hear_each_other, talking
+from fsctl.story import hear_each_other, talking
+from tests.stories.world import World
 
 SIDES = pytest.mark.parametrize("by", ["callee", "caller"])
 
@@ -25,12 +26,12 @@ def test_the_transferee_holds(world: World, by: str, holds: str, resumes: str) -
         alice.holds()
     if resumes == "before the answer":
         alice.resumes()
-    carol.answer_now()
+    carol.answers_now()
     assert bob.wait_notify() == "SIP/2.0 200 OK"
     if resumes == "after the answer":
         alice.resumes()
     assert hear_each_other(alice, carol)
-    assert carol.received("INVITE")[0].direction == "sendrecv"
+    assert carol.received("INVITE")[0].media_direction == "sendrecv"
 
 
 @SIDES

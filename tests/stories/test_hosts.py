@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.stories.world import World, hear_each_other, talking
+from fsctl.story import hear_each_other, talking
+from tests.stories.world import World
 
 OWN = ["127.0.0.1", "127.0.0.1:5062", "pbx.example.org", "PBX.example.ORG"]
 NAMES = {"own_hosts": ["*.example.org"]}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.stories.world import Party, World, hear_each_other
+from fsctl.story import Party, hear_each_other
+from tests.stories.world import World
 
 BY_USER = """
 from fsctl.scenario import BlindTransferRequested, CallAlerting, Scenario
@@ -98,7 +99,7 @@ def test_a_recall_shows_whom_the_directory_names(world: World, alone: bool, priv
     bob.hangs_up()
     if alone:
         world.kill()
-    carol.refuse_now(486, "Busy Here")
+    carol.refuses_now(486, "Busy Here")
     seen = shown(bob, 2)
     assert "2907" not in seen and "CEO" not in seen and "Recall" in seen
     assert ("Recall 2107" in seen and "<sip:2107@" in seen) is not private
@@ -126,7 +127,7 @@ def test_the_recall_of_a_caller_dials_whom_the_directory_names(world: World) -> 
     alice.refers(world.refer_to("1002"))
     carol.wait_received("INVITE")
     alice.hangs_up()
-    carol.refuse_now(486, "Busy Here")
+    carol.refuses_now(486, "Busy Here")
     assert "Recall 1001" in shown(desk)
     assert hear_each_other(bob, desk)
     assert not stranger.received("INVITE")
@@ -141,8 +142,7 @@ def test_a_target_that_is_called_anew_sees_what_any_target_sees(world: World) ->
     world.directory(alice, "2107", "Directory 07")
     alice.calls("1001", [*PRIVATE, ("X-Secret", "s")])
     alice.wait_talking()
-    line = world.line(bob)
-    line.calls("1002")
+    line = bob.consults("1002")
     line.wait_received(180)
     bob.refers(world.replacing(line, "1002")[:-1] + "&X-Account=42>", "<sip:1001@example.org>")
     world.wait_logged("requested -> waiting")
@@ -152,6 +152,6 @@ def test_a_target_that_is_called_anew_sees_what_any_target_sees(world: World) ->
     assert invite.header("X-Account") == "42"
     assert invite.header("Referred-By") == "<sip:1001@example.org>"
     assert not invite.header("X-Secret") and "Replaces" not in str(invite.headers)
-    carol.answer_now()
+    carol.answers_now()
     assert bob.wait_notify() == "SIP/2.0 200 OK"
     assert hear_each_other(alice, carol)

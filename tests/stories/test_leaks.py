@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.stories.world import DOMAIN, Message, Party, World, hear_each_other, talking
+from fsctl.simulator import SipMessage
+from fsctl.story import Party, hear_each_other, talking
+from tests.stories.world import DOMAIN, World
 
 LEGACY = {"mode": "legacy"}
 BY_USER = """
@@ -35,7 +37,7 @@ def requested(event):
 """
 
 
-def names(invite: Message) -> set[str]:
+def names(invite: SipMessage) -> set[str]:
     """The headers of an INVITE that somebody has chosen, in lower case."""
     chosen = ("x-", "user-to-user", "referred-by", "diversion", "p-", "privacy", "subject")
     return {name.lower() for name, _ in invite.headers if name.lower().startswith(chosen)}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.stories.world import World, hear_each_other, talking
+from fsctl.story import hear_each_other, talking
+from tests.stories.world import World
 
 BOTH = pytest.mark.parametrize("by", ["callee", "caller"])
 LEGACY = {"mode": "legacy"}
@@ -34,7 +35,7 @@ def test_target_answers(world: World, by: str) -> None:
     assert f"<sip:{transferor.number}@" in invite.header("From")
     assert "X-FS-" not in str(invite.headers)
     assert not transferor.notifies
-    target.answer_now()
+    target.answers_now()
     assert transferor.wait_notify() == "SIP/2.0 200 OK"
     assert hear_each_other(transferee, target)
     world.wait_told(f"complete {transferor.number}")
@@ -91,7 +92,7 @@ def test_reported_at_once(world: World, by: str) -> None:
     transferor.refers(world.refer_to("1002"))
     assert transferor.wait_notify() == "SIP/2.0 200 OK"
     transferor.wait_over()
-    target.answer_now()
+    target.answers_now()
     assert hear_each_other(transferee, target)
 
 

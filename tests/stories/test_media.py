@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from fsctl.story import hear_each_other, talking
 from tests.stories.test_redirections import WAYS
-from tests.stories.world import World, hear_each_other, talking
+from tests.stories.world import World
 
 BOTH_CODECS = {"inbound-codec-prefs": "PCMU,PCMA", "outbound-codec-prefs": "PCMU,PCMA"}
 
@@ -72,7 +73,7 @@ def test_what_an_operators_dialplan_leaves_does_not_break_a_transfer(
     assert hear_each_other(alice, bob)
     bob.refers(world.refer_to("1002"))
     assert alice.hears_ringback()
-    carol.answer_now()
+    carol.answers_now()
     assert bob.wait_notify(2) == "SIP/2.0 200 OK"
     assert hear_each_other(alice, carol)
     carol.hangs_up()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.stories.world import World, hear_each_other, talking
+from fsctl.story import hear_each_other, talking
+from tests.stories.world import World
 
 
 def test_call_connects_and_a_transfer_is_refused_by_the_switch(world: World) -> None:
@@ -38,7 +39,7 @@ def test_the_target_of_a_legacy_transfer_leaves_at_once(world: World) -> None:
     target = world.party("1002").rings()
     bob.refers(world.refer_to("1002"))
     world.wait(lambda: target.sent(180), "the target rings")
-    target.answer_now()
+    target.answers_now()
     assert bob.wait_notify() == "SIP/2.0 200 OK"
     target.hangs_up()
     alice.wait_received("BYE")
@@ -83,7 +84,7 @@ def test_draining_while_the_target_rings(world: World) -> None:
     bob.refers(world.refer_to("1002"))
     target.wait_received("INVITE")
     world.terminate()
-    target.answer_now()
+    target.answers_now()
     assert bob.wait_notify() == "SIP/2.0 200 OK"
     assert hear_each_other(alice, target)
     bob.hangs_up()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.stories.world import World, hear_each_other, talking
+from fsctl.story import hear_each_other, talking
+from tests.stories.world import World
 
 
 def test_callee_answers_and_hangs_up(world: World) -> None:
@@ -26,7 +27,7 @@ def test_caller_is_told_of_ringing_before_the_answer(world: World) -> None:
     alice.calls("1001")
     alice.wait_received(180)
     assert not alice.received(200)
-    bob.answer_now()
+    bob.answers_now()
     alice.wait_talking()
     assert hear_each_other(alice, bob)
 
@@ -50,7 +51,7 @@ def test_early_media_of_the_callee_and_then_its_answer(world: World) -> None:
     alice.wait_received(183)
     assert alice.hears(bob)
     assert not alice.received(200)
-    bob.answer_now()
+    bob.answers_now()
     alice.wait_talking()
     assert hear_each_other(alice, bob)
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.stories.world import World, hear_each_other, talking
+from fsctl.story import hear_each_other, talking
+from tests.stories.world import World
 
 REFUSED = {
     "function": ("<sip:${{system(touch {trap})}}@example.org>", 400),

@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from tests.stories.world import Party, World, hear_each_other, talking
+from fsctl.story import Party, hear_each_other, talking
+from tests.stories.world import World
 
 MODES = pytest.mark.parametrize("mode", ["in-session", "legacy"])
 MEDIA = pytest.mark.parametrize("early", [False, True], ids=["rings", "early media"])
@@ -57,7 +58,7 @@ def answered(world: World, alice: Party, bob: Party, mode: str) -> None:
     assert alice.wait_notify() == PENDING
     bob.wait_received("INVITE", 2)
     world.wait(lambda: bool(bob.sent(180) or bob.sent(183)), "it rings")
-    bob.answer_now()
+    bob.answers_now()
     alice.wait_talking()
     assert hear_each_other(alice, bob)
     assert alice.notifies == [PENDING]
@@ -102,7 +103,7 @@ def test_whom_the_called_one_refers_to_is_busy(world: World, mode: str, early: b
     bob.refers_early(world.refer_to("1002"))
     bob.wait_received("INVITE", 2)
     world.wait(lambda: len(bob.sent(183) if early else bob.sent(180)) == 2, "it rings again")
-    bob.answer_now()
+    bob.answers_now()
     alice.wait_talking()
     assert hear_each_other(alice, bob)
     assert not bob.notifies
@@ -152,7 +153,7 @@ def test_a_refer_before_a_scenario_has_an_answer(world: World, who: str) -> None
     sender = bob if who == "called" else alice
     sender.refers_early(world.refer_to("1002"))
     assert sender.wait_notify() == "SIP/2.0 403 Forbidden"
-    bob.answer_now()
+    bob.answers_now()
     alice.wait_talking()
     assert hear_each_other(alice, bob)
     assert len(sender.notifies) == 1

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.stories.world import Party, World, hear_each_other, talking
+from fsctl.story import Party, hear_each_other, talking
+from tests.stories.world import World
 
 SCENARIO = """
 from fsctl.scenario import BlindTransferRequested, CallAlerting, Scenario

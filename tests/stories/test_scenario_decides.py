@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.stories.world import World, hear_each_other, talking
+from fsctl.story import hear_each_other, talking
+from tests.stories.world import World
 
 RECEPTION = """
 from fsctl.scenario import BlindTransferRequested, Scenario, TransferComplete, TransferFailed
@@ -91,7 +92,7 @@ def test_application_reports_success_before_the_target_answers(world: World) -> 
     bob.refers(world.refer_to("1002"))
     assert bob.wait_notify() == "SIP/2.0 200 OK"
     assert not carol.sent(200)
-    carol.answer_now()
+    carol.answers_now()
     assert hear_each_other(alice, carol)
     bob.wait_over()
     assert bob.notifies == ["SIP/2.0 200 OK"]
@@ -164,14 +165,14 @@ def test_of_two_targets_that_ring_together_one_is_busy(world: World, answers: bo
     bob.refers(world.refer_to("1002"))
     carol.wait_received("INVITE")
     dave.wait_received("INVITE")
-    carol.refuse_now(486, "Busy Here")
+    carol.refuses_now(486, "Busy Here")
     world.wait_told("failed 1002")
     if answers:
-        dave.answer_now()
+        dave.answers_now()
         assert hear_each_other(alice, dave)
         assert bob.wait_notify() == "SIP/2.0 200 OK"
     else:
-        dave.refuse_now(603, "Decline")
+        dave.refuses_now(603, "Decline")
         assert bob.wait_notify() == "SIP/2.0 603 Decline"
         assert hear_each_other(alice, bob)
     assert len(bob.notifies) == 1

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.stories.world import Party, World, hear_each_other, talking
+from fsctl.story import Party, hear_each_other, talking
+from tests.stories.world import World
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SAMPLES = pytest.mark.parametrize("sample", ["call_user_transfer", "call_sip_transfer"])
@@ -27,7 +28,7 @@ def test_the_target_answers(world: World, sample: str) -> None:
     carol = world.party("1002").rings()
     refer(world, bob)
     assert alice.hears_ringback()
-    carol.answer_now()
+    carol.answers_now()
     assert hear_each_other(alice, carol)
     assert bob.wait_notify() == "SIP/2.0 200 OK"
     bob.wait_over()
@@ -119,7 +120,7 @@ def test_the_target_answers_and_leaves_at_once(world: World, sample: str) -> Non
     carol = world.party("1002").rings()
     refer(world, bob)
     carol.wait_received("INVITE")
-    carol.answer_now()
+    carol.answers_now()
     carol.hangs_up()
     if bob.wait_notify() == "SIP/2.0 200 OK":
         alice.wait_received("BYE")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.stories.world import Party, World, hear_each_other, talking
+from fsctl.story import Party, hear_each_other, talking
+from tests.stories.world import World
 
 BOTH = pytest.mark.parametrize("by", ["callee", "caller"])
 
@@ -52,7 +53,7 @@ def test_transferor_leaves_and_the_target_answers(world: World, by: str) -> None
     transferor.hangs_up()
     # an answer that crosses the BYE is still reported, and truly
     world.wait(lambda: any(m.method == "BYE" for m in transferor.received(200)))
-    target.answer_now()
+    target.answers_now()
     assert hear_each_other(transferee, target)
     target.hangs_up()
     transferee.wait_received("BYE")
@@ -63,7 +64,7 @@ def test_transferor_leaves_and_the_target_answers(world: World, by: str) -> None
 def test_transferor_leaves_and_the_target_is_busy(world: World, by: str) -> None:
     transferor, transferee, target = ringing(world, by, recall=False)
     transferor.hangs_up()
-    target.refuse_now(486, "Busy Here")
+    target.refuses_now(486, "Busy Here")
     transferee.wait_received("BYE")
     transferee.wait_over()
     assert not transferor.notifies
@@ -76,7 +77,7 @@ def test_transferor_leaves_and_is_called_again(world: World, mode: str) -> None:
     for times, following in ((2, world.party("1003").rings()), (3, None)):
         transferor.hangs_up()
         transferor.wait_over()
-        target.refuse_now(486, "Busy Here")
+        target.refuses_now(486, "Busy Here")
         world.wait(lambda times=times: len(transferor.received("INVITE")) == times)
         assert hear_each_other(transferee, transferor)
         if following is not None:
@@ -92,7 +93,7 @@ def test_transferor_leaves_and_is_called_again(world: World, mode: str) -> None:
 def test_target_answers_and_leaves_at_once(world: World, by: str) -> None:
     """Success was true for a moment, or the first two talk on: never neither."""
     transferor, transferee, target = ringing(world, by)
-    target.answer_now()
+    target.answers_now()
     target.hangs_up()
     if transferor.wait_notify() == "SIP/2.0 200 OK":
         transferee.wait_received("BYE")

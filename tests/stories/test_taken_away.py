@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.stories.world import Party, World, hear_each_other, talking
+from fsctl.story import Party, hear_each_other, talking
+from tests.stories.world import World
 
 TAKING = pytest.mark.parametrize("how", ["pickup", "replaces"])
 

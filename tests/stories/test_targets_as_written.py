@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.stories.world import DOMAIN, World, hear_each_other, talking
+from fsctl.story import hear_each_other, talking
+from tests.stories.world import DOMAIN, World
 
 NUMBERS = {"match": r"\+?[0-9]{4,11}"}
 GLOBAL = "+15555550123"

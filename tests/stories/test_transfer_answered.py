@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.stories.world import World, hear_each_other, talking
+from fsctl.story import hear_each_other, talking
+from tests.stories.world import World
 
 BOTH = pytest.mark.parametrize("by", ["callee", "caller"])
 
@@ -20,7 +21,7 @@ def test_target_answers(world: World, by: str) -> None:
     target.wait_received("INVITE")
     assert transferee.hears_ringback()
     assert not transferor.notifies
-    target.answer_now()
+    target.answers_now()
     assert transferor.wait_notify() == "SIP/2.0 200 OK"
     assert hear_each_other(transferee, target)
     transferor.wait_over()
@@ -38,7 +39,7 @@ def test_order_on_the_wire_is_202_invite_notify_bye(world: World, by: str) -> No
     transferor.refers(world.refer_to("1002"))
     transferor.wait_received("BYE")
     wanted = ("SIP/2.0 202 Accepted", "NOTIFY", "BYE")
-    lines = [m.start_line for m in transferor.messages() if m.incoming]
+    lines = [m.start_line for m in transferor.messages if m.direction == "in"]
     assert [line for line in lines if line in wanted] == list(wanted)
     invited_s = target.received("INVITE")[0].time_s
     assert transferor.received(202)[0].time_s <= invited_s
@@ -127,7 +128,7 @@ def test_target_sends_early_media_and_answers(world: World, by: str) -> None:
     target.wait_received("INVITE")
     assert transferee.hears_ringback()
     assert not transferor.notifies
-    target.answer_now()
+    target.answers_now()
     assert transferor.wait_notify() == "SIP/2.0 200 OK"
     assert hear_each_other(transferee, target)
 

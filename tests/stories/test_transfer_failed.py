@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.stories.world import Party, World, hear_each_other, talking
+from fsctl.story import Party, hear_each_other, talking
+from tests.stories.world import World
 
 BOTH = pytest.mark.parametrize("by", ["callee", "caller"])
 
@@ -113,7 +114,7 @@ def test_second_refer_is_refused_with_its_own_id_and_disturbs_nothing(
     target.wait_received("INVITE")
     transferor.refers(world.refer_to("1003"))
     assert transferor.wait_notify() == "SIP/2.0 403 Forbidden"
-    target.answer_now()
+    target.answers_now()
     assert transferor.wait_notify(2) == "SIP/2.0 200 OK"
     first, second = transferor.refer_events()
     assert transferor.notify_events == [second, first]
@@ -150,12 +151,12 @@ def test_a_transferee_sends_a_refer_of_its_own_while_its_target_rings(
     assert transferee.wait_notify() == "SIP/2.0 403 Forbidden"
     assert not transferor.notifies
     if early:
-        target.refuse_now(486, "Busy")
+        target.refuses_now(486, "Busy")
         busy = "486 486" if mode == "legacy" else "486 Busy"
         assert transferor.wait_notify() == f"SIP/2.0 {busy}"
         assert hear_each_other(transferor, transferee)
     else:
-        target.answer_now()
+        target.answers_now()
         assert transferor.wait_notify() == "SIP/2.0 200 OK"
         assert hear_each_other(transferee, target)
     assert not other.received("INVITE")

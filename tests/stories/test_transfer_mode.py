@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.stories.world import World, hear_each_other, talking
+from fsctl.story import hear_each_other, talking
+from tests.stories.world import World
 
 CHOOSING = """
 from fsctl.scenario import CallAlerting, Scenario

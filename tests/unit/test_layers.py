@@ -21,7 +21,7 @@ LAYERS = [
     {"session.transfers"},
     {"session.arrivals"},
     {"scenario"},
-    {"dialplan", "service"},
+    {"dialplan", "service", "story"},
     {"stage"},
     {"demo", "rehearsal", "testing"},
     {"cli"},

@@ -3,15 +3,15 @@
 A test takes the fixtures of ``tests/live/conftest.py``::
 
     def test_native_transfer(switch, phones):
-        bob = phones.callee("2000")                       # rings and answers; user/2000@127.0.0.1
-        carol = phones.callee("3000", [Ring()])           # rings until the test decides
+        bob = phones.party("2000").answers()              # user/2000@127.0.0.1
+        carol = phones.party("3000").rings()              # until the test decides
         alice = phones.caller("1000", to="2000")          # its INVITE is out
         alice.wait_talking()
-        assert alice.hears(bob) and bob.hears(alice)
-        assert bob.refer(f"<{switch.uri('3000')}>", "<sip:2000@127.0.0.1>").status == 202
-        carol.answer()                                    # or carol.refuse(486, "Busy Here")
+        assert hear_each_other(alice, bob)
+        bob.transfers("3000")
+        carol.answers_now()                               # or carol.refuses_now(486, "Busy Here")
         assert bob.wait_notify() == "SIP/2.0 200 OK"
-        assert alice.hears(carol) and not alice.hears(bob, timeout_s=0.5)
+        assert alice.hears(carol) and not alice.hears(bob, limit_s=0.5)
 
 With a controller (``fsctl serve`` as a process, its rendered dialplan installed)::
 
@@ -20,16 +20,16 @@ With a controller (``fsctl serve`` as a process, its rendered dialplan installed
         ...
         fsctl.kill9()                                     # and controller(port=fsctl.port) again
 
-Nothing is slept for: commands (``ring early answer refuse cancel bye hold resume refer``) are done
-by the phone now, ``wait_*`` wait for what went over the wire. A phone answers NOTIFY, re-INVITE,
-BYE and OPTIONS by itself, in any order. The switch is shared by all tests of a process; phones are
-hung up after each test, and then no channel may be left on it.
+Phones speak the words of all stories (:mod:`fsctl.story`); what `Phone` has besides is for tests of
+the wire. Nothing is slept for: ``wait_*`` wait for what went over the wire. A phone answers NOTIFY,
+re-INVITE, BYE and OPTIONS by itself, in any order. The switch is shared by all tests of a process;
+phones are hung up after each test, and then no channel may be left on it.
 """
 
+from fsctl.simulator import SipMessage
 from tests.live.lab.controllers import Controllers
 from tests.live.lab.fsctl_process import Controller
 from tests.live.lab.media import Media
-from tests.live.lab.messages import SipMessage
 from tests.live.lab.phone import Dialog, Phone
 from tests.live.lab.phones import Phones
 from tests.live.lab.ports import free_port

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
+from fsctl.simulator import SipMessage
 from tests.live.lab.steps import COMMAND_PREFIX
 
 Direction = Literal["in", "out"]
@@ -19,67 +20,29 @@ _ENTRY = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class SipMessage:
-    """One SIP message that a phone sent or received; ``time_s`` is the epoch time."""
-
-    time_s: float
-    direction: Direction
-    start_line: str
-    headers: tuple[tuple[str, str], ...]
-    body: str
-
-    def header(self, name: str) -> str:
-        """The first header of that name, empty when there is none."""
-        return next(iter(self.all(name)), "")
-
-    def all(self, name: str) -> list[str]:
-        """Every value of that header, in order."""
-        return [value for key, value in self.headers if key.lower() == name.lower()]
-
-    @property
-    def call_id(self) -> str:
-        """Call-ID of the dialog."""
-        return self.header("Call-ID")
-
-    @property
-    def method(self) -> str:
-        """Method of a request, or of the request that a response answers."""
-        return self.header("CSeq").partition(" ")[2] if self.status else self.start_line.split()[0]
-
-    @property
-    def status(self) -> int:
-        """Status of a response; 0 for a request."""
-        return int(self.start_line.split()[1]) if self.start_line.startswith("SIP/2.0 ") else 0
-
-    @property
-    def reason(self) -> str:
-        """Phrase of a response; empty for a request."""
-        return self.start_line.split(" ", 2)[2] if self.status else ""
-
-    @property
-    def sipfrag(self) -> str:
-        """The status line in the body of a NOTIFY (RFC 3515), without its line end."""
-        return self.body.strip()
-
-    def is_request(self, method: str) -> bool:
-        """Whether this is a request of that method."""
-        return not self.status and self.method == method
-
-    def __str__(self) -> str:
-        arrow = "-->" if self.direction == "out" else "<--"
-        clock = datetime.fromtimestamp(self.time_s).strftime("%H:%M:%S.%f")[:-3]
-        detail = f" [{self.sipfrag}]" if self.is_request("NOTIFY") else ""
-        return f"{clock} {arrow} {self.start_line} (CSeq {self.header('CSeq')}){detail}"
-
-
 def parse_message(text: str, direction: Direction, time_s: float) -> SipMessage:
-    """Parse one message."""
+    """Parse one message; ``time_s`` is the epoch time."""
     head, _, body = text.replace("\r\n", "\n").partition("\n\n")
     start_line, *lines = head.split("\n")
     pairs = (line.partition(":") for line in lines if ":" in line)
     headers = tuple((name.strip(), value.strip()) for name, _, value in pairs)
-    return SipMessage(time_s, direction, start_line, headers, body)
+    values = {name.lower(): value for name, value in reversed(headers)}
+    call_id, cseq = values.get("call-id", ""), values.get("cseq", "")
+    first, second, third = (*start_line.split(" ", 2), "", "")[:3]
+    if first == "SIP/2.0":
+        method, status, reason, uri = cseq.partition(" ")[2], int(second), third, ""
+    else:
+        method, status, reason, uri = first, 0, "", second
+    return SipMessage(time_s, direction, call_id, method, status, reason, headers, body, uri=uri)
+
+
+def in_words(message: SipMessage) -> str:
+    """A line of a ladder."""
+    arrow = "-->" if message.direction == "out" else "<--"
+    clock = datetime.fromtimestamp(message.time_s).strftime("%H:%M:%S.%f")[:-3]
+    line = " ".join(filter(None, (message.start_line, message.uri)))
+    detail = f" [{message.sipfrag}]" if message.matches("NOTIFY") else ""
+    return f"{clock} {arrow} {line} (CSeq {message.header('CSeq')}){detail}"
 
 
 class TraceReader:
@@ -106,7 +69,7 @@ class TraceReader:
                 break
             message = self._message(entry, self._rest[entry.end() : end])
             self._rest = self._rest[end:]
-            if not message.start_line.startswith(COMMAND_PREFIX):
+            if not message.method.startswith(COMMAND_PREFIX):
                 found.append(message)
         return found
 
@@ -131,11 +94,11 @@ class CallProgress:
 
         A refused re-INVITE leaves the call as it was (RFC 3261 14.1).
         """
-        if message.is_request("BYE"):
+        if message.matches("BYE"):
             self.over = True
         elif message.method == "INVITE" and message.status >= 300:
             self.over = self.over or not self.answered
         elif message.method == "INVITE" and message.status >= 200:
             self.answered = True
-        elif message.is_request("ACK"):
+        elif message.matches("ACK"):
             self.acknowledged = self.answered

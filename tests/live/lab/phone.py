@@ -4,20 +4,37 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, Self
+from urllib.parse import quote, unquote
 
+from fsctl.simulator import SipMessage
+from fsctl.story import Headers, Party
 from tests.live.lab import scenario
 from tests.live.lab.media import Media, transcoded
-from tests.live.lab.messages import CallProgress, Direction, SipMessage, TraceReader
+from tests.live.lab.messages import CallProgress, TraceReader, in_words
 from tests.live.lab.ports import free_port
 from tests.live.lab.sipp import Sipp
 from tests.live.lab.sipp_script import PAYLOADS
-from tests.live.lab.steps import REFUSALS, RING_AND_ANSWER, Headers, PhoneIdentity, Require, Step
+from tests.live.lab.steps import (
+    REFUSALS,
+    Answer,
+    Early,
+    Pause,
+    PhoneIdentity,
+    Refuse,
+    Require,
+    Ring,
+    Step,
+)
+from tests.live.lab.switch_conf import PICKUP
 from tests.live.lab.waiting import NotInTime, wait_for
 
-TIMEOUT_S = 5.0
+if TYPE_CHECKING:
+    from tests.live.lab.phones import Phones
+
+EARLY_MS = 200
 START_DEADLINE_S = 10.0
 
 
@@ -35,59 +52,66 @@ class Dialog:
         return f"{self.call_id};to-tag={self.remote_tag};from-tag={self.local_tag}"
 
 
-class Phone:
-    """One phone on 127.0.0.1. Made by `Phone.callee` or `Phone.caller`, run by `start`.
+class Phone(Party):
+    """A party with a phone on 127.0.0.1.
+
+    Its SIPp process starts when it is said how it takes a call, or when it calls. What stands here
+    and not in `Party` is for tests of the wire itself: single steps and commands, marked RTP, keys.
 
     Attributes: ``number``, ``name`` (display name), ``port`` (SIP over UDP), ``media`` (RTP).
     """
 
-    def __init__(self, identity: PhoneIdentity, script: Callable[[PhoneIdentity], str]) -> None:
-        """Prepare the phone; `callee` and `caller` are the ways to make one."""
-        self.number, self.name = identity.number, identity.name
-        self._is_caller = bool(identity.dial)
+    media: Media
+
+    def __init__(self, phones: Phones, number: str, name: str = "", joined_by: str = "") -> None:
+        """Made by `Phones`; ``joined_by`` as in `Switch.add_user`."""
+        super().__init__(phones, number, name or f"phone{number}")
+        self._phones = phones
+        self._joined_by = joined_by
+        self._is_caller = False
         self.port = free_port()
-        remote = identity.dial.rpartition("@")[2]
-        self._sipp = Sipp(self.name, script(identity), self.port, remote)
-        self._trace = TraceReader(self._sipp.trace)
+        self._sipp: Sipp | None = None
+        self._trace: TraceReader | None = None
         self._lock = threading.Lock()
         self._messages: list[SipMessage] = []
         self._calls: dict[str, CallProgress] = {}
-        self.media = Media(identity.rtp_port, self._read_trace, PAYLOADS[identity.codec])
-
-    @classmethod
-    def callee(cls, number: str, steps: Sequence[Step] = RING_AND_ANSWER, name: str = "") -> Phone:
-        """A phone that waits for calls and does ``steps`` with each."""
-        codec = next((step.codec for step in steps if isinstance(step, Require)), "PCMU")
-        identity = PhoneIdentity(number, name or f"phone{number}", free_port(), codec=codec)
-        return cls(identity, lambda phone: scenario.callee(phone, steps))
-
-    @classmethod
-    def caller(cls, number: str, to: str, headers: Headers = (), name: str = "") -> Phone:
-        """A phone that calls the SIP URI ``to`` when it is started."""
-        identity = PhoneIdentity(number, name or f"phone{number}", free_port(), to, headers)
-        return cls(identity, scenario.caller)
+        self._leaving: tuple[str, Sequence[Party]] = ("", ())
 
     # -- life
 
-    def start(self) -> Phone:
-        """Start it; returns when it listens (callee) or has sent its INVITE (caller)."""
+    def takes(self, *steps: Step) -> Self:
+        """Wait for calls and do these steps with each; returns when it listens."""
+        codec = next((step.codec for step in steps if isinstance(step, Require)), "PCMU")
+        identity = PhoneIdentity(self.number, self.name, free_port(), codec=codec)
+        self._phones.switch.add_user(self.number, self.port, self._joined_by)
+        return self._start(identity, scenario.callee(identity, steps))
+
+    def _start(self, identity: PhoneIdentity, script: str) -> Self:
+        assert self._sipp is None, f"{self.name} has a phone already"
+        self._is_caller = bool(identity.dial)
+        self._sipp = Sipp(self.name, script, self.port, identity.dial.rpartition("@")[2])
+        self._trace = TraceReader(self._sipp.trace)
+        self.media = Media(identity.rtp_port, self._read_trace, PAYLOADS[identity.codec])
         self._sipp.start()
         self.media.start()
-        wait_for(
-            lambda: self._sipp.listens() and (not self._is_caller or self.sent("INVITE")),
-            START_DEADLINE_S,
-            f"{self.name} is ready",
-        )
+        wait_for(self._is_ready, START_DEADLINE_S, f"{self.name} is ready")
         return self
 
-    def stop(self) -> None:
-        """End the process and its RTP."""
-        self._sipp.stop()
-        self.media.stop()
+    def _is_ready(self) -> bool:
+        return self.sipp.listens() and (not self._is_caller or bool(self.sent("INVITE")))
+
+    @property
+    def sipp(self) -> Sipp:
+        """Its process, which must have been started."""
+        assert self._sipp is not None, f"nobody has said what {self.name} does"
+        return self._sipp
 
     def finish(self) -> str:
-        """Stop, remove the files, and return what went wrong on this phone (see `problems`)."""
-        self.stop()
+        """End the process and its RTP; what went wrong on this phone (see `problems`)."""
+        if self._sipp is None:
+            return ""
+        self._sipp.stop()
+        self.media.stop()
         problems = self.problems()
         self._read_trace()
         self._sipp.remove_files()
@@ -95,7 +119,35 @@ class Phone:
 
     def problems(self) -> str:
         """Messages that no step expected, transactions that timed out; empty when all is well."""
-        return self._sipp.problems()
+        return self._sipp.problems() if self._sipp else ""
+
+    # -- how it takes a call
+
+    def rings(self) -> Self:
+        return self.takes(Ring())
+
+    def answers(self) -> Self:
+        return self.takes(Ring(), Answer())
+
+    def refuses(self, status: int, phrase: str) -> Self:
+        return self.takes(Ring(), Refuse(status, phrase))
+
+    def sends_early_media(self) -> Self:
+        return self.takes(Early())
+
+    def sends_early_media_and_refuses(self, status: int, phrase: str) -> Self:
+        return self.takes(Early(), Pause(EARLY_MS), Refuse(status, phrase))
+
+    def redirects(self, contact: str) -> Self:
+        header = ("Contact", contact if "<" in contact else f"<{contact}>")
+        return self.takes(Refuse(302, "Moved Temporarily", (header,)))
+
+    def answers_in(self, codec: str) -> Self:
+        return self.takes(Require(codec), Ring(), Answer())
+
+    def unreachable(self) -> Self:
+        self._phones.switch.add_user(self.number, free_port(), self._joined_by)
+        return self
 
     # -- what went over the wire
 
@@ -105,69 +157,31 @@ class Phone:
         self._read_trace()
         return list(self._messages)
 
-    def received(self, what: str | int) -> list[SipMessage]:
-        """Requests of that method, or responses of that status, that came in."""
-        return self._select("in", what)
-
-    def sent(self, what: str | int) -> list[SipMessage]:
-        """Requests of that method, or responses of that status, that went out."""
-        return self._select("out", what)
-
-    def notifies(self) -> list[str]:
-        """The status line in each NOTIFY received, in order."""
-        return [message.sipfrag for message in self.received("NOTIFY")]
-
-    def wait(
-        self,
-        until: Callable[[list[SipMessage]], object],
-        timeout_s: float = TIMEOUT_S,
-        what: str = "condition",
-    ) -> None:
-        """Wait until the messages fulfil ``until``; NotInTime shows the ladder."""
-        wait_for(
-            lambda: until(self.messages),
-            timeout_s,
-            lambda: f"{self.name}: {what}\n{self.ladder()}\n{self.problems()}",
-        )
-
-    def wait_received(
-        self, what: str | int, times: int = 1, timeout_s: float = TIMEOUT_S
-    ) -> SipMessage:
-        """Wait for the ``times``-th request or response of that kind, and return it."""
-        self.wait(lambda _: len(self.received(what)) >= times, timeout_s, f"received {what}")
-        return self.received(what)[times - 1]
-
-    def wait_sent(
-        self, what: str | int, times: int = 1, timeout_s: float = TIMEOUT_S
-    ) -> SipMessage:
-        """Wait until the ``times``-th request or response of that kind is sent; return it."""
-        self.wait(lambda _: len(self.sent(what)) >= times, timeout_s, f"sent {what}")
-        return self.sent(what)[times - 1]
-
-    def wait_talking(self, timeout_s: float = TIMEOUT_S) -> None:
-        """Wait until a call of this phone is answered and acknowledged."""
-        self.wait(lambda _: bool(self._talking()), timeout_s, "a call is answered")
-
-    def wait_over(self, timeout_s: float = TIMEOUT_S) -> None:
-        """Wait until every call of this phone has ended."""
-        self.wait(lambda _: not self.open_calls(), timeout_s, "every call has ended")
-
-    def wait_notify(self, times: int = 1, timeout_s: float = TIMEOUT_S) -> str:
-        """Wait for the ``times``-th NOTIFY; its status line, such as ``SIP/2.0 200 OK``."""
-        return self.wait_received("NOTIFY", times, timeout_s).sipfrag
-
     def open_calls(self) -> list[str]:
         """Call-IDs of the calls that were begun and have not ended."""
         self._read_trace()
         return [call_id for call_id, call in self._calls.items() if not call.over]
 
-    def _talking(self) -> list[str]:
-        return [call_id for call_id in self.open_calls() if self._calls[call_id].acknowledged]
+    @property
+    def in_call(self) -> bool:
+        return bool(self.open_calls())
+
+    @property
+    def in_answered_call(self) -> bool:
+        return any(self._calls[call_id].acknowledged for call_id in self.open_calls())
+
+    @property
+    def contact(self) -> str:
+        return f"sip:{self.number}@127.0.0.1:{self.port}"
+
+    @property
+    def replaces(self) -> str:
+        return quote(self.dialog().replaces, safe="")
 
     def ladder(self) -> str:
         """The message flow as text."""
         lines = [f"{self.name} ({self.number}, port {self.port})"]
-        return "\n".join([*lines, *(f"  {message}" for message in self.messages)])
+        return "\n".join([*lines, *(f"  {in_words(message)}" for message in self.messages)])
 
     def dialog(self, call_id: str = "") -> Dialog:
         """The dialog of that call (default: the last one), for a Replaces header.
@@ -189,48 +203,38 @@ class Phone:
         assert self._calls, f"{self.name} has had no call"
         return list(self._calls)[-1]
 
-    def _select(self, direction: Direction, what: str | int) -> list[SipMessage]:
-        def matches(message: SipMessage) -> bool:
-            return message.status == what if isinstance(what, int) else message.is_request(what)
+    # -- what it does now
 
-        return [m for m in self.messages if m.direction == direction and matches(m)]
+    def calls(self, number: str, headers: Headers = (), uri_parameters: str = "") -> None:
+        """As for every party; ``number`` may be a whole SIP URI."""
+        uri = number if number.startswith("sip:") else self.world.uri(number)
+        uri = ";".join(filter(None, (uri, uri_parameters)))
+        identity = PhoneIdentity(self.number, self.name, free_port(), uri, tuple(headers))
+        self._start(identity, scenario.caller(identity))
 
-    # -- commands: the phone does them now
-
-    def ring(self) -> None:
-        """Send 180."""
-        self.command("ring", self.wait_received("INVITE").call_id)
-
-    def early(self) -> None:
-        """Send 183 with SDP."""
-        self.command("early", self.wait_received("INVITE").call_id)
-
-    def answer(self) -> None:
-        """Answer the call that came last."""
+    def answers_now(self) -> None:
         self.wait_received("INVITE")
         self.command("answer")
         self.wait_talking()
 
-    def refuse(self, status: int = 486, phrase: str = "Busy Here", headers: Headers = ()) -> None:
-        """Refuse the call that came last; ``status`` is one of `steps.REFUSALS`."""
+    def refuses_now(self, status: int, phrase: str, headers: Headers = ()) -> None:
+        """As for every party, with these headers; ``status`` is one of `steps.REFUSALS`."""
         assert status in REFUSALS, f"no phone can be commanded to send {status}"
         self.wait_received("INVITE")
         self.command(str(status), lines=[phrase, *(f"{key}: {text}" for key, text in headers)])
         self.wait_sent(status)
 
-    def cancel(self) -> None:
-        """A caller gives up: send CANCEL."""
+    def gives_up(self) -> None:
         self.command("cancel")
         self.wait_sent("CANCEL")
 
-    def bye(self) -> None:
-        """Hang up the call that was answered last."""
+    def hangs_up(self) -> None:
         self.wait_talking()
         before = len(self.sent("BYE"))
         self.command("bye")
         self.wait_sent("BYE", before + 1)
 
-    def hang_up(self) -> None:
+    def hangs_up_all(self) -> None:
         """End whatever call is still open, as a user would: BYE, CANCEL or a refusal."""
         for call_id in self.open_calls():
             if self._calls[call_id].acknowledged:
@@ -241,36 +245,50 @@ class Phone:
                 self.command("480", call_id, ["Temporarily Unavailable"])
         self.wait_over()
 
-    def hold(self) -> SipMessage:
-        """Re-INVITE with sendonly; returns the final response."""
-        return self._reinvite("hold")
+    def holds(self) -> None:
+        self._reinvite("hold")
 
-    def resume(self) -> SipMessage:
-        """Re-INVITE with sendrecv; returns the final response."""
-        return self._reinvite("resume")
+    def resumes(self) -> None:
+        self._reinvite("resume")
 
-    def refer(
-        self,
-        refer_to: str | None,
-        referred_by: str | None = None,
-        headers: Headers = (),
-        timeout_s: float = TIMEOUT_S,
-        *,
-        early: bool = False,
-    ) -> SipMessage:
-        """Send a REFER in the dialog of the last call; returns the response to it.
+    def refers(
+        self, refer_to: str | None, referred_by: str | None = None, headers: Headers = ()
+    ) -> None:
+        """As for every party, with these headers (``refer_to`` None: no Refer-To at all)."""
+        self.wait_talking()
+        self._refer(refer_to, referred_by, headers)
+        self._leave()
 
-        ``refer_to`` is the header's whole value, sent as it is (None: no Refer-To at all).
-        ``early``: in the dialog that a 180 or 183 has made.
-        """
-        if early:
-            what = self.received if self._is_caller else self.sent
-            self.wait(lambda _: what(180) or what(183), what="it rings")
-        else:
-            self.wait_talking()
+    def refers_early(self, refer_to: str) -> None:
+        what = self.received if self._is_caller else self.sent
+        self.world.wait(lambda: what(180) or what(183), f"{self.name} has an early dialog")
+        self._refer(refer_to)
+
+    def _refer(
+        self, refer_to: str | None, referred_by: str | None = None, headers: Headers = ()
+    ) -> None:
         lines = [("Refer-To", refer_to), ("Referred-By", referred_by), *headers]
         texts = [f"{name}: {value}" for name, value in lines if value is not None]
-        return self._transaction("refer", "REFER", texts or ["X-Lab: no Refer-To"], timeout_s)
+        response = self._transaction("refer", "REFER", texts or ["X-Lab: no Refer-To"])
+        assert response.status == 202, f"{self.name} refers: {response.start_line}"
+
+    def leaves_after_refer(self, after: str, *ended: Party) -> None:
+        self._leaving = (after, ended)
+
+    def _leave(self) -> None:
+        after, ended = self._leaving
+        self._leaving = ("", ())
+        if after == "NOTIFY":
+            self.wait_notify()
+        for party in ended:
+            if party.in_call:
+                party.hangs_up()
+
+    def picks_up(self, other: Party) -> None:
+        self.calls(f"{PICKUP}{self._phones.leg(other)}")
+
+    def replaces_call(self, other: Party) -> None:
+        self.calls("pickup", (("Replaces", unquote(other.replaces)),))
 
     def reports(self, status_line: str) -> None:
         """NOTIFY the peer of the REFER that it has sent: ``SIP/2.0 200 OK``."""
@@ -288,19 +306,17 @@ class Phone:
         self.wait_talking()
         self.media.press(digits)
 
-    def _reinvite(self, command: Literal["hold", "resume"]) -> SipMessage:
+    def _reinvite(self, command: Literal["hold", "resume"]) -> None:
         self.wait_talking()
-        return self._transaction(command, "INVITE", [], TIMEOUT_S)
+        response = self._transaction(command, "INVITE", [])
+        assert response.status == 200, f"{self.name}, {command}: {response.start_line}"
 
-    def _transaction(
-        self, command: str, method: str, lines: Sequence[str], timeout_s: float
-    ) -> SipMessage:
-        """Send a command that makes SIPp send ``method``; wait for its final response."""
+    def _transaction(self, command: str, method: str, lines: Sequence[str]) -> SipMessage:
+        """Send a command that makes SIPp send ``method``; its final response."""
         before = len(self._finals(method))
         self.command(command, lines=lines)
-        self.wait(
-            lambda _: len(self._finals(method)) > before, timeout_s, f"{method} is responded to"
-        )
+        text = f"{self.name}: {method} is responded to"
+        self.world.wait(lambda: len(self._finals(method)) > before, text)
         return self._finals(method)[before]
 
     def _finals(self, method: str) -> list[SipMessage]:
@@ -308,31 +324,33 @@ class Phone:
         return [message for message in received if message.method == method]
 
     def command(self, name: str, call_id: str = "", lines: Sequence[str] = ()) -> None:
-        """Give SIPp a command of `scenario`; the methods above are the ways to do it."""
+        """Give SIPp a command of `scenario` and wait for nothing."""
         wanted = call_id or self.call_id()
         sent = (m for m in self.messages if m.direction == "out" and m.call_id == wanted)
         cseq = max((int(m.header("CSeq").split()[0]) for m in sent if not m.status), default=0)
-        self._sipp.command(name, wanted, cseq, lines)
+        self.sipp.command(name, wanted, cseq, lines)
 
-    # -- who hears whom
+    # -- what it hears
 
-    def hears(self, other: Phone, timeout_s: float = TIMEOUT_S) -> bool:
-        """Whether this phone hears the other one, from now on and before the deadline."""
+    def hears(self, other: Party, limit_s: float | None = None) -> bool:
+        """As for every party: from now on."""
+        assert isinstance(other, Phone)
         spoken, heard = other.media.payload_type, self.media.payload_type
-        return self.media.hears_mark(transcoded(other.media.mark, spoken, heard), timeout_s)
+        mark = transcoded(other.media.mark, spoken, heard)
+        return self.media.hears_mark(mark, self._phones.limit_s if limit_s is None else limit_s)
+
+    def hears_ringback(self) -> bool:
+        """As for every party; an announcement or music is a tone, too."""
+        return self.media.hears_sound(self._phones.limit_s)
 
     def hears_nobody(self, duration_s: float = 0.4) -> bool:
         """Whether no phone is heard in an observation of that length."""
         return not self.media.marks_within(duration_s)
 
-    def hears_tone(self, timeout_s: float = TIMEOUT_S) -> bool:
-        """Whether the switch plays something (ringback, music) to this phone."""
-        return self.media.hears_sound(timeout_s)
-
-    def hears_digits(self, digits: str, timeout_s: float = TIMEOUT_S) -> bool:
-        """Whether these keys have been heard, or are before the deadline (RFC 4733)."""
+    def hears_digits(self, digits: str) -> bool:
+        """Whether these keys have been heard, or are soon (RFC 4733)."""
         try:
-            return wait_for(lambda: digits in self.media.digits, timeout_s)
+            return wait_for(lambda: digits in self.media.digits, self._phones.limit_s)
         except NotInTime:
             return False
 
@@ -340,7 +358,7 @@ class Phone:
 
     def _read_trace(self) -> None:
         with self._lock:
-            for message in self._trace.read():
+            for message in self._trace.read() if self._trace else ():
                 call = self._calls.setdefault(message.call_id, CallProgress())
                 call.follow(message)
                 self._messages.append(message)

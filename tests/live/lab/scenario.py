@@ -14,12 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from fsctl.story import Headers
 from tests.live.lab.sipp_script import PAYLOADS, Script
 from tests.live.lab.steps import (
     REFUSALS,
     Answer,
     Early,
-    Headers,
     Pause,
     PhoneIdentity,
     Refuse,

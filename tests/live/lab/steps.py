@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fsctl.story import Headers
+
 COMMAND_PREFIX = "LAB-"
-Headers = tuple[tuple[str, str], ...]
 
 # those that a phone can be commanded to send; a Refuse step can send any
 REFUSALS = (302, 400, 403, 404, 408, 410, 480, 484, 486, 487, 488, 500, 503, 600, 603, 604)
@@ -50,7 +51,6 @@ class Require:
 
 
 Step = Require | Ring | Early | Pause | Answer | Refuse
-RING_AND_ANSWER: tuple[Step, ...] = (Ring(), Answer())
 
 
 @dataclass(frozen=True, slots=True)

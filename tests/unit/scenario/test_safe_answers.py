@@ -212,7 +212,7 @@ def test_a_condition_that_raises_later_fails_its_handler_and_nothing_else(
 
     switch = stage(scenario_of(alerting=waits))
     alice, bob, _ = phones(switch)
-    bob.no_answer()
+    bob.rings()
     alice.calls("1001")
     switch.until(lambda: bob.received("INVITE"))
     seats.clear()

@@ -70,7 +70,7 @@ def test_a_failure(talk, records, mode, kind):
 @MODES
 def test_the_transferee_leaves(talk, records, mode, kind):
     switch, alice, bob, carol = talk(mode)
-    carol.no_answer()
+    carol.rings()
     bob.refers(TARGET)
     switch.until(lambda: carol.received("INVITE"))
     alice.hangs_up()
@@ -100,7 +100,7 @@ def test_a_link_that_fails_in_the_last_step_takes_no_record_with_it(talk, record
 @MODES
 def test_the_controller_is_stopped(talk, records, mode, kind):
     switch, _, bob, carol = talk(mode)
-    carol.no_answer()
+    carol.rings()
     bob.refers(TARGET)
     switch.until(lambda: carol.received("INVITE"))
     switch.worker.stop()

@@ -109,14 +109,6 @@ def test_a_handler_that_raises_ends_in_500_and_the_two_talk_on(play, scenario, c
     assert "a bug in the scenario" in caplog.text
 
 
-def test_a_handler_that_raises_for_a_new_call_leaves_it_to_the_routes(play, scenario):
-    @scenario.on(CallAlerting)
-    def broken(event):
-        raise RuntimeError("a bug in the scenario")
-
-    play()
-
-
 def test_an_undecided_request_is_declined_at_the_deadline(play, scenario):
     scenario.on(BlindTransferRequested)(lambda event: None)
     playing, alice, bob = play(replace(Settings(), transfer=Transfer(decision_timeout_s=7.0)))
@@ -303,16 +295,6 @@ def test_mode_of_a_route_and_of_a_call(stage, scenario):
     assert alice.notifies[0][1] == "SIP/2.0 486 486"  # Alice: by FreeSWITCH
 
 
-def test_draining_leaves_the_call_to_the_switch(play):
-    playing, alice, bob = play()
-    playing.worker.switchboard.drain(0.0)
-    assert not playing.worker.switchboard.sessions
-    playing.advance(1.0)
-    assert alice.hears == "1001"
-    bob.hangs_up()
-    playing.until(lambda: not playing.switch.channels)
-
-
 def test_nothing_is_left_in_the_worker(play):
     playing, alice, _ = play()
     alice.hangs_up()
@@ -384,15 +366,6 @@ def test_somebody_else_is_called_when_the_called_party_hangs_up(stage, scenario)
     playing.until(lambda: alice.hears == "1001")
     bob.hangs_up()
     playing.until(lambda: alice.hears == "1002" and carol.hears == "1000")
-
-
-def test_a_call_that_the_scenario_forgets_is_connected_by_the_routes(stage, scenario):
-    scenario.on(CallAlerting)(lambda event: None)
-    playing = stage(scenario)
-    alice = playing.phone("1000")
-    playing.phone("1001")
-    alice.calls("1001")
-    playing.until(lambda: alice.hears == "1001")
 
 
 def test_a_rejected_legacy_call_is_a_failed_transfer(play, scenario):

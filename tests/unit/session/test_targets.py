@@ -47,7 +47,7 @@ def test_the_next_target_has_its_whole_time_to_ring(talk):
                 return
 
     playing, alice, bob, carol, dave = talk(scenario)
-    carol.no_answer()
+    carol.rings()
     dave.answers(after_s=20.0)
     bob.refers("<sip:1002@example.org>")
     playing.until(lambda: alice.hears == "1003" and dave.hears == "1000", 60)
@@ -95,7 +95,7 @@ def test_one_target_is_held_and_another_one_fails(talk):
         event.session.set_timeout(0.5, join)
 
     playing, alice, bob, carol, dave = talk(scenario)
-    carol.no_answer()
+    carol.rings()
     bob.refers("<sip:1002@example.org>")
     playing.until(lambda: dave.in_call and carol.dialogs)
     playing.advance(1.0)

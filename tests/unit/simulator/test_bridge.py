@@ -63,7 +63,7 @@ def test_who_is_left_behind_by_uuid_bridge_is_hung_up(lab: Lab) -> None:
 
 
 def test_two_unanswered_legs_cannot_be_joined(lab: Lab) -> None:
-    lab.bob.no_answer()
+    lab.bob.rings()
     lab.alice.calls("1001")
     link, caller, callee = lab.handle()
     lab.switch.run_until(lambda: lab.bob.sent("INVITE", 180))

@@ -44,7 +44,7 @@ def busy(lab: Lab) -> None:
 
 
 def noanswer(lab: Lab) -> None:
-    lab.bob.no_answer()
+    lab.bob.rings()
     lab.alice.calls("1001")
     link, _, _ = lab.handle(timeout_s=2)
     lab.switch.run_until(lambda: link.completed("e1"))

@@ -55,7 +55,7 @@ def test_advance_fires_what_is_due_and_no_more() -> None:
 
 
 def test_run_until_gives_up_with_a_ladder(lab: Lab) -> None:
-    lab.bob.no_answer()
+    lab.bob.rings()
     lab.alice.calls("1001")
     lab.handle(timeout_s=100)
     with pytest.raises(StoryTimeout, match=r"SIP/2\.0 180 Ringing"):
@@ -89,7 +89,7 @@ def test_the_real_clock_waits_for_real() -> None:
 
 
 def test_originate_timeout_runs_on_the_switchs_clock(lab: Lab) -> None:
-    lab.bob.no_answer()
+    lab.bob.rings()
     lab.alice.calls("1001")
     link, _, _ = lab.handle(timeout_s=60)
     lab.switch.advance(59)

@@ -108,7 +108,7 @@ def test_nobody_to_deflect(lab: Lab, link: Any) -> None:
 
 
 def test_a_leg_that_is_not_answered_gets_no_refer(lab: Lab) -> None:
-    lab.bob.no_answer()
+    lab.bob.rings()
     lab.switch.spawn(lab.switch.run_api, "originate", "{origination_uuid=b}user/1001@x &park()")
     lab.switch.run_until(lambda: lab.bob.sent("INVITE", 180))
     lab.switch.spawn(lab.switch.run_api, "uuid_deflect", f"b {TARGET}")

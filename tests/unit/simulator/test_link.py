@@ -152,7 +152,7 @@ def test_api_originate_blocks_its_own_link(lab: Lab) -> None:
 
 
 def test_a_running_bgapi_keeps_a_closed_link_open_and_dumb(lab: Lab) -> None:
-    lab.carol.no_answer()
+    lab.carol.rings()
     lab.alice.calls("1001")
     link = lab.controller.next_link(1)
     link.ask("bgapi originate {originate_timeout=20}sofia/lab/sip:1002@127.0.0.1 &park()")

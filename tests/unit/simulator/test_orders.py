@@ -51,7 +51,7 @@ def busy(lab: Lab) -> None:
 
 
 def noanswer(lab: Lab) -> None:
-    lab.bob.no_answer()
+    lab.bob.rings()
     lab.alice.calls("1001")
     link, _, _ = lab.handle(timeout_s=2)
     lab.switch.run_until(lambda: link.completed("e1"))
@@ -60,7 +60,7 @@ def noanswer(lab: Lab) -> None:
 
 
 def giveup(lab: Lab) -> None:
-    lab.bob.no_answer()
+    lab.bob.rings()
     lab.alice.calls("1001")
     lab.handle()
     lab.switch.run_until(lambda: lab.alice.received("INVITE", 180), limit_s=1)
@@ -180,7 +180,7 @@ def refer_twice(lab: Lab) -> None:
 
 
 def refer_te_gone(lab: Lab) -> None:
-    lab.carol.no_answer()
+    lab.carol.rings()
     _, caller, callee = lab.call()
     link, _, _ = lab.refer(caller, callee, lab.bob)
     lab.switch.run_until(lambda: lab.carol.sent("INVITE", 180))

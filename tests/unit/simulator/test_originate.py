@@ -124,7 +124,7 @@ def test_loopback_enters_the_dialplan(lab: Lab) -> None:
 
 
 def test_leg_timeout(lab: Lab) -> None:
-    lab.bob.no_answer()
+    lab.bob.rings()
     link = call(lab, "[leg_timeout=3]user/1001@x")
     lab.switch.run_until(lambda: link.completed("b1") is not None or lab.bob.received("CANCEL"))
     assert lab.bob.received("CANCEL")[0].header("Reason").endswith('text="ALLOTTED_TIMEOUT"')
@@ -158,7 +158,7 @@ def test_all_phones_of_a_user_are_dialled(
 
 
 def test_the_phones_of_a_user_that_lose_are_cancelled(lab: Lab) -> None:
-    desk, mobile = lab.bob.no_answer(), lab.switch.further_phone("1001").answers(after_s=1)
+    desk, mobile = lab.bob.rings(), lab.switch.further_phone("1001").answers(after_s=1)
     call(lab, "user/1001@x")
     lab.switch.run_until(lambda: mobile.in_call and desk.received("CANCEL"))
     assert lab.alice.hears == "1001"
@@ -172,8 +172,8 @@ def test_only_the_first_phone_of_a_user_among_several_endpoints_is_dialled(lab: 
 
 
 def test_hupall_ends_those_who_have_the_variable(lab: Lab) -> None:
-    lab.bob.no_answer()
-    mobile = lab.switch.further_phone("1001").no_answer()
+    lab.bob.rings()
+    mobile = lab.switch.further_phone("1001").rings()
     link = call(lab, "{mine=yes}user/1001@x")
     lab.switch.run_until(lambda: mobile.dialog and mobile.dialog.state == "ringing")
     answer = link.ask("api hupall NO_ANSWER mine yes")

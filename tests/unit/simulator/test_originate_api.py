@@ -78,7 +78,7 @@ def test_the_job_of_an_outbound_link_has_an_owner(lab: Lab) -> None:
         (lambda p: p.busy(), "USER_BUSY"),
         (lambda p: p.declines(), "CALL_REJECTED"),
         (lambda p: p.refuses(404), "UNALLOCATED_NUMBER"),
-        (lambda p: p.no_answer(), "NO_ANSWER"),
+        (lambda p: p.rings(), "NO_ANSWER"),
         (lambda p: p.unreachable(), "NORMAL_TEMPORARY_FAILURE"),
     ],
 )
@@ -138,7 +138,7 @@ def test_ignored_early_media(lab: Lab, link: Link, value: str) -> None:
 
 
 def test_return_ring_ready(lab: Lab, link: Link) -> None:
-    lab.bob.no_answer()
+    lab.bob.rings()
     originate(link, ",return_ring_ready=true")
     lab.switch.run_until(lambda: job(link))
     assert (job(link), lab.bob.in_call) == ("+OK b\n", False)
@@ -154,7 +154,7 @@ def test_park_timeout(lab: Lab, link: Link) -> None:
 
 
 def test_a_ringing_leg_is_cancelled(lab: Lab, link: Link) -> None:
-    lab.bob.no_answer()
+    lab.bob.rings()
     originate(link)
     lab.switch.run_until(lambda: lab.bob.sent("INVITE", 180))
     link.ask("api uuid_kill b ORIGINATOR_CANCEL")

@@ -32,7 +32,7 @@ def outcome(lab: Lab, timeout_s: int = 10) -> dict[str, str]:
         (lambda p: p.refuses(484), "INVALID_NUMBER_FORMAT", "484"),
         (lambda p: p.refuses(487), "ORIGINATOR_CANCEL", "487"),
         (lambda p: p.unreachable(), "NORMAL_TEMPORARY_FAILURE", "503"),
-        (lambda p: p.no_answer(), "NO_ANSWER", None),
+        (lambda p: p.rings(), "NO_ANSWER", None),
         (lambda p: p.silent(), "NO_ANSWER", None),
         (lambda p: p.redirects("sip:9@h"), "REQUESTED_CHAN_UNAVAIL", None),
     ],
@@ -58,7 +58,7 @@ def test_timer_b_after_32_seconds(lab: Lab) -> None:
 
 
 def test_the_fake_487_comes_with_the_completion_only(lab: Lab) -> None:
-    lab.bob.no_answer()
+    lab.bob.rings()
     lab.alice.calls("1001")
     link, _, callee = lab.handle()
     link.ask("event plain CHANNEL_HANGUP_COMPLETE")
@@ -91,7 +91,7 @@ def test_early_media_is_heard_and_its_end_needs_continue_on_fail(lab: Lab) -> No
 
 
 def test_ringing_is_heard_as_ringback(lab: Lab) -> None:
-    lab.bob.no_answer()
+    lab.bob.rings()
     lab.alice.calls("1001")
     lab.handle()
     lab.switch.run_until(lambda: lab.alice.received("INVITE", 180))

@@ -119,7 +119,7 @@ def test_sched_transfer_as_an_application(lab: Lab) -> None:
 
 def test_a_ringing_phone_answers_or_refuses_on_command(lab: Lab) -> None:
     for phone in (lab.bob, lab.carol):
-        phone.no_answer()
+        phone.rings()
         arguments = f"user/{phone.number}@x &park()"
         lab.switch.spawn(lab.switch.run_api, "originate", arguments)
     lab.switch.run_until(lambda: lab.carol.sent("INVITE", 180) and lab.bob.sent("INVITE", 180))

@@ -21,7 +21,7 @@ def switch() -> Iterator[SimulatedSwitch]:
 
 
 def ringing(switch: SimulatedSwitch, answered: bool = False) -> None:
-    bob = switch.phone("1001").no_answer()
+    bob = switch.phone("1001").rings()
     alice = switch.phone("2000")
     alice.calls("1001")
     switch.run_until(lambda: alice.received("INVITE", 180))

@@ -115,7 +115,7 @@ def test_gone_before_the_originator_looks_with_a_wish(
 
 def unanswered(lab: Lab) -> tuple[str, str]:
     """Bob parked, Carol ringing: a join waits for her answer."""
-    lab.carol.no_answer()
+    lab.carol.rings()
     first = leg(lab, lab.bob, ",transfer_ringback=%(2000,4000,440,480)")
     second = leg(lab, lab.carol, ",return_ring_ready=true")
     join(lab, first, second)
@@ -154,7 +154,7 @@ def test_the_other_leg_refuses_while_the_originator_waits(
 
 def test_continue_on_cancel_goes_on_behind_socket(lab: Lab) -> None:
     link, caller, _ = lab.call()
-    lab.carol.no_answer()
+    lab.carol.rings()
     target = leg(lab, lab.carol, ",return_ring_ready=true")
     link.ask(f"api uuid_setvar {caller} uuid_bridge_continue_on_cancel true")
     link.ask(f"api uuid_bridge {caller} {target}")
