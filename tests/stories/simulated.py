@@ -13,6 +13,8 @@ import pytest
 from gevent.hub import Hub
 
 from fsctl import dialplan, story
+from fsctl.esl import connection
+from fsctl.esl.waiting import Deadline
 from fsctl.scenario import Scenario, load
 from fsctl.scenario.scenarios import Scenarios
 from fsctl.service.worker import Worker
@@ -33,6 +35,15 @@ LEAK_LIMIT_S = 5.0
 
 PATIENCE_S = 60.0
 """Real seconds after which a wait has failed, however little virtual time has passed."""
+
+
+class _PatientDeadline(Deadline):
+    """A command's time is real: on a busy machine it passes, and the story's has not."""
+
+    __slots__ = ()
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(max(seconds, PATIENCE_S))
 
 
 class _Log(logging.Handler):
@@ -98,6 +109,7 @@ class SimulatedWorld(World, story.SimulatedWorld):
         self._logger.setLevel(logging.INFO)
         self._patch = pytest.MonkeyPatch()
         self._watch_hub()
+        self._patch.setattr(connection, "Deadline", _PatientDeadline)
 
     def _make_relay(self) -> Relay:
         return Relay()
