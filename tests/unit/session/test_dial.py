@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
 from fsctl.session.calling.attempts import Attempts
 from fsctl.session.calling.bridged import Dial
 from fsctl.session.calling.identity import Shown
+from fsctl.session.calling.purposes import PlainCall
 from fsctl.session.core.leg import Leg, paired
-from fsctl.session.core.movers import Mover
 from fsctl.session.core.session import Session
 
 SESSION = cast(Session, None)
@@ -20,10 +20,10 @@ def leg(name: str) -> Leg:
     return Leg(SESSION, name, number="1", display_name="", transfer_mode="in-session")
 
 
-def dial(**more: Any) -> Dial:
+def dial() -> Dial:
     one, other = leg("waiting"), leg("outgoing")
-    facts: dict[str, Any] = {"mover": None, "attempts": Attempts(0, "")}
-    return Dial(one, other, 30, Shown("1", ""), {}, **(facts | more))
+    purpose = PlainCall(SESSION, one)
+    return Dial(one, other, 30, Shown("1", ""), {}, purpose, Attempts(0, ""))
 
 
 @pytest.mark.parametrize("early", [False, True])
@@ -33,11 +33,3 @@ def test_who_was_bridged_for_early_media_only_talks_with_nobody(early: bool) -> 
     made.part()
     assert made.waiting.peer is (None if early else third)
     assert made.outgoing.peer is None
-
-
-@pytest.mark.parametrize(
-    ("facts", "transfer"),
-    [({}, False), ({"native": True}, True), ({"mover": cast(Mover, object())}, True)],
-)
-def test_whether_somebody_is_transferred(facts: dict[str, Any], transfer: bool) -> None:
-    assert dial(**facts).is_transfer is transfer

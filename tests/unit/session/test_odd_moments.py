@@ -86,7 +86,7 @@ def test_a_native_join_is_never_told(talk: Talk) -> None:
 def test_who_was_put_off_is_not_fetched_again(stage: MakeStage) -> None:
     """A REFER before the answer has the call made anew, once."""
     switch = stage()
-    alice, bob = switch.phone("1000"), switch.phone("1001").no_answer()
+    alice, bob = switch.phone("1000"), switch.phone("1001").rings()
     alice.calls("1001")
     switch.until(lambda: alice.received("INVITE", 180))
     alice.refers(TARGET, dialog=alice.dialogs[0])
@@ -132,7 +132,7 @@ def test_a_handler_that_fails_when_it_has_called_somebody(talk: Talk) -> None:
         raise RuntimeError("a bug in the scenario")
 
     switch, alice, bob, carol = talk(scenario)
-    carol.no_answer()
+    carol.rings()
     bob.refers(TARGET)
     switch.until(lambda: bob.notifies and alice.hears == "1001", 10)
     assert [line for _, line in bob.notifies] == ["SIP/2.0 500 Server Internal Error"]
@@ -294,7 +294,7 @@ def test_the_record_of_a_native_transfer_that_goes_on_without_us_is_owed(
     switch, _, bob, carol = talk(settings=LEGACY)
     owed: list[TransferRecord] = []
     switch.worker.switchboard.part(Records).owe = owed.append
-    carol.no_answer()
+    carol.rings()
     bob.refers(TARGET)
     switch.until(lambda: carol.received("INVITE"))
     switch.worker.stop()

@@ -89,7 +89,7 @@ def test_a_link_that_fails_in_the_last_step_takes_no_record_with_it(talk, record
 
     monkeypatch.setattr(Connection, "send_all", failing)
     switch, alice, bob, carol = talk()
-    carol.no_answer()
+    carol.rings()
     bob.refers(TARGET)
     switch.until(lambda: carol.received("INVITE"))
     alice.hangs_up()
