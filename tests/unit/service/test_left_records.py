@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Literal, cast
 
 import gevent
 import pytest
 
-from fsctl.errors import LinkError
 from fsctl.esl.apis import ApiCommand
 from fsctl.esl.client import SwitchClient
-from fsctl.esl.commands import Command
+from fsctl.esl.commands import Command, UuidGetvar
 from fsctl.esl.events import Event
 from fsctl.service import left_records, orphans
 from fsctl.service.left_records import LeftRecords
@@ -267,12 +267,16 @@ class Client:
             return "true" if arguments[0] in self.channels else "false"
         if word == "global_getvar":
             return "yes" if self.living else ""
-        if arguments[0] not in self.channels:
-            raise LinkError("No such channel!")
-        return self.channels[arguments[0]].get(arguments[1], "_undef_")
+        raise AssertionError(word)
 
-    def send_all(self, commands: list[Command]) -> None:
-        pass
+    def send_all(self, commands: list[Command]) -> list[SimpleNamespace]:
+        return [SimpleNamespace(text=self._answer(each)) for each in commands]
+
+    def _answer(self, command: Command) -> str:
+        if not isinstance(command, UuidGetvar):
+            return "+OK"
+        channel = self.channels.get(command.channel_uuid)
+        return "-ERR No such channel!" if channel is None else channel.get(command.variable, "_undef_")
 
 
 def test_a_transferee_that_is_no_channel_any_more_is_heard_of_until_the_next_look(
