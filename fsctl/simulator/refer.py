@@ -115,17 +115,24 @@ def _attended(
     if replaced is None or switch.every_transfer_a_nightmare:
         _ask_elsewhere(channel, target, event, refer_to, referred_by)
     else:
-        _join_far_ends(channel, replaced, event)
+        _join_far_ends(channel, replaced, event, refer_to, referred_by)
 
 
-def _join_far_ends(channel: Channel, replaced: Channel, event: str) -> None:
+def _join_far_ends(
+    channel: Channel, replaced: Channel, event: str, refer_to: str, referred_by: str | None
+) -> None:
     """Both calls are ours: the two far ends are joined, both of the transferor's legs end."""
     switch = channel.switch
     first = switch.locate(channel.get_variable("signal_bond") or "")
     second = switch.locate(replaced.get_variable("signal_bond") or "")
-    if first is None or second is None or channel.endpoint is None:
-        if channel.endpoint is not None:
+    if channel.endpoint is None:
+        return
+    if first is None or second is None:
+        if not _send_on(channel, replaced, first, second, refer_to, referred_by):
             channel.endpoint.notify(event, SIPFRAG, _FORBIDDEN)
+            return
+        channel.endpoint.notify(event, SIPFRAG, "SIP/2.0 200 OK\r\n")
+        hang_up(channel if first is None else replaced, "ATTENDED_TRANSFER")
         return
     channel.set_variable("transfer_to", f"att:{second.uuid}")
     if switch.fire_transfer_events:
@@ -143,6 +150,28 @@ def _join_far_ends(channel: Channel, replaced: Channel, event: str) -> None:
     replaced.set_state("CS_PARK")
     uuid_bridge(switch, first.uuid, second.uuid)
     switch.clock.call_later(1.8, lambda: hang_up(replaced, "ATTENDED_TRANSFER"))
+
+
+def _send_on(
+    channel: Channel,
+    replaced: Channel,
+    first: Channel | None,
+    second: Channel | None,
+    refer_to: str,
+    referred_by: str | None,
+) -> bool:
+    """One of the two calls is with an application: whoever is in the other is sent to its number,
+    in whatever context; False: nobody is."""
+    moved, left = (first, replaced) if first is not None else (second, channel)
+    if moved is None:
+        return False
+    if first is None:
+        hang_up(replaced, "ATTENDED_TRANSFER")
+    if referred_by:
+        moved.set_variable("sip_h_Referred-By", referred_by)
+    moved.set_variable("sip_refer_to", refer_to.strip())
+    channel.switch.transfer(moved, left.profile.destination_number, "", "")
+    return True
 
 
 def _ask_elsewhere(

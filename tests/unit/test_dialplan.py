@@ -484,3 +484,23 @@ def test_values_are_escaped_in_a_template_of_the_operators(tmp_path: Path) -> No
 def test_every_template_is_cut_into_blocks() -> None:
     for name, text in dialplan.shipped_templates().items():
         assert "{% block " in text or name == "steps.xml.j2", name
+
+
+@pytest.mark.parametrize(
+    ("refer_to", "blind"),
+    [
+        ("<sip:1002@pbx>", True),
+        ("<sip:1002@pbx?X-Replaces=1>", True),
+        ("<sip:3000@pbx?Replaces=a%3Bto-tag%3Db%3Bfrom-tag%3Dc>", False),
+        ("<sip:3000@pbx?X-A=1&Replaces=a>", False),
+        ("", False),
+    ],
+)
+def test_what_an_attended_transfer_leaves_is_no_blind_refer(
+    tmp_path: Path, refer_to: str, blind: bool
+) -> None:
+    """FreeSWITCH sends a leg to the number of an application, and its Refer-To stays there."""
+    rendered = contexts(tmp_path)
+    for context in ("fsctl_refer", "fsctl_legacy"):
+        asked = conditions(extension(rendered[context], f"{context}_sent_away"))
+        assert bool(re.search(asked["${sip_refer_to}"], refer_to)) is blind

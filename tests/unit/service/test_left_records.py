@@ -276,7 +276,9 @@ class Client:
         if not isinstance(command, UuidGetvar):
             return "+OK"
         channel = self.channels.get(command.channel_uuid)
-        return "-ERR No such channel!" if channel is None else channel.get(command.variable, "_undef_")
+        return (
+            "-ERR No such channel!" if channel is None else channel.get(command.variable, "_undef_")
+        )
 
 
 def test_a_transferee_that_is_no_channel_any_more_is_heard_of_until_the_next_look(

@@ -288,3 +288,18 @@ def test_a_phone_that_hangs_up_after_its_refer(lab: Lab, after: Literal["202", "
     lab.switch.run_until(lambda: lab.bob.sent("BYE"))
     began = lab.bob.received("REFER", 202) if after == "202" else lab.bob.received("NOTIFY")
     assert round(lab.bob.sent("BYE")[0].time_s - began[0].time_s, 3) == 0.03
+
+
+def test_to_a_leg_with_an_application_the_transferee_is_sent_to_its_number(lab: Lab) -> None:
+    """Left to the switch: nobody to be joined with; in whatever context, and success is told."""
+    _, caller, _ = lab.call()
+    first, second = lab.bob.dialogs[0], lab.bob.calls("1002")
+    alone, line, _ = lab.handle("1002")
+    alone.ask(f"api uuid_setvar {caller} force_transfer_context elsewhere")
+    moved, left = lab.switch.channels[caller], lab.switch.channels[line]
+    left.set_variable("signal_bond", None)
+    lab.bob.refers(replaces(second), dialog=first)
+    lab.switch.run_until(lambda: lab.bob.notifies and not left.up)
+    assert lab.bob.notifies == [("refer;id=2", "SIP/2.0 200 OK")]
+    assert (moved.get_variable("transfer_source") or "").endswith(":bl_xfer:1002/elsewhere/XML")
+    assert "Replaces=" in (moved.get_variable("sip_refer_to") or "")
