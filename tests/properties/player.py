@@ -10,10 +10,10 @@ import json
 import math
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from fsctl.simulator import Behaviour, Departure, Dialog
+from fsctl.simulator import Behaviour, Departure, Dialog, Phone
 from fsctl.simulator.faults import Frame, Nth, Sending, duplicated, late
 from fsctl.simulator.quiet import turn
 from fsctl.story import SimulatedParty
@@ -80,6 +80,22 @@ def play(story: Story, *, strict: bool = False) -> Record:
         wrong = "\n".join(player.record.violations)
         raise Violation(f'{wrong}\n{REPLAY} "{story}"\n{told}')
     return player.record
+
+
+@dataclass(slots=True)
+class _Talks:
+    """Who talked with whom, at some moment."""
+
+    pairs: set[frozenset[str]] = field(default_factory=set)
+    """The channels of each two."""
+    owners: dict[str, Phone] = field(default_factory=dict)
+    byes: dict[Phone, int] = field(default_factory=dict)
+    """How many BYEs each phone had sent."""
+
+    def has_hung_up(self, pair: frozenset[str]) -> bool:
+        """One of the two phones has by itself, since then."""
+        phones = [self.owners[uuid] for uuid in pair if uuid in self.owners]
+        return any(len(phone.sent("BYE")) > self.byes[phone] for phone in phones)
 
 
 @dataclass(slots=True)
@@ -245,7 +261,7 @@ class Player:
 
     def _dies(self, move: Move) -> None:
         if self.record.controller:
-            before = self._pairs() if self._is_at_rest(move) else set()
+            before = self._talks() if self._is_at_rest(move) else _Talks()
             self._note_death(move)
             self._gone()
             self.world.kill()
@@ -253,7 +269,7 @@ class Player:
 
     def _is_terminated(self, move: Move) -> None:
         if self.record.controller:
-            before = self._pairs() if self._is_at_rest(move) else set()
+            before = self._talks() if self._is_at_rest(move) else _Talks()
             self._gone()
             self.world.terminate()
             self._check_pairs(before)
@@ -293,10 +309,21 @@ class Player:
             if c.bridged_to and c.bridged_to.answered
         }
 
-    def _check_pairs(self, before: set[frozenset[str]]) -> None:
-        if before:
+    def _talks(self) -> _Talks:
+        owners = {
+            dialog.channel.uuid: party.phone
+            for party in self.record.parties.values()
+            for dialog in party.phone.dialogs
+            if dialog.channel is not None
+        }
+        byes = {phone: len(phone.sent("BYE")) for phone in owners.values()}
+        return _Talks(self._pairs(), owners, byes)
+
+    def _check_pairs(self, before: _Talks) -> None:
+        if before.pairs:
             self.world.let_pass(0.0)
-            if lost := before - self._pairs():
+            lost = before.pairs - self._pairs()
+            if lost := {pair for pair in lost if not before.has_hung_up(pair)}:
                 self.record.violations.append(f"the controller's end took apart {lost}")
 
     def _is_replaced(self, _: Move) -> None:

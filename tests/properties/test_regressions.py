@@ -360,3 +360,22 @@ def test_the_controller_dies_as_it_is_asked_about_an_attended_transfer(turns: in
         Move("dies", turns=turns),
     )
     play(Story("connect", "answers", "answers", moves))
+
+
+def test_who_hangs_up_as_the_controller_ends_has_not_been_parted() -> None:
+    """The judge: a phone that leaves by itself while the controller drains is no fault of that."""
+    moves = (
+        Move("is replaced"),
+        Move("is terminated", turns=3),
+        Move("dies", turns=2),
+        Move("is moved without a context", "dave", "dave", turns=7),
+        Move("is replaced", seconds=0.02),
+        Move("refers", "bob", "carol"),
+        Move("refers", "bob", "nobody"),
+        Move("is moved without a context", "carol", "carol", turns=14),
+        Move("is moved without a context", "dave", "dave", turns=7),
+        Move("duplicates", "", "event CHANNEL_EXECUTE_COMPLETE", seconds=0.05),
+        Move("is terminated"),
+    )
+    leaves = Leaves("NOTIFY", 0.1, "line")
+    play(Story("connect", "answers and leaves", "answers slowly", moves, False, leaves))
