@@ -225,9 +225,9 @@ def test_hold_is_told(serve, call):
     )
     alice, bob = call()
     assert hear_each_other(alice, bob)
-    bob.hold()
+    bob.holds()
     served.wait_log("TOLD on hold")
-    bob.resume()
+    bob.resumes()
     served.wait_log("TOLD off hold")
     assert hear_each_other(alice, bob)
 
