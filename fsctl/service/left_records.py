@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import deque
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
@@ -67,6 +68,8 @@ class LeftRecords:
         """The look that goes on has seen a sign of life, which may be one of a worker that has just
         died."""
         self._signs_end = 0.0
+        self._written: deque[str] = deque(maxlen=_ENDED_MAX)
+        """The keys of the records that were written here last."""
         self._debts: dict[str, _Debt] = {}
         """Records that are owed, by transferee."""
         self._ended: dict[str, dict[str, str | None]] = {}
@@ -88,6 +91,8 @@ class LeftRecords:
     def owe(self, record: TransferRecord) -> None:
         """``record`` is right if nobody comes to know better."""
         owed = Owed(record.kind, record.transferor, record.transferee, record.refer)
+        if owed.key in self._written:
+            return  # and the legs that said so may have gone
         self._debts[record.transferee] = _Debt(owed, "", record)
 
     def hear(self, event: Event) -> None:
@@ -225,6 +230,7 @@ class LeftRecords:
             before.numbers if before else {},
             {role: text for role, text in call_ids.items() if text},
         )
+        self._written.append(owed.key)
         client.send_all(marking(record))
         write(record)
 

@@ -427,3 +427,23 @@ def test_a_sign_of_life_that_stays_is_somebodys(
     made.look_for_everybody()
     made.look(cast(SwitchClient, client), [TE], set(), set())
     assert not made.waiting and not records.all
+
+
+def test_what_is_owed_again_when_it_has_been_written_is_not_written_twice(
+    switch: FakeSwitch, records: Records
+) -> None:
+    """The legs that would say so have gone meanwhile, its transferor's too."""
+    switch.channels[TE] = transferee()
+    settings = Switch(host="127.0.0.1", port=switch.port, password="x", enabled=True)
+    made = Orphans(Settings(switch=settings), set)
+    made.look_after(DEAD)
+    with gevent.Timeout(10):
+        while switch.looks < 2:
+            gevent.sleep(0.002)
+        switch.channels[TE] = transferee()
+        switch.tell_hangup(TE)
+        while not records.all:
+            gevent.sleep(0.002)
+    made.owe(TransferRecord("s-1", "blind", TR, TE, "", EVENT, "abandoned", 487, "", {}, {}))
+    looked(switch, made, dead=False)
+    assert len(records.all) == 1
