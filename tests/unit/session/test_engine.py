@@ -133,6 +133,7 @@ def test_a_state_without_a_bound_has_no_timer():
 def test_what_the_table_has_no_answer_to_is_ignored(caplog: pytest.LogCaptureFixture):
     keeper = Keeper()
     keeper.engine.feed(Stimulus.PUSH)
+    caplog.clear()  # another test may have left this logger at INFO
     with caplog.at_level(logging.DEBUG, LOGGER):
         assert not keeper.engine.feed(Stimulus.KNOCK)
     assert caplog.messages == ["S door: a knock: ignored, shut"]
