@@ -20,7 +20,7 @@ from fsctl.esl.events import Event
 from fsctl.service.living import EXPIRY_S, variable_of
 from fsctl.session.transfers.meanwhile import failure_of
 from fsctl.session.transfers.record import Outcome, Owed, TransferRecord, marking, owed_by, write
-from fsctl.sip.status import SipStatus
+from fsctl.sip.status import SipStatus, failure_in
 from fsctl.switch.marks import Mark, Stage
 from fsctl.switch.variables import read_if_there
 
@@ -252,8 +252,7 @@ def _owed_status(client: SwitchClient, owed: Owed) -> SipStatus | None:
     told = read_if_there(client, owed.transferor, Mark.OWED) or ""
     event, _, result = told.partition(" ")
     code, _, reason = result.partition(" ")
-    usable = event == owed.refer and code.isdecimal() and 300 <= int(code) <= 699
-    return SipStatus(int(code), reason) if usable else None
+    return failure_in(code, reason) if event == owed.refer else None
 
 
 def _lives(client: SwitchClient, home: str) -> bool:

@@ -139,6 +139,13 @@ class SipStatus:
         return f"{self.code} {self.reason}"
 
 
+def failure_in(code: str | None, reason: str | None) -> SipStatus | None:
+    """Return the failure (300..699) in the texts of two variables; None when they hold none."""
+    if not code or not code.isdecimal() or not 300 <= int(code) <= 699:
+        return None
+    return SipStatus(int(code), reason or "")
+
+
 def best_failure(failures: Iterable[SipStatus], otherwise: SipStatus) -> SipStatus:
     """Return what a caller is told when all branches of a forked call have failed.
 

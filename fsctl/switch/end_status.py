@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fsctl.esl.events import Event
-from fsctl.sip.status import SipStatus, best_failure, status_of_cause
+from fsctl.sip.status import SipStatus, best_failure, failure_in, status_of_cause
 
 _CS_EXECUTE = "4"
 """The state that a channel is to be in next (``Channel-State`` is the one that it still runs)."""
@@ -21,14 +21,11 @@ def hangup_status(event: Event) -> SipStatus:
     cancelled itself (mod_sofia.c, sofia_on_hangup). Else the hangup cause is mapped.
     """
     if event.variable("sip_hangup_disposition") == "recv_refuse":
-        status = _status(
-            event.variable("sip_invite_failure_status"),
-            event.variable("sip_invite_failure_phrase") or "",
-        )
+        status = _answer(event)
         if status is not None:
             return status
     cause = event.variable("proto_specific_hangup_cause") or ""
-    redirected = _status(cause.removeprefix("sip:"), "") if cause.startswith("sip:3") else None
+    redirected = failure_in(cause.removeprefix("sip:"), "") if cause.startswith("sip:3") else None
     return redirected or status_of_cause(event.get("Hangup-Cause") or "NORMAL_CLEARING")
 
 
@@ -38,11 +35,7 @@ def bridge_status(event: Event) -> SipStatus:
     Used when no channel was ever made for the callee (user not registered, no such gateway), or
     its hang-up has not been seen: FreeSWITCH copies the answer's code to the leg that waits.
     """
-    status = _status(
-        event.variable("sip_invite_failure_status"),
-        event.variable("sip_invite_failure_phrase") or "",
-    )
-    status = status or status_of_cause(
+    status = _answer(event) or status_of_cause(
         event.variable("originate_disposition") or "NORMAL_TEMPORARY_FAILURE"
     )
     # What FreeSWITCH heard last stands there, though another phone of the same user was busy.
@@ -76,7 +69,8 @@ def redirect_contacts(event: Event) -> list[str]:
     return contacts or ([first] if first else [])
 
 
-def _status(code: str | None, reason: str) -> SipStatus | None:
-    if not code or not code.isdecimal() or not 300 <= int(code) <= 699:
-        return None
-    return SipStatus(int(code), reason)
+def _answer(event: Event) -> SipStatus | None:
+    """The peer's own code and phrase."""
+    names = ("sip_invite_failure_status", "sip_invite_failure_phrase")
+    code, reason = (event.variable(name) for name in names)
+    return failure_in(code, reason)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from fsctl.esl.commands import UuidGetvar
 from fsctl.esl.connection import Connection
 from fsctl.session.core.leg import Leg
-from fsctl.sip.status import SipStatus
+from fsctl.sip.status import SipStatus, failure_in
 from fsctl.switch.marks import Mark
 from fsctl.switch.refer_variables import RawRequest
 from fsctl.switch.variables import is_gone, value_of
@@ -43,6 +43,4 @@ def look(link: Connection, transferor: Leg, request: RawRequest) -> Elsewhere:
 
 def failure_of(code: str | None, phrase: str | None) -> SipStatus:
     """What FreeSWITCH tells of a failure: the target's code, if it knows one (mod_sofia.c)."""
-    if code is not None and code.isdecimal() and 300 <= int(code) <= 699:
-        return SipStatus(int(code), phrase or "")
-    return _FORBIDDEN
+    return failure_in(code, phrase) or _FORBIDDEN

@@ -13,7 +13,7 @@ from fsctl.session.core.session import Part, Session
 from fsctl.session.transfers.engine import Engine
 from fsctl.session.transfers.record import Outcome, conclude
 from fsctl.session.transfers.reporter import of_last_refer
-from fsctl.sip.status import SipStatus, status_of_cause
+from fsctl.sip.status import SipStatus, failure_in, status_of_cause
 from fsctl.switch.marks import Mark, Stage
 from fsctl.switch.variables import read, read_several
 from fsctl.transfer.native import DEADLINES, Action, Snapshot, State, Stimulus, doubts, step
@@ -151,6 +151,4 @@ class NativeTransfer:
             code, phrase, cause = read_several(self._session.link, uuid, *names)
         except LinkError:
             return SipStatus(503)
-        if code and code.isdecimal() and 300 <= int(code) <= 699:
-            return SipStatus(int(code), phrase or "")
-        return status_of_cause(cause or "NORMAL_TEMPORARY_FAILURE")
+        return failure_in(code, phrase) or status_of_cause(cause or "NORMAL_TEMPORARY_FAILURE")
