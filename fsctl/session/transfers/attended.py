@@ -370,7 +370,7 @@ class AttendedTransfer:
         """Call the target for the transferee, as a blind transfer would."""
         link, request = self.parties.link, self._request
         assert link is not None and request is not None  # rule 5 of the table
-        self._anew = CalledAnew((self.transferor, self.transferee), request, link, self._called)
+        self._anew = CalledAnew(self.parties, link, request, self._called)
         return None if self._rings(self._anew.begin()) else Stimulus.TARGET_FAILED
 
     def _rings(self, target: Leg | None) -> bool:

@@ -182,7 +182,7 @@ class AttendedActs:
         if parties.target is not None:
             target = parties.target.channel_uuid
             commands += [secure(target), UuidSetvar(parties.loopback, Mark.JOIN, target)]
-        self._command(*commands, Execute("answer"))
+        parties.command(*commands, Execute("answer"))
 
     def _ask_bridged(self) -> Stimulus:
         """FreeSWITCH has not told that it bridged the transferee with the loopback: has it?"""
@@ -261,7 +261,7 @@ class AttendedActs:
         """The transferee comes to us, to be joined: with whom, its channel knows should we die."""
         self._set_dials_aside()
         target = self._parties.target
-        self._command(*self._coming_home(target.channel_uuid if target is not None else ""))
+        self._parties.command(*self._coming_home(target.channel_uuid if target is not None else ""))
 
     def _coming_home(self, joined: str) -> tuple[Command, Command]:
         transferee, home = self._parties.transferee.channel_uuid, self._session.board.home
@@ -312,15 +312,4 @@ class AttendedActs:
 
     def _send(self, commands: list[Command]) -> None:
         """Send by the session's link, if that still serves."""
-        self._try(self._session.link, commands)
-
-    def _command(self, *commands: Command) -> None:
-        """Send by the loopback's link; when that is lost, its end follows by itself."""
-        link = self._parties.link
-        self._try(self._session.link if link is None or link.closed else link, commands)
-
-    def _try(self, link: Connection, commands: list[Command] | tuple[Command, ...]) -> None:
-        try:
-            link.send_all(commands)
-        except (LinkError, ChannelGone) as error:
-            log.info("%s: attended transfer: %s", self._session.id, error)
+        self._parties.send_by(self._session.link, commands)

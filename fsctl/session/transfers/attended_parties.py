@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from fsctl.errors import ChannelGone, LinkError
+from fsctl.esl.commands import Command
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.session.core import branches
@@ -14,6 +17,8 @@ from fsctl.session.transfers.attended_request import AttendedRequest
 from fsctl.sip.status import SipStatus
 from fsctl.switch.end_status import hangup_status
 from fsctl.transfer.attended import Stimulus
+
+log = logging.getLogger(__name__)
 
 _CANCELLED = 487
 
@@ -43,6 +48,18 @@ class Parties:
     def loopback(self) -> str:
         """The uuid of the loopback's b-leg; empty where FreeSWITCH has not asked us."""
         return (self.link.channel_uuid or "") if self.link is not None else ""
+
+    def command(self, *commands: Command) -> None:
+        """Send by the loopback's link; when that is lost its end follows by itself."""
+        link = self.link
+        self.send_by(self.session.link if link is None or link.closed else link, commands)
+
+    def send_by(self, link: Connection, commands: Sequence[Command]) -> None:
+        """Send by ``link``, if that still serves."""
+        try:
+            link.send_all(commands)
+        except (LinkError, ChannelGone) as error:
+            log.info("%s: attended transfer: %s", self.session.id, error)
 
     def named_by(self, request: AttendedRequest) -> None:
         """The request is read: it names the transferor's second leg."""

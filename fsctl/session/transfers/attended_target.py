@@ -18,6 +18,7 @@ from fsctl.session.calling.plan import attempts, called_party, next_place, route
 from fsctl.session.calling.routing import NoRoute, Routed
 from fsctl.session.core import branches
 from fsctl.session.core.leg import Leg
+from fsctl.session.transfers.attended_parties import Parties
 from fsctl.session.transfers.attended_request import AttendedRequest
 from fsctl.sip.status import SipStatus
 from fsctl.switch.dialstring import DialString, DialStringError
@@ -39,15 +40,15 @@ class CalledAnew:
 
     def __init__(
         self,
-        parties: tuple[Leg, Leg],
-        request: AttendedRequest,
+        parties: Parties,
         link: Connection,
+        request: AttendedRequest,
         told: Callable[[bool, str], None],
     ) -> None:
-        self._transferor, self._transferee = parties
-        self._session = self._transferor.session
-        self._request = request
+        self._parties = parties
+        self._session = parties.session
         self._link = link
+        self._request = request
         self._told = told
         self._attempts = attempts(self._session)
 
@@ -87,33 +88,29 @@ class CalledAnew:
     def _call(self, routed: Routed) -> Leg:
         """Raises DialStringError, LinkError, ChannelGone."""
         self._attempts.note(routed)
-        session, link = self._session, self._link
+        session = self._session
         target, originate = self._originate(routed)
         session.link.send(branches.begin(session, target))
         job = str(uuid4())
-        link.on_event = self._note_result
-        sender = session.link if link.closed else link
-        try:
-            sender.send_all(
-                [Filter("Job-UUID", job), Events(("BACKGROUND_JOB",)), BgApi(originate, job)]
-            )
-        except (LinkError, ChannelGone) as error:
-            log.info("%s: attended transfer: %s", session.id, error)
+        self._link.on_event = self._note_result
+        heard = Filter("Job-UUID", job), Events(("BACKGROUND_JOB",))
+        self._parties.command(*heard, BgApi(originate, job))
         return target
 
     def _originate(self, routed: Routed) -> tuple[Leg, Originate]:
         """The call of the target, and the command that calls it. Raises DialStringError."""
-        session, settings, request = self._session, self._session.settings, self._request
-        shown = presented(settings, routed.route, self._transferee, self._transferor)
+        session, request, parties = self._session, self._request, self._parties
+        settings = session.settings
+        shown = presented(settings, routed.route, parties.transferee, parties.transferor)
         target = called_party(session, routed)
         branches.name_anew(session, target)
-        variables = arming(target, self._transferee, session.board.home, settings)
+        variables = arming(target, parties.transferee, session.board.home, settings)
         variables |= called_variables(
             target,
             shown=origination(shown, routed.route.kind),
             ring_timeout_s=routed.route.ring_timeout_s or settings.transfer.ring_timeout_s,
             headers=merged(
-                passed_on(self._transferee, routed.route, settings),
+                passed_on(parties.transferee, routed.route, settings),
                 of_transfer(settings, request.refer_to, request.headers.get(REFERRED_BY)),
             ),
             codecs=self._attempts.codecs,
