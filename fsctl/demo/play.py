@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -76,14 +76,6 @@ def perform(story: Story, watch: Watch, *, real_time: bool) -> Performance:
         except (AssertionError, FsctlError) as error:
             performance.failure = str(error) or type(error).__name__
     return performance
-
-
-def perform_all(
-    stories: Iterable[Story], watch: Callable[[Story], Watch], *, real_time: bool
-) -> Iterator[Performance]:
-    """Play the stories one after the other."""
-    for story in stories:
-        yield perform(story, watch(story), real_time=real_time)
 
 
 def _cast(stage: Stage, story: Story, watch: Watch) -> Cast:

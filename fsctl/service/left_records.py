@@ -41,8 +41,8 @@ _WORTH = (
     "sip_invite_failure_status",
     "sip_invite_failure_phrase",
 )
-_ENDED_MAX = 1000
-"""Of so many legs that have hung up we remember how."""
+_REMEMBERED = 1000
+"""So many legs that have hung up, and so many records that were written here."""
 
 
 @dataclass
@@ -68,7 +68,7 @@ class LeftRecords:
         """The look that goes on has seen a sign of life, which may be one of a worker that has just
         died."""
         self._signs_end = 0.0
-        self._written: deque[str] = deque(maxlen=_ENDED_MAX)
+        self._written: deque[str] = deque(maxlen=_REMEMBERED)
         """The keys of the records that were written here last."""
         self._debts: dict[str, _Debt] = {}
         """Records that are owed, by transferee."""
@@ -97,7 +97,7 @@ class LeftRecords:
 
     def hear(self, event: Event) -> None:
         """A transferee has hung up (called by the link: no waiting here)."""
-        if event.channel_uuid is not None and len(self._ended) < _ENDED_MAX:
+        if event.channel_uuid is not None and len(self._ended) < _REMEMBERED:
             known = {name: event.variable(name) for name in (*_WORTH, Mark.TRANSFER)}
             self._ended[event.channel_uuid] = known
 

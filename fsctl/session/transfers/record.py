@@ -11,7 +11,7 @@ import logging
 import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Literal, cast
 
 from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.commands import Command, UuidGetvar, UuidSetvar
@@ -61,9 +61,6 @@ class TransferRecord:
     """By role, of the legs above: the Call-ID of its SIP dialog, where it is known."""
 
 
-_KINDS: dict[str, Kind] = {"blind": "blind", "legacy": "legacy", "attended": "attended"}
-
-
 @dataclass(frozen=True, slots=True)
 class Owed:
     """A transfer whose record is owed, as its transferee's channel says (``TRANSFER``)."""
@@ -95,7 +92,7 @@ def owed_by(transferee: str, mark: str | None) -> Owed | None:
     found = _MARK.fullmatch(mark or "")
     if found is None:
         return None
-    return Owed(_KINDS[found[1]], found[2], transferee, found[3] or "")
+    return Owed(cast(Kind, found[1]), found[2], transferee, found[3] or "")
 
 
 def owing_attended(transferor: str, transferee: str, loopback: str) -> Command:

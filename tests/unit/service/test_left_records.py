@@ -34,10 +34,15 @@ def switch(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSwitch]:
     made.stop()
 
 
+def orphans_of(switch: FakeSwitch) -> Orphans:
+    """Who looks after those of this switch; it has not begun."""
+    settings = Switch(host="127.0.0.1", port=switch.port, password="x", enabled=True)
+    return Orphans(Settings(switch=settings), set)
+
+
 def looked(switch: FakeSwitch, made: Orphans | None = None, *, dead: bool = True) -> Orphans:
     """One that has looked until nothing more was to be done, or ten times."""
-    settings = Switch(host="127.0.0.1", port=switch.port, password="x", enabled=True)
-    made = made or Orphans(Settings(switch=settings), set)
+    made = made or orphans_of(switch)
     if dead:
         made.look_after(DEAD)
     until = switch.looks + 10
@@ -109,8 +114,7 @@ def test_who_comes_up_looks_for_what_everybody_has_left(
     switch: FakeSwitch, records: Records
 ) -> None:
     switch.channels[TE] = transferee(bridge_to=TARGET, last_bridge_to=TARGET)
-    settings = Switch(host="127.0.0.1", port=switch.port, password="x", enabled=True)
-    made = Orphans(Settings(switch=settings), set)
+    made = orphans_of(switch)
     made.look_for_records()
     looked(switch, made, dead=False)
     (record,) = records.all
@@ -124,8 +128,7 @@ def test_a_transfer_whose_worker_has_lost_its_link(
     """What the worker knew stands where nobody knows better."""
     if there:
         switch.channels[TE] = transferee(bridge_to=TARGET, last_bridge_to=TARGET)
-    settings = Switch(host="127.0.0.1", port=switch.port, password="x", enabled=True)
-    made = Orphans(Settings(switch=settings), set)
+    made = orphans_of(switch)
     numbers = {"transferee": "2000"}
     made.owe(TransferRecord("s-1", "blind", TR, TE, "", EVENT, "abandoned", 503, "", numbers, {}))
     looked(switch, made, dead=False)
@@ -139,8 +142,7 @@ def test_a_transferee_of_whose_end_the_switch_tells_later(
 ) -> None:
     """Its bridge is not over while its partner waits: with whom it talked is not known yet."""
     switch.channels[TE] = transferee()
-    settings = Switch(host="127.0.0.1", port=switch.port, password="x", enabled=True)
-    made = Orphans(Settings(switch=settings), set)
+    made = orphans_of(switch)
     made.look_after(DEAD)
     with gevent.Timeout(10):
         while switch.looks < 2:  # the first one is over
@@ -391,8 +393,7 @@ def test_what_is_owed_is_written_when_the_switch_cannot_be_asked(
     monkeypatch.setattr(orphans, "_CONNECT_S", 0.05)
     gone = FakeSwitch()
     gone.stop()
-    settings = Switch(host="127.0.0.1", port=gone.port, password="x", enabled=True)
-    made = Orphans(Settings(switch=settings), set)
+    made = orphans_of(gone)
     made.look_after(DEAD)
     made.owe(TransferRecord("s-1", "blind", TR, TE, "", EVENT, "abandoned", 503, "", {}, {}))
     with gevent.Timeout(10):
@@ -410,8 +411,7 @@ def test_a_dead_worker_is_not_looked_after_for_ever(
     monkeypatch.setattr(orphans, "_GIVE_UP_S", 0.1)
     parked = {"row.state": "CS_PARK", "fsctl_home": DEAD, "blind_transfer_uuid": TE}
     switch.channels |= {TE: {"bridge_to": TR}, TR: parked}
-    settings = Switch(host="127.0.0.1", port=switch.port, password="x", enabled=True)
-    made = Orphans(Settings(switch=settings), set)
+    made = orphans_of(switch)
     made.look_after(DEAD)
     with gevent.Timeout(10):
         while made.busy:
@@ -434,8 +434,7 @@ def test_what_is_owed_again_when_it_has_been_written_is_not_written_twice(
 ) -> None:
     """The legs that would say so have gone meanwhile, its transferor's too."""
     switch.channels[TE] = transferee()
-    settings = Switch(host="127.0.0.1", port=switch.port, password="x", enabled=True)
-    made = Orphans(Settings(switch=settings), set)
+    made = orphans_of(switch)
     made.look_after(DEAD)
     with gevent.Timeout(10):
         while switch.looks < 2:

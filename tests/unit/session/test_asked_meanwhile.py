@@ -17,6 +17,14 @@ from fsctl.transfer.blind import State, Stimulus
 from tests.unit.records import Records
 
 
+def talking(playing):
+    """Alice (1000) and Bob (1001), who talk; Carol's phone (1002) answers."""
+    alice, bob, _carol = (playing.phone(number) for number in ("1000", "1001", "1002"))
+    alice.calls("1001")
+    playing.until(lambda: alice.hears == "1001" and bob.hears == "1000")
+    return alice, bob
+
+
 @pytest.mark.parametrize("given_up", [Stimulus.FAILURE_REPORTED, Stimulus.DEADLINE])
 def test_an_answer_counts_for_the_state_that_it_was_asked_in(stage, monkeypatch, given_up):
     """The target fails as it is asked for: the first two are not joined again yet."""
@@ -46,9 +54,7 @@ def test_an_answer_counts_for_the_state_that_it_was_asked_in(stage, monkeypatch,
     monkeypatch.setattr(BlindTransfer, "_is_joined", fails_meanwhile)
     monkeypatch.setattr(BlindTransfer, "_feed", feeding)
     playing = stage(scenario)
-    alice, bob, _carol = (playing.phone(number) for number in ("1000", "1001", "1002"))
-    alice.calls("1001")
-    playing.until(lambda: alice.hears == "1001" and bob.hears == "1000")
+    alice, bob = talking(playing)
     bob.refers("<sip:1002@example.org>")
     playing.until(lambda: bob.notifies and alice.hears == "1001")
     if given_up is Stimulus.DEADLINE:
@@ -73,9 +79,7 @@ def test_a_call_of_the_target_that_seemed_to_fail_has_succeeded(stage, monkeypat
 
     monkeypatch.setattr(bridged, "start", stands_still)
     playing = stage(scenario)
-    alice, bob, _carol = (playing.phone(number) for number in ("1000", "1001", "1002"))
-    alice.calls("1001")
-    playing.until(lambda: alice.hears == "1001" and bob.hears == "1000")
+    alice, bob = talking(playing)
     bob.refers("<sip:1002@example.org>")
     playing.until(lambda: not bob.in_call and records.all)
     assert [body for _, body in bob.notifies] == ["SIP/2.0 200 OK"]
