@@ -10,7 +10,8 @@ from tests.properties.record import Record, Refer
 SUCCESS = "SIP/2.0 200"
 FORBIDDEN = "SIP/2.0 403 Forbidden"
 CROSSING_S = 0.1
-"""A partner that has just hung up takes the transferor with it, and a NOTIFY on its way is lost."""
+"""A partner that hangs up as an attended transfer is granted takes the transferor with it, and the
+NOTIFY is lost: for the two are no partners any more to FreeSWITCH, and the leg gets no grace."""
 
 _MOMENT_S = 0.01
 
@@ -49,7 +50,12 @@ def _excused(record: Record, refer: Refer) -> bool:
         return False
     if any(other.succeeded and other.dialog is refer.dialog for other in record.refers):
         return True  # let go, for another REFER of the same phone has succeeded
-    return any(0 <= ended_s - left_s < CROSSING_S for left_s in record.byes_s())
+    answers = record.sent_by(record.number_of(refer.to), "INVITE", 200)
+    if not refer.line or all(answer.time_s > ended_s for answer in answers):
+        return False  # nothing could be granted
+    others = [p.phone for p in record.parties.values() if p.phone is not refer.dialog.phone]
+    byes = [bye for phone in others for bye in phone.sent("BYE")]
+    return any(0 <= ended_s - bye.time_s < CROSSING_S for bye in byes)
 
 
 def _truth(record: Record, refer: Refer, notify: SipMessage) -> Iterator[str]:

@@ -379,3 +379,32 @@ def test_who_hangs_up_as_the_controller_ends_has_not_been_parted() -> None:
     )
     leaves = Leaves("NOTIFY", 0.1, "line")
     play(Story("connect", "answers and leaves", "answers slowly", moves, False, leaves))
+
+
+@pytest.mark.parametrize(
+    ("moves", "leaves"),
+    [
+        ((Move("hangs up", "alice", seconds=0.02),), None),
+        ((Move("hangs up", "alice", turns=3),), None),
+        # Alice's phone hangs up by itself, after a REFER of its own that has failed.
+        ((), Leaves("202", 0.04)),
+    ],
+)
+def test_a_transferee_leaves_while_the_target_of_an_attended_transfer_rings(
+    moves: tuple[Move, ...], leaves: Leaves | None
+) -> None:
+    """We ended the grace of the transferor's leg, and FreeSWITCH's report went with its dialog."""
+    before = () if leaves is None else (Move("refers", "alice", "nobody"),)
+    asks = (
+        Move("consults", "bob", "carol", turns=34),
+        Move("transfers to the one consulted", "bob", seconds=0.02),
+    )
+    assert not wrong_in(Story("connect", "rings", "busy", (*before, *asks, *moves), leaves=leaves))
+
+
+@pytest.mark.parametrize("by", ["bob", "alice"])
+def test_a_transferee_leaves_as_the_first_two_are_joined_again(by: str) -> None:
+    """The report was on its way, and we ended the grace of the transferor's leg."""
+    other = "alice" if by == "bob" else "bob"
+    moves = (Move("refers", by, "carol"), Move("hangs up", other, seconds=0.2))
+    assert not wrong_in(Story("connect", "busy", "busy", moves))

@@ -162,7 +162,7 @@ class LinkEvents:
         tags = {event.variable("sip_from_tag"), event.variable("sip_to_tag")}
         call.sip_tags = frozenset(tag for tag in tags if tag)
         if call.placed:
-            self._end_grace(call)
+            self._end_grace(call, asked_for=bool(event.variable(REPLACES)))
         dial = self._dial_of(call)
         if dial is not None and not dial.answered and dial.waiting.alive:
             self._crossing_target_gone(event.channel_uuid)  # the rest when bridge returns
@@ -190,8 +190,12 @@ class LinkEvents:
         for transfer in self._transfers.open:
             transfer.hung_up(call)
 
-    def _end_grace(self, left: Leg) -> None:
-        """Whoever talked with ``left`` need not wait for a REFER that cannot come."""
+    def _end_grace(self, left: Leg, *, asked_for: bool) -> None:
+        """Whoever talked with ``left`` need not wait for a REFER that cannot come.
+
+        But who is being told how its own REFER has ended waits: a NOTIFY goes with its dialog.
+        ``asked_for``: FreeSWITCH tells it, of a REFER with Replaces that was to move ``left``.
+        """
         session = self._session
         dials = self._calls.dials.values()
         waiting = (dial.waiting for dial in dials if dial.outgoing is left)
@@ -203,7 +207,8 @@ class LinkEvents:
         if partner is None or not partner.alive or self._attended.keeps(partner):
             return
         if cannot_have_asked(session.board, left):
-            session.link.post(end_grace(partner.channel_uuid))
+            if not (asked_for or partner.being_told):
+                session.link.post(end_grace(partner.channel_uuid))
             return
         if left.sip_call_id and not session.board.alone:
             session.link.post(*departure(left.sip_call_id, left.sip_tags, partner.channel_uuid))
