@@ -22,6 +22,7 @@ from fsctl.session.transfers.meanwhile import failure_of
 from fsctl.session.transfers.record import Outcome, Owed, TransferRecord, marking, owed_by, write
 from fsctl.sip.status import SipStatus, failure_in
 from fsctl.switch.marks import Mark, Stage
+from fsctl.switch.refer_variables import SIGNS_OF_BRIDGE, bridged_with
 from fsctl.switch.variables import read_if_there
 
 log = logging.getLogger(__name__)
@@ -35,7 +36,7 @@ _WORTH = (
     Mark.HOME,
     Mark.FAILED,
     Mark.STAGE,
-    "last_bridge_to",
+    *SIGNS_OF_BRIDGE,
     "bridge_to",
     "sip_call_id",
     "sip_invite_failure_status",
@@ -166,7 +167,8 @@ class LeftRecords:
         )
         if owed.key in (known.get(Mark.RECORDED), of_refer):
             return True
-        partner, at_work = known.get("last_bridge_to") or "", known.get("bridge_to")
+        partner = bridged_with([known.get(name) for name in SIGNS_OF_BRIDGE])
+        at_work = known.get("bridge_to")
         again = exists and at_work == owed.transferor
         if owed.kind == "attended":
             # The first two talk on while FreeSWITCH waits for its loopback's answer.
@@ -175,7 +177,7 @@ class LeftRecords:
             failed = known.get(Mark.FAILED) == "true"
             failed = failed or again or known.get(Mark.STAGE) in _STAGES_OF_FAILURE
         talks = exists and bool(at_work) and at_work == debt.talked_with and not again
-        talked = not exists and bool(partner) and not at_work and partner != owed.transferor
+        talked = not exists and partner not in ("", owed.transferor)
         if not exists and debt.talked_with not in ("", owed.transferor):
             talked, partner = True, debt.talked_with
         debt.talked_with = at_work or ""

@@ -79,6 +79,11 @@ def _bond(caller: Channel, peer: Channel) -> None:
         one.bridged_to = other
         one.hears_tone = ""
         one.wake()
+    for leg, channel in (("aleg", caller), ("bleg", peer)):
+        for what in ("app", "data"):
+            wanted = caller.get_variable(f"bridge_pre_execute_{leg}_{what}")
+            if wanted is not None:
+                channel.set_variable(f"bridge_pre_execute_{what}", wanted)
 
 
 def _talk(caller: Channel, peer: Channel) -> None:
@@ -95,6 +100,7 @@ def _talk(caller: Channel, peer: Channel) -> None:
     signals = [caller.signal, peer.signal]
     for channel in (caller, peer):
         _run_api_before(channel)
+        _run_pre_execute(channel)
     while not parted():
         wait_for(
             signals,
@@ -127,6 +133,22 @@ def _run_api_before(channel: Channel) -> None:
                 switch.spawn(_call, channel, command, arguments)
 
     switch.clock.call_later(_LEAD_S, obey)
+
+
+def _run_pre_execute(channel: Channel) -> None:
+    """``bridge_pre_execute_app``: read when the bridge begins, executed after the lead."""
+    application, peer = channel.get_variable("bridge_pre_execute_app"), channel.bridged_to
+    if application is None:
+        return
+    data = channel.get_variable("bridge_pre_execute_data") or ""
+
+    def obey() -> None:
+        if channel.bridged_to is peer and channel.up:
+            wanted = {"call-command": "execute", "execute-app-name": application}
+            channel.pending.append(wanted | {"execute-app-arg": data})
+            channel.wake()
+
+    channel.switch.clock.call_later(_LEAD_S, obey)
 
 
 def _call(channel: Channel, command: str, arguments: str) -> None:

@@ -7,6 +7,7 @@ client that decodes it sees line breaks that were never sent. ``uuid_getvar`` gi
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote
 
@@ -142,13 +143,30 @@ def refer_event(link: Connection, transferor_uuid: str) -> str | None:
     return read(link, transferor_uuid, "sip_blind_transfer_event")
 
 
+ASKS_TO_SAY = {"bridge_pre_execute_aleg_app": "eval", "bridge_pre_execute_app": ""}
+"""Set on the first leg just before ``uuid_bridge``, so that it shows when that has begun:
+FreeSWITCH copies the one to the other then (and obeys ``eval``, which does nothing).
+``uuid_bridge`` itself sets ``bridge_uuid`` at once, ``bridge`` when it has begun."""
+
+SIGNS_OF_BRIDGE = ("bridge_uuid", *ASKS_TO_SAY)
+"""The variables of a channel that say with whom it has been bridged in truth."""
+
+
+def bridged_with(signs: Sequence[str | None]) -> str:
+    """Return the channel that this one talked with last, by its `SIGNS_OF_BRIDGE`; "" for none.
+
+    One with which a bridge was told of (CHANNEL_BRIDGE, ``last_bridge_to``), but given up before it
+    began, is not meant: FreeSWITCH has reported no blind transfer by it. All of these are set right
+    behind the message by which it reports (``switch_ivr_multi_threaded_bridge``); ``bridge_to``
+    says nothing, for it stays set where the other one has gone in the next moment.
+    """
+    peer, asks, says = signs
+    return peer if peer and (not asks or says) else ""
+
+
 def bridge_began(link: Connection, channel_uuid: str, peer_uuid: str) -> bool:
     """Whether the bridge of these two, which is over, had begun its work: FreeSWITCH reported it.
 
-    CHANNEL_BRIDGE comes before that. Source: ``bridge_to``, which a bridge that began unsets at its
-    end (switch_ivr_bridge.c, audio_bridge_thread), and one that was given up before does not.
     Raises :class:`fsctl.errors.LinkError`.
     """
-    names = ("last_bridge_to", "bridge_to")
-    begun, given_up = (value == peer_uuid for value in read_several(link, channel_uuid, *names))
-    return begun and not given_up
+    return bridged_with(read_several(link, channel_uuid, *SIGNS_OF_BRIDGE)) == peer_uuid

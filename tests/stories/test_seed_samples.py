@@ -113,10 +113,12 @@ def test_the_callee_fails(world: World, sample: str) -> None:
     assert alice.wait_received(486).reason == "Busy Here"
 
 
+@pytest.mark.parametrize("by", ["callee", "caller"])
 @SAMPLES
-def test_the_target_answers_and_leaves_at_once(world: World, sample: str) -> None:
+def test_the_target_answers_and_leaves_at_once(world: World, sample: str, by: str) -> None:
+    """The sample serves the callee's transfers, the settings those of the caller."""
     serve(world, sample)
-    bob, alice = talking(world)
+    bob, alice = talking(world, by)
     carol = world.party("1002").rings()
     refer(world, bob)
     carol.wait_received("INVITE")

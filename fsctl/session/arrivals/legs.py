@@ -189,8 +189,11 @@ def came_back(session: Session, call: Leg) -> None:
     for asked in transfers.open:
         if asked.transferor is call:
             asked.transferor_is_back()
-    transfer = transfers.moving(call)
+    transfer, bridge = transfers.moving(call), calls.end_bridge(call)
     if transfer is not None and transfer.target_left():
+        return
+    if bridge is not None and bridge.then is not None:
+        bridge.then()
         return
     sent_for, call.sent_for = call.sent_for, False
     if not sent_for and (call.partner is None or not call.partner.alive):

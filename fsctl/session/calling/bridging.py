@@ -31,7 +31,7 @@ from fsctl.session.core.leg import Leg
 from fsctl.session.core.session import Session
 from fsctl.switch.grace import REPLACES
 from fsctl.switch.marks import Context, Extension, Mark, Stage
-from fsctl.switch.refer_variables import STALE
+from fsctl.switch.refer_variables import ASKS_TO_SAY, STALE
 
 _FETCH_S = 1.0
 """A leg whose join has failed comes back by itself by then, if it does."""
@@ -113,6 +113,7 @@ def join(session: Session, one: Leg, other: Leg) -> None:
         first = transfer.transferee
         second = other if first is one else one
         transfer.join(second)
+        variables |= ASKS_TO_SAY
     elif not first.held:
         first, second = second, first
     for call, peer in ((first, second), (second, first)):

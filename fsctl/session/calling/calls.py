@@ -50,6 +50,16 @@ class Calls(Part):
         """Whether somebody is being called for ``leg``, or talks with it by that call."""
         return any(dial.waiting is leg for dial in self.dials.values())
 
+    def end_bridge(self, leg: Leg) -> Dial | None:
+        """``leg`` has come to us out of its bridge, whose return may never be told: forget that.
+
+        Returns the dial by which it talked.
+        """
+        for execution, dial in self.dials.items():
+            if dial.waiting is leg and dial.answered:
+                return self.dials.pop(execution)
+        return None
+
     def settle_bridged(self, channel: str, other: str, link: Connection | None = None) -> None:
         """``channel`` has been bridged with ``other``: it may be a branch of a called party.
 

@@ -93,7 +93,10 @@ def forsaken(session: Session, call: Leg, uses: int) -> None:
         unused = call.forsaken_at == call.uses and call.partner is None
         transfer = session.movers.moving(call)  # its transferor may have left meanwhile
         moves = transfer is not None and not transfer.has_joined
-        if call.alive and call.held and unused and not moves and not session.part(Calls).outgoing:
+        calls = session.part(Calls)
+        if transfer is not None and calls.is_waiting(call):
+            return  # when its bridge has returned, it is known whether that had begun
+        if call.alive and call.held and unused and not moves and not calls.outgoing:
             if call.being_told:
                 session.after(session.settings.transfer.release_transferor_after_s, hang_up)
             else:

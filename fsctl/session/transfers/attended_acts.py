@@ -31,6 +31,7 @@ from fsctl.session.transfers.attended_parties import Parties
 from fsctl.session.transfers.attended_request import refuse_moved
 from fsctl.switch.grace import relax, secure
 from fsctl.switch.marks import Context, Extension, Mark, Stage
+from fsctl.switch.refer_variables import ASKS_TO_SAY
 from fsctl.switch.variables import read, value_of
 from fsctl.transfer.attended import Action, Stimulus
 
@@ -206,7 +207,7 @@ class AttendedActs:
             commands.append(UuidSetvarMulti(call.channel_uuid, tuple(armed.items())))
         commands += [
             *([UuidSetvar(parties.loopback, Mark.JOIN)] if parties.loopback else []),
-            *bridge_commands(transferee, target, {}),
+            *bridge_commands(transferee, target, ASKS_TO_SAY),
         ]
         return None if session.link.send_all(commands)[-1].ok else Stimulus.JOIN_FAILED
 

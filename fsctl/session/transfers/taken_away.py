@@ -33,7 +33,8 @@ def taken(session: Session, dial: Dial) -> None:
     """Somebody has taken the leg for which ``dial`` called somebody, or which talked by it."""
     waiting, called = dial.waiting, dial.outgoing
     if dial.answered and waiting.partner is not called:
-        return  # we have moved it ourselves
+        waiting.held = False  # it is on its way to us: moved by us, or since the other one has left
+        return
     # Of a leg that talked the next words are its own: a REFER, a new call, its end.
     log.log(
         logging.DEBUG if dial.answered else logging.INFO, "%s: %s is taken", session.id, waiting

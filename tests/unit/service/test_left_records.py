@@ -18,6 +18,7 @@ from fsctl.service.left_records import LeftRecords
 from fsctl.service.orphans import Orphans
 from fsctl.session.transfers.record import Kind, TransferRecord, marking
 from fsctl.settings import Settings, Switch, Transfer
+from fsctl.switch.refer_variables import ASKS_TO_SAY
 from tests.unit.records import Records
 from tests.unit.service.fake_switch import Channel, FakeSwitch
 
@@ -55,13 +56,13 @@ def looked(switch: FakeSwitch, made: Orphans | None = None, *, dead: bool = True
 
 def transferee(**more: str) -> Channel:
     own = {"fsctl_home": DEAD, "fsctl_session": "s-1", "fsctl_transfer": f"blind {TR} {EVENT}"}
-    return {**own, "last_bridge_to": TR, **more}
+    return {**own, "bridge_uuid": TR, **more}
 
 
 @pytest.mark.parametrize(
     ("channel", "outcome", "code"),
     [
-        ({"bridge_to": TARGET, "last_bridge_to": TARGET}, "succeeded", 200),
+        ({"bridge_to": TARGET, "bridge_uuid": TARGET}, "succeeded", 200),
         ({"bridge_to": TR, "sip_invite_failure_status": "486"}, "failed", 486),
         ({"bridge_to": TR}, "failed", 403),
         ({"fsctl_failed": "true"}, "failed", 403),
@@ -113,7 +114,7 @@ def test_what_is_written_undecided_or_somebody_elses_is_not_written(
 def test_who_comes_up_looks_for_what_everybody_has_left(
     switch: FakeSwitch, records: Records
 ) -> None:
-    switch.channels[TE] = transferee(bridge_to=TARGET, last_bridge_to=TARGET)
+    switch.channels[TE] = transferee(bridge_to=TARGET, bridge_uuid=TARGET)
     made = orphans_of(switch)
     made.look_for_records()
     looked(switch, made, dead=False)
@@ -127,7 +128,7 @@ def test_a_transfer_whose_worker_has_lost_its_link(
 ) -> None:
     """What the worker knew stands where nobody knows better."""
     if there:
-        switch.channels[TE] = transferee(bridge_to=TARGET, last_bridge_to=TARGET)
+        switch.channels[TE] = transferee(bridge_to=TARGET, bridge_uuid=TARGET)
     made = orphans_of(switch)
     numbers = {"transferee": "2000"}
     made.owe(TransferRecord("s-1", "blind", TR, TE, "", EVENT, "abandoned", 503, "", numbers, {}))
@@ -147,7 +148,7 @@ def test_a_transferee_of_whose_end_the_switch_tells_later(
     with gevent.Timeout(10):
         while switch.looks < 2:  # the first one is over
             gevent.sleep(0.002)
-        switch.channels[TE] = transferee(last_bridge_to=TARGET)
+        switch.channels[TE] = transferee(bridge_uuid=TARGET)
         switch.hung_up.add(TE)
         until = switch.looks + 5
         while switch.looks < until:
@@ -184,7 +185,7 @@ def test_who_has_been_moved_and_moves_somebody_keeps_both_marks(
     lines = [command.lines()[0] for command in marking(own)]
     assert not [line for line in lines if f"{TE} fsctl_recorded" in line]
     moved = transferee(fsctl_recorded=f"{TR} {EVENT}", fsctl_refer_recorded=f"{TE} refer;id=9")
-    switch.channels[TE] = moved | {"bridge_to": TARGET, "last_bridge_to": TARGET}
+    switch.channels[TE] = moved | {"bridge_to": TARGET, "bridge_uuid": TARGET}
     looked(switch)
     assert not records.all
 
@@ -197,11 +198,11 @@ LOOPBACK = "dddddddd-0000-4000-8000-dddddddddddd"
     [
         ({TE: {"bridge_to": TR}}, [("failed", 403)]),
         ({TE: {"bridge_to": TR}, LOOPBACK: {}}, []),
-        ({TE: {"bridge_to": TARGET, "last_bridge_to": TARGET}}, [("succeeded", 200)]),
+        ({TE: {"bridge_to": TARGET, "bridge_uuid": TARGET}}, [("succeeded", 200)]),
         # What an earlier transfer has left is no word of this one.
         ({TE: {"bridge_to": TR, "sip_invite_failure_status": "486"}}, [("failed", 403)]),
         (
-            {TE: {"bridge_to": TARGET, "last_bridge_to": TARGET, "fsctl_stage": "done"}},
+            {TE: {"bridge_to": TARGET, "bridge_uuid": TARGET, "fsctl_stage": "done"}},
             [("succeeded", 200)],
         ),
     ],
@@ -290,7 +291,7 @@ def test_a_transferee_that_is_no_channel_any_more_is_heard_of_until_the_next_loo
     client, made = Client(**{TE: transferee()}), LeftRecords()
     asked = cast(SwitchClient, client)
     made.look(asked, [TE], set(), {DEAD})
-    ended = client.channels.pop(TE) | {"last_bridge_to": TARGET}
+    ended = client.channels.pop(TE) | {"bridge_uuid": TARGET}
     made.look(asked, [], set(), {DEAD})
     assert not records.all
     lines = [f"Unique-ID: {TE}", *(f"variable_{name}: {text}" for name, text in ended.items())]
@@ -349,9 +350,10 @@ def test_a_transferee_that_is_there(
 @pytest.mark.parametrize(
     ("ended", "outcome", "target"),
     [
-        ({"last_bridge_to": TARGET}, "succeeded", TARGET),
-        ({"last_bridge_to": TR}, "abandoned", ""),
-        ({"last_bridge_to": TARGET, "bridge_to": TARGET}, "abandoned", ""),  # had not begun
+        ({"bridge_uuid": TARGET}, "succeeded", TARGET),
+        ({"bridge_uuid": TR}, "abandoned", ""),
+        ({"bridge_uuid": TARGET, "bridge_pre_execute_aleg_app": "eval"}, "abandoned", ""),
+        ({"bridge_uuid": TARGET, **dict.fromkeys(ASKS_TO_SAY, "eval")}, "succeeded", TARGET),
     ],
 )
 def test_a_transferee_that_has_hung_up(

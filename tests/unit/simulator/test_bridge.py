@@ -132,6 +132,23 @@ def test_the_variables_of_a_bridge(lab: Lab) -> None:
         assert (now, last, bridge, bond) == ("_undef_", other, other, "_undef_")
 
 
+def test_what_is_executed_when_a_bridge_begins(lab: Lab) -> None:
+    """FreeSWITCH copies the caller's variables then, and obeys them when media have passed."""
+    link, caller, callee = lab.call()
+    link.ask(f"api uuid_setvar {caller} bridge_pre_execute_aleg_app set")
+    link.ask(f"api uuid_setvar {caller} bridge_pre_execute_aleg_data said=yes")
+
+    def said(name: str) -> str:
+        return lab.switch.run_api("uuid_getvar", f"{caller} {name}")
+
+    lab.switch.run_api("uuid_bridge", f"{caller} {callee}")
+    assert said("bridge_uuid") == callee
+    assert said("bridge_pre_execute_app") == "_undef_"  # uuid_bridge was obeyed, and has not begun
+    lab.switch.run_until(lambda: said("bridge_pre_execute_app") == "set")
+    assert said("said") == "_undef_"
+    lab.switch.run_until(lambda: said("said") == "yes")
+
+
 def test_a_bridge_that_ends_is_no_more_to_be_seen(lab: Lab) -> None:
     link, caller, callee = lab.call()
     link.ask(f"api uuid_setvar {callee} park_after_bridge true")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fsctl.switch.refer_variables import BadRequest, RawRequest
+from fsctl.switch.refer_variables import BadRequest, RawRequest, bridged_with
 from fsctl.switch.variables import value_of
 
 
@@ -80,3 +80,16 @@ def test_whether_it_is_this_transfers_own(refer_to: str, destination: str, curre
         return
     with pytest.raises(BadRequest, match="earlier transfer"):
         request(refer_to, destination).parse()
+
+
+@pytest.mark.parametrize(
+    ("signs", "peer"),
+    [
+        ((None, None, None), ""),
+        (("target", None, None), "target"),  # by `bridge`
+        (("target", "eval", None), ""),  # `uuid_bridge` was given up
+        (("target", "eval", "eval"), "target"),
+    ],
+)
+def test_with_whom_a_bridge_has_begun(signs, peer):
+    assert bridged_with(signs) == peer

@@ -1,0 +1,74 @@
+"""The target leaves in the moment of its join: FreeSWITCH has reported that, or gives it up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fsctl.scenario import CallAlerting, Connected, Scenario
+from fsctl.scenario.loader import load
+from fsctl.simulator import bridge
+from fsctl.simulator.channel import Channel
+from fsctl.simulator.signals import wait_for
+
+SAMPLE = Path(__file__).parents[3] / "examples" / "call_user_transfer.py"
+"""It calls the target by itself for Bob, the callee; the settings do so for Alice."""
+
+
+def joins_only() -> Scenario:
+    """The settings serve the transfers of both."""
+    scenario = Scenario()
+
+    @scenario.on(CallAlerting)
+    def alerting(event: CallAlerting) -> None:
+        callee = event.session.call_user(event.destination)
+
+        @callee.on(Connected)
+        def connected(joined: Connected) -> None:
+            event.call.answer()
+            event.session.send_media_between(event.call, joined.call)
+
+    return scenario
+
+
+def leaves(monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
+    """Whoever was called under 1002 leaves at that moment of a join."""
+    joining, parting = getattr(bridge, moment), bridge._part
+
+    def leave(caller: Channel, peer: Channel) -> None:
+        joining(caller, peer)
+        if "1002" in peer.name:
+            bridge.hang_up(peer, "NORMAL_CLEARING")
+            wait_for(
+                [], bool, peer.switch.clock, 0.05
+            )  # the news of it are there before the bridge returns
+
+    def part(caller: Channel, peer: Channel) -> None:
+        parting(caller, peer)
+        if "1002" in peer.name:  # switch_ivr_bridge.c, audio_bridge_thread, does not find it
+            caller.set_variable("bridge_to", peer.uuid)
+
+    monkeypatch.setattr(bridge, moment, leave)
+    monkeypatch.setattr(bridge, "_part", part)
+
+
+@pytest.mark.parametrize("made", [lambda: load(SAMPLE), joins_only], ids=["sample", "joins only"])
+@pytest.mark.parametrize("transferor", ["1000", "1001"])
+@pytest.mark.parametrize("moment", ["_introduce", "_bond"])
+def test_the_target_leaves_as_it_is_joined(stage, monkeypatch, moment, transferor, made):
+    """A join that was given up is no success: the first two talk on, and one report is sent."""
+    playing = stage(made())
+    alice, bob, _carol = (playing.phone(number) for number in ("1000", "1001", "1002"))
+    alice.calls("1001")
+    playing.until(lambda: alice.hears == "1001" and bob.hears == "1000")
+    leaves(monkeypatch, moment)
+    sender = alice if transferor == alice.number else bob
+    sender.refers("<sip:1002@example.org>")
+    playing.until(lambda: sender.notifies)
+    if moment == "_introduce":
+        playing.until(lambda: alice.hears == "1001" and bob.hears == "1000")
+    else:
+        playing.until(lambda: not alice.in_call and not bob.in_call)
+    told = "487 Request Terminated" if moment == "_introduce" else "200 OK"
+    assert [body for _, body in sender.notifies] == [f"SIP/2.0 {told}"]
