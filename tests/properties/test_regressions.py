@@ -408,3 +408,16 @@ def test_a_transferee_leaves_as_the_first_two_are_joined_again(by: str) -> None:
     other = "alice" if by == "bob" else "bob"
     moves = (Move("refers", by, "carol"), Move("hangs up", other, seconds=0.2))
     assert not wrong_in(Story("connect", "busy", "busy", moves))
+
+
+def test_a_blind_refer_overtakes_an_attended_one_whose_target_is_called_anew() -> None:
+    """The loopback's link, which was to tell the end of that call, was refused before it: the
+    session waited for the target for ever, and kept a zombie channel."""
+    moves = (
+        Move("consults", "bob", "carol", turns=0),
+        Move("transfers to the one consulted", "bob", turns=11),
+        Move("refers", "alice", "dave", seconds=0.02),
+        Move("delays", "", "event CHANNEL_BRIDGE", turns=1),
+    )
+    leaves = Leaves("202", 0.02, "line")
+    assert not wrong_in(Story("legacy", "rings", "rings", moves, leaves=leaves))

@@ -253,6 +253,14 @@ class AttendedTransfer:
         if self.parties.transferor_left:
             self._feed(Stimulus.TRANSFEROR_LEFT)
         self._feed(Stimulus.LOOPBACK_GONE)
+        if not self.snapshot.is_open:
+            self._untold()
+
+    def _untold(self) -> None:
+        """The link has ended that was to tell how the target's call did: with that (bgapi)."""
+        target = self.parties.target
+        if target is not None and not target.placed:
+            self._called(False, "given up")
 
     def keeps(self, call: Leg) -> bool:
         """Whether ``call`` is about to be moved: that its old call ends is not its end."""
@@ -332,7 +340,7 @@ class AttendedTransfer:
     def _leave(self, state: State) -> None:
         """It is open no longer: nobody asks it any more."""
         if self.parties.link is not None:
-            self.parties.link.on_lost = None
+            self.parties.link.on_lost = lambda: self.session.post(self._untold)
         self.session.board.part(AttendedTransfers).remove(self)
         for guest in self._request.guests if self._request is not None else ():
             if state is not State.SUCCEEDED or guest is not self.parties.target:
