@@ -26,7 +26,7 @@ from fsctl.session.core.leg import Leg, LegState, paired
 from fsctl.session.core.session import Session
 from fsctl.session.transfers import deflect, taken_away
 from fsctl.session.transfers.attended_registry import AttendedTransfers
-from fsctl.session.transfers.blind import abandon, refuse_crossing
+from fsctl.session.transfers.blind import abandon
 from fsctl.session.transfers.native import Native, NativeTransfer, forsaken, succeeded
 from fsctl.session.transfers.registry import BlindTransfers
 from fsctl.sip.status import SipStatus
@@ -48,9 +48,6 @@ _ASKED_S = 0.15
 
 _REQUEST_S = 2.0
 """How long after the end of a call a REFER of its may still be on its way to us."""
-
-_CROSSING_S = 1.0
-"""How long the leg that a REFER of the waiting one has moved may take to come to us, or to end."""
 
 STOCK_AFTER_S = 1.0
 """How long after its leg a link asks which of the other legs are still there, and how often."""
@@ -165,8 +162,7 @@ class LinkEvents:
             self._end_grace(call, asked_for=bool(event.variable(REPLACES)))
         dial = self._dial_of(call)
         if dial is not None and not dial.answered and dial.waiting.alive:
-            self._crossing_target_gone(event.channel_uuid)  # the rest when bridge returns
-            return
+            return  # the rest when bridge returns
         if not call.alive or self._is_no_end(call, event):
             return
         outgoing = self._calls.outgoing.get(call.callee)
@@ -234,16 +230,6 @@ class LinkEvents:
             return True
         return not call.placed and (known.alive or self._dial_of(call) is None)
 
-    def _crossing_target_gone(self, channel: str | None) -> None:
-        """A transferee has sent a REFER of its own, and its target is gone before it came to us."""
-        session = self._session
-        pair = self._referred.pair
-        if pair is not None and channel == self._referred.channel:
-            running = self._transfers.awaiting_target(pair[0])
-            if running is not None:
-                self._referred.pair = None
-                refuse_crossing(session, running)
-
     def _hold(self, event: Event) -> None:
         call = self._call(event)
         if call is not None and call.alive:
@@ -307,8 +293,6 @@ class LinkEvents:
             return
         if was_taken(event) and self._is_taken(dial):
             taken_away.taken(session, dial)
-        elif was_taken(event) and not dial.answered and self._crosses(dial, event):
-            session.after(_CROSSING_S, lambda: self._crossed(dial, event))
         elif not dial.answered:
             self._not_reached(dial, event)
         elif returned_by_itself(event):
@@ -335,48 +319,18 @@ class LinkEvents:
         branches.settle(session, called, sender)
         waiting.held = False
         if called.transfer_mode != "legacy":
-            self._referred.pair, self._referred.channel = (called, waiting), waiting.channel_uuid
+            self._referred.pair = (called, waiting)
         if refused is not None:
             gone(session, called, refused)
         return True
-
-    def _crosses(self, dial: Dial, event: Event) -> bool:
-        """A transferee has sent a REFER of its own while its target rings, and nobody knows yet.
-
-        FreeSWITCH moves the leg that rings, which comes to us or ends: that is waited for.
-        """
-        session, waiting = self._session, dial.waiting
-        running = self._transfers.awaiting_target(waiting)
-        if running is None:
-            return False
-        _, _, channel = (event.variable("transfer_to") or "").partition(":")
-        known = dial.outgoing.branches
-        if known is not None and known.refusal_of(channel) is not None:
-            self._referred.pair = None
-            refuse_crossing(session, running)
-            return False
-        self._referred.pair, self._referred.channel = (waiting, dial.outgoing), channel
-        return True
-
-    def _crossed(self, dial: Dial, event: Event) -> None:
-        session = self._session
-        running = self._transfers.awaiting_target(dial.waiting)
-        if running is not None:
-            self._referred.pair = None
-            refuse_crossing(session, running)
-        self._not_reached(dial, event)
 
     def _is_taken(self, dial: Dial) -> bool:
         """It was not its own REFER that has taken the leg out of its ``bridge``."""
         waiting = dial.waiting
         if dial.answered or not waiting.alive:
             return waiting.alive
-        transfers = self._transfers
         event = refer_event(self._session.link, waiting.channel_uuid)
-        # One that is refused already: its transferor is being joined with the leg again.
-        if any(event in each.crossing for each in transfers if dial.outgoing in each.targets):
-            return False
-        return event is None or transfers.knows(waiting, event)
+        return event is None or self._transfers.knows(waiting, event)
 
     def _talk_over(self, dial: Dial, event: Event) -> None:
         """The called party has hung up and the waiting leg is back in our hands."""
@@ -452,19 +406,12 @@ class LinkEvents:
             return  # told again, or late: its transferee has come home already
         if self._comes_too_early(transferor, transferee, transferee_uuid):
             return
-        running = self._transfers.awaiting_target(transferor)
-        if running is not None:
-            running.crossing += filter(None, [event.variable("sip_blind_transfer_event")])
         self._attended.give_way_to_blind(session)
         if transferor.transfer_mode == "legacy":
             refer = event.variable("sip_blind_transfer_event")
             self._native.running = NativeTransfer(session, transferor, transferee, refer)
         elif transferee.alive:
             self._referred.pair = (transferor, transferee)
-            self._referred.channel = transferee_uuid
-            known = transferee.branches
-            if known is not None and known.refusal_of(transferee_uuid) is not None:
-                self._crossing_target_gone(transferee_uuid)  # its end was told before
         else:
             abandon(session, transferor, transferee)
 

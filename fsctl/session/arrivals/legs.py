@@ -6,7 +6,7 @@ import logging
 from contextlib import suppress
 
 from fsctl.errors import CallFailed, ChannelGone, LinkError
-from fsctl.esl.commands import Command, UuidKill, UuidSetvar
+from fsctl.esl.commands import Command
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.esl.farewell import let_go
@@ -26,7 +26,7 @@ from fsctl.session.core.leg import Leg, LegState
 from fsctl.session.core.session import Session
 from fsctl.session.transfers import taken_away
 from fsctl.session.transfers.attended_registry import AttendedTransfers
-from fsctl.session.transfers.blind import BlindTransfer, abandon, refuse_crossing
+from fsctl.session.transfers.blind import BlindTransfer, abandon
 from fsctl.session.transfers.registry import BlindTransfers
 from fsctl.sip.refer import ReferTo
 from fsctl.sip.status import SipStatus
@@ -35,7 +35,7 @@ from fsctl.switch import leftovers
 from fsctl.switch.dialstring import DialStringError
 from fsctl.switch.end_status import bridge_status
 from fsctl.switch.marks import Extension, Mark, Stage
-from fsctl.switch.refer_variables import BadRequest, read_request, refer_event
+from fsctl.switch.refer_variables import BadRequest, read_request
 from fsctl.switch.timers import disarm, send_on
 
 log = logging.getLogger(__name__)
@@ -90,17 +90,9 @@ def transfer_request(
     the call is gone: everything needed is on the channels.
     """
     transfers = session.part(BlindTransfers)
-    sender = session.calls.get(snapshot.variable("blind_transfer_uuid") or "")
-    running = transfers.awaiting_target(sender)
-    if running is not None:
-        _refuse_crossing(session, running, snapshot)
-        return
     deflected = _deflected(session, snapshot)
     if deflected is not None:
         _take_back(session, link, snapshot, deflected)
-        return
-    if _is_refused(session, link, snapshot):
-        session.link.send_all(_ending(snapshot))
         return
     transferee = _known_leg(session, snapshot)
     transferor = _transferor(session, link, snapshot, transferee)
@@ -203,13 +195,6 @@ def came_back(session: Session, call: Leg) -> None:
         taken_away.came_back_alone(session, call)
 
 
-def _refuse_crossing(session: Session, running: BlindTransfer, snapshot: Event) -> None:
-    """A transferee sends a REFER of its own, and FreeSWITCH sends us the target that rings."""
-    session.link.send_all(_ending(snapshot))
-    session.part(Referred).pair = None
-    refuse_crossing(session, running)
-
-
 def _deflected(session: Session, snapshot: Event) -> BlindTransfer | None:
     """The transfer whose target has sent a REFER while it rang: that has moved the transferee."""
     target = branches.find(session, snapshot.variable("blind_transfer_uuid") or NOBODY, None)
@@ -236,21 +221,6 @@ def _take_back(session: Session, link: Connection, snapshot: Event, running: Bli
     for target in [target for target in running.targets if target.alive]:
         gone(session, target, SipStatus(487))
     running.fail(SipStatus(480))
-
-
-def _is_refused(session: Session, link: Connection, snapshot: Event) -> bool:
-    """The REFER that has moved this leg is refused already: it has crossed another transfer."""
-    transfers = session.part(BlindTransfers)
-    moved_by = session.calls.get(snapshot.variable("blind_transfer_uuid") or "")
-    if moved_by is None or not any(transfer.crossing for transfer in transfers):
-        return False
-    return transfers.crossed(moved_by, refer_event(link, moved_by.channel_uuid))
-
-
-def _ending(snapshot: Event) -> list[Command]:
-    """What ends a leg that a REFER has moved, without FreeSWITCH's own report and rejoin."""
-    target = snapshot.channel_uuid or ""
-    return [UuidSetvar(target, "blind_transfer_uuid"), UuidKill(target)]
 
 
 def _ask(session: Session, transfer: BlindTransfer, refer_to: ReferTo) -> None:

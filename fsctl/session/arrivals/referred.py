@@ -14,6 +14,3 @@ class Referred(Part):
         self.pair: tuple[Leg, Leg] | None = None
         """Transferor and transferee. Set by the news of the REFER, or of a leg that it has taken
         out of its bridge; cleared when the leg has come, or is known not to."""
-        self.channel = ""
-        """The channel by which the transferee comes: one of its phones may still ring. Set with
-        `pair`; without that it means nothing."""

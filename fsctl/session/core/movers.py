@@ -55,7 +55,7 @@ class Movers(Protocol):
     def moving(self, leg: Leg) -> Mover | None:
         """The open one in which ``leg`` is the transferee."""
 
-    def awaiting_target(self, leg: Leg | None) -> Mover | None:
+    def awaiting_target(self, leg: Leg) -> Mover | None:
         """The one in which ``leg`` waits for a target that is not joined with it yet."""
 
     def awaiting_call(self) -> Mover | None:

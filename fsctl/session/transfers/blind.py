@@ -32,7 +32,7 @@ from fsctl.session.transfers.engine import Engine
 from fsctl.session.transfers.meanwhile import look
 from fsctl.session.transfers.record import Outcome, conclude
 from fsctl.session.transfers.registry import BlindTransfers
-from fsctl.session.transfers.reporter import Reporter, of_last_refer, report
+from fsctl.session.transfers.reporter import Reporter, of_last_refer
 from fsctl.settings import Transfer
 from fsctl.sip.status import SipStatus
 from fsctl.switch import timers
@@ -58,7 +58,6 @@ from fsctl.transfer.blind import (
 
 log = logging.getLogger(__name__)
 
-_PENDING = SipStatus(491)
 JOIN_TIMEOUT_S = 5.0
 VOUCHED_S = 1.0
 """How soon after its report of success an application joins; later the report goes out alone."""
@@ -84,8 +83,6 @@ class BlindTransfer:
         self.targets: list[Leg] = []
         """Whom the application calls; more than one when it has them ring together."""
         self.request = request
-        self.crossing: list[str] = []
-        """The ``Event`` of each REFER that the transferee has sent while its target rang."""
         self._session = session
         self._reporter = Reporter(transferor.channel_uuid, request.event)
         self._held: Leg | None = None
@@ -577,18 +574,3 @@ def abandon(session: Session, transferor: Leg, transferee: Leg) -> None:
     transfer = BlindTransfer(session, transferor, transferee, request)
     session.part(BlindTransfers).add(transfer)
     transfer.hung_up(transferee)
-
-
-def refuse_crossing(session: Session, running: BlindTransfer) -> None:
-    """A transferee sends a REFER of its own while its target rings: neither transfer can go on.
-
-    FreeSWITCH parks the transferee. Both are refused (491 Request Pending), and the first two talk
-    on.
-    """
-    transferee = running.transferee.channel_uuid
-    log.info("%s: a transferee sends a REFER of its own: both are refused", session.id)
-    last = of_last_refer(session.link, transferee).event
-    running.crossing = list(dict.fromkeys([*running.crossing, *([last] if last else [])]))
-    for event in running.crossing:
-        session.link.send_all(report(transferee, event, _PENDING))
-    running.fail(_PENDING)

@@ -57,10 +57,8 @@ class BlindTransfers(Part):
         """The open one in which ``call`` is the transferee."""
         return next((each for each in self.open if each.transferee is call), None)
 
-    def awaiting_target(self, call: Leg | None) -> BlindTransfer | None:
+    def awaiting_target(self, call: Leg) -> BlindTransfer | None:
         """The one in which ``call`` waits for a target that is not joined with it yet."""
-        if call is None:
-            return None
         waiting = (each for each in self._all if each.transferee is call and each.awaits_target)
         return next(waiting, None)
 
@@ -74,16 +72,8 @@ class BlindTransfers(Part):
         return next(waiting, None)
 
     def knows(self, transferor: Leg, event: str | None) -> bool:
-        """True when this very REFER (``Event: refer;id=N``) has its transfer or answer already."""
-        has_transfer = any(
-            transfer.transferor is transferor and transfer.request.event == event
-            for transfer in self._all
-        )
-        return has_transfer or self.crossed(transferor, event)
-
-    def crossed(self, transferee: Leg, event: str | None) -> bool:
-        """Whether this REFER of a transferee has crossed its own transfer, and is refused."""
+        """True when this very REFER (``Event: refer;id=N``) has its transfer already."""
         return any(
-            transfer.transferee is transferee and event in transfer.crossing
+            transfer.transferor is transferor and transfer.request.event == event
             for transfer in self._all
         )
