@@ -99,25 +99,14 @@ def transfer_request(
     session.board.part(AttendedTransfers).give_way_to_blind(session)
     if not transferee.alive:
         return  # its hang-up has been dealt with (abandon)
-    dials = session.part(Calls).dials
-    for dial in tuple(dials.values()):
-        if not dial.outgoing.placed:
-            forget(session, dial)  # of its channels none is, or will be, a leg of ours
-    dials.clear()  # the bridge that the transfer broke; its end may never be told
-    session.part(Referred).pair = None
+    _forget_broken_bridge(session)
     try:
         session.take_link(link, transferee.channel_uuid)
         # After subscribing: who left before is seen as gone here, who leaves later by its event.
         request = read_request(link, snapshot)
     except (LinkError, ChannelGone) as error:
         log.info("%s: no transfer, its transferee left on its way to us: %s", session.id, error)
-        session.return_link()
-        gone(session, transferee, SipStatus(487))
-        if session.link is link:  # there is no other, and FreeSWITCH obeys nothing on this one
-            session.board.on_stranded(snapshot.variable(Mark.HOME) or session.board.home)
-            transferor.advance(LegState.DISCONNECTED)  # as far as we are concerned
-            return
-        abandon(session, transferor, transferee)
+        _lost_on_its_way(session, link, snapshot, (transferor, transferee))
         return
     session.settle_link()
     for earlier in transfers.open:
@@ -134,17 +123,46 @@ def transfer_request(
         if transferor.alive:
             _clear(session, leftovers.clearing_unseen(transferor.channel_uuid))
         session.tell.resumed(transferor, transferee)
+    _begin(session, transfer, snapshot)
+
+
+def _begin(session: Session, transfer: BlindTransfer, snapshot: Event) -> None:
+    """Ask the scenario, unless all is decided already."""
     if snapshot.variable(Mark.STAGE) == Stage.CALLING:
         # Our predecessor died while the target rang, and the target has failed since.
         transfer.give_up(bridge_status(snapshot))
         return
     try:
-        refer_to = request.parse()
+        refer_to = transfer.request.parse()
     except BadRequest as error:
         log.warning("%s: transfer request refused: %s", session.id, error)
         transfer.give_up(error.status)
         return
     _ask(session, transfer, refer_to)
+
+
+def _forget_broken_bridge(session: Session) -> None:
+    """The end of the bridge that the REFER broke may never be told."""
+    dials = session.part(Calls).dials
+    for dial in tuple(dials.values()):
+        if not dial.outgoing.placed:
+            forget(session, dial)  # of its channels none is, or will be, a leg of ours
+    dials.clear()
+    session.part(Referred).pair = None
+
+
+def _lost_on_its_way(
+    session: Session, link: Connection, snapshot: Event, pair: tuple[Leg, Leg]
+) -> None:
+    """The transferee has hung up before its request could be read."""
+    transferor, transferee = pair
+    session.return_link()
+    gone(session, transferee, SipStatus(487))
+    if session.link is link:  # there is no other, and FreeSWITCH obeys nothing on this one
+        session.board.on_stranded(snapshot.variable(Mark.HOME) or session.board.home)
+        transferor.advance(LegState.DISCONNECTED)  # as far as we are concerned
+        return
+    abandon(session, transferor, transferee)
 
 
 def resume(session: Session, link: Connection, snapshot: Event) -> None:

@@ -43,18 +43,15 @@ from fsctl.switch.variables import read
 from fsctl.transfer.blind import (
     DEADLINES,
     Action,
-    News,
-    Question,
     Snapshot,
     State,
     Stimulus,
     Teller,
     admit,
     answers,
-    asks,
-    in_truth,
     step,
 )
+from fsctl.transfer.blind_truth import News, Question, asks, in_truth
 
 log = logging.getLogger(__name__)
 

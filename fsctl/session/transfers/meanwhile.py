@@ -14,7 +14,7 @@ from fsctl.sip.status import SipStatus, failure_in
 from fsctl.switch.marks import Mark
 from fsctl.switch.refer_variables import RawRequest
 from fsctl.switch.variables import is_gone, value_of
-from fsctl.transfer.blind import Elsewhere
+from fsctl.transfer.blind_truth import Elsewhere
 
 _SENT_ON = ":bl_xfer:unclaimed/"
 """In ``transfer_source``: a timer of ours has sent the leg on (switch.timers)."""

@@ -19,19 +19,15 @@ from fsctl.transfer.blind import (
     TABLE,
     TIMERS,
     Action,
-    Elsewhere,
-    News,
-    Question,
     Snapshot,
     State,
     Stimulus,
     Teller,
     admit,
     answers,
-    asks,
-    in_truth,
     step,
 )
+from fsctl.transfer.blind_truth import Elsewhere, News, Question, asks, in_truth
 from tests.unit.transfer.model import Broken, Move, explore
 
 S, E, A = State, Stimulus, Action
