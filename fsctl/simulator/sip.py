@@ -43,6 +43,11 @@ class SipMessage:
         return self.body.strip()
 
     @property
+    def reports_refer(self) -> bool:
+        """Whether this NOTIFY tells of a REFER, and not of a mailbox (RFC 3842)."""
+        return self.matches("NOTIFY") and self.header("Event").startswith("refer")
+
+    @property
     def media_direction(self) -> str:
         """Who may speak, as its session description says (RFC 4566 section 6): ``sendrecv``, …"""
         found = re.search(r"^a=(sendrecv|sendonly|recvonly|inactive)", self.body, re.MULTILINE)

@@ -172,8 +172,8 @@ class Party(ABC):
 
     @property
     def notifies(self) -> list[str]:
-        """The status line in each NOTIFY it received (RFC 3515 2.4.5): what it was told."""
-        return [message.sipfrag for message in self.received("NOTIFY")]
+        """The status line in each NOTIFY of a REFER (RFC 3515 2.4.5): what it was told."""
+        return [message.sipfrag for message in self.received("NOTIFY") if message.reports_refer]
 
     @property
     def notify_events(self) -> list[str]:
@@ -204,8 +204,10 @@ class Party(ABC):
         return self.sent(what)[times - 1]
 
     def wait_notify(self, times: int = 1, limit_s: float | None = None) -> str:
-        """Wait for the ``times``-th NOTIFY; its status line, such as ``SIP/2.0 200 OK``."""
-        return self.wait_received("NOTIFY", times, limit_s).sipfrag
+        """Wait for the ``times``-th NOTIFY of a REFER; its status line: ``SIP/2.0 200 OK``."""
+        text = f"{self.name} has been told of its REFERs {times} times"
+        self.world.wait(lambda: len(self.notifies) >= times, text, limit_s)
+        return self.notifies[times - 1]
 
     def wait_talking(self, limit_s: float | None = None) -> None:
         """Wait until a call of its own, made or taken, has been answered."""

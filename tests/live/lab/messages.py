@@ -41,7 +41,7 @@ def in_words(message: SipMessage) -> str:
     arrow = "-->" if message.direction == "out" else "<--"
     clock = datetime.fromtimestamp(message.time_s).strftime("%H:%M:%S.%f")[:-3]
     line = " ".join(filter(None, (message.start_line, message.uri)))
-    detail = f" [{message.sipfrag}]" if message.matches("NOTIFY") else ""
+    detail = f" [{message.sipfrag}]" if message.reports_refer else ""
     return f"{clock} {arrow} {line} (CSeq {message.header('CSeq')}){detail}"
 
 
@@ -92,10 +92,13 @@ class CallProgress:
     def follow(self, message: SipMessage) -> None:
         """Take one more message of the call into account.
 
-        A refused re-INVITE leaves the call as it was (RFC 3261 14.1).
+        A refused re-INVITE leaves the call as it was (RFC 3261 14.1); a challenge ends it until
+        the INVITE is sent again with credentials (22.2).
         """
         if message.matches("BYE"):
             self.over = True
+        elif message.matches("INVITE") and not self.answered:
+            self.over = False
         elif message.method == "INVITE" and message.status >= 300:
             self.over = self.over or not self.answered
         elif message.method == "INVITE" and message.status >= 200:

@@ -63,13 +63,19 @@ class Phone(Party):
 
     media: Media
 
-    def __init__(self, phones: Phones, number: str, name: str = "", joined_by: str = "") -> None:
-        """Made by `Phones`; ``joined_by`` as in `Switch.add_user`."""
+    def __init__(
+        self, phones: Phones, number: str, name: str = "", joined_by: str = "", port: int = 0
+    ) -> None:
+        """Made by `Phones`; ``joined_by`` as in `Switch.add_user`.
+
+        The switch knows a given ``port`` by itself: the phone is no user of its directory.
+        """
         super().__init__(phones, number, name or f"phone{number}")
         self._phones = phones
         self._joined_by = joined_by
         self._is_caller = False
-        self.port = free_port()
+        self._is_user = not port
+        self.port = port or free_port()
         self._sipp: Sipp | None = None
         self._trace: TraceReader | None = None
         self._lock = threading.Lock()
@@ -83,7 +89,8 @@ class Phone(Party):
         """Wait for calls and do these steps with each; returns when it listens."""
         codec = next((step.codec for step in steps if isinstance(step, Require)), "PCMU")
         identity = PhoneIdentity(self.number, self.name, free_port(), codec=codec)
-        self._phones.switch.add_user(self.number, self.port, self._joined_by)
+        if self._is_user:
+            self._phones.switch.add_user(self.number, self.port, self._joined_by)
         return self._start(identity, scenario.callee(identity, steps))
 
     def _start(self, identity: PhoneIdentity, script: str) -> Self:
@@ -186,10 +193,12 @@ class Phone(Party):
     def dialog(self, call_id: str = "") -> Dialog:
         """The dialog of that call (default: the last one), for a Replaces header.
 
-        It begins with the first response that has a tag: it may still ring (RFC 3261 12.1).
+        It begins with the first response that has a tag: it may still ring (RFC 3261 12.1). A
+        challenge begins none.
         """
         wanted = call_id or self.call_id()
-        answer = next(m for m in self.messages if m.status > 100 and m.call_id == wanted)
+        responses = (m for m in self.messages if m.call_id == wanted and m.status > 100)
+        answer = next(m for m in responses if m.status != 407)
         caller_tag, callee_tag = (
             answer.header(name).partition(";tag=")[2] for name in ("From", "To")
         )
@@ -206,10 +215,16 @@ class Phone(Party):
     # -- what it does now
 
     def calls(self, number: str, headers: Headers = (), uri_parameters: str = "") -> None:
-        """As for every party; ``number`` may be a whole SIP URI."""
+        """As for every party; ``number`` may be a whole SIP URI.
+
+        A user with a password calls once more when it is challenged.
+        """
         uri = number if number.startswith("sip:") else self.world.uri(number)
         uri = ";".join(filter(None, (uri, uri_parameters)))
-        identity = PhoneIdentity(self.number, self.name, free_port(), uri, tuple(headers))
+        password = self._phones.switch.password_of(self.number)
+        identity = PhoneIdentity(
+            self.number, self.name, free_port(), uri, tuple(headers), password=password
+        )
         self._start(identity, scenario.caller(identity))
 
     def answers_now(self) -> None:
@@ -359,10 +374,12 @@ class Phone(Party):
     def _read_trace(self) -> None:
         with self._lock:
             for message in self._trace.read() if self._trace else ():
-                call = self._calls.setdefault(message.call_id, CallProgress())
-                call.follow(message)
                 self._messages.append(message)
-                self._point_media(message, call)
+                if message.matches("INVITE"):
+                    self._calls.setdefault(message.call_id, CallProgress())
+                if call := self._calls.get(message.call_id):
+                    call.follow(message)
+                    self._point_media(message, call)
 
     def _point_media(self, message: SipMessage, call: CallProgress) -> None:
         """RTP goes where the peer's last SDP says, unless it holds us, until the call ends."""

@@ -34,14 +34,18 @@ class Phones(World):
     def device(self, party: Party, joined_by: str = ",") -> Phone:
         return self._make(party.number, f"{party.name}-too", joined_by)
 
+    def peer(self, name: str, port: int) -> Phone:
+        """A phone at a port that the switch's own configuration names: a provider."""
+        return self._make(name, name, port=port)
+
     def caller(self, number: str, to: str, headers: Headers = (), name: str = "") -> Phone:
         """Another phone, whose call to ``to`` (a number, or a SIP URI) is on its way."""
         phone = self._make(number, name)
         phone.calls(to, headers)
         return phone
 
-    def _make(self, number: str, name: str, joined_by: str = "") -> Phone:
-        self._phones.append(Phone(self, number, name, joined_by))
+    def _make(self, number: str, name: str, joined_by: str = "", port: int = 0) -> Phone:
+        self._phones.append(Phone(self, number, name, joined_by, port))
         return self._phones[-1]
 
     def uri(self, number: str) -> str:

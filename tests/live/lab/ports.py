@@ -35,10 +35,14 @@ def _is_free(port: int) -> bool:
 
 @dataclass(slots=True)
 class PortBlock:
-    """A block of ports owned by this process; ``guard`` is the socket that proves it."""
+    """A block of ports owned by this process; ``guard`` is the socket that proves it.
+
+    ``kept`` are ports that are spoken for although nobody has bound them.
+    """
 
     first: int
     guard: socket.socket
+    kept: set[int] = field(default_factory=set)
     _next: int = field(default=1)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -52,7 +56,7 @@ class PortBlock:
             with self._lock:
                 self._next = self._next + 2 if self._next + 3 < last else 2
                 port = self.first + self._next - self._next % 2
-            if _is_free(port) and _is_free(port + 1):
+            if port not in self.kept and _is_free(port) and _is_free(port + 1):
                 return port
         raise RuntimeError(f"no free port in {self.first}..{self.first + last}")
 
@@ -76,6 +80,13 @@ def block() -> PortBlock:
             continue
         return PortBlock(first, guard)
     raise RuntimeError("every port block of the laboratory is taken")
+
+
+def kept_port() -> int:
+    """A port that is given to nobody else while this process lives, bound or not."""
+    port = free_port()
+    block().kept.add(port)
+    return port
 
 
 def free_port() -> int:

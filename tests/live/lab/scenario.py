@@ -106,11 +106,11 @@ def _refusals(script: Script) -> None:
         script.invite_response(f"{status} [$lines]", "ended")
 
 
-def _provisional(script: Script, early: bool, then: str = "") -> None:
+def _provisional(script: Script, early: bool, then: str = "", at_once: bool = False) -> None:
     if early:
-        script.invite_response("183 Session Progress", then, sdp="[$direction]")
+        script.invite_response("183 Session Progress", then, sdp="[$direction]", at_once=at_once)
     else:
-        script.invite_response("180 Ringing", then)
+        script.invite_response("180 Ringing", then, at_once=at_once)
 
 
 def _talking_blocks(script: Script) -> None:
@@ -144,7 +144,7 @@ def _talking_blocks(script: Script) -> None:
     _ack_failure(script, "talking")
 
 
-def _ack_failure(script: Script, then: str) -> None:
+def _ack_failure(script: Script, then: str = "") -> None:
     """The ACK of a refused INVITE belongs to its transaction: same branch (RFC 3261 17.1.1.3)."""
     script.send(
         (
@@ -220,38 +220,45 @@ def callee(phone: PhoneIdentity, steps: Sequence[Step]) -> str:
     offers = f"m=audio [0-9]+ [A-Z/]+( [0-9]+)* {PAYLOADS[phone.codec]}[^0-9]"
     stores = (*stores, _body("offers", offers))
     actions = "".join(f"\n      {store}" for store in stores)
-    script.add(f'  <recv request="INVITE" next="called"><action>{actions}\n    </action></recv>')
+    # what the switch tells a registered phone of its mailbox, in a dialog of its own
+    script.receive("NOTIFY", "mailbox")
+    script.add(
+        f'  <recv request="INVITE" next="called" rrs="true"><action>{actions}\n    </action></recv>'
+    )
     for number, step in enumerate(steps):
         if isinstance(step, Pause):
             _ringing_blocks(script, f"pause{number}")
     _ringing_blocks(script, "ringing")
     script.label("called")
     for number, step in enumerate(steps):
-        _callee_step(script, number, step)
+        at_once = not any(isinstance(before, Pause) for before in steps[:number])
+        _callee_step(script, number, step, at_once)
     _ringing_hub(script, "ringing")
     _refusals(script)
     script.label("answer")
     script.invite_response("200 OK", "talking", sdp="[$direction]")
     _talking_hub(script)
+    script.label("mailbox")
+    script.response("200 OK", "ended")
     _ended_hub(script)
     return script.text()
 
 
-def _callee_step(script: Script, number: int, step: Step) -> None:
+def _callee_step(script: Script, number: int, step: Step, at_once: bool) -> None:
     match step:
         case Require():
             script.go("speaks", test="offers")
-            script.invite_response("488 Not Acceptable Here", "ended")
+            script.invite_response("488 Not Acceptable Here", "ended", at_once=at_once)
             script.label("speaks")
         case Ring() | Early():
-            _provisional(script, isinstance(step, Early))
+            _provisional(script, isinstance(step, Early), at_once=at_once)
         case Pause():
             _ringing_hub(script, f"pause{number}", step, f"resumed{number}")
             script.label(f"resumed{number}")
         case Answer():
-            script.invite_response("200 OK", "talking", sdp="[$direction]")
+            script.invite_response("200 OK", "talking", sdp="[$direction]", at_once=at_once)
         case Refuse(status, phrase, headers):
-            script.invite_response(f"{status} {phrase}", "ended", _lines(headers))
+            script.invite_response(f"{status} {phrase}", "ended", _lines(headers), at_once=at_once)
 
 
 def caller(phone: PhoneIdentity) -> str:
@@ -265,8 +272,15 @@ def caller(phone: PhoneIdentity) -> str:
     actions = "".join(_set(variable, value) for variable, value in start)
     script.add(f"  <nop><action>{actions}</action></nop>")
     script.request("INVITE", "calling", _lines(phone.headers), "[$direction]", "invite")
+    if phone.password:
+        script.label("challenged")
+        _ack_failure(script)
+        credentials = f"[authentication username={phone.number} password={phone.password}]"
+        again = (*_lines(phone.headers), credentials)
+        script.request("INVITE", "calling", again, "[$direction]", "invite-again")
     script.label("cancel")
-    script.request("CANCEL", "calling", branch="invite")
+    last = "invite-again" if phone.password else "invite"
+    script.request("CANCEL", "calling", branch=last)
     script.label("refused")
     _ack_failure(script, "ended")
     script.label("early_refer")
@@ -278,11 +292,14 @@ def caller(phone: PhoneIdentity) -> str:
         script.receive(status)
     for status in ("180", "183"):
         script.receive(status, actions=[_match("To:", "remote"), _CONTACT])
-    script.receive("NOTIFY", "early_ok")
+    for method in ("NOTIFY", "BYE"):
+        script.receive(method, "early_ok")
     script.receive("LAB-refer", "early_refer", [_body("lines")])
     # a 200 to our CANCEL is no answer to the INVITE
     answered = [*_OF_INVITE, _match("To:", "remote"), _CONTACT]
-    script.receive("200", "ack", answered, test="of_invite")
+    script.receive("200", "ack", answered, test="of_invite", routes=True)
+    if phone.password:
+        script.receive("407", "challenged", _OF_INVITE, test="of_invite", challenge=True)
     for failure in _FAILURES:
         script.receive(str(failure), "refused", _OF_INVITE, test="of_invite")
     script.receive("LAB-cancel", "cancel")

@@ -22,6 +22,8 @@ _EXPECTED = re.compile(
     r"|Continuing call on unexpected message .* received 'SIP/2\.0 2"
     # a hang-up or an answer of ours that crossed the end of the call
     r"|Continuing call on unexpected message .* received 'LAB-(?:bye|cancel|480|answer) "
+    # the 200 to a CANCEL, which is received where that to the INVITE is
+    r"|Cannot record route set if there is no Contact"
 )
 _ENTRY = re.compile(r"^(?=\d{4}-\d\d-\d\d\t)", re.MULTILINE)
 _HEADING = "The following events occurred"
@@ -52,7 +54,7 @@ class Sipp:
             *("-default_behaviors", "all,-abortunexp,-bye"),
         ]
         if self._remote:
-            command += ["-m", "1", self._remote]
+            command += ["-m", "1", "-r", "1000", self._remote]
         with (self._folder / "stdout.txt").open("wb") as output:
             self._process = subprocess.Popen(
                 mortal(command),

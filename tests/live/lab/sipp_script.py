@@ -54,6 +54,7 @@ class Script:
                 "To:[$remote]",
                 "Call-ID: [call_id]",
                 f"CSeq: {'[$acked]' if method == 'ACK' else '[cseq]'} {method}",
+                "[routes]",
                 *self._tail(extra, sdp),
             ),
             then,
@@ -71,6 +72,7 @@ class Script:
                 "To:[$remote]",
                 "Call-ID: [call_id]",
                 "CSeq: [cseq] NOTIFY",
+                "[routes]",
                 "Max-Forwards: 70",
                 f"Contact: <sip:{self.phone.number}@[local_ip]:[local_port]>",
                 "Event: refer",
@@ -96,17 +98,27 @@ class Script:
         )
 
     def invite_response(
-        self, status: str, then: str = "", extra: Iterable[str] = (), sdp: str = ""
+        self,
+        status: str,
+        then: str = "",
+        extra: Iterable[str] = (),
+        sdp: str = "",
+        at_once: bool = False,
     ) -> None:
-        """A response to the INVITE, however many messages have come since."""
+        """A response to the INVITE, however many messages have come since.
+
+        Only ``at_once``, when none has come, it finds its way back through proxies (RFC 3261
+        18.2.2) and tells the caller of them (12.1.1): SIPp stores one line of each header.
+        """
         self.send(
             (
                 f"SIP/2.0 {status}",
-                "Via:[$inv_via]",
+                "[last_Via:]" if at_once else "Via:[$inv_via]",
                 "From:[$remote]",
                 f"To: {self.local}",
                 "Call-ID: [call_id]",
                 "CSeq:[$inv_cseq]",
+                *(["[last_Record-Route:]"] if at_once else []),
                 *self._tail(extra, sdp),
             ),
             then,
@@ -131,14 +143,26 @@ class Script:
             *sdp_lines(self, sdp),
         ]
 
-    def receive(self, what: str, to: str = "", actions: Iterable[str] = (), test: str = "") -> None:
+    def receive(
+        self,
+        what: str,
+        to: str = "",
+        actions: Iterable[str] = (),
+        test: str = "",
+        challenge: bool = False,
+        routes: bool = False,
+    ) -> None:
         """One optional ``<recv>`` of a hub: stay there, or branch to label ``to``.
 
-        With ``test`` it branches only when that variable is set, by the actions or before.
+        With ``test`` it branches only when that variable is set, by the actions or before. A
+        ``challenge`` is kept for the ``[authentication]`` of the next request, and a route set
+        for ``[routes]`` (RFC 3261 12.1.2).
         """
         kind = "response" if what.isdigit() else "request"
         branch = f' next="{to}"' if to else ""
         branch += f' test="{test}"' if test else ""
+        branch += ' auth="true"' if challenge else ""
+        branch += ' rrs="true"' if routes else ""
         body = "".join(f"\n      {action}" for action in actions)
         inner = f"<action>{body}\n    </action>" if body else ""
         self.add(f'  <recv {kind}="{what}" optional="true"{branch}>{inner}</recv>')

@@ -59,6 +59,8 @@ class PhoneIdentity:
 
     ``name`` is the display name and the dialog tag, ``headers`` go into a caller's INVITE,
     ``dial`` is the URI that a caller calls; ``codec`` is what it speaks: PCMU or PCMA.
+    ``password`` is what a caller answers a challenge with (RFC 3261 22.2); without one a
+    challenge is a refusal like any other.
     """
 
     number: str
@@ -67,3 +69,4 @@ class PhoneIdentity:
     dial: str = ""
     headers: Headers = ()
     codec: str = "PCMU"
+    password: str = ""

@@ -83,7 +83,7 @@ class Switch:
 
         Raises AssertionError with the end of the log when that takes longer than 20 s.
         """
-        self._write(switch_conf.files(self._plan))
+        self._write(self._own_files())
         return self._run()
 
     def kill9(self) -> None:
@@ -213,6 +213,14 @@ class Switch:
 
     # -- configuring it
 
+    def _own_files(self) -> dict[str, str]:
+        """The configuration without what is installed: a file's path below ``conf``, its text."""
+        return switch_conf.files(self._plan)
+
+    def password_of(self, number: str) -> str:
+        """What a phone of that number answers a challenge with; empty: it is not challenged."""
+        return ""
+
     def add_user(self, number: str, port: int, joined_by: str = "") -> None:
         """``user/NUMBER@DOMAIN`` (and a plain call to NUMBER) rings the phone on ``port``.
 
@@ -293,7 +301,7 @@ class Switch:
 
     def _remove(self, name: str) -> None:
         """Remove an installed file; one that stood in place of ours is put back."""
-        own = switch_conf.files(self._plan).get(name)
+        own = self._own_files().get(name)
         if own is None:
             (self.conf / name).unlink(missing_ok=True)
         else:

@@ -42,6 +42,21 @@ def test_messages() -> None:
 
 
 @pytest.mark.parametrize(
+    ("method", "event", "reports"),
+    [
+        ("NOTIFY", "refer;id=2", True),
+        ("NOTIFY", "refer", True),
+        ("NOTIFY", "message-summary", False),
+        ("NOTIFY", "", False),
+        ("SUBSCRIBE", "refer", False),
+    ],
+)
+def test_a_notify_of_a_refer(method: str, event: str, reports: bool) -> None:
+    message = SipMessage(1.0, "in", "c", method, headers=(("Event", event),))
+    assert message.reports_refer is reports
+
+
+@pytest.mark.parametrize(
     ("text", "name"),
     [
         ("user_busy", "USER_BUSY"),
