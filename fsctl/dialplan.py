@@ -12,7 +12,7 @@ import math
 import os
 import tempfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
@@ -23,11 +23,18 @@ import jinja2
 from fsctl.errors import SettingsError
 from fsctl.settings import OWN_HOSTS, SAFE_NUMBER, Route, Settings
 from fsctl.sip.refer import NEVER_PASSED
+from fsctl.switch.armed import CONFIRM, CONTEXT, armed
 from fsctl.switch.dialstring import carried_caller_name
 from fsctl.switch.marks import Context, Stage, one_of
 
+FIRST_FILE: Final = "00_fsctl.xml"
+"""In a context of the operator's own: stands before all else there."""
 _SUFFIX: Final = ".xml.j2"
 _SAFE_HOST: Final = "[0-9A-Za-z.-]{1,253}"
+_FOREIGN_CONTEXT: Final = "(?!fsctl_|_undef_)[0-9A-Za-z._-]{1,64}"
+"""A context that is not ours; what `uuid_getvar` says of a variable that is not there is none."""
+_OWN_NUMBER: Final = r"(?!-)[0-9A-Za-z+*#._~%@;:=&!?/,()-]{1,128}"
+"""What the application `transfer` takes as it is: it reads blanks, quotes, ``$`` and options."""
 _BESIDE_NUMBER: Final = r"(?:;[^@]*)?(?:@[][0-9A-Za-z.:-]+)?"
 """What may follow a number: a telephone-subscriber's parameters (RFC 3966), and the host where the
 profile has ``full-id-in-dialplan``."""
@@ -79,15 +86,15 @@ def render(settings: Settings, output: Path) -> list[Path]:
 
 def native_route(route: Route, settings: Settings) -> NativeRoute:
     """How FreeSWITCH dials ``route`` by itself, with what a safe condition has copied."""
-    legacy = (route.transfer_mode or settings.transfer.mode) == "legacy"
+    variables = armed(route.transfer_mode or settings.transfer.mode, settings)
     longer_than_strip = f"(?=.{{{route.strip + 1}}})" if route.strip else ""
     return NativeRoute(
         name=route.name,
         number=f"^{longer_than_strip}(?:{route.match})$",
         host=_host_expression(route),
         dial_string=f"{{{_variables(route, settings)}}}{_endpoint(route)}",
-        transfer_context=Context.LEGACY if legacy else Context.REFER,
-        confirm=not legacy or settings.transfer.legacy_report == "result",
+        transfer_context=variables[CONTEXT],
+        confirm=variables[CONFIRM] == "true",
     )
 
 
@@ -166,9 +173,10 @@ def _glob_expression(glob: str) -> str:
 
 
 def _layout(settings: Settings) -> list[tuple[str, str, int]]:
-    context = settings.dialplan.inbound_context
+    first = _first_extensions(settings)
+    contexts = settings.dialplan.inbound_contexts if first else ()
     files = [
-        ("inbound", f"dialplan/{context}/00_fsctl.xml", 0o644),
+        *((first, f"dialplan/{context}/{FIRST_FILE}", 0o644) for context in contexts),
         ("contexts", "dialplan/fsctl.xml", 0o644),
         ("params", "sip_profiles/fsctl_params.xml", 0o644),
         ("channels", "fsctl_channels.xml", 0o644),
@@ -176,6 +184,13 @@ def _layout(settings: Settings) -> list[tuple[str, str, int]]:
     if settings.dialplan.event_socket:
         files.append(("event_socket", "autoload_configs/event_socket.conf.xml", 0o640))
     return [(name + _SUFFIX, path, mode) for name, path, mode in files]
+
+
+def _first_extensions(settings: Settings) -> str:
+    """The template of what new calls meet first; none where ``[switch]`` arms all legs."""
+    if settings.dialplan.scope == "calls":
+        return "inbound"
+    return "" if settings.switch.enabled else "arm"
 
 
 def _context(settings: Settings) -> dict[str, Any]:
@@ -187,17 +202,21 @@ def _context(settings: Settings) -> dict[str, Any]:
         "server": settings.server,
         "switch": settings.switch,
         "call": settings.call,
-        "transfer": settings.transfer,
+        "transfer": replace(settings.transfer, attended=settings.attended),
         "dialplan": settings.dialplan,
         "stage": Stage,
         "contexts": Context,
         "one_of": one_of,
+        "armed": armed(settings.transfer.mode, settings),
+        "arms_everywhere": settings.arms_everywhere,
         "routes": [native_route(route, settings) for route in settings.routes],
         "longest_park_s": _longest_park_s(settings),
         "recall_prefix": carried_caller_name(settings.transfer.recall_prefix),
         "controllers": "|".join(settings.dialplan.controllers),
         "safe_number": SAFE_NUMBER,
         "safe_host": _SAFE_HOST,
+        "foreign_context": _FOREIGN_CONTEXT,
+        "own_number": _OWN_NUMBER,
         "own_hosts": _own_hosts_expression(settings),
         "beside_number": _BESIDE_NUMBER,
     }

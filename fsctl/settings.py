@@ -26,6 +26,7 @@ from fsctl.setting_kinds import key
 
 TransferMode = Literal["in-session", "legacy"]
 LegacyReport = Literal["result", "at-once"]
+Scope = Literal["transfers", "calls"]
 Attended = Literal["application", "switch"]
 Fallback = Literal["hangup", "number", "voicemail", "announcement"]
 CallerId = Literal["transferee", "transferor", "fixed"]
@@ -95,14 +96,15 @@ class Transfer:
     """``[transfer]``: blind transfers. ``headers`` go to the target; ``pass_headers`` lists the
     headers embedded in a Refer-To (RFC 3261 19.1.1) that may pass; ``legacy_report`` says whether a
     native transfer is reported with its result or at once; ``attended``: whether the application is
-    asked about each REFER with Replaces, or FreeSWITCH joins its own dialogs by itself. When a
+    asked about each REFER with Replaces, or FreeSWITCH joins its own dialogs by itself (None: see
+    :attr:`Settings.attended`). When a
     transfer fails and its transferor has left, FreeSWITCH calls it again (``recall``); if it does
     not answer, the ``fallback`` follows. ``rescue_after_s`` is for the timers in FreeSWITCH: so
     long after a deadline of ours it acts without us."""
 
     mode: TransferMode = key("in-session", _MODE)
     legacy_report: LegacyReport = key("result", kinds.choice("result", "at-once"))
-    attended: Attended = key("application", kinds.choice("application", "switch"))
+    attended: Attended | None = key(None, kinds.choice("application", "switch"))
     decision_timeout_s: float = key(10.0, kinds.seconds(0.1, 60))
     ring_timeout_s: int = key(60, _RING)
     hold_timeout_s: float = key(60.0, kinds.seconds(1, 3600))
@@ -168,13 +170,16 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Dialplan:
-    """``[dialplan]``: what ``fsctl dialplan render`` writes. ``inbound_match`` must match the whole
-    number; ``controllers`` are dialled in this order (default: ``[server] home``), and with
+    """``[dialplan]``: what ``fsctl dialplan render`` writes. In ``scope`` "transfers" a controller
+    gets the transfers of all calls and nothing else; in "calls" also the new calls in
+    ``inbound_contexts`` whose whole number matches ``inbound_match``, and the transfers of these.
+    ``controllers`` are dialled in this order (default: ``[server] home``), and with
     ``only_living`` (default: ``[switch] enabled``) only those that have shown a sign of life. A leg
     that none has claimed after ``claim_timeout_s`` is FreeSWITCH's own."""
 
-    inbound_context: str = key("default", kinds.NAME)
-    inbound_match: str = key(".*", kinds.REGEX)
+    scope: Scope = key("transfers", kinds.choice("transfers", "calls"))
+    inbound_contexts: tuple[str, ...] = key(("default",), kinds.list_of(kinds.NAME))
+    inbound_match: str = key("", kinds.REGEX)
     controllers: tuple[str, ...] = key(("127.0.0.1:8084",), kinds.list_of(kinds.DIALLED_ADDRESS))
     only_living: bool = key(False, kinds.FLAG)
     claim_timeout_s: int = key(2, kinds.integer(1, 30))
@@ -198,6 +203,18 @@ class Settings:
     dialplan: Dialplan = Dialplan()
     routes: tuple[Route, ...] = (Route(),)
     warnings: tuple[str, ...] = ()
+
+    @property
+    def attended(self) -> Attended:
+        """Who decides on a REFER with Replaces; nothing is said: FreeSWITCH, in scope transfers."""
+        calls = self.dialplan.scope == "calls"
+        return self.transfer.attended or ("application" if calls else "switch")
+
+    @property
+    def arms_everywhere(self) -> bool:
+        """Whether controllers arm all legs of the switch by global variables, for as long as they
+        live; else each leg has its own."""
+        return self.dialplan.scope == "transfers" and self.switch.enabled
 
 
 _SECTIONS: Final[dict[str, type[Any]]] = {
@@ -328,6 +345,7 @@ def _complete(origin: str, values: dict[str, dict[str, Any]]) -> None:
     enabled = values["switch"]["enabled"]
     if values["dialplan"].setdefault("only_living", enabled) and not enabled:
         raise SettingsError(f"{origin}: [dialplan] only_living: needs [switch]")
+    _check_scope(f"{origin}: [dialplan] inbound_match", values["dialplan"])
     transfer = values["transfer"]
     for fallback in ("number", "sound"):
         kind = "announcement" if fallback == "sound" else fallback
@@ -337,6 +355,14 @@ def _complete(origin: str, values: dict[str, dict[str, Any]]) -> None:
             )
     if transfer.get("caller_id") == "fixed" and not transfer.get("caller_id_number"):
         raise SettingsError(f"{origin}: [transfer] caller_id_number: must be set for a fixed one")
+
+
+def _check_scope(where: str, dialplan: dict[str, Any]) -> None:
+    calls = dialplan.get("scope", Dialplan().scope) == "calls"
+    if calls and "inbound_match" not in dialplan:
+        raise SettingsError(f'{where}: must be set for scope = "calls"')
+    if not calls and "inbound_match" in dialplan:
+        raise SettingsError(f'{where}: does not apply to scope = "transfers"')
 
 
 def _complete_home(origin: str, server: dict[str, Any], dialplan: dict[str, Any]) -> None:

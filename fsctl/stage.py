@@ -7,25 +7,40 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from fsctl import dialplan
 from fsctl.scenario import Scenario
 from fsctl.scenario.loader import load_all
 from fsctl.scenario.scenarios import Scenarios
 from fsctl.service.worker import Worker
-from fsctl.settings import Settings
+from fsctl.settings import Dialplan, Settings
 from fsctl.simulator import Phone, RealClock, SimulatedSwitch, StoryTimeout, VirtualClock
 from fsctl.story import SimulatedWorld
 
 LIMIT_S = 120.0
 
+CALLS: Final = replace(Settings(), dialplan=Dialplan(scope="calls", inbound_match=".*"))
+"""The default settings, in scope calls: every call comes to the scenario."""
+
+PLAIN_CALLS: Final = """<include>
+<extension name="everybody">
+  <condition field="destination_number" expression="^(.+)$">
+    <action application="bridge" data="user/$1"/>
+  </condition>
+</extension>
+</include>
+"""
+"""In scope transfers: how the switch connects calls by itself (a file of a context)."""
+
 
 class Stage(SimulatedWorld):
     """What a story plays on: parties, a switch with the rendered dialplan, and fsctl before it.
 
-    ``settings`` are the controller's; addresses are chosen here. On a virtual clock (the default)
-    a minute of ringing takes no time; with ``real_time`` a person can follow. To be ended with
-    :meth:`close`, or used as a context manager.
+    ``settings`` are the controller's (default: :data:`CALLS`); addresses are chosen here. In scope
+    transfers the switch connects calls by itself, and every number is a user. On a virtual clock
+    (the default) a minute of ringing takes no time; with ``real_time`` a person can follow. To be
+    ended with :meth:`close`, or used as a context manager.
     """
 
     def __init__(
@@ -36,7 +51,7 @@ class Stage(SimulatedWorld):
         real_time: bool = False,
     ) -> None:
         super().__init__()
-        chosen = settings or Settings()
+        chosen = settings or CALLS
         # Its phones name the switch so, whatever the operator's is called.
         chosen = replace(
             chosen, call=replace(chosen.call, own_hosts=(*chosen.call.own_hosts, self.domain))
@@ -52,11 +67,15 @@ class Stage(SimulatedWorld):
         home = "{}:{}".format(*self.worker.address)
         self._rendered = Path(tempfile.mkdtemp(prefix="fsctl-stage-"))
         plan = replace(chosen.dialplan, controllers=(home,), event_socket=False, only_living=False)
-        dialplan.render(replace(chosen, dialplan=plan), self._rendered)
+        dialplan.render(replace(listening, dialplan=plan), self._rendered)
+        (context, *_) = plan.inbound_contexts
+        if plan.scope == "transfers":
+            everybody = self._rendered / "dialplan" / context / "everybody.xml"
+            everybody.write_text(PLAIN_CALLS, encoding="utf-8")
         self.worker.start()
         self._switch = SimulatedSwitch(
             self._rendered,
-            context=plan.inbound_context,
+            context=context,
             clock=clock,
             global_variables={"domain": self.domain},
         )

@@ -33,8 +33,12 @@ def run(args: argparse.Namespace) -> int:
         loaded = settings.load(args.config, os.environ)
         for warning in loaded.warnings:
             print(f"fsctl: warning: {warning}", file=sys.stderr)
-        for path in dialplan.render(loaded, args.output):
+        written = dialplan.render(loaded, args.output)
+        for path in written:
             print(path)
+        for path in sorted(args.output.glob(f"dialplan/*/{dialplan.FIRST_FILE}")):
+            if path not in written:
+                print(f"fsctl: warning: {path} is of other settings: remove it", file=sys.stderr)
     except SettingsError as error:
         print(f"fsctl: {error}", file=sys.stderr)
         return 2

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import inspect
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from fsctl import settings
 from fsctl.rehearsal import Numbers, Rehearsal, rehearse
 from fsctl.scenario import Scenario, load
+from fsctl.stage import CALLS
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -51,6 +53,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(arguments: argparse.Namespace) -> int:
     """Check; 0 when nothing was wrong, 1 when something was. Raises SettingsError (status 2)."""
     loaded = settings.load(arguments.config, os.environ)
+    if arguments.config is None:  # nothing is known of where it is to run: it is asked of all
+        loaded = replace(loaded, dialplan=CALLS.dialplan)
     scenario = load(arguments.file)
     print(f"{arguments.file}: scenario {scenario.name}")
     for line in _handlers(scenario):

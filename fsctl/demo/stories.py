@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from fsctl.settings import Route, Settings
-from fsctl.stage import Stage
+from fsctl.settings import Route
+from fsctl.stage import CALLS, Stage
 from fsctl.story import SimulatedParty, hear_each_other
 
 SETTINGS = replace(
-    Settings(),
+    CALLS,
     routes=(
         Route(name="legacy", match="2[0-9]{3}", transfer_mode="legacy"),
         Route(name="users", match="1[0-9]{3}"),

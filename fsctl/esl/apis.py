@@ -336,9 +336,10 @@ class ShowChannels(ApiCommand):
 
 @dataclass(frozen=True, slots=True)
 class GlobalGetvar(ApiCommand):
-    """A global variable; FreeSWITCH answers ``-ERR no reply`` when it is not set."""
+    """A global variable; FreeSWITCH answers ``-ERR no reply`` when it is not set. None: all there
+    are, ``NAME=VALUE`` a line."""
 
-    variable: str
+    variable: str | None = None
 
     def line(self) -> str:
         return _words("global_getvar", self.variable)

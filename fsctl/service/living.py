@@ -1,21 +1,27 @@
-"""Signs of life: FreeSWITCH dials only controllers that are known to be there.
+"""Signs of life: FreeSWITCH dials only controllers that are known to be there, and arms its legs.
 
 A host that has vanished does not refuse: ``socket`` would wait for it for more than two minutes
 (mod_event_socket.c: no timeout of its own), and the caller hears nothing. So every address has a
 global variable in FreeSWITCH, set while somebody serves there, and a timer in FreeSWITCH that
 unsets it when it is not renewed. The rendered dialplan looks before it dials (``only_living``).
+
+In scope transfers the variables that make a REFER ours are global, too, and renewed in the same way
+by whoever is there: when nobody is, FreeSWITCH transfers by itself, as if nothing were installed.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import gevent
 
 from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.client import SwitchClient
-from fsctl.esl.commands import Command, GlobalSetvar, SchedApi, SchedDel
+from fsctl.esl.commands import Command, GlobalGetvar, GlobalSetvar, SchedApi, SchedDel
+from fsctl.session.core.clock import Clock, Pending, RealClock
+from fsctl.settings import Settings
+from fsctl.switch.armed import armed_everywhere
 from fsctl.switch.marks import Mark
 
 log = logging.getLogger(__name__)
@@ -23,6 +29,8 @@ log = logging.getLogger(__name__)
 PERIOD_S = 1.0
 EXPIRY_S = 4
 """FreeSWITCH's timers are good to a second: it forgets after 3 to 4.5 s."""
+_ARMED = "fsctl-armed"
+"""The timers that disarm all legs: one group, whoever renews it."""
 _FIRST_S = 1.0
 """How long a start waits for FreeSWITCH, which may not be there yet."""
 
@@ -32,16 +40,38 @@ def variable_of(address: str) -> str:
     return f"{Mark.LIVING}{address}"
 
 
+def scope_of(settings: Settings) -> str:
+    """Return, in one line, what FreeSWITCH sends us."""
+    plan = settings.dialplan
+    contexts = ", ".join(plan.inbound_contexts)
+    if plan.scope == "calls":
+        return f"scope calls: calls to {plan.inbound_match} in {contexts}, and their transfers"
+    if settings.arms_everywhere:
+        return "scope transfers: all legs of FreeSWITCH are armed for as long as we live"
+    return f"scope transfers: the dialplan arms the calls that enter in {contexts}; no [switch]"
+
+
 class SignsOfLife:
-    """Renews the signs of life of what ``addresses`` returns, every second, by its own link."""
+    """Renews the signs of life of what ``addresses`` returns, every second, by its own link.
+
+    ``armed`` are further global variables, which all controllers share.
+    """
 
     def __init__(
-        self, host: str, port: int, password: str, addresses: Callable[[], Iterable[str]]
+        self,
+        settings: Settings,
+        addresses: Callable[[], Iterable[str]],
+        clock: Clock | None = None,
     ) -> None:
+        switch = settings.switch
         self._addresses = addresses
+        self._armed: Mapping[str, str] = armed_everywhere(settings)
         self._shown: set[str] = set()
-        self._client = SwitchClient(host, port, password, on_connected=self.show)
-        self._runner: gevent.Greenlet[[], None] | None = None
+        self._client = SwitchClient(
+            switch.host, switch.port, switch.password, on_connected=self.show
+        )
+        self._clock: Clock = clock or RealClock()
+        self._next: Pending | None = None
 
     def start(self) -> None:
         """Begin; returns when the first signs have been given, or FreeSWITCH is not there."""
@@ -51,21 +81,49 @@ class SignsOfLife:
             self.show()
         except LinkError as error:
             log.warning("FreeSWITCH does not know of us yet, and will not dial us: %s", error)
-        self._runner = gevent.spawn(self._run)
+        self._go_on()
 
     def stop(self) -> None:
         """Take the signs back and end."""
-        if self._runner is not None:
-            self._runner.kill()
-            self._runner = None
+        if self._next is not None:
+            self._next.cancel()
+            self._next = None
+        self.disarm()
         self._send([command for address in self._shown for command in _withdrawn(address)])
         self._shown = set()
         self._client.stop()
 
-    def _run(self) -> None:
-        while True:
-            gevent.sleep(PERIOD_S)
+    def disarm(self) -> None:
+        """No transfer of a call that we do not know is to come to us any more: FreeSWITCH does it
+        by itself from now on, unless another controller is there."""
+        armed, self._armed = self._armed, {}
+        if not armed or not self._client.connected.is_set():
+            return
+        try:
+            if self._others():
+                log.info("other controllers go on: FreeSWITCH sends them the transfers")
+                return
+            self._client.send_all([SchedDel(_ARMED), *_unset(armed)])
+            log.info("FreeSWITCH transfers by itself from now on")
+        except (LinkError, ChannelGone) as error:
+            log.warning("FreeSWITCH sends us transfers for up to %d s more: %s", EXPIRY_S, error)
+
+    def _others(self) -> set[str]:
+        """The addresses of controllers that are there besides us."""
+        text = self._client.api(GlobalGetvar())
+        names = {line.partition("=")[0] for line in text.splitlines()}
+        living = {name.removeprefix(Mark.LIVING) for name in names if name.startswith(Mark.LIVING)}
+        return living - self._shown
+
+    def _go_on(self) -> None:
+        self._next = self._clock.call_later(PERIOD_S, lambda: gevent.spawn(self._again))
+
+    def _again(self) -> None:
+        if self._next is not None:
             self.show()
+        if self._next is not None:
+            self._next.cancel()
+            self._go_on()
 
     def show(self) -> None:
         """Give the signs of those that serve now, and take back those of the others."""
@@ -74,6 +132,8 @@ class SignsOfLife:
         for address in sorted(self._shown - wanted):
             commands += _withdrawn(address)
         self._shown = wanted
+        if wanted and self._armed:
+            commands += _renewed_group(_ARMED, self._armed)
         self._send(commands)
 
     def _send(self, commands: list[Command]) -> None:
@@ -90,8 +150,18 @@ def _group(address: str) -> str:
 
 
 def _renewed(address: str) -> list[Command]:
-    forget = SchedApi(EXPIRY_S, _group(address), GlobalSetvar(variable_of(address), ""))
-    return [GlobalSetvar(variable_of(address), "yes"), SchedDel(_group(address)), forget]
+    return _renewed_group(_group(address), {variable_of(address): "yes"})
+
+
+def _renewed_group(group: str, variables: Mapping[str, str]) -> list[Command]:
+    """Set these, and have FreeSWITCH unset them, the last one first, if nobody does so again."""
+    forget = [SchedApi(EXPIRY_S, group, command) for command in _unset(variables)]
+    made = [GlobalSetvar(name, value) for name, value in variables.items()]
+    return [*made, SchedDel(group), *forget]
+
+
+def _unset(variables: Mapping[str, str]) -> list[GlobalSetvar]:
+    return [GlobalSetvar(name, "") for name in reversed([*variables])]
 
 
 def _withdrawn(address: str) -> list[Command]:

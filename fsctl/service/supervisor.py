@@ -22,11 +22,12 @@ from fsctl.errors import FsctlError
 from fsctl.esl.sockets import address_of
 from fsctl.service import readiness
 from fsctl.service.control import LEAVE, STATE, STOP
-from fsctl.service.living import SignsOfLife
+from fsctl.service.living import SignsOfLife, scope_of
 from fsctl.service.orphans import Orphans
 from fsctl.service.ports import dialled_host, private_port, public_listener, refuse
 from fsctl.service.worker_process import WorkerProcess
 from fsctl.settings import Settings
+from fsctl.switch.armed import armed_everywhere
 
 log = logging.getLogger(__name__)
 
@@ -109,6 +110,7 @@ class Supervisor:
                 self._replace(worker.number)
         self._show_signs()
         self._orphans.look_for_records()
+        logs.say(scope_of(self._settings))
         host = self._settings.server.listen.rpartition(":")[0]
         logs.say(f"listening on {host}:{self._port}")
         readiness.ready()
@@ -136,9 +138,8 @@ class Supervisor:
         if self._signs is not None:
             self._signs.stop()
             self._signs = None
-        switch = self._settings.switch
-        if switch.enabled:
-            self._signs = SignsOfLife(switch.host, switch.port, switch.password, self._served)
+        if self._settings.switch.enabled:
+            self._signs = SignsOfLife(self._settings, self._served)
             self._signs.start()
 
     def _served(self) -> set[str]:
@@ -219,7 +220,7 @@ class Supervisor:
             log.error("not reloaded, the running workers go on: %s", error)
         else:
             logs.set_up(loaded.server.log_level, loaded.server.log_format)
-            if loaded.switch != was.switch:
+            if (loaded.switch, armed_everywhere(loaded)) != (was.switch, armed_everywhere(was)):
                 self._show_signs()
             log.info("reloaded")
         finally:
@@ -249,6 +250,8 @@ class Supervisor:
         """All workers drain; a second order, or the deadline, ends them at once."""
         self._stopping = True
         readiness.stopping()
+        if self._signs is not None:
+            self._signs.disarm()
         for worker in list(self._alive):
             worker.send(STOP)
         # The first worker that hears of the end refuses whoever dials, unless none can.

@@ -19,7 +19,7 @@ from fsctl.esl.server import EslServer
 from fsctl.scenario.scenarios import Scenarios
 from fsctl.scenario.session import Sessions
 from fsctl.service import readiness
-from fsctl.service.living import SignsOfLife
+from fsctl.service.living import SignsOfLife, scope_of
 from fsctl.service.orphans import Orphans
 from fsctl.service.ports import PrivatePort, split
 from fsctl.session.arrivals.switchboard import Switchboard
@@ -64,7 +64,9 @@ class Worker:
         """The (host, port) where it really listens."""
         self._switch = _switch_client(settings)
         home = private.home if private else settings.server.home or "{}:{}".format(*self.address)
-        self._signs = self._own_signs(home) if private is None else None
+        self._signs: SignsOfLife | None = None
+        if private is None and settings.switch.enabled:  # those of several are their supervisor's
+            self._signs = SignsOfLife(settings, lambda: (home,), clock)
         self.sessions = Sessions(scenarios)
         """The maker of sessions, with the scenarios of new ones."""
         self.switchboard = Switchboard(settings, home, self.sessions, clock)
@@ -74,13 +76,6 @@ class Worker:
         self._stays, self._others_accept = True, False
         if settings.switch.enabled:
             self.switchboard.part(Records).owe = self._owe_record
-
-    def _own_signs(self, home: str) -> SignsOfLife | None:
-        """Signs of life; those of several workers are their supervisor's matter."""
-        switch = self._settings.switch
-        if not switch.enabled:
-            return None
-        return SignsOfLife(switch.host, switch.port, switch.password, lambda: (home,))
 
     def _serving(self, listen: tuple[str, int] | socket.socket) -> EslServer:
         return EslServer(
@@ -100,6 +95,7 @@ class Worker:
         reloading = gevent.spawn(self._reload_when_asked)
         gevent.signal_handler(signal.SIGUSR1, self.tell_state)
         self.start()
+        logs.say(scope_of(self._settings))
         logs.say("listening on {}:{}".format(*self.address))
         readiness.ready()
         watchdog = readiness.keep_watchdog()  # noqa: F841 - it runs for as long as we do
@@ -177,6 +173,8 @@ class Worker:
         """
         self._stays, self._others_accept = False, others_accept
         log.info("draining: %d sessions", len(self.switchboard.sessions))
+        if self._signs is not None:
+            self._signs.disarm()
         if self._homes:
             self._server.stop_accepting(others_accept)
         self.switchboard.drain(self._settings.server.drain_timeout_s)

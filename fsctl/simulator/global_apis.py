@@ -40,6 +40,16 @@ def _global_getvar(switch: SimulatedSwitch, arguments: str) -> str:
     return switch.global_variables.get(arguments, "")
 
 
+def _sofia(switch: SimulatedSwitch, arguments: str) -> str:
+    """``xmlstatus profile|gateway NAME``: of all that it says, the context of their calls."""
+    kind, _, name = arguments.removeprefix("xmlstatus ").partition(" ")
+    known = {"profile": switch.sofia_profiles, "gateway": switch.gateways}.get(kind, set())
+    if name not in known:
+        return f"Invalid {kind.capitalize()}!\n"
+    context = f"<context>{switch.context}</context>"
+    return f"<{kind}>\n  <name>{name}</name>\n  {context}\n</{kind}>\n"
+
+
 def _expand(switch: SimulatedSwitch, arguments: str) -> str:
     """``[uuid:UUID ]COMMAND``: the headers of that channel's event are filled in, here and now."""
     first, _, rest = arguments.partition(" ")
@@ -58,6 +68,7 @@ GLOBAL_APIS: dict[str, Callable[[SimulatedSwitch, str], str]] = {
     "global_setvar": _global_setvar,
     "global_getvar": _global_getvar,
     "expand": _expand,
+    "sofia": _sofia,
     "url_decode": lambda switch, arguments: unquote(arguments),
 }
 """By name."""

@@ -35,7 +35,7 @@ def make_inbound_channel(
         channel_name=f"sofia/{switch.default_profile}/{phone.number}@{_HOST}",
         destination_number=inline or _destination(switch, dialog),
         dialplan="inline" if inline else "XML",
-        context=switch.context,
+        context=phone.directory.get("user_context", switch.context),
         direction="inbound",
         logical_direction="inbound",
         username=phone.number,

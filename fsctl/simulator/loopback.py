@@ -78,10 +78,11 @@ def attach_loopback(channel: Channel, rest: str) -> None:
     channel.endpoint = end
     channel.profile.source = "mod_loopback"
     channel.profile.destination_number = number
+    channel.profile.context = context or channel.profile.context or "default"
 
     def route() -> None:
         channel.set_state("CS_CONSUME_MEDIA")
-        other = _other_half(channel, number, context or "default", dialplan or "XML")
+        other = _other_half(channel, number, channel.profile.context, dialplan or "XML")
         end.other = other
         channel.switch.start(other)
         channel.switch.spawn(_bow_out, channel, other)

@@ -189,8 +189,8 @@ class Mark(_Explained):
     )
     OWN_CONTEXT = (
         "fsctl_own_context",
-        "inbound extension; a global variable of that name is the default",
-        "where a transfer of the leg goes that is no REFER",
+        "inbound extension; `fsctl_refer`, `fsctl_legacy`; a global variable is the default",
+        "the context in which the leg is by FreeSWITCH's own reckoning",
     )
     NUMBER = (
         "fsctl_number",

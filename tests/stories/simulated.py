@@ -22,7 +22,9 @@ from fsctl.session.core.clock import Pending
 from fsctl.settings import Settings
 from fsctl.settings import load as load_settings
 from fsctl.simulator import SimulatedSwitch, StoryTimeout, VirtualClock
+from fsctl.simulator.link import Link
 from fsctl.simulator.quiet import until_quiet
+from fsctl.stage import PLAIN_CALLS
 from fsctl.story import Party
 from fsctl.story.simulated import dialog_of
 from tests.live.lab.fsctl_process import to_toml
@@ -96,6 +98,8 @@ class SimulatedWorld(World, story.SimulatedWorld):
         self._clock = VirtualClock()
         self._controller_clock = StoppableClock(self._clock)
         self._relay = self._make_relay()
+        self._esl = Relay()
+        """What controllers know as FreeSWITCH's own event socket, in scope transfers."""
         self._workers: list[Worker] = []
         self._stopping: list[Any] = []
         self._settings = Settings()
@@ -137,6 +141,8 @@ class SimulatedWorld(World, story.SimulatedWorld):
             "home": self._relay.address,
             "drain_timeout_s": 0.0,
         }
+        if sections["dialplan"]["scope"] == "transfers":
+            sections["switch"] = {"port": self._esl.port, "password": "ClueCon"}
         config.write_text(to_toml({**sections, "server": server}), encoding="utf-8")
         self._settings = load_settings(config, {})
         if scenario:
@@ -148,6 +154,7 @@ class SimulatedWorld(World, story.SimulatedWorld):
             clock=self._clock,
             global_variables={"domain": DOMAIN},
         )
+        self._switch.listen()
         self.restart()
 
     def _reload(self, scenario: str) -> None:
@@ -158,9 +165,13 @@ class SimulatedWorld(World, story.SimulatedWorld):
         """The dialplan of these settings."""
         rendered = self._folder / "rendered"
         dialplan.render(self._settings, rendered)
+        if self._settings.dialplan.scope == "transfers":
+            (rendered / "dialplan/default").mkdir()
+            (rendered / "dialplan/default/plain.xml").write_text(PLAIN_CALLS, encoding="utf-8")
         return rendered
 
     def restart(self) -> None:
+        self._esl.open(self.switch.esl_address)
         path = self._folder / "scenario.py"
         scenarios = Scenarios(self._scenario) if self._scenario else None
         worker = Worker(
@@ -174,6 +185,7 @@ class SimulatedWorld(World, story.SimulatedWorld):
         self._relay.open(worker.address)
 
     def kill(self) -> None:
+        self._esl.cut()
         self._relay.cut()
         self._stop_worker()
 
@@ -265,7 +277,7 @@ class SimulatedWorld(World, story.SimulatedWorld):
 
     def _settle(self) -> None:
         """Return when neither side has anything more to say."""
-        until_quiet(lambda: (self._relay.passed, self.switch.activity))
+        until_quiet(lambda: (self._relay.passed, self._esl.passed, self.switch.activity))
 
     def applications(self) -> list[str]:
         channels = self.switch.channels.values()
@@ -291,7 +303,10 @@ class SimulatedWorld(World, story.SimulatedWorld):
         self.wait(lambda: not self.switch.channels, "no channel is left", LEAK_LIMIT_S)
         sessions = [worker.switchboard.sessions for worker in self._workers]
         self.wait(lambda: not any(sessions), "no session runs any more", LEAK_LIMIT_S)
-        self.wait(lambda: not self.switch.links, "no link is open any more", LEAK_LIMIT_S)
+        self.wait(lambda: not self._links_of_legs(), "no link is open any more", LEAK_LIMIT_S)
+
+    def _links_of_legs(self) -> list[Link]:
+        return [link for link in self.switch.links if link.channel is not None]
 
     def _close(self) -> None:
         if self._switch is not None:
@@ -301,6 +316,7 @@ class SimulatedWorld(World, story.SimulatedWorld):
             self._stop_worker()
         gevent.joinall(self._stopping, timeout=10, raise_error=True)
         self._relay.close()
+        self._esl.close()
         self._patch.undo()
         self._logger.removeHandler(self._log)
         self._logger.setLevel(self._level)

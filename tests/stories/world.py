@@ -45,8 +45,11 @@ class World(story.World):
         routes: Sequence[Mapping[str, Any]] = (),
         profile: Mapping[str, str] | None = None,
         dialplan: Sequence[str] = (),
+        scope: str = "calls",
     ) -> None:
         """Install the dialplan and start the controller.
+
+        In scope transfers the switch connects a call to any number by itself.
 
         Numbers of four digits are users of the switch and ring for 2 s at most; ``route`` is added
         to that route's keys, ``routes`` come before it; ``transfer`` and ``call`` are
@@ -67,8 +70,10 @@ class World(story.World):
             "transfer": dict(transfer or {}),
             "route": [*map(dict, routes), {**users, **(route or {})}],
         }
+        plan = {"inbound_match": ".*"} if scope == "calls" else {}
+        sections["dialplan"] = {"scope": scope, **plan}
         if profile or dialplan:
-            sections["dialplan"] = {"overrides": str(self._overrides(profile or {}, dialplan))}
+            sections["dialplan"]["overrides"] = str(self._overrides(profile or {}, dialplan))
         self._serve(sections, self._telling(scenario) if scenario else "")
 
     def _overrides(self, profile: Mapping[str, str], dialplan: Sequence[str]) -> Path:
@@ -176,6 +181,13 @@ class World(story.World):
 
         Raises AssertionError when it does not obey.
         """
+
+    def is_armed(self) -> bool:
+        """Whether global variables of the switch send transfers to a controller."""
+        return any(
+            line.startswith("force_transfer_context=fsctl_")
+            for line in self.api("global_getvar").splitlines()
+        )
 
     @property
     @abstractmethod

@@ -13,6 +13,7 @@ import pytest
 from fsctl import dialplan
 from fsctl.errors import SettingsError
 from fsctl.settings import SAFE_NUMBER, Dialplan, Route, Server, Settings, Switch, Transfer, load
+from fsctl.stage import CALLS
 
 ALL_KINDS = (
     Route(name="a", match=r"1\d{3}", kind="user"),
@@ -24,7 +25,7 @@ ALL_KINDS = (
 
 
 def render(output: Path, settings: Settings | None = None) -> dict[str, ElementTree.Element]:
-    paths = dialplan.render(settings or Settings(), output)
+    paths = dialplan.render(settings or CALLS, output)
     return {str(path.relative_to(output)): ElementTree.parse(path).getroot() for path in paths}
 
 
@@ -151,11 +152,15 @@ def test_only_a_safe_number_is_copied(tmp_path: Path) -> None:
 
 def test_inbound_settings_are_used(tmp_path: Path) -> None:
     wanted = Dialplan(
-        inbound_context="public", inbound_match='1[^<>&"]{3}', controllers=("a:1", "b:2")
+        scope="calls",
+        inbound_contexts=("public", "lan"),
+        inbound_match='1[^<>&"]{3}',
+        controllers=("a:1", "b:2"),
     )
     files = render(tmp_path, Settings(dialplan=wanted))
-    for each in files["dialplan/public/00_fsctl.xml"]:
-        assert each[0].attrib["expression"] == f'^(?:1[^<>&"]{{3}}){dialplan._BESIDE_NUMBER}$'
+    for context in wanted.inbound_contexts:
+        for each in files[f"dialplan/{context}/00_fsctl.xml"]:
+            assert each[0].attrib["expression"] == f'^(?:1[^<>&"]{{3}}){dialplan._BESIDE_NUMBER}$'
     steps = actions(files["dialplan/fsctl.xml"][0])
     listed = [f"fsctl_controllers=${{fsctl_controllers}}{address}|" for address in ("a:1", "b:2")]
     assert [data for _, data in steps if data.startswith("fsctl_controllers=")] == listed
@@ -196,7 +201,7 @@ def test_only_living_controllers_are_dialled(tmp_path: Path) -> None:
         ({}, []),
         (
             {"fallback": "number", "fallback_number": "9"},
-            [("transfer", "9 XML default")],
+            [("transfer", "9 XML ${fsctl_own_context}")],
         ),
         ({"fallback": "voicemail"}, []),
         (
@@ -244,7 +249,8 @@ def test_the_refer_context_uses_nothing_that_the_network_chose(tmp_path: Path) -
             assert not re.search(r"destination_number|sip_", own)
         expression = node.attrib.get("expression", "")
         if "(" in expression:  # what is captured there is a uuid, or a number that is safe
-            assert expression in ("^([0-9a-fA-F-]{36})$", f"^({SAFE_NUMBER})$")
+            number = rf"\^(outbound/_undef_/)?\(\(\?!_undef_\){re.escape(SAFE_NUMBER)}\)\$"
+            assert expression == "^([0-9a-fA-F-]{36})$" or re.fullmatch(number, expression)
 
 
 A, B = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa", "bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb"
@@ -397,6 +403,61 @@ def test_the_profile_parameters(tmp_path: Path) -> None:
     }
 
 
+SWITCH = Switch(enabled=True, password="x")
+
+
+def test_in_scope_transfers_no_call_comes_to_us(tmp_path: Path) -> None:
+    """With ``[switch]`` nothing of the operator's own contexts is touched; else all are armed."""
+    assert list(render(tmp_path / "1", Settings(switch=SWITCH))) == [
+        "dialplan/fsctl.xml",
+        "sip_profiles/fsctl_params.xml",
+        "fsctl_channels.xml",
+    ]
+    static = Settings(dialplan=Dialplan(inbound_contexts=("default", "public")))
+    files = render(tmp_path / "2", static)
+    for context in ("default", "public"):
+        (arm,) = files[f"dialplan/{context}/00_fsctl.xml"]
+        assert arm.attrib == {"name": "fsctl_arm", "continue": "true"}
+        assert actions(arm) == [
+            ("export", "fsctl_own_context=${context}"),
+            ("export", "force_transfer_context=fsctl_refer"),
+            ("export", "force_transfer_dialplan=XML"),
+            ("export", "confirm_blind_transfer=true"),
+        ]
+    params = files["sip_profiles/fsctl_params.xml"]
+    assert {p.attrib["name"]: p.attrib["value"] for p in params}[
+        "make-every-transfer-a-nightmare"
+    ] == "false", "written out: a line that is gone changes nothing"
+
+
+@pytest.mark.parametrize("everywhere", [True, False])
+def test_what_global_variables_arm_is_armed_by_nothing_else(
+    tmp_path: Path, everywhere: bool
+) -> None:
+    settings = Settings(switch=SWITCH) if everywhere else Settings()
+    text = (tmp_path / "dialplan/fsctl.xml", contexts(tmp_path, settings))[0].read_text()
+    for name in ("confirm_blind_transfer=", "force_transfer_context=", "force_transfer_dialplan="):
+        assert (f'application="export" data="{name}' in text) is not everywhere
+
+
+def test_whoever_is_moved_without_us_is_sent_on_and_no_word_of_ours_is(tmp_path: Path) -> None:
+    """FreeSWITCH's own transfer goes on in whatever context of ours the leg is in."""
+    made = contexts(tmp_path, Settings(switch=SWITCH))
+    text = (tmp_path / "dialplan/fsctl.xml").read_text()
+    ours = set(re.findall(r"([a-z_]+)(?: XML |:XML:)(fsctl_[a-z]+)", text)) | {
+        ("attended", "fsctl_attended"),
+        ("fsctl_return", "fsctl_return"),
+        ("kept", "fsctl_rescue"),
+    }
+    assert len(ours) > 15
+    for name in set(made) - {"fsctl_refer", "fsctl_legacy"}:
+        first = made[name][0]
+        assert actions(first) == [("transfer", "$1 XML fsctl_refer")]
+        asked = conditions(first)["destination_number"]
+        assert re.search(asked, "1002")
+        assert not [word for word, where in ours if where == name and re.search(asked, word)]
+
+
 def test_attended_transfers_can_be_left_to_the_switch(tmp_path: Path) -> None:
     settings = Settings(transfer=Transfer(attended="switch"))
     root = render(tmp_path, settings)["sip_profiles/fsctl_params.xml"]
@@ -425,7 +486,8 @@ def test_an_override_replaces_one_block_of_a_shipped_template(tmp_path: Path) ->
 def test_an_override_can_replace_a_whole_template(tmp_path: Path) -> None:
     text = '<include>\n<section name="channels"/>\n</include>\n'
     settings = overriding(tmp_path / "own", "channels.xml.j2", text)
-    assert dialplan.render(settings, tmp_path / "out")[3].read_text() == text
+    dialplan.render(settings, tmp_path / "out")
+    assert (tmp_path / "out/fsctl_channels.xml").read_text() == text
 
 
 @pytest.mark.parametrize(

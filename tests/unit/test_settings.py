@@ -53,6 +53,7 @@ def test_the_example_file_with_everything_uncommented_loads(tmp_path: Path) -> N
     lines = EXAMPLE.read_text(encoding="utf-8").splitlines()
     text = "\n".join(re.sub(r"^# (?=[a-z_]+ = |\[\[)", "", line) for line in lines)
     text = re.sub(r"(?m)^(password_file|overrides) = .*$", "", text)
+    text = text.replace('scope = "transfers"', 'scope = "calls"')
     assert [route.kind for route in load_text(tmp_path, text).routes] == [
         "user",
         "sofia",
@@ -106,6 +107,9 @@ def test_the_example_file_with_everything_uncommented_loads(tmp_path: Path) -> N
         ),
         ('[server]\nhome = "h:0"', "[server] home: must be"),
         ('[server]\nhome = "h:1|evil:2"', "[server] home: must be"),
+        ('[dialplan]\nscope = "calls"', "[dialplan] inbound_match: must be set for"),
+        ('[dialplan]\ninbound_match = "1"', "[dialplan] inbound_match: does not apply to"),
+        ("[dialplan]\ninbound_contexts = []", "inbound_contexts: must be a list of at least one"),
         ('[dialplan]\ncontrollers = ["a:1", "b"]', "[dialplan] controllers: must be"),
         ("[dialplan]\ncontrollers = []", "[dialplan] controllers: must be a list of at least one"),
         ("[switch]\nenabled = true", "[switch] enabled: needs password or password_file"),
@@ -345,6 +349,29 @@ def test_a_safe_number(number: str) -> None:
 @pytest.mark.parametrize("number", ["", "${x}", "1,2", "a b", "1@h", "'1", "1|2", "a" * 65, "%7B"])
 def test_an_unsafe_number(number: str) -> None:
     assert not re.fullmatch(SAFE_NUMBER, number)
+
+
+@pytest.mark.parametrize(
+    ("text", "attended", "everywhere"),
+    [
+        ("", "switch", False),
+        ("[switch]\npassword = 'x'", "switch", True),
+        ("[transfer]\nattended = 'application'", "application", False),
+        ("[dialplan]\nscope = 'calls'\ninbound_match = '1'", "application", False),
+        ("[dialplan]\nscope = 'calls'\ninbound_match = '1'\n[switch]\npassword = 'x'", None, False),
+        (
+            "[dialplan]\nscope = 'calls'\ninbound_match = '1'\n[transfer]\nattended = 'switch'",
+            "switch",
+            False,
+        ),
+    ],
+)
+def test_what_follows_from_the_scope(
+    tmp_path: Path, text: str, attended: str | None, everywhere: bool
+) -> None:
+    settings = load_text(tmp_path, text)
+    assert settings.attended == (attended or "application")
+    assert settings.arms_everywhere is everywhere
 
 
 def test_a_range_of_ports(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from fsctl.session.calling.applications import reject
 from fsctl.session.calling.bridged import again, connect, forget
 from fsctl.session.calling.calls import Calls
 from fsctl.session.calling.headers import REFERRED_BY, of_invite, of_request, of_transfer
-from fsctl.session.calling.identity import Shown, of_leg
+from fsctl.session.calling.identity import Shown, of_channel, of_leg
 from fsctl.session.calling.native_call import NOBODY, NativeCall, leave_to_switch
 from fsctl.session.calling.partings import gone
 from fsctl.session.calling.plan import CallOptions
@@ -59,9 +59,10 @@ def native_transfer(session: Session, link: Connection, snapshot: Event) -> None
     The target sees the transferor; FreeSWITCH reports with NOTIFY by itself (mod_sofia.c).
     """
     call = _known_leg(session, snapshot)
-    call.caller_id = snapshot.variable(Mark.TRANSFEROR_NUMBER) or call.number
-    call.caller_name = snapshot.variable(Mark.TRANSFEROR_NAME) or call.caller_id
-    call.caller_privacy = snapshot.variable(Mark.TRANSFEROR_PRIVACY) or ""
+    shown = _transferor_shown(link, snapshot.variable("blind_transfer_uuid"), snapshot)
+    call.caller_id = shown.number or call.number
+    call.caller_name = shown.name or call.caller_id
+    call.caller_privacy = shown.privacy
     native = session.part(NativeCall)
     native.transferor = snapshot.variable("blind_transfer_uuid") or NOBODY
     native.parent_id = snapshot.variable(Mark.SESSION) or ""
@@ -389,8 +390,7 @@ def _known_leg(session: Session, snapshot: Event) -> Leg:
         known.held = True
         return known
     inbound = snapshot.get("Call-Direction") != "outbound"
-    caller = snapshot.get("Caller-Caller-ID-Number") or ""
-    shown = of_leg(snapshot) if inbound else Shown(snapshot.variable(Mark.NUMBER) or caller, "")
+    shown = of_leg(snapshot)
     number, name = shown.number, shown.name
     answered = snapshot.get("Answer-State") == "answered"
     call = _add(session, uuid, number, name, connected=answered)
@@ -438,16 +438,30 @@ def _transferor(session: Session, link: Connection, snapshot: Event, transferee:
             session.part(Calls).settle_bridged(uuid, transferee.channel_uuid, link)
     known = session.calls.get(uuid or "")
     if known is None:
-        number = snapshot.variable(Mark.TRANSFEROR_NUMBER) or ""
-        name = snapshot.variable(Mark.TRANSFEROR_NAME) or ""
-        known = _add(session, uuid or NOBODY, number, name, connected=True)
-        known.caller_privacy = snapshot.variable(Mark.TRANSFEROR_PRIVACY) or ""
+        shown = _transferor_shown(link, uuid, snapshot)
+        known = _add(session, uuid or NOBODY, shown.number, shown.name, connected=True)
+        known.caller_privacy = shown.privacy
         if not uuid:
             known.advance(LegState.DISCONNECTED)
     known.held = False
     for call in (known, transferee):
         call.peer = call.pending_peer = None  # FreeSWITCH has taken them apart
     return known
+
+
+def _transferor_shown(link: Connection, uuid: str | None, snapshot: Event) -> Shown:
+    """Who has sent the REFER: as its own channel says, or, when that has gone, as the leg that it
+    has talked with was armed."""
+    if uuid:
+        with suppress(LinkError):  # whoever reads the request sees that, too
+            shown = of_channel(link, uuid)
+            if shown.number:
+                return shown
+    return Shown(
+        snapshot.variable(Mark.TRANSFEROR_NUMBER) or "",
+        snapshot.variable(Mark.TRANSFEROR_NAME) or "",
+        snapshot.variable(Mark.TRANSFEROR_PRIVACY) or "",
+    )
 
 
 def _add(session: Session, uuid: str, number: str, name: str, *, connected: bool) -> Leg:

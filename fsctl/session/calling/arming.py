@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from fsctl.esl.commands import Command, UuidSetvar
 from fsctl.session.calling.headers import REFERRED_BY
 from fsctl.session.core.leg import Leg
-from fsctl.settings import Settings, TransferMode
+from fsctl.settings import Settings
+from fsctl.switch.armed import CONFIRM, CONTEXT, armed, armed_everywhere
 from fsctl.switch.dialstring import carried_caller_name, carried_caller_number, carried_value
 from fsctl.switch.grace import WAITS
-from fsctl.switch.marks import Context, Mark
+from fsctl.switch.marks import Mark
 
 
 def called_variables(
@@ -47,12 +48,11 @@ def arming(call: Leg, peer: Leg, home: str, settings: Settings) -> dict[str, str
     """Return the variables that make a REFER of either party come home (sofia.c, REFER).
 
     Where ``call`` is sent as a transferee depends on what its *peer*, the transferor, asked for;
-    whether FreeSWITCH waits for the result depends on ``call``'s own wish as a transferor.
+    whether FreeSWITCH waits for the result depends on ``call``'s own wish as a transferor. What
+    global variables say is not set on the leg (and so unset): it would outlive us there.
     """
     return {
-        "confirm_blind_transfer": _confirm(call.transfer_mode, settings),
-        "force_transfer_context": _context(peer.transfer_mode),
-        "force_transfer_dialplan": "XML",
+        **_armed(call, peer, settings),
         **WAITS,
         Mark.HOME: home,
         Mark.SESSION: call.session.id,
@@ -82,18 +82,16 @@ def without_partner(waiting: Leg) -> dict[str, str]:
 
 def rearming(transferor: Leg, peer: Leg, settings: Settings) -> list[Command]:
     """Return the commands that change what a REFER by ``transferor`` does to ``peer``, now."""
-    mode = transferor.transfer_mode
-    confirm = _confirm(mode, settings)
+    confirm = _armed(transferor, peer, settings)[CONFIRM]
+    context = _armed(peer, transferor, settings)[CONTEXT]
     return [
-        UuidSetvar(transferor.channel_uuid, "confirm_blind_transfer", confirm),
-        UuidSetvar(peer.channel_uuid, "force_transfer_context", _context(mode)),
+        UuidSetvar(transferor.channel_uuid, CONFIRM, confirm),
+        UuidSetvar(peer.channel_uuid, CONTEXT, context),
     ]
 
 
-def _confirm(mode: TransferMode, settings: Settings) -> str:
-    at_once = mode == "legacy" and settings.transfer.legacy_report == "at-once"
-    return "false" if at_once else "true"
-
-
-def _context(mode: TransferMode) -> str:
-    return Context.REFER if mode == "in-session" else Context.LEGACY
+def _armed(call: Leg, peer: Leg, settings: Settings) -> dict[str, str]:
+    own = armed(peer.transfer_mode, settings)
+    own[CONFIRM] = armed(call.transfer_mode, settings)[CONFIRM]
+    everywhere = armed_everywhere(settings)
+    return {name: "" if everywhere.get(name) == value else value for name, value in own.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tests.live.lab.fsctl_process import Controller, Scalar, Sections
+from tests.live.lab.fsctl_process import Controller, Scalar, Section, Sections
 from tests.live.lab.switch import Switch
 
 
@@ -34,7 +34,7 @@ class Controllers:
         ties: dict[str, dict[str, Scalar]] = {
             "call": {"own_hosts": ["example.org"]},
             "switch": {"host": "127.0.0.1", "port": switch.esl_port},
-            "dialplan": {"inbound_context": switch.context, "sofia_profile": switch.profile},
+            "dialplan": {"sofia_profile": switch.profile, **self._scope(own.get("dialplan", {}))},
         }
         for name, tie in ties.items():
             section = own.get(name, {})
@@ -46,6 +46,13 @@ class Controllers:
         if install:
             switch.install(controller.render())
         return controller.start()
+
+    def _scope(self, section: Section | list[Section]) -> dict[str, Scalar]:
+        """Calls come to the controller from their start, unless the test says otherwise."""
+        contexts: dict[str, Scalar] = {"inbound_contexts": [self._switch.context]}
+        if isinstance(section, Mapping) and section.get("scope") == "transfers":
+            return contexts
+        return {"scope": "calls", "inbound_match": ".*", **contexts}
 
     def logs(self) -> str:
         """What all of them have printed."""

@@ -21,7 +21,7 @@ def run(*arguments: str) -> int:
 def test_the_command_prints_what_it_wrote(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("FSCTL_DIALPLAN_INBOUND_CONTEXT", "public")
+    monkeypatch.setenv("FSCTL_DIALPLAN_INBOUND_CONTEXTS", "public")
     assert run("--output", str(tmp_path)) == 0
     printed = [Path(line) for line in capsys.readouterr().out.splitlines()]
     assert printed[0] == tmp_path / "dialplan/public/00_fsctl.xml"

@@ -127,7 +127,10 @@ def test_a_scenario_that_does_not_decide_is_warned_of(check):
 
 def test_numbers_and_settings(check, tmp_path):
     config = tmp_path / "fsctl.toml"
-    config.write_text('[[route]]\nkind = "user"\nmatch = "2.*"\n')
+    config.write_text(
+        '[dialplan]\nscope = "calls"\ninbound_match = ".*"\n'
+        '[[route]]\nkind = "user"\nmatch = "2.*"\n'
+    )
     arguments = ("--config", str(config), "--callee", "2001", "--target", "7")
     status, output, _ = check(HEAD, *arguments)
     assert status == 0

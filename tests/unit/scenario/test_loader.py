@@ -179,7 +179,8 @@ def test_two_routes_on_a_stage(tmp_path, stage):
         f'[[route]]\nkind = "user"\nmatch = "{first}.*"\nscenario = "{name}.py"\n'
         for first, name in (("1", "one"), ("2", "two"))
     )
-    settings = settings_of(tmp_path, routes + '[[route]]\nkind = "user"\n')
+    calls = '[dialplan]\nscope = "calls"\ninbound_match = ".*"\n'
+    settings = settings_of(tmp_path, calls + routes + '[[route]]\nkind = "user"\n')
     shown = {}
     for number in ("1001", "2001", "3001"):
         playing = stage(settings=settings)

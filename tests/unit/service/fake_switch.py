@@ -22,6 +22,8 @@ class FakeSwitch:
         self.channels: dict[str, Channel] = {}
         self.told: list[str] = []
         """Commands that change something."""
+        self.globals = "domain=x\n"
+        """What ``global_getvar`` answers."""
         self.looks = 0
         self.hung_up: set[str] = set()
         """No channels any more, but still in the table: their events have not been sent."""
@@ -73,6 +75,8 @@ class FakeSwitch:
         if word == "show":
             self.looks += 1
             return json.dumps({"rows": [self._row(uuid) for uuid in self.channels]})
+        if word == "global_getvar":
+            return self.globals
         if word == "uuid_exists":
             return "true" if arguments[0] in self.channels.keys() - self.hung_up else "false"
         if word == "uuid_getvar":

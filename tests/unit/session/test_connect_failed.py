@@ -16,8 +16,9 @@ from fsctl.scenario import (
     Failed,
     Scenario,
 )
-from fsctl.settings import Route, Settings
+from fsctl.settings import Route
 from fsctl.simulator import Behaviour
+from fsctl.stage import CALLS
 
 
 @pytest.fixture
@@ -115,7 +116,7 @@ def test_another_handler_that_waits_only_delays(scenario, calling):
 def test_no_route_is_no_fault_of_the_handler(scenario, stage, caplog):
     caplog.set_level(logging.INFO, "fsctl")
     scenario.on(CallAlerting)(lambda event: event.session.connect(event.call, event.destination))
-    playing = stage(scenario, replace(Settings(), routes=(Route(match="1.*"),)))
+    playing = stage(scenario, replace(CALLS, routes=(Route(match="1.*"),)))
     alice = playing.phone("1000")
     alice.calls("9")
     playing.until(lambda: alice.received("INVITE", 404))

@@ -13,7 +13,8 @@ from fsctl.scenario.call import Call
 from fsctl.scenario.session import Session
 from fsctl.session.calling.identity import Shown, chosen, of_leg, origination, presented
 from fsctl.session.calling.plan import caller_of, name_of
-from fsctl.settings import Route, Settings, Transfer
+from fsctl.settings import Route, Transfer
+from fsctl.stage import CALLS
 from fsctl.switch.dialstring import carried_caller_name
 
 SESSION = cast(Session, None)
@@ -36,7 +37,7 @@ FIXED = {"caller_id_number": "5000", "caller_id_name": "Front desk"}
     ],
 )
 def test_presented(policy, route, transfer, seen):
-    settings = replace(Settings(), transfer=Transfer(caller_id=policy, **FIXED))
+    settings = replace(CALLS, transfer=Transfer(caller_id=policy, **FIXED))
     transferor = TRANSFEROR if transfer else None
     assert presented(settings, Route(**route), WAITING, transferor)[:2] == seen
 

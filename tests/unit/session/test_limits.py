@@ -8,9 +8,9 @@ from itertools import pairwise
 import pytest
 
 from fsctl.scenario import BlindTransferRequested, CallAlerting, Failed, Scenario
-from fsctl.settings import Call, Server, Settings, Transfer
+from fsctl.settings import Call, Server, Transfer
 from fsctl.simulator.faults import Nth, late
-from fsctl.stage import Stage
+from fsctl.stage import CALLS, Stage
 from fsctl.testing import MakeStage
 
 CHAIN = [str(number) for number in range(1010, 1016)]
@@ -33,7 +33,7 @@ def test_a_leg_that_was_sent_on_before_it_was_claimed_is_the_switchs(
 ) -> None:
     """The reply to ``connect`` comes when FreeSWITCH's timer has sent the leg on already."""
     transfer = Transfer(mode="legacy" if what == "legacy" else "in-session")
-    settings = replace(Settings(), transfer=transfer)
+    settings = replace(CALLS, transfer=transfer)
     playing, late_s = stage(settings=settings), settings.dialplan.claim_timeout_s + 0.5
     fault = Nth(late(late_s), "reply", "connect")
     if what == "new call":
@@ -64,7 +64,7 @@ def test_redirections_are_followed_so_often_and_no_more(stage: MakeStage, how: s
         def alerting(event):
             event.session.call_user(event.destination)
 
-    playing = stage(scenario, replace(Settings(), call=Call(follow_redirects=2)))
+    playing = stage(scenario, replace(CALLS, call=Call(follow_redirects=2)))
     if how == "transfer":
         alice, bob = talking(playing)
     phones = [playing.phone(number) for number in CHAIN]
@@ -84,7 +84,7 @@ def test_redirections_are_followed_so_often_and_no_more(stage: MakeStage, how: s
 @pytest.mark.parametrize("most", [1, 2])
 def test_so_many_calls_run_and_no_more(stage: MakeStage, most: int) -> None:
     server = Server(max_calls=most, overload="refuse")
-    playing = stage(settings=replace(Settings(), server=server))
+    playing = stage(settings=replace(CALLS, server=server))
     callees = [playing.phone(f"101{number}") for number in range(most + 1)]
     callers = [playing.phone(f"100{number}") for number in range(most + 1)]
     for caller, callee in zip(callers[:most], callees, strict=False):

@@ -21,11 +21,11 @@ from fsctl.settings import Server, Settings, Transfer
 from fsctl.simulator import Phone, SimulatedSwitch
 from fsctl.simulator.api import APIS
 from fsctl.simulator.faults import Frame, Sending
-from fsctl.stage import Stage
+from fsctl.stage import CALLS, Stage
 from fsctl.testing import MakeStage
 
 TARGET = "<sip:1002@example.org>"
-LEGACY = replace(Settings(), transfer=Transfer(mode="legacy", release_transferor_after_s=1))
+LEGACY = replace(CALLS, transfer=Transfer(mode="legacy", release_transferor_after_s=1))
 Talk = Callable[..., tuple[Stage, Phone, Phone, Phone]]
 
 

@@ -11,7 +11,8 @@ from fsctl.session.calling.calls import Calls
 from fsctl.session.calling.native_call import NativeCall
 from fsctl.session.calling.purposes import NativeTransferee, PlainCall, of_application, of_waiting
 from fsctl.session.transfers.blind import BlindTransfer
-from fsctl.settings import Settings, Transfer
+from fsctl.settings import Transfer
+from fsctl.stage import CALLS
 from fsctl.switch.marks import Stage
 
 TARGET = "<sip:1002@example.org>"
@@ -29,7 +30,7 @@ def test_who_waits_has_the_purpose_of_its_wait(stage, mode):
         asked.append(of_application(event.session))
         event.session.connect(event.transferee, event.transfer_to)
 
-    switch = stage(scenario, replace(Settings(), transfer=Transfer(mode=mode)))
+    switch = stage(scenario, replace(CALLS, transfer=Transfer(mode=mode)))
     alice, bob, carol = (switch.phone(number) for number in ("1000", "1001", "1002"))
     carol.rings()
     alice.calls("1001")

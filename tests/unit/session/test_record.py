@@ -22,9 +22,9 @@ from fsctl.scenario import (
     Scenario,
 )
 from fsctl.session.transfers.record import Owed, owed_by
-from fsctl.settings import Settings, Transfer
+from fsctl.settings import Transfer
 from fsctl.simulator import Phone
-from fsctl.stage import Stage
+from fsctl.stage import CALLS, Stage
 from fsctl.testing import MakeStage
 
 TARGET = "<sip:1002@example.org>"
@@ -37,7 +37,7 @@ def talk(stage: MakeStage) -> Callable[..., tuple[Stage, Phone, Phone, Phone]]:
     def start(
         mode: Literal["in-session", "legacy"] = "in-session", scenario: Scenario | None = None
     ) -> tuple[Stage, Phone, Phone, Phone]:
-        switch = stage(scenario, replace(Settings(), transfer=Transfer(mode=mode)))
+        switch = stage(scenario, replace(CALLS, transfer=Transfer(mode=mode)))
         alice, bob, carol = (switch.phone(number) for number in ("1000", "1001", "1002"))
         alice.calls("1001")
         switch.until(lambda: alice.hears == "1001" and bob.hears == "1000")

@@ -21,7 +21,8 @@ from fsctl.scenario import (
     TransferComplete,
     TransferFailed,
 )
-from fsctl.settings import Route, Settings, Transfer
+from fsctl.settings import Route, Transfer
+from fsctl.stage import CALLS
 
 EVENTS = (
     Started,
@@ -111,7 +112,7 @@ def test_a_handler_that_raises_ends_in_500_and_the_two_talk_on(play, scenario, c
 
 def test_an_undecided_request_is_declined_at_the_deadline(play, scenario):
     scenario.on(BlindTransferRequested)(lambda event: None)
-    playing, alice, bob = play(replace(Settings(), transfer=Transfer(decision_timeout_s=7.0)))
+    playing, alice, bob = play(replace(CALLS, transfer=Transfer(decision_timeout_s=7.0)))
     begun = playing.switch.clock.now_s
     bob.refers("<sip:1002@example.org>")
     playing.until(lambda: bob.notifies and alice.hears == "1001")
@@ -282,7 +283,7 @@ def test_mode_of_a_route_and_of_a_call(stage, scenario):
             callee.on(Connected, lambda e: e.call.handle_blind_transfer(True))
 
     route = Route(name="legacy", transfer_mode="legacy")
-    playing = stage(scenario, replace(Settings(), routes=(route,)))
+    playing = stage(scenario, replace(CALLS, routes=(route,)))
     alice, bob = playing.phone("1000"), playing.phone("1001")
     playing.phone("1002").refuses(486, "Gone fishing")
     alice.calls("1001")
@@ -376,7 +377,7 @@ def test_a_rejected_legacy_call_is_a_failed_transfer(play, scenario):
         else:
             event.session.connect(event.call, event.destination)
 
-    playing, alice, bob = play(replace(Settings(), transfer=Transfer(mode="legacy")))
+    playing, alice, bob = play(replace(CALLS, transfer=Transfer(mode="legacy")))
     bob.refers("<sip:1002@example.org>")
     playing.until(lambda: bob.notifies and alice.hears == "1001")
     assert bob.notifies[0][1] == "SIP/2.0 486 486"

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from fsctl import dialplan
-from fsctl.settings import Dialplan, Route, Settings, Transfer
+from fsctl.settings import Dialplan, Route, Settings, Switch, Transfer
 from fsctl.switch.marks import README, Context, Extension, Mark, Stage, one_of, with_tables
 
 ROOT = Path(__file__).parents[3]
@@ -20,10 +20,16 @@ ROUTES = (
 SETTINGS = [
     Settings(
         routes=ROUTES,
-        dialplan=Dialplan(only_living=only_living),
+        switch=Switch(enabled=plan.only_living, password="x"),
+        dialplan=plan,
         transfer=Transfer(recall=True, fallback=fallback, fallback_number="1000"),
     )
-    for only_living in (True, False)
+    for plan in (
+        Dialplan(scope="calls", inbound_match=".*", only_living=True),
+        Dialplan(scope="calls", inbound_match=".*"),
+        Dialplan(only_living=True),
+        Dialplan(),
+    )
     for fallback in ("voicemail", "number")
 ]
 
@@ -55,7 +61,7 @@ def test_every_variable_of_the_dialplan_is_a_mark(rendered: list[ElementTree.Ele
     for root in rendered:
         for node in root.iter():
             texts = [text for key, text in node.attrib.items() if key != "name"]
-            for word in re.findall(r"(?<![a-z_])fsctl_[a-z_]*", " ".join(texts)):
+            for word in re.findall(r"(?<![a-z_])fsctl_[a-z][a-z_]*", " ".join(texts)):
                 assert word in known, texts
 
 
@@ -85,7 +91,7 @@ def test_a_leg_is_sent_only_where_something_takes_it(
     sent = {
         (word, context)
         for text in _texts(rendered)
-        for word, context in re.findall(r"(\w+)[ :]XML[ :](fsctl_[a-z]+)", text)
+        for word, context in re.findall(r"(?<![$\w])(\w+)[ :]XML[ :](fsctl_[a-z]+)", text)
     }
     assert len(sent) >= 12
     for word, context in sent:

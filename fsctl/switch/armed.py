@@ -1,0 +1,31 @@
+"""The three variables by which a REFER is held for its result, and its transferee comes to us.
+
+FreeSWITCH looks for them on the legs when the REFER arrives (sofia.c, switch_ivr.c), and falls back
+to its global variables (``switch_channel_get_variable``).
+"""
+
+from __future__ import annotations
+
+from fsctl.settings import Settings, TransferMode
+from fsctl.switch.marks import Context
+
+CONFIRM = "confirm_blind_transfer"
+"""On the transferor: FreeSWITCH waits for the result of its transfer before it tells it."""
+CONTEXT = "force_transfer_context"
+"""On the transferee: where it goes, whoever moves it without naming a context."""
+
+
+def armed(mode: TransferMode, settings: Settings) -> dict[str, str]:
+    """Return the variables for transfers in this mode."""
+    at_once = mode == "legacy" and settings.transfer.legacy_report == "at-once"
+    return {
+        CONTEXT: Context.REFER if mode == "in-session" else Context.LEGACY,
+        "force_transfer_dialplan": "XML",
+        # Last: who is held without being sent to us would not be let go for ten minutes.
+        CONFIRM: "false" if at_once else "true",
+    }
+
+
+def armed_everywhere(settings: Settings) -> dict[str, str]:
+    """Return what controllers keep set as global variables; nothing where single legs are armed."""
+    return armed(settings.transfer.mode, settings) if settings.arms_everywhere else {}
