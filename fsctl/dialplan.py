@@ -23,14 +23,28 @@ import jinja2
 from fsctl.errors import SettingsError
 from fsctl.settings import OWN_HOSTS, SAFE_NUMBER, Route, Settings
 from fsctl.sip.refer import NEVER_PASSED
+from fsctl.sip.status import HANGUP_CAUSES
 from fsctl.switch.armed import CONFIRM, CONTEXT, armed
 from fsctl.switch.dialstring import carried_caller_name
-from fsctl.switch.marks import Context, Stage, one_of
+from fsctl.switch.marks import Context, Mark, Stage, one_of
 
 FIRST_FILE: Final = "00_fsctl.xml"
 """In a context of the operator's own: stands before all else there."""
 _SUFFIX: Final = ".xml.j2"
 _SAFE_HOST: Final = "[0-9A-Za-z.-]{1,253}"
+_RIGHTS: Final = (
+    "toll_allow",
+    "user_context",
+    "default_gateway",
+    "default_areacode",
+    "callgroup",
+    "accountcode",
+    "effective_caller_id_name",
+    "effective_caller_id_number",
+    "outbound_caller_id_name",
+    "outbound_caller_id_number",
+)
+"""What a directory says of its users that their calls go by (conf/vanilla/directory)."""
 _FOREIGN_CONTEXT: Final = "(?!fsctl_|_undef_)[0-9A-Za-z._-]{1,64}"
 """A context that is not ours; what `uuid_getvar` says of a variable that is not there is none."""
 _OWN_NUMBER: Final = r"(?!-)[0-9A-Za-z+*#._~%@;:=&!?/,()-]{1,128}"
@@ -103,6 +117,8 @@ def _endpoint(route: Route) -> str:
     number = route.prefix + cut
     if route.kind == "gateway":
         return f"sofia/gateway/{route.gateway}/{number}"
+    if route.kind == "dialplan":
+        return f"loopback/{number}/{Context.TARGET}/XML"
     if route.kind == "user":
         return f"user/{number}@{route.domain or '${fsctl_domain}'}"
     host = "${fsctl_dialled_host}" if route.kind == "uri" else route.host
@@ -123,6 +139,10 @@ def _variables(route: Route, settings: Settings) -> str:
         # Empty for most, and then not there at all (switch_event.c).
         anonymous = "${fsctl_anonymous}"
         variables += [f"origination_caller_id_{part}={anonymous}" for part in ("number", "name")]
+    if route.kind == "dialplan":
+        variables.append("fsctl_for=${uuid}")
+        variables += [f"{Mark.TARGET_CONTEXT}={route.context}"] if route.context else []
+        variables += [f"{name}={value}" for name, value in route.variables]
     if route.kind == "user":
         # Of several phones the first to send 183 with media would be taken.
         variables.append("bridge_early_media=true")
@@ -218,8 +238,19 @@ def _context(settings: Settings) -> dict[str, Any]:
         "foreign_context": _FOREIGN_CONTEXT,
         "own_number": _OWN_NUMBER,
         "own_hosts": _own_hosts_expression(settings),
+        "rights": _RIGHTS,
+        "causes_of": _causes_by_status(),
         "beside_number": _BESIDE_NUMBER,
     }
+
+
+def _causes_by_status() -> dict[int, list[str]]:
+    """FreeSWITCH's causes of failures by the status that says the same."""
+    causes: dict[int, list[str]] = {}
+    for cause, status in HANGUP_CAUSES.items():
+        if status >= 300:
+            causes.setdefault(status, []).append(cause)
+    return causes
 
 
 def _longest_park_s(settings: Settings) -> int:

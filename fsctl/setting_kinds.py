@@ -27,6 +27,8 @@ _REGEX: Final = (
 _NOT_SHARED: Final = ("${", "$$", "[[", "{,")
 """Variables of FreeSWITCH; POSIX classes (PCRE only); ``{,n}`` (Python only)."""
 
+_VARIABLE_VALUE: Final = r"""(?!.*:_)[^\x00-\x1f\x7f$"'<>\\,{}\[\]|^]{1,256}"""
+
 _RESERVED_HEADERS: Final = frozenset(
     {"via", "from", "to", "call-id", "cseq", "contact", "max-forwards", "route", "record-route"}
     | {"content-type", "content-length", "content-encoding", "refer-to", "referred-by"}
@@ -175,6 +177,21 @@ def _read_headers(line: str) -> Any:
     return {name.strip(): value.strip() for name, _, value in parts}
 
 
+def _accept_variables(raw: Any) -> tuple[tuple[str, str], ...]:
+    """Those of fsctl itself are not the operator's to set."""
+    if not isinstance(raw, dict):
+        raise _must("a table of channel variables", raw)
+    for name, value in raw.items():
+        if not re.fullmatch(r"(?!fsctl_)[A-Za-z][A-Za-z0-9_-]{0,63}", name):
+            raise ValueError(f"{name!r} is not the name of a variable")
+        if not isinstance(value, str) or not re.fullmatch(_VARIABLE_VALUE, value):
+            raise ValueError(
+                f"{name} must be text without controls, quotes, commas, $, \\ and brackets,"
+                f" not {value!r}"
+            )
+    return tuple(raw.items())
+
+
 def _accept_password(raw: Any) -> str:
     """The message never shows the value. ``$${`` would be expanded in FreeSWITCH's own files."""
     if not isinstance(raw, str) or not re.fullmatch(r"[^\x00-\x1f\x7f]{1,256}", raw) or "${" in raw:
@@ -200,6 +217,7 @@ REGEX: Final = Kind(_accept_regex)
 PASSWORD: Final = Kind(_accept_password)
 PATH: Final = Kind(_accept_path)
 HEADERS: Final = Kind(_accept_headers, _read_headers)
+VARIABLES: Final = Kind(_accept_variables, _read_headers)
 HOST: Final = text(_HOST, "a host name or address")
 DOMAIN: Final = text(_DIALLED_HOST, "a domain")
 IP_ADDRESS: Final = text(r"[0-9A-Fa-f:.]{2,45}", "an IP address")

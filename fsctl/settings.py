@@ -30,7 +30,7 @@ Scope = Literal["transfers", "calls"]
 Attended = Literal["application", "switch"]
 Fallback = Literal["hangup", "number", "voicemail", "announcement"]
 CallerId = Literal["transferee", "transferor", "fixed"]
-RouteKind = Literal["user", "sofia", "gateway", "uri"]
+RouteKind = Literal["user", "sofia", "gateway", "uri", "dialplan"]
 Transport = Literal["", "udp", "tcp", "tls"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
@@ -144,13 +144,15 @@ class Route:
     ``match`` must match the whole number (compile it with ``re.ASCII``), ``hosts`` are globs for
     the host of the dialled URI, "own" for this switch's names. ``strip`` characters are taken from
     the number's front (a number that is not longer does not match), then ``prefix`` is put there.
-    ``port`` 0: none is written. None: the section's own value applies.
+    ``port`` 0: none is written. ``kind`` "dialplan" calls the number in the switch's own dialplan:
+    in ``context`` (empty: that of the party it is called for), with ``variables`` on the leg that
+    is there. None: the section's own value applies.
     """
 
     name: str = key("users", kinds.NAME)
     match: str = key(".+", kinds.REGEX)
     hosts: tuple[str, ...] = key((OWN_HOSTS,), kinds.HOST_GLOBS)
-    kind: RouteKind = key("user", kinds.choice("user", "sofia", "gateway", "uri"))
+    kind: RouteKind = key("user", kinds.choice("user", "sofia", "gateway", "uri", "dialplan"))
     strip: int = key(0, kinds.integer(0, 63))
     prefix: str = key("", kinds.PREFIX)
     profile: str = key("", kinds.NAME)
@@ -159,6 +161,8 @@ class Route:
     transport: Transport = key("", kinds.choice("udp", "tcp", "tls"))
     gateway: str = key("", kinds.NAME)
     domain: str = key("", kinds.DOMAIN)
+    context: str = key("", kinds.NAME)
+    variables: tuple[tuple[str, str], ...] = key((), kinds.VARIABLES)
     transfer_mode: TransferMode | None = key(None, _MODE)
     ring_timeout_s: int | None = key(None, _RING)
     caller_id: CallerId | None = key(None, _CALLER_ID)
@@ -234,6 +238,8 @@ _BELONGS: Final[dict[str, tuple[str, ...]]] = {
     "port": ("sofia",),
     "transport": ("sofia", "uri"),
     "gateway": ("gateway",),
+    "context": ("dialplan",),
+    "variables": ("dialplan",),
 }
 _NEEDS: Final[dict[str, str]] = {"sofia": "host", "gateway": "gateway", "uri": "hosts"}
 
@@ -259,7 +265,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     routes = _routes(origin, document.get("route", []), values, base)
     return Settings(
         **{name: schema(**values[name]) for name, schema in _SECTIONS.items()},
-        routes=routes or Settings().routes,
+        routes=routes or _usual_routes(values["dialplan"]),
         warnings=warnings,
     )
 
@@ -398,6 +404,13 @@ def _warn_of_readable_password(path: Path | None, switch: dict[str, Any]) -> tup
     if path is None or "password" not in switch or not path.stat().st_mode & stat.S_IROTH:
         return ()
     return (f"{path}: [switch] password: the file can be read by everybody; use password_file",)
+
+
+def _usual_routes(dialplan: dict[str, Any]) -> tuple[Route, ...]:
+    """Where nothing is said: in scope transfers the switch's own dialplan knows each number."""
+    if dialplan.get("scope", Dialplan().scope) == "transfers":
+        return (Route(name="dialplan", kind="dialplan"),)
+    return Settings().routes
 
 
 def _routes(

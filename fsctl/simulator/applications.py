@@ -96,8 +96,8 @@ def _ring_ready(channel: Channel, argument: str) -> None:
 
 def _respond(channel: Channel, argument: str) -> None:
     code, _, phrase = argument.partition(" ")
-    if channel.answered or not code.isdigit():
-        return
+    if channel.answered or not code.isdigit() or channel.profile.source == "mod_loopback":
+        return  # no message of SIP's has an effect on a loopback
     channel.respond_with = f"{code} {phrase}".strip()
     hang_up(channel, cause_from_status(int(code)))
 

@@ -12,7 +12,7 @@ from fsctl.simulator.inbound import OF_THEIR_OWN
 from fsctl.simulator.loopback import attach_loopback
 from fsctl.simulator.offer import offered_codecs, offered_direction
 from fsctl.simulator.profile import CallerProfile
-from fsctl.simulator.progress import hang_up
+from fsctl.simulator.progress import hang_up, send_early_media
 
 if TYPE_CHECKING:
     from fsctl.simulator.dialstring import DialledLeg
@@ -54,6 +54,8 @@ def make_leg(
     channel = Channel(switch, profile)
     _describe(channel, leg, variables, caller)
     if leg.kind == "loopback":
+        if caller is not None and not caller.is_true("loopback_no_pre_answer"):
+            send_early_media(caller)
         attach_loopback(channel, leg.rest)
     elif leg.kind != "null":
         phone = switch.directory.phone_at(leg)

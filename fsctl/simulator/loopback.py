@@ -95,7 +95,10 @@ def _bow_out(channel: Channel, other: Channel) -> None:
     halves = (channel, other)
 
     def used() -> bool:
-        return all(half.up and half.answered and half.bridged_to is not None for half in halves)
+        bridged = all(h.up and h.answered and h.bridged_to is not None for h in halves)
+        return bridged and not any(
+            _is_false(half.get_variable("loopback_bowout")) for half in halves
+        )
 
     def gone() -> bool:
         return not all(half.up for half in halves)
@@ -109,6 +112,10 @@ def _bow_out(channel: Channel, other: Channel) -> None:
         if far[0] is not None and far[1] is not None:
             uuid_bridge(channel.switch, far[0].uuid, far[1].uuid)
         wait_for(signals, gone, clock)
+
+
+def _is_false(value: str | None) -> bool:
+    return value is not None and value.lower() in {"false", "no", "off", "0"}
 
 
 def _other_half(channel: Channel, number: str, context: str, dialplan: str) -> Channel:

@@ -200,4 +200,4 @@ class SimulatedWorld(World):
         return f"sip:{number}@{self.domain}"
 
     def legs(self) -> int:
-        return len(self.switch.channels)
+        return sum(channel.up for channel in self.switch.channels.values())

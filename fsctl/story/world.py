@@ -34,7 +34,7 @@ class World(ABC):
 
     @abstractmethod
     def legs(self) -> int:
-        """How many channels the switch has."""
+        """How many channels the switch has that have not hung up."""
 
     @abstractmethod
     def wait(

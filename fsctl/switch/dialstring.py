@@ -159,10 +159,17 @@ class GatewayEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class LoopbackEndpoint:
-    """An extension of the dialplan: ``loopback/<extension>/<context>``."""
+    """An extension of the dialplan: ``loopback/<extension>/<context>``.
+
+    mod_loopback makes two channels, back to back: one is dialled, the other one executes the
+    extension. Both get the variables of the block, and so does ``own``.
+    """
 
     extension: str
     context: str
+    own: Mapping[str, str] = field(default_factory=dict)
+    dialplan: str = ""
+    """Empty: that of the leg that waits."""
 
     def __post_init__(self) -> None:
         _require(_PLAIN_NUMBER, self.extension, "an extension")  # no "=": "app=x" would run x
@@ -170,11 +177,12 @@ class LoopbackEndpoint:
 
     def format(self) -> str:
         """Return the endpoint as text."""
-        return f"loopback/{self.extension}/{self.context}"
+        dialplan = f"/{self.dialplan}" if self.dialplan else ""
+        return f"loopback/{self.extension}/{self.context}{dialplan}"
 
     def variables(self) -> Mapping[str, str]:
-        """Return what the endpoint itself needs in the block: nothing."""
-        return MappingProxyType({})
+        """Return what the endpoint itself needs in the block."""
+        return MappingProxyType(self.own)
 
 
 Endpoint = SofiaEndpoint | UserEndpoint | GatewayEndpoint | LoopbackEndpoint

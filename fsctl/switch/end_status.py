@@ -29,6 +29,24 @@ def hangup_status(event: Event) -> SipStatus:
     return redirected or status_of_cause(event.get("Hangup-Cause") or "NORMAL_CLEARING")
 
 
+def extension_status(event: Event, response: SipStatus | None = None) -> SipStatus:
+    """Return the true status of the ``CHANNEL_HANGUP`` of a leg that has executed an extension.
+
+    ``response`` is what its application ``respond`` has said: no code of SIP's stays on a loopback.
+    Of whom the extension has called last FreeSWITCH copies code and phrase to the leg (sofia.c);
+    they count if the leg ends for their reason, and not when the extension hangs up for another.
+    """
+    cause = event.get("Hangup-Cause") or "NORMAL_CLEARING"
+    called = event.variable("originate_disposition") or ""
+    if cause == "NORMAL_CLEARING" and called not in ("", "SUCCESS"):
+        cause = called  # it has ended by itself
+    if response is not None:
+        return response
+    reasons = (called, event.variable("last_bridge_hangup_cause"))
+    answer = _answer(event) if cause in reasons else None
+    return answer or status_of_cause(cause)
+
+
 def bridge_status(event: Event) -> SipStatus:
     """Return why ``bridge`` failed, from its ``CHANNEL_EXECUTE_COMPLETE`` alone.
 

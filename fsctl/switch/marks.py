@@ -116,6 +116,10 @@ class Context(StrEnum):
     """Where a leg waits, if its partner has sent BYE (see `fsctl.session.calling.grace`)."""
     ATTENDED = "fsctl_attended"
     """Where FreeSWITCH asks about a REFER with Replaces."""
+    TARGET = "fsctl_target"
+    """The way into the switch's own dialplan, for a party that is called there."""
+    TARGET_OVER = "fsctl_target_over"
+    """What follows when an extension there has ended by itself."""
 
 
 class Extension(StrEnum):
@@ -191,6 +195,16 @@ class Mark(_Explained):
         "fsctl_own_context",
         "inbound extension; `fsctl_refer`, `fsctl_legacy`; a global variable is the default",
         "the context in which the leg is by FreeSWITCH's own reckoning",
+    )
+    FOR = (
+        "fsctl_for",
+        "controllers, `fsctl_rescue`, in the dial string",
+        "on a loopback into the switch's own dialplan: the leg that waits, whose rights count",
+    )
+    TARGET_CONTEXT = (
+        "fsctl_target_context",
+        "controllers, `fsctl_rescue`, in the dial string; `fsctl_target`",
+        "on such a loopback: the context that is called; empty: the waiting leg's own",
     )
     NUMBER = (
         "fsctl_number",

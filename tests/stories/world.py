@@ -12,6 +12,7 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import escape
 
 from fsctl import story
 from fsctl.story import Party
@@ -26,6 +27,21 @@ def tell(*words):
         print(*words, file=file)
 
 """
+
+
+def _actions(steps: Sequence[str]) -> str:
+    parts = (text.partition(" ") for text in steps)
+    return "".join(
+        f'<action application="{name}" data="{escape(data)}"/>\n' for name, _, data in parts
+    )
+
+
+def _extensions(numbers: Mapping[str, Sequence[str]]) -> str:
+    return "".join(
+        f'<extension name="{number}"><condition field="destination_number" '
+        f'expression="^{number}$">\n{_actions(steps)}</condition></extension>\n'
+        for number, steps in numbers.items()
+    )
 
 
 class World(story.World):
@@ -46,6 +62,8 @@ class World(story.World):
         profile: Mapping[str, str] | None = None,
         dialplan: Sequence[str] = (),
         scope: str = "calls",
+        house: Mapping[str, Sequence[str]] | None = None,
+        behind: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         """Install the dialplan and start the controller.
 
@@ -55,7 +73,9 @@ class World(story.World):
         to that route's keys, ``routes`` come before it; ``transfer`` and ``call`` are
         the sections of that name. ``profile`` are parameters of the sofia profile, ``dialplan``
         are applications (``set x=y``) that the operator's own dialplan executes on a new call
-        before us. ``scenario`` is the text
+        before us; ``house`` are the extensions of another context of the operator's, of that name:
+        the applications of each number, and ``behind`` stand in the context of new calls, behind
+        our own. ``scenario`` is the text
         of a scenario file, in which ``tell(...)`` writes a line of :meth:`told`.
         """
         users = {
@@ -72,29 +92,41 @@ class World(story.World):
         }
         plan = {"inbound_match": ".*"} if scope == "calls" else {}
         sections["dialplan"] = {"scope": scope, **plan}
-        if profile or dialplan:
-            sections["dialplan"]["overrides"] = str(self._overrides(profile or {}, dialplan))
+        if profile or dialplan or house or behind:
+            overrides = self._overrides(profile or {}, dialplan, house or {}, behind or {})
+            sections["dialplan"]["overrides"] = str(overrides)
         self._serve(sections, self._telling(scenario) if scenario else "")
 
-    def _overrides(self, profile: Mapping[str, str], dialplan: Sequence[str]) -> Path:
+    def _overrides(
+        self,
+        profile: Mapping[str, str],
+        dialplan: Sequence[str],
+        house: Mapping[str, Sequence[str]],
+        behind: Mapping[str, Sequence[str]],
+    ) -> Path:
         """Templates of an operator's own, which add to ours."""
         folder = self._told.parent / "overrides"
         folder.mkdir()
         params = "".join(
             f'<param name="{name}" value="{value}"/>\n' for name, value in profile.items()
         )
-        actions = "".join(
-            f'<action application="{name}" data="{data}"/>\n'
-            for name, _, data in (text.partition(" ") for text in dialplan)
-        )
-        for name, block, text in (
-            ("params", "params", params),
-            ("inbound", "handover", actions),
+        context = f'<context name="house">\n{_extensions(house)}</context>\n' if house else ""
+        ours = "{{ super() }}\n"
+        for name, blocks in (
+            ("params", {"params": ours + params}),
+            (
+                "inbound",
+                {
+                    "handover": _actions(dialplan) + ours,
+                    "other_number": ours + _extensions(behind),
+                },
+            ),
+            ("contexts", {"contexts": ours + context}),
         ):
-            body = f"{{{{ super() }}}}\n{text}" if name == "params" else f"{text}{{{{ super() }}}}"
-            lines = f'{{% extends "fsctl/{name}.xml.j2" %}}\n{{% block {block} %}}\n{body}\n'
-            path = folder / f"{name}.xml.j2"
-            path.write_text(lines + "{% endblock %}\n", encoding="utf-8")
+            text = f'{{% extends "fsctl/{name}.xml.j2" %}}\n'
+            for block, body in blocks.items():
+                text += f"{{% block {block} %}}\n{body}{{% endblock %}}\n"
+            (folder / f"{name}.xml.j2").write_text(text, encoding="utf-8")
         return folder
 
     def reload(self, scenario: str) -> None:

@@ -135,7 +135,9 @@ def test_an_unwritable_output_is_named(tmp_path: Path) -> None:
 def test_only_a_safe_number_is_copied(tmp_path: Path) -> None:
     root = render(tmp_path)["dialplan/default/00_fsctl.xml"]
     safe, other = list(root)
-    pattern = safe[1].attrib["expression"]
+    for each in (safe, other):  # not a leg that we have sent there (`fsctl_target`)
+        assert each[0].attrib == {"field": "${fsctl_target_context}", "expression": "^$"}
+    pattern = safe[2].attrib["expression"]
     assert re.search(pattern, "+49-1.x_y~*9")
     for number in ("${system(id)}", "1,2", "1 2", "a" * 65, "1|2", "'1", "a/b", "1\\2"):
         assert not re.search(pattern, number)
@@ -160,7 +162,7 @@ def test_inbound_settings_are_used(tmp_path: Path) -> None:
     files = render(tmp_path, Settings(dialplan=wanted))
     for context in wanted.inbound_contexts:
         for each in files[f"dialplan/{context}/00_fsctl.xml"]:
-            assert each[0].attrib["expression"] == f'^(?:1[^<>&"]{{3}}){dialplan._BESIDE_NUMBER}$'
+            assert each[1].attrib["expression"] == f'^(?:1[^<>&"]{{3}}){dialplan._BESIDE_NUMBER}$'
     steps = actions(files["dialplan/fsctl.xml"][0])
     listed = [f"fsctl_controllers=${{fsctl_controllers}}{address}|" for address in ("a:1", "b:2")]
     assert [data for _, data in steps if data.startswith("fsctl_controllers=")] == listed
@@ -450,7 +452,8 @@ def test_whoever_is_moved_without_us_is_sent_on_and_no_word_of_ours_is(tmp_path:
         ("kept", "fsctl_rescue"),
     }
     assert len(ours) > 15
-    for name in set(made) - {"fsctl_refer", "fsctl_legacy"}:
+    # A number that comes to `fsctl_target` goes on in the context that has been called there.
+    for name in set(made) - {"fsctl_refer", "fsctl_legacy", "fsctl_target", "fsctl_target_over"}:
         first = made[name][0]
         assert actions(first) == [("transfer", "$1 XML fsctl_refer")]
         asked = conditions(first)["destination_number"]

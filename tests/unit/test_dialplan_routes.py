@@ -17,7 +17,8 @@ ALL_KINDS = (
     Route(name="b", match="2.*", kind="user", domain="pbx.example.com"),
     Route(name="c", match="3.*", kind="sofia", profile="p", host="h", port=5080, transport="tcp"),
     Route(name="d", match="0.*", kind="gateway", gateway="g", strip=1, prefix="+49"),
-    Route(name="e", match=".+", kind="uri", profile="p", hosts=("*.example.com", "h?")),
+    Route(name="e", match="7.*", kind="dialplan", context="house", variables=(("x", "1=2"),)),
+    Route(name="f", match=".+", kind="uri", profile="p", hosts=("*.example.com", "h?")),
 )
 
 
@@ -69,6 +70,8 @@ def test_each_kind_of_route_has_its_dial_string() -> None:
         user + "user/${fsctl_dialled_number}@pbx.example.com",
         common + "sofia/p/sip:${fsctl_dialled_number}@h:5080;transport=tcp",
         shown + "sofia/gateway/g/+49${fsctl_dialled_number:1}",
+        common.replace(media, ",fsctl_for=${uuid},fsctl_target_context=house,x=1=2" + media)
+        + "loopback/${fsctl_dialled_number}/fsctl_target/XML",
         common + "sofia/p/sip:${fsctl_dialled_number}@${fsctl_dialled_host}",
     ]
 
@@ -79,8 +82,8 @@ def test_routes_are_rendered_in_order_for_the_stages_in_which_nobody_has_dialled
     context_node = rescue(tmp_path, with_routes(*ALL_KINDS))
     names = [each.attrib["name"] for each in context_node]
     routes = [name for name in names if name.startswith("fsctl_route_")]
-    assert routes == [f"fsctl_route_{letter}" for letter in "abcde"]
-    assert names.index("fsctl_route_e") < names.index("fsctl_no_route")
+    assert routes == [f"fsctl_route_{letter}" for letter in "abcdef"]
+    assert names.index("fsctl_route_f") < names.index("fsctl_no_route")
     node = extension(context_node, "fsctl_route_a")
     assert conditions(node) == {
         "destination_number": "^(?:rescue|recall)$",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from fsctl.errors import SettingsError
 from fsctl.settings import SAFE_NUMBER, Route, Settings, load
 
 EXAMPLE = Path(__file__).parents[2] / "fsctl.example.toml"
+USUAL = replace(Settings(), routes=(Route(name="dialplan", match=".+", kind="dialplan"),))
 
 
 def load_text(tmp_path: Path, text: str, **environ: str) -> Settings:
@@ -27,16 +29,17 @@ def refusal(tmp_path: Path, text: str, **environ: str) -> str:
 
 
 def test_defaults_need_no_file() -> None:
-    assert load(None, {}) == Settings()
-    assert Settings().routes == (Route(name="users", match=".+", kind="user"),)
+    assert load(None, {}) == USUAL
 
 
 def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
-    assert load_text(tmp_path, "") == Settings()
+    assert load_text(tmp_path, "") == USUAL
+    calls = load_text(tmp_path, '[dialplan]\nscope = "calls"\ninbound_match = "1"')
+    assert calls.routes == (Route(name="users", match=".+", kind="user"),)
 
 
 def test_the_example_file_shows_every_default_and_loads() -> None:
-    assert load(EXAMPLE, {}) == Settings()
+    assert load(EXAMPLE, {}) == USUAL
 
 
 def test_the_example_file_names_every_key() -> None:
@@ -58,9 +61,10 @@ def test_the_example_file_with_everything_uncommented_loads(tmp_path: Path) -> N
         "user",
         "sofia",
         "gateway",
+        "dialplan",
         "uri",
     ]
-    assert len(tomllib.loads(text)["route"]) == 4
+    assert len(tomllib.loads(text)["route"]) == 5
 
 
 @pytest.mark.parametrize(
@@ -143,6 +147,12 @@ def test_a_wrong_file_is_refused_by_place(tmp_path: Path, text: str, message: st
         ('kind = "uri"', "[[route]] 1 hosts: must be set"),
         ('kind = "uri"\nhosts = ["*"]', '[[route]] 1 hosts: kind = "uri" must name the hosts'),
         ('kind = "uri"\nhosts = ["a.example", "*.*"]', "must name the hosts"),
+        ('kind = "user"\ncontext = "c"', '[[route]] 1 context: does not apply to kind = "user"'),
+        ('kind = "dialplan"\nvariables = "x=1"', "[[route]] 1 variables: must be a table of"),
+        ('kind = "dialplan"\nvariables = {fsctl_for = "x"}', "'fsctl_for' is not the name of"),
+        ('kind = "dialplan"\nvariables = {a = "x,b=y"}', "[[route]] 1 variables: a must be text"),
+        ('kind = "dialplan"\nvariables = {a = "${b}"}', "[[route]] 1 variables: a must be text"),
+        ('kind = "dialplan"\nvariables = {a = "x:_:y"}', "[[route]] 1 variables: a must be text"),
         ('kind = "user"\ngateway = "g"', '[[route]] 1 gateway: does not apply to kind = "user"'),
         ('kind = "user"\ndomain = "a\\"b"', "[[route]] 1 domain: must be a domain, not 'a\"b'"),
         ('kind = "user"\ndomain = "a,b"', "[[route]] 1 domain: "),

@@ -14,7 +14,7 @@ from fsctl.esl.events import Event
 from fsctl.session.arrivals.attended_requests import unheard
 from fsctl.session.arrivals.departures import cannot_have_asked
 from fsctl.session.arrivals.referred import Referred
-from fsctl.session.calling import bridged, modes, safe_answers
+from fsctl.session.calling import bridged, loopbacks, modes, safe_answers
 from fsctl.session.calling.applications import run
 from fsctl.session.calling.bridged import Dial
 from fsctl.session.calling.bridging import once_bridged
@@ -38,10 +38,6 @@ from fsctl.switch.timers import disarm
 from fsctl.switch.variables import read
 
 log = logging.getLogger(__name__)
-
-_OF_BRANCHES = frozenset(
-    {"CHANNEL_PROGRESS", "CHANNEL_PROGRESS_MEDIA", "CHANNEL_ANSWER", "CHANNEL_HANGUP"}
-)
 
 _ASKED_S = 0.15
 """So soon FreeSWITCH asks us about a REFER with Replaces, if at all; the grace is longer."""
@@ -82,7 +78,7 @@ class LinkEvents:
     def take(self, event: Event) -> None:
         """Apply one event; unknown ones are ignored."""
         taker = self._takers.get(event.name)
-        if event.name in _OF_BRANCHES:
+        if event.name in branches.NOTED:
             branches.note(self._session, event)
         if taker is not None:
             taker(event)
@@ -130,6 +126,12 @@ class LinkEvents:
             self._native.running.bridged(first, second)
         self._calls.settle_bridged(second, first)
         one, other = session.calls.get(first), session.calls.get(second)
+        if one is not None and other is None:
+            other = loopbacks.joined(session, first, second)
+        elif other is not None and one is None:
+            one = loopbacks.joined(session, second, first)
+        elif one is None:
+            loopbacks.reached(session, event)
         if one is None or other is None:
             known = one or other
             if known is not None and self._native.running is None:
@@ -154,6 +156,8 @@ class LinkEvents:
         if call is None:
             if event.channel_uuid == session.link_leg:
                 session.change_link()  # a leg that somebody else has had since
+            return
+        if call.placed and loopbacks.left(session, call, event):
             return
         status = hangup_status(event)
         tags = {event.variable("sip_from_tag"), event.variable("sip_to_tag")}
@@ -335,6 +339,9 @@ class LinkEvents:
     def _talk_over(self, dial: Dial, event: Event) -> None:
         """The called party has hung up and the waiting leg is back in our hands."""
         session = self._session
+        if loopbacks.is_over(session, dial, event):
+            dial.part()
+            return  # they talk on with others, and it ends
         if event.variable(REPLACES) and not dial.asked:
             # A REFER with Replaces is about to be told to us: it may be what moves this leg.
             dial.asked = True

@@ -388,9 +388,10 @@ def _known_leg(session: Session, snapshot: Event) -> Leg:
     if known is not None:
         branches.settle(session, known, uuid)
         known.held = True
+        _stands_for(known)
         return known
     inbound = snapshot.get("Call-Direction") != "outbound"
-    shown = of_leg(snapshot)
+    shown = _shown(snapshot, inbound=inbound)
     number, name = shown.number, shown.name
     answered = snapshot.get("Answer-State") == "answered"
     call = _add(session, uuid, number, name, connected=answered)
@@ -410,6 +411,23 @@ def _known_leg(session: Session, snapshot: Event) -> Leg:
         or ""
     )
     return call
+
+
+def _shown(snapshot: Event, *, inbound: bool) -> Shown:
+    """Who is at a leg that is new to us; of a loopback's half who is at the other end."""
+    if inbound and snapshot.variable(Mark.FOR):
+        names = (Mark.TRANSFEROR_NUMBER, Mark.TRANSFEROR_NAME, Mark.TRANSFEROR_PRIVACY)
+        return Shown(*(snapshot.variable(name) or "" for name in names))
+    return of_leg(snapshot)
+
+
+def _stands_for(known: Leg) -> None:
+    """A loopback's half that was bridged with whom an extension has called is moved by that party's
+    REFER, in place of the party at the other end: others see that one."""
+    inside = known.branches is not None and known.branches.is_inside(known.channel_uuid)
+    if inside and known.peer is not None:
+        known.caller_id, known.caller_name = known.peer.caller_id, known.peer.caller_name
+        known.caller_privacy = known.peer.caller_privacy
 
 
 _OWN_HOSTS = ("domain_name", "dialed_domain", "sip_req_host", "sip_local_network_addr")
@@ -439,6 +457,8 @@ def _transferor(session: Session, link: Connection, snapshot: Event, transferee:
     known = session.calls.get(uuid or "")
     if known is None:
         shown = _transferor_shown(link, uuid, snapshot)
+        if uuid and transferee.reached == uuid:
+            shown = Shown(transferee.number, "")
         known = _add(session, uuid or NOBODY, shown.number, shown.name, connected=True)
         known.caller_privacy = shown.privacy
         if not uuid:

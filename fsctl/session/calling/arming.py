@@ -13,6 +13,8 @@ from fsctl.switch.dialstring import carried_caller_name, carried_caller_number, 
 from fsctl.switch.grace import WAITS
 from fsctl.switch.marks import Mark
 
+_ID = ("number", "name")
+
 
 def called_variables(
     call: Leg,
@@ -66,6 +68,38 @@ def arming(call: Leg, peer: Leg, home: str, settings: Settings) -> dict[str, str
         Mark.TRANSFEROR_NAME: carried_caller_name(peer.display_name),
         Mark.TRANSFEROR_PRIVACY: peer.caller_privacy,
     }
+
+
+_HANDED_ON = (
+    "confirm_blind_transfer",
+    "force_transfer_context",
+    "force_transfer_dialplan",
+    *WAITS,
+    Mark.HOME,
+    Mark.SESSION,
+    Mark.SCENARIO,
+    Mark.CALL_DOMAIN,
+    Mark.OWN_HOSTS,
+    Mark.TRANSFEROR_NUMBER,
+    Mark.TRANSFEROR_NAME,
+    Mark.TRANSFEROR_PRIVACY,
+    "absolute_codec_string",
+    "media_mix_inbound_outbound_codecs",
+)
+"""What whoever an extension calls is called with, too: it comes to talk with the waiting leg."""
+
+
+def in_dialplan(variables: Mapping[str, str], waiting: Leg | None) -> dict[str, str]:
+    """Return what is needed besides ``variables`` to call somebody in the switch's own dialplan.
+
+    The leg there has the number that the party shall see as its caller's, and what counts more
+    than that (switch_ivr_originate.c); it hands on what arms a leg. The context `fsctl_target`
+    gives it the rights of ``waiting``.
+    """
+    names = ((f"effective_caller_id_{part}", f"origination_caller_id_{part}") for part in _ID)
+    shown = {name: variables[of] for name, of in names if variables.get(of)}
+    handed_on = ",".join(name for name in _HANDED_ON if variables.get(name))
+    return {**shown, "export_vars": handed_on, Mark.FOR: waiting.channel_uuid if waiting else ""}
 
 
 def without_partner(waiting: Leg) -> dict[str, str]:

@@ -20,7 +20,12 @@ from fsctl.esl.commands import Command, Execute, UuidSetvarMulti, UuidTransfer
 from fsctl.esl.events import Event
 from fsctl.session.calling import purposes
 from fsctl.session.calling.applications import reject
-from fsctl.session.calling.arming import arming, called_variables, without_partner
+from fsctl.session.calling.arming import (
+    arming,
+    called_variables,
+    in_dialplan,
+    without_partner,
+)
 from fsctl.session.calling.attempts import Attempts
 from fsctl.session.calling.calls import Calls
 from fsctl.session.calling.headers import merged, passed_on
@@ -126,6 +131,8 @@ class Dial:
             # FreeSWITCH adds to these at each attempt (switch_ivr_originate.c).
             "originated_legs": "",
             "originate_causes": "",
+            # A loopback would send the caller 183, with silence, before anybody rings.
+            "loopback_no_pre_answer": "true",
         }
         return variables | dict.fromkeys(STALE, "") | {Mark.STAGE: self.purpose.stage}
 
@@ -141,6 +148,8 @@ class Dial:
             # bridge returns at 183 otherwise, and FreeSWITCH would report success.
             variables |= {"ignore_early_media": "true", "instant_ringback": "true"}
             variables |= without_partner(self.waiting)
+        if kind == "dialplan":
+            variables |= in_dialplan(variables, self.waiting)
         return variables
 
 

@@ -34,9 +34,11 @@ def merged(*some: Mapping[str, str]) -> dict[str, str]:
 def of_invite(snapshot: Event) -> tuple[str, ...]:
     """Return the names of the headers that FreeSWITCH has kept of a leg's own INVITE.
 
-    A leg that FreeSWITCH has called has none: what it carries was sent *to* it.
+    A leg that FreeSWITCH has called has none, nor has a half of a loopback: what it carries was
+    sent *to* it.
     """
-    if snapshot.get("Call-Direction") == "outbound":
+    called = snapshot.get("Call-Direction") == "outbound"
+    if called or snapshot.variable("other_loopback_leg_uuid"):
         return ()
     prefix = f"variable_{_VARIABLE}"
     names = (name.removeprefix(prefix) for name in snapshot.to_dict() if name.startswith(prefix))

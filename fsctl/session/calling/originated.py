@@ -16,7 +16,7 @@ from fsctl.esl.commands import BgApi, Command, Filter, Originate
 from fsctl.esl.events import Event
 from fsctl.session.calling import media, purposes
 from fsctl.session.calling.applications import run
-from fsctl.session.calling.arming import called_variables
+from fsctl.session.calling.arming import arming, called_variables, in_dialplan
 from fsctl.session.calling.attempts import Attempts
 from fsctl.session.calling.calls import Calls
 from fsctl.session.calling.headers import merged, passed_on
@@ -103,6 +103,8 @@ class Outgoing:
             called |= preferred(self.scheme)
         if self.session.own_context:
             called[Mark.OWN_CONTEXT] = carried_value(self.session.own_context)
+        if kind == "dialplan":
+            called |= self._in_dialplan(called)
         return called | {
             # originate returns at 183 otherwise, and the party would be taken for one that answered
             "ignore_early_media": "true",
@@ -110,6 +112,14 @@ class Outgoing:
             Mark.SESSION: self.session.id,
             Mark.STAGE: Stage.CALLED,
         }
+
+    def _in_dialplan(self, called: Mapping[str, str]) -> dict[str, str]:
+        """The loopback stays: its half is the leg that the application has in its hands."""
+        session, waiting, armed = self.session, self.waiting, dict[str, str]()
+        if waiting is not None:
+            armed = arming(self.call, waiting, session.board.home, session.settings)
+        armed |= in_dialplan({**armed, **called}, waiting)
+        return armed | {"loopback_bowout": "false"}
 
     # -- what becomes of it
 

@@ -11,7 +11,14 @@ from fsctl.errors import FsctlError
 from fsctl.settings import OWN_HOSTS, Route, RouteKind, Settings
 from fsctl.sip.status import SipStatus
 from fsctl.sip.uri import Uri, UriError, parse_uri, telephone
-from fsctl.switch.dialstring import Endpoint, GatewayEndpoint, SofiaEndpoint, UserEndpoint
+from fsctl.switch.dialstring import (
+    Endpoint,
+    GatewayEndpoint,
+    LoopbackEndpoint,
+    SofiaEndpoint,
+    UserEndpoint,
+)
+from fsctl.switch.marks import Context, Mark
 
 
 class NoRoute(FsctlError):
@@ -54,10 +61,10 @@ class Router:
         counts (`fsctl.sip.uri.telephone`); a user part that may be a name or a number is tried
         as a name first.
         ``domain`` is the domain of the call that asks, for routes without one of their own; with
-        ``kind`` only the routes of that kind are asked. ``own`` are the hosts that name this switch
-        (lower case), besides that domain and those of the settings; a URI of any other host is
-        dialled only where a route names it. ``sips:`` asks for a secure hop (RFC 3261 section
-        19.1): only routes that have one are asked.
+        ``kind`` only the routes of that kind, and those into the switch's own dialplan, are asked.
+        ``own`` are the hosts that name this switch (lower case), besides that domain and those of
+        the settings; a URI of any other host is dialled only where a route names it. ``sips:`` asks
+        for a secure hop (RFC 3261 section 19.1): only routes that have one are asked.
         Raises :class:`NoRoute` (404; 416 where all that there is, is not secure; or the URI's own
         400 and 416).
         """
@@ -68,7 +75,7 @@ class Router:
         insecure = False
         for number in numbers:
             for pattern, route in self._routes:
-                wanted = len(number) > route.strip and kind in (None, route.kind)
+                wanted = len(number) > route.strip and _is_of(route, kind)
                 if wanted and pattern.fullmatch(number) and _host_matches(route, host, is_own):
                     if _is_secure_enough(route, uri):
                         return self._routed(route, number, uri, domain)
@@ -101,6 +108,9 @@ class Router:
             return UserEndpoint(number, route.domain or domain)
         if route.kind == "gateway":
             return GatewayEndpoint(route.gateway, number)
+        if route.kind == "dialplan":
+            own = {Mark.TARGET_CONTEXT: route.context, **dict(route.variables)}
+            return LoopbackEndpoint(number, Context.TARGET, own, "XML")
         profile = route.profile or self._default_profile
         if route.kind == "sofia":
             parameters = (("transport", route.transport),) if route.transport else ()
@@ -109,6 +119,11 @@ class Router:
         if isinstance(uri, Uri) and uri.host:
             return SofiaEndpoint(profile, uri)
         raise ValueError("a route of kind 'uri' needs a destination with a host")
+
+
+def _is_of(route: Route, kind: RouteKind | None) -> bool:
+    """The switch's own dialplan may lead anywhere."""
+    return kind in (None, route.kind) or route.kind == "dialplan"
 
 
 def _host_matches(route: Route, host: str, is_own: bool) -> bool:

@@ -15,8 +15,8 @@ from uuid import uuid4
 
 from fsctl.esl.commands import Command, Filter, Hupall, UuidKill
 from fsctl.esl.events import Event
-from fsctl.sip.status import SipStatus, best_failure
-from fsctl.switch.end_status import hangup_status, redirect_contacts
+from fsctl.sip.status import SipStatus, best_failure, failure_in
+from fsctl.switch.end_status import extension_status, hangup_status, redirect_contacts
 from fsctl.switch.marks import Mark
 from fsctl.switch.variables import read
 
@@ -41,6 +41,19 @@ class Branch:
     """The places that its 3xx names, best first. Set with `refusal`."""
 
 
+@dataclass(slots=True)
+class Inside:
+    """The half of a loopback that executes an extension; the other half is a branch."""
+
+    branch: str
+    response: SipStatus | None = None
+    """What the extension has said by ``respond``."""
+    refusal: SipStatus | None = None
+    """The reason of its end, as `Branch.refusal`."""
+    partner: str = ""
+    """The channel that the extension has bridged it with last. Empty: none yet."""
+
+
 class Branches:
     """Those of one attempt to reach a party, as far as we have heard of them."""
 
@@ -51,6 +64,7 @@ class Branches:
         """The channel that has become the call's: it answered, or was joined. Set by `settle`,
         which takes another one where two have answered at once; empty: all of them still ring."""
         self._all: dict[str, Branch] = {}
+        self._inside: dict[str, Inside] = {}
 
     def __contains__(self, channel: str | None) -> bool:
         return channel in self._all
@@ -95,12 +109,50 @@ class Branches:
             branch.refusal = hangup_status(event)
             branch.contacts = redirect_contacts(event)
 
+    def note_inside(self, event: Event) -> None:
+        """Take what has happened to the half of a loopback that is in the dialplan."""
+        branch = event.variable("other_loopback_leg_uuid") or ""
+        inside = self._inside.setdefault(event.channel_uuid or "", Inside(branch))
+        if event.name == "CHANNEL_BRIDGE":
+            ends = (event.get("Bridge-A-Unique-ID"), event.get("Bridge-B-Unique-ID"))
+            inside.partner = next((e for e in ends if e and e != event.channel_uuid), "")
+        elif event.name == "CHANNEL_HANGUP":
+            inside.refusal = extension_status(event, inside.response)
+        elif event.get("Application") == "respond":
+            code, _, reason = (event.get("Application-Data") or "").partition(" ")
+            inside.response = failure_in(code, reason)
+
+    def is_inside(self, channel: str) -> bool:
+        """Whether this half of a loopback executes an extension."""
+        return channel in self._inside
+
+    def beyond_of(self, channel: str) -> str:
+        """With whom the extension has bridged that half last; empty: nobody, as far as we know."""
+        inside = self._inside.get(channel)
+        return inside.partner if inside is not None else ""
+
+    def leads_to(self, other: str, true_id: str | None) -> bool:
+        """Whether an extension has called ``other``, whose ``other_leg_true_id`` is given."""
+        partners = {inside.partner for inside in self._inside.values()} - {""}
+        return other in partners or true_id in self._inside
+
+    @property
+    def in_dialplan(self) -> bool:
+        """Whether one of them is a loopback that executes an extension."""
+        return bool(self._inside)
+
+    def _refusals(self) -> list[SipStatus]:
+        """The reasons of all that have ended; of a loopback that of its other half."""
+        ended = {name: b.refusal for name, b in self._all.items() if b.refusal is not None}
+        told = {i.branch: i.refusal for i in self._inside.values() if i.refusal is not None}
+        return [*(ended | told).values()]
+
     def status(self, otherwise: SipStatus) -> SipStatus:
         """Why nobody was reached: the best failure of all (RFC 3261 section 16.7, step 6).
 
         ``otherwise`` counts when no channel was ever made, or none was heard of.
         """
-        return best_failure([b.refusal for b in self._all.values() if b.refusal], otherwise)
+        return best_failure(self._refusals(), otherwise)
 
     @property
     def contacts(self) -> list[str]:
@@ -110,6 +162,14 @@ class Branches:
             return []
         moved = [b for b in ended if b.refusal and 300 <= b.refusal.code < 400]
         return [contact for branch in moved for contact in branch.contacts]
+
+
+_OF_BRANCHES = frozenset(
+    {"CHANNEL_PROGRESS", "CHANNEL_PROGRESS_MEDIA", "CHANNEL_ANSWER", "CHANNEL_HANGUP"}
+)
+_OF_INSIDE = frozenset({"CHANNEL_BRIDGE", "CHANNEL_HANGUP", "CHANNEL_EXECUTE_COMPLETE"})
+NOTED = _OF_BRANCHES | _OF_INSIDE
+"""The events that :func:`note` takes."""
 
 
 def name_anew(session: Session, call: Leg) -> None:
@@ -152,7 +212,11 @@ def has(call: Leg, channel: str | None) -> bool:
 def note(session: Session, event: Event) -> None:
     """Keep what has happened to a branch; its call may have another channel by then."""
     call = session.callees.get(event.variable(Mark.CALLEE) or "")
-    if call is not None and call.branches is not None and not _is_inside(event):
+    if call is None or call.branches is None:
+        return
+    if _is_inside(event):
+        call.branches.note_inside(event)
+    elif event.name in _OF_BRANCHES:
         call.branches.note(event)
 
 
@@ -160,7 +224,9 @@ def call_of(session: Session, event: Event) -> Leg | None:
     """The call that an event is about: not that of a branch when another one is joined."""
     channel = event.channel_uuid or ""
     call = find(session, channel, event.variable(Mark.CALLEE))
-    if call is None or (call.placed and call.channel_uuid != channel) or _is_inside(event):
+    if call is None or (call.placed and call.channel_uuid != channel):
+        return None
+    if _is_inside(event) and call.channel_uuid != channel:
         return None
     return call
 

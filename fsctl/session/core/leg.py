@@ -60,6 +60,9 @@ class Leg:
     sip_call_id: str = field(default="", init=False)
     """Call-ID of the leg's SIP dialog, by which a Replaces names it (RFC 3891). Set from its
     snapshot and its events; empty: no event has told it yet."""
+    reached: str = field(default="", init=False)
+    """The channel of whom an extension has called, while the leg's own one is a loopback's. Set by
+    the news of their bridge; cleared when it becomes the leg's own; empty: there is none."""
     sip_tags: frozenset[str] = field(default=frozenset(), init=False)
     """Both tags of its dialog. Set from the event of its hang-up: then no channel can be asked."""
     address: tuple[str, str] | None = field(default=None, init=False)

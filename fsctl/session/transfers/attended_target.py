@@ -10,7 +10,7 @@ from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.commands import BgApi, Events, Filter, Originate
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
-from fsctl.session.calling.arming import arming, called_variables
+from fsctl.session.calling.arming import arming, called_variables, in_dialplan
 from fsctl.session.calling.headers import REFERRED_BY, merged, of_transfer, passed_on
 from fsctl.session.calling.identity import origination, presented
 from fsctl.session.calling.partings import gone
@@ -115,6 +115,8 @@ class CalledAnew:
             ),
             codecs=self._attempts.codecs,
         )
+        if routed.route.kind == "dialplan":
+            variables |= in_dialplan(variables, parties.transferee) | {"loopback_bowout": "false"}
         variables |= {"ignore_early_media": "true", "park_timeout": str(_PARK_TIMEOUT_S)}
         return target, Originate(DialString(routed.endpoint, variables).format_for_originate())
 

@@ -161,7 +161,7 @@ def conclude(
         kind,
         transferor.channel_uuid if transferor else "",
         transferee.channel_uuid,
-        target.channel_uuid if target else "",
+        (target.reached or target.channel_uuid) if target else "",
         refer or "",
         outcome,
         status.code,

@@ -52,7 +52,9 @@ class Phones(World):
         return self.switch.uri(number)
 
     def legs(self) -> int:
-        return len(self.switch.channels())
+        # A link keeps one that has hung up in the list.
+        uuids = [str(row["uuid"]) for row in self.switch.channels()]
+        return sum(self.switch.esl(f"uuid_exists {uuid}") == "true" for uuid in uuids)
 
     def leg(self, party: Party) -> str:
         """The uuid of the channel of its last call: FreeSWITCH lists it a moment later."""

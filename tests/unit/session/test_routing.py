@@ -34,6 +34,9 @@ SIP = Route(
     port=5070,
     transport="tcp",
 )
+HOUSE = Route(
+    name="house", match="[*#].*|7.*", kind="dialplan", context="other", variables=(("a", "b"),)
+)
 SECURE = replace(SIP, name="tls", match="8.*", port=0, transport="tls")
 
 
@@ -53,10 +56,13 @@ SECURE = replace(SIP, name="tls", match="8.*", port=0, transport="tls")
         ("tel:0044-123", "sofia/gateway/carrier/+44123"),
         ("sip:bob@pbx.partner.example:5080", "sofia/external/sip:bob@pbx.partner.example:5080"),
         ("900", "sofia/lab/sip:900@10.0.0.1:5070;transport=tcp"),
+        ("*97#", "loopback/*97#/fsctl_target/XML"),
     ],
 )
 def test_dialled(destination, endpoint):
-    routed = router(USERS, ABROAD, PARTNER, SIP, SECURE).route(destination, "here.example", own=OWN)
+    routed = router(USERS, ABROAD, PARTNER, SIP, SECURE, HOUSE).route(
+        destination, "here.example", own=OWN
+    )
     assert routed.endpoint.format() == endpoint
 
 
@@ -121,3 +127,15 @@ def test_the_contacts_of_a_redirection_are_called_best_first(
             SipStatus(302), listed, router(Route()), "example.org", ("example.org",)
         )
         assert following is not None and following.number == first_called
+
+
+def test_the_switchs_own_dialplan_may_lead_to_a_gateway_but_is_not_known_to_be_secure():
+    one = router(HOUSE, ABROAD)
+    assert one.route("700", "here.example", "gateway").route is HOUSE
+    assert one.route("700", "").endpoint.variables() == {"fsctl_target_context": "other", "a": "b"}
+    with pytest.raises(NoRoute) as raised:
+        one.route("sips:700@here.example", "here.example")
+    assert raised.value.status == SipStatus(416)
+    with pytest.raises(NoRoute) as raised:
+        one.route("7/x", "here.example")
+    assert raised.value.status == SipStatus(404)

@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from fsctl.esl.events import Event
-from fsctl.switch.end_status import bridge_status, hangup_status, redirect_contacts
+from fsctl.sip.status import SipStatus
+from fsctl.switch.end_status import (
+    bridge_status,
+    extension_status,
+    hangup_status,
+    redirect_contacts,
+)
 
 
 def event(**headers: str) -> Event:
@@ -40,6 +46,47 @@ FAKE = {
 )
 def test_hangup(headers, line):
     assert str(hangup_status(event(**headers))).startswith(line)
+
+
+CALLED = {name: REFUSED[name] for name in REFUSED if "failure" in name} | {
+    "variable_originate_disposition": "USER_BUSY"
+}
+
+
+@pytest.mark.parametrize(
+    ("headers", "response", "line"),
+    [
+        pytest.param(
+            CALLED | {"Hangup__Cause": "USER_BUSY"}, None, "486 Gone fishing", id="bridge"
+        ),
+        pytest.param(CALLED | {"Hangup__Cause": "NORMAL_CLEARING"}, None, "486 Gone", id="its end"),
+        pytest.param(CALLED | {"Hangup__Cause": "NO_ANSWER"}, None, "480", id="another's reason"),
+        pytest.param(
+            CALLED
+            | {
+                "variable_originate_disposition": "SUCCESS",
+                "variable_last_bridge_hangup_cause": "USER_BUSY",
+                "Hangup__Cause": "USER_BUSY",
+            },
+            None,
+            "486 Gone fishing",
+            id="after early media",
+        ),
+        pytest.param({"Hangup__Cause": "USER_BUSY"}, None, "486 Busy Here", id="hangup"),
+        pytest.param(
+            {"Hangup__Cause": "UNALLOCATED_NUMBER"},
+            SipStatus(404, "Closed"),
+            "404 Closed",
+            id="said",
+        ),
+        pytest.param(
+            {"variable_originate_disposition": "SUBSCRIBER_ABSENT"}, None, "404", id="no such user"
+        ),
+        pytest.param({}, None, "480 Temporarily Unavailable", id="nothing"),
+    ],
+)
+def test_the_end_of_an_extension(headers, response, line):
+    assert str(extension_status(event(**headers), response)).startswith(line)
 
 
 @pytest.mark.parametrize(
