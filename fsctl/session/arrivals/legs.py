@@ -37,6 +37,7 @@ from fsctl.switch.end_status import bridge_status
 from fsctl.switch.marks import Extension, Mark, Stage
 from fsctl.switch.refer_variables import BadRequest, read_request
 from fsctl.switch.timers import disarm, send_on
+from fsctl.switch.variables import read_several
 
 log = logging.getLogger(__name__)
 
@@ -457,6 +458,7 @@ def _transferor(session: Session, link: Connection, snapshot: Event, transferee:
     known = session.calls.get(uuid or "")
     if known is None:
         shown = _transferor_shown(link, uuid, snapshot)
+        _learn_own_host(session, link, uuid)
         if uuid and transferee.reached == uuid:
             shown = Shown(transferee.number, "")
         known = _add(session, uuid or NOBODY, shown.number, shown.name, connected=True)
@@ -467,6 +469,16 @@ def _transferor(session: Session, link: Connection, snapshot: Event, transferee:
     for call in (known, transferee):
         call.peer = call.pending_peer = None  # FreeSWITCH has taken them apart
     return known
+
+
+def _learn_own_host(session: Session, link: Connection, uuid: str | None) -> None:
+    """The caller has sent its INVITE to this switch, also when it is the one that transfers."""
+    if not uuid:
+        return
+    with suppress(LinkError):  # whoever reads the request sees that, too
+        direction, host = read_several(link, uuid, "direction", "sip_req_host")
+        if host and direction != "outbound":
+            session.own_hosts.add(host.strip("[]").lower())
 
 
 def _transferor_shown(link: Connection, uuid: str | None, snapshot: Event) -> Shown:

@@ -317,3 +317,4 @@ SAMPLED = (
     "from outside, moved too far",
 )
 """One of each kind, which are played in every state."""
+assert {kind.name for kind in CALLS} >= {*SAMPLED}

@@ -12,9 +12,13 @@ from fsctl.story import hear_each_other
 from tests.live.lab import Phone, Phones, free_port, kamailio, wait_for
 from tests.live.lab.kamailio import Kamailio
 from tests.live.lab.registration import Registration
+from tests.live.vanilla.installation import State
 from tests.live.vanilla.switch import USER_PASSWORD, VanillaSwitch
 
-pytestmark = pytest.mark.skipif(shutil.which("kamailio") is None, reason="not on PATH: kamailio")
+pytestmark = [
+    pytest.mark.skipif(shutil.which("kamailio") is None, reason="not on PATH: kamailio"),
+    pytest.mark.parametrize("state", [State.ALIVE], ids=str),
+]
 
 
 class Behind:
@@ -85,15 +89,20 @@ def _came_by(phone: Phone, proxy: Kamailio) -> bool:
 
 
 def test_blind(behind: Behind, proxy: Kamailio) -> None:
+    """To who is busy, then to who answers."""
     bob = behind.phone("1001").answers()
+    carol = behind.phone("1002").refuses(486, "Gone fishing")
     dave = behind.phone("1003").answers()
     alice = behind.talk("1005", "1001")
+    assert hear_each_other(alice, bob)
+    behind.transfer(bob, "2040")
+    assert bob.wait_notify() == "SIP/2.0 486 Gone fishing"
     assert hear_each_other(alice, bob)
     behind.transfer(alice, "1003")
     assert alice.wait_notify() == "SIP/2.0 200 OK"
     assert hear_each_other(bob, dave)
     alice.wait_over()
-    assert all(_came_by(phone, proxy) for phone in (alice, bob, dave))
+    assert all(_came_by(phone, proxy) for phone in (alice, bob, carol, dave))
 
 
 def test_attended(behind: Behind, proxy: Kamailio) -> None:
