@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Check; 0 when nothing was wrong, 1 when something was. Raises SettingsError (status 2)."""
     loaded = settings.load(arguments.config, os.environ)
     if arguments.config is None:  # nothing is known of where it is to run: it is asked of all
-        loaded = replace(loaded, dialplan=CALLS.dialplan)
+        loaded = replace(loaded, dialplan=CALLS.dialplan, routes=CALLS.routes)
     scenario = load(arguments.file)
     print(f"{arguments.file}: scenario {scenario.name}")
     for line in _handlers(scenario):
