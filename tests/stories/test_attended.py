@@ -271,6 +271,56 @@ def test_left_to_the_switch(world: World) -> None:
     assert not any(told.startswith("asked") for told in world.told())
 
 
+# -- calls that we do not run: FreeSWITCH asks us about them, too
+
+
+HOUSE = {
+    "1001": ["set hangup_after_bridge=true", "bridge user/1001"],
+    "1002": ["set hangup_after_bridge=true", "bridge user/1002"],
+    "7000": ["answer", "conference room@default"],
+}
+"""What the switch connects by itself, before a call comes to us."""
+BY_ITSELF = ["execute_extension ${destination_number} XML house", "hangup"]
+
+
+@BY
+def test_dialogs_of_the_switchs_own_calls(world: World, by: str) -> None:
+    """They are joined as FreeSWITCH would; no scenario is asked in scope calls."""
+    world.serve(scenario=REFUSES, dialplan=BY_ITSELF, house=HOUSE)
+    people = consulting(world, by)
+    refer(world, people[0], people[2])
+    assert_transferred(*people)
+    assert not any(told.startswith("asked") for told in world.told())
+    people[3].hangs_up()
+    people[1].wait_over()
+
+
+@BY
+def test_an_extension_of_the_switchs_own(world: World, by: str) -> None:
+    """It begins anew for the transferee, as FreeSWITCH would have it."""
+    world.serve(dialplan=BY_ITSELF, house=HOUSE)
+    transferor, transferee = talking(world, by)
+    line = transferor.consults("7000")
+    line.wait_talking()
+    refer(world, transferor, line)
+    assert transferor.wait_notify() == "SIP/2.0 200 OK"
+    transferor.wait_over()
+    line.wait_over()
+    world.wait(lambda: world.applications() == ["conference"], "the transferee is served")
+    assert len(transferor.notifies) == 1
+    transferee.hangs_up()
+
+
+@BY
+def test_the_scenario_decides_in_scope_transfers(world: World, by: str) -> None:
+    """Every call of the switch is its matter, if attended transfers are to be."""
+    world.serve(scope="transfers", scenario=REFUSES, transfer={"attended": "application"})
+    people = consulting(world, by)
+    refer(world, people[0], people[2])
+    assert_refused(*people)
+    assert any(told.startswith("asked") for told in world.told())
+
+
 # -- semi-attended: the target still rings when the REFER comes
 
 

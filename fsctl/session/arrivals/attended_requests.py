@@ -98,16 +98,15 @@ def resume(session: Session, link: Connection, snapshot: Event) -> None:
     named = [snapshot.variable(f"sip_h_X-FS-Refer-{who}") or "" for who in ("From", "For")]
     session.take_link(link, link.channel_uuid or "")
     ours = is_ours(link, named[0]) and is_ours(link, named[1])
-    if not ours:
-        log.warning("attended transfer refused: %s is no call of ours", named[0])
-        reject(link)
-        session.hand_over()
-        return
     transferor, transferee = (guest(session, link, channel) for channel in named)
     paired(transferor, transferee)
-    log.info("%s: its worker is gone: taking over a transfer by %s", session.id, transferor)
-    session.tell.resumed(transferor, transferee)
     transfer = _transfer(session.board, transferor, transferee, link, snapshot)
+    if ours or session.settings.dialplan.scope == "transfers":
+        log.info("%s: taking over a transfer by %s", session.id, transferor)
+        session.tell.resumed(transferor, transferee)
+    else:
+        log.info("%s: %s is no call of ours: served as FreeSWITCH would", session.id, transferor)
+        transfer.asks = False
     transfer.when_refused = session.hand_over
     transfer.begin()
 

@@ -95,6 +95,9 @@ class Leg:
     application: tuple[str, str] | None = field(default=None, init=False)
     """Name and argument of the application that the scenario has left the party to (``execute``);
     cleared at its end. A party that replaces this one in an attended transfer goes there."""
+    extension: tuple[str, str] | None = field(default=None, init=False)
+    """Number and context in which the switch's own dialplan serves the party. Set, for good, of a
+    call that is not ours, when an attended transfer is to replace the party there."""
 
     ending: bool = field(default=False, init=False)
     """The scenario has hung it up, for good: an answer that crosses that is not told."""

@@ -85,6 +85,8 @@ class AttendedTransfer:
         self.parties = Parties(self.session, transferor, transferee, link, other_half)
         self.when_refused: Callable[[], None] = lambda: None
         """What follows when everybody talks on; set by who has made the transfer."""
+        self.asks = True
+        """Whether the scenario decides; cleared by who has made it, of a call that is not ours."""
         self.acts = AttendedActs(self.parties)
         self._replaces = replaces
         self._request: AttendedRequest | None = None
@@ -158,7 +160,7 @@ class AttendedTransfer:
         parties.named_by(request)
         if parties.target is not None and parties.target.placed:
             self._secure(parties.target)  # one that rings is, when it has answered
-        asked = self.session.tell.attended_transfer_requested(
+        asked = self.asks and self.session.tell.attended_transfer_requested(
             self.transferor,
             self.transferee,
             (parties.replaced, parties.target),
@@ -187,7 +189,10 @@ class AttendedTransfer:
     def _can_be_done(self) -> bool:
         request, parties = self._request, self.parties
         return request is not None and bool(
-            parties.target is not None or request.is_given_up or parties.application
+            parties.target is not None
+            or request.is_given_up
+            or parties.application
+            or parties.extension
         )
 
     # -- what the scenario decides ------------------------------------------------------------

@@ -104,7 +104,8 @@ class AttendedActs:
         """
         parties = self._parties
         here = self._session.link_leg == parties.transferee.channel_uuid
-        return Stimulus.BRIDGED if not here or parties.application else Stimulus.BRIDGED_HERE
+        served = parties.application or parties.extension
+        return Stimulus.BRIDGED if not here or served else Stimulus.BRIDGED_HERE
 
     # -- refused, everybody talks on ----------------------------------------------------------
 
@@ -219,11 +220,27 @@ class AttendedActs:
     def _enter_application(self) -> None:
         """The transferee takes the transferor's place in a conference, a queue, a parking place."""
         parties = self._parties
-        assert parties.application is not None
         parties.transferor.peer = parties.transferee.peer = None
+        if parties.extension is not None:
+            self._enter_extension(*parties.extension)
+            return
+        assert parties.application is not None
         self._session.link.send_all(relax(parties.transferee.channel_uuid))
         parties.transferee.uses += 1  # as if the scenario had done it
         media.execute(parties.transferee, *parties.application)
+
+    def _enter_extension(self, number: str, context: str) -> None:
+        """As FreeSWITCH itself does (sofia.c): the extension that has served the transferor begins
+        anew for the transferee."""
+        uuid = self._parties.transferee.channel_uuid
+        forgotten = dict.fromkeys((Mark.STAGE, "blind_transfer_uuid", "sip_refer_to"), "")
+        self._session.link.send_all(
+            [
+                *relax(uuid),
+                UuidSetvarMulti(uuid, tuple(forgotten.items())),
+                UuidTransfer(uuid, number, context),
+            ]
+        )
 
     def _close(self) -> None:
         """Both legs of the transferor have served, and so has the loopback."""

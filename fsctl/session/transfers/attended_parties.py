@@ -41,6 +41,8 @@ class Parties:
     """Who talks with it or rings for it; set with it, and anew when the target is called."""
     application: tuple[str, str] | None = None
     """What the transferor's second leg is in, instead of talking with a party."""
+    extension: tuple[str, str] | None = None
+    """The number and context in which the switch's own dialplan serves that leg, instead."""
     target_status: SipStatus | None = None
     """Why the target did not answer, or has left; set by its last event, cleared by a new call."""
 
@@ -65,7 +67,7 @@ class Parties:
         """The request is read: it names the transferor's second leg."""
         self.replaced, self.target = request.replaced, request.target
         if self.replaced is not None and self.target is None:
-            self.application = self.replaced.application
+            self.application, self.extension = self.replaced.application, self.replaced.extension
 
     def ring(self, target: Leg) -> None:
         """``target`` is called for the transferee from now on."""
@@ -118,7 +120,8 @@ class Parties:
         """
         target, replaced, status = self.target, self.replaced, self.target_status
         if target is None:
-            return Stimulus.TARGET_READY if self.application else Stimulus.TAKEN_BACK
+            served = self.application or self.extension
+            return Stimulus.TARGET_READY if served else Stimulus.TAKEN_BACK
         if target.alive:
             return Stimulus.TARGET_READY if self._talk(target) else None
         if target.was_connected:

@@ -1,32 +1,39 @@
-"""The dialog that a REFER replaces may be another worker's call: FreeSWITCH knows it all the same.
+"""The dialog that a REFER replaces may be no call of this worker: FreeSWITCH knows it all the same.
 
-Its channels say everything (``fsctl_*``, the dialog's Call-ID and tags, with whom they talk). The
-two calls become guests of the transferor's session until the transfer is decided; its other worker
-lets the target go when it sees that it talks with somebody else (see ``Session.check_still_ours``).
+Its channels say everything (``fsctl_*``, the dialog's Call-ID and tags, with whom they talk),
+whether another worker runs that call, or the switch's own dialplan. The two legs become guests of
+the transferor's session until the transfer is decided; another worker lets the target go when it
+sees that it talks with somebody else (see ``Session.check_still_ours``).
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import re
 from uuid import uuid4
 
 from fsctl.esl.commands import Filter, GlobalGetvar, ShowChannels
 from fsctl.esl.connection import Connection
+from fsctl.session.calling.identity import of_channel
 from fsctl.session.core.leg import Leg, LegState, paired
 from fsctl.session.core.session import Session
+from fsctl.settings import SAFE_NUMBER
 from fsctl.sip.refer import Replaces
 from fsctl.switch.grace import departure_name, tags_mark
 from fsctl.switch.marks import Mark
-from fsctl.switch.variables import read, read_all, value_of
+from fsctl.switch.variables import read, read_all, read_several, value_of
 
 log = logging.getLogger(__name__)
+
+_CONTEXT = "(?!fsctl_)[0-9A-Za-z._-]{1,64}"
+"""One of the operator's own."""
 
 
 def find_elsewhere(
     session: Session, link: Connection, named: Replaces
 ) -> tuple[Leg, Leg | None] | None:
-    """The replaced call and its partner, as new calls of ``session``; None: no call of any worker.
+    """The replaced call and its partner, as new calls of ``session``; None: no call of this switch.
 
     Raises LinkError, ChannelGone.
     """
@@ -46,7 +53,9 @@ def find_elsewhere(
     target = guest(session, link, partner) if partner else None
     if target is not None and target.connected:
         paired(made, target)
-    log.info("%s: the dialog to replace is another worker's: %s", session.id, made)
+    if target is None and not is_ours(link, replaced):
+        made.extension = _extension(link, replaced)
+    log.info("%s: the dialog to replace is not in our hands: %s", session.id, made)
     return made, target
 
 
@@ -65,19 +74,30 @@ def _departed(session: Session, link: Connection, named: Replaces) -> tuple[Leg,
 
 def guest(session: Session, link: Connection, channel: str) -> Leg:
     """A call of ``session``, made from what its channel says. Raises LinkError."""
-    number = read(link, channel, Mark.NUMBER) or ""
-    answered = read(link, channel, "endpoint_disposition") == "ANSWER"
+    shown = of_channel(link, channel)
+    disposition, direction = read_several(link, channel, "endpoint_disposition", "direction")
     call = session.new_leg(
         channel,
-        number=number,
-        display_name=read(link, channel, Mark.NAME) or "",
-        state=LegState.CONNECTED if answered else LegState.RINGING,
-        outgoing=read(link, channel, "direction") == "outbound",
+        number=shown.number,
+        display_name=shown.name,
+        state=LegState.CONNECTED if disposition == "ANSWER" else LegState.RINGING,
+        outgoing=direction == "outbound",
     )
-    call.caller_privacy = read(link, channel, Mark.PRIVACY) or ""
+    call.caller_privacy = shown.privacy
     session.calls[channel] = call
     session.link.send(Filter("Unique-ID", channel)).raise_for_error()
     return call
+
+
+def _extension(link: Connection, channel: str) -> tuple[str, str] | None:
+    """The number and context in which the switch's own dialplan serves this leg alone.
+
+    Both are taken only where FreeSWITCH cannot read anything else in them.
+    """
+    number, context = read_several(link, channel, "destination_number", "context")
+    if re.fullmatch(SAFE_NUMBER, number or "") and re.fullmatch(_CONTEXT, context or ""):
+        return number or "", context or ""
+    return None
 
 
 def is_ours(link: Connection, channel: str) -> bool:
@@ -86,6 +106,6 @@ def is_ours(link: Connection, channel: str) -> bool:
 
 
 def _is_named(link: Connection, channel: str, named: Replaces) -> bool:
-    """One of fsctl's own calls, and the dialog's tags are those that the phone has named."""
-    known = {read(link, channel, name) for name in ("sip_from_tag", "sip_to_tag")} - {None}
-    return is_ours(link, channel) and bool(known) and known <= {named.from_tag, named.to_tag}
+    """The dialog's tags are those that the phone has named: the proof that it takes part in it."""
+    known = set(read_several(link, channel, "sip_from_tag", "sip_to_tag")) - {None}
+    return bool(known) and known <= {named.from_tag, named.to_tag}
