@@ -4,37 +4,66 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import Protocol
 
+from fsctl.esl.connection import Connection
+from fsctl.esl.events import Event
 from fsctl.session.core.board import Board
 from fsctl.session.core.leg import Leg
 from fsctl.session.core.session import Session
 
-if TYPE_CHECKING:
-    from fsctl.session.transfers.attended import AttendedTransfer
-
 _REMEMBERED = 64
+
+
+class Attended(Protocol):
+    """An attended transfer, as others see it (`session.transfers.attended`)."""
+
+    session: Session
+    transferor: Leg
+    transferee: Leg
+
+    @property
+    def is_unheard(self) -> bool:
+        """The transferor was gone before FreeSWITCH could ask us."""
+
+    def keeps(self, call: Leg) -> bool:
+        """Whether ``call`` is about to be moved."""
+
+    def awaits_home(self, channel: str) -> bool:
+        """Whether this channel is the transferee that has been sent for."""
+
+    def came_home(self, link: Connection) -> None:
+        """It has opened ``link``."""
+
+    def note(self, event: Event) -> None:
+        """An event of some session has come."""
+
+    def give_way(self) -> None:
+        """A blind REFER has moved the same two."""
+
+    def drop(self) -> None:
+        """The session ends."""
 
 
 class AttendedTransfers:
     """All that are open, and what a request that comes may still ask about."""
 
     def __init__(self, board: Board) -> None:
-        self._open: list[AttendedTransfer] = []
+        self._open: list[Attended] = []
         self._gave_up: OrderedDict[str, Leg] = OrderedDict()
 
-    def __iter__(self) -> Iterator[AttendedTransfer]:
+    def __iter__(self) -> Iterator[Attended]:
         return iter(tuple(self._open))
 
-    def add(self, transfer: AttendedTransfer) -> None:
+    def add(self, transfer: Attended) -> None:
         """Another one has been asked for."""
         self._open.append(transfer)
 
-    def remove(self, transfer: AttendedTransfer) -> None:
+    def remove(self, transfer: Attended) -> None:
         """It has ended."""
         self._open.remove(transfer)
 
-    def of(self, session: Session) -> list[AttendedTransfer]:
+    def of(self, session: Session) -> list[Attended]:
         """Those of one session: its transferor's."""
         return [each for each in self._open if each.session is session]
 
