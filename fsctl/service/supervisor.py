@@ -110,9 +110,9 @@ class Supervisor:
                 self._replace(worker.number)
         self._show_signs()
         self._orphans.look_for_records()
-        logs.say(scope_of(self._settings))
         host = self._settings.server.listen.rpartition(":")[0]
         logs.say(f"listening on {host}:{self._port}")
+        logs.say(scope_of(self._settings))
         readiness.ready()
         self._watchdog = readiness.keep_watchdog()
 

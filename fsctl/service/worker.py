@@ -95,8 +95,8 @@ class Worker:
         reloading = gevent.spawn(self._reload_when_asked)
         gevent.signal_handler(signal.SIGUSR1, self.tell_state)
         self.start()
-        logs.say(scope_of(self._settings))
         logs.say("listening on {}:{}".format(*self.address))
+        logs.say(scope_of(self._settings))
         readiness.ready()
         watchdog = readiness.keep_watchdog()  # noqa: F841 - it runs for as long as we do
         self._stop.wait()

@@ -60,14 +60,14 @@ def test_sighup(config, tmp_path):
     command = [sys.executable, "-m", "fsctl", "serve", "--workers", "1", *arguments]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
-        assert "listening" in process.stderr.readline()
-        said = []
+        begun, scope, said = process.stderr.readline(), process.stderr.readline(), []
         for text in (GOOD, GOOD + "oops\n", GOOD):
             file.write_text(text)
             process.send_signal(signal.SIGHUP)
             said.append(process.stderr.readline())
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
+    assert "listening" in begun and "scope transfers" in scope
     assert "INFO" in said[0] and "scenarios reloaded" in said[0]
     assert "ERROR" in said[1] and "[scenario] file: " in said[1]
     assert "mine.py:3: NameError" in said[1]
