@@ -10,12 +10,19 @@ import pytest
 from fsctl import dialplan, settings
 from fsctl.simulator import SimulatedSwitch
 
+CONFIG = """
+[dialplan]
+scope = "calls"
+inbound_match = ".*"
+controllers = ["127.0.0.1:1"]
+"""
+
 
 @pytest.fixture
 def switch(tmp_path: Path) -> Iterator[SimulatedSwitch]:
     """A switch on the rendered templates, without a controller."""
     config = tmp_path / "fsctl.toml"
-    config.write_text('[dialplan]\ncontrollers = ["127.0.0.1:1"]\n')
+    config.write_text(CONFIG)
     dialplan.render(settings.load(config, {}), tmp_path / "conf")
     made = SimulatedSwitch(
         tmp_path / "conf", global_variables={"domain": "example.org"}, quiet_s=0.003
