@@ -569,3 +569,10 @@ def test_what_an_attended_transfer_leaves_is_no_blind_refer(
     for context in ("fsctl_refer", "fsctl_legacy"):
         asked = conditions(extension(rendered[context], f"{context}_sent_away"))
         assert bool(re.search(asked["${sip_refer_to}"], refer_to)) is blind
+
+
+def test_what_a_phone_has_written_is_not_expanded() -> None:
+    """FreeSWITCH expands the value of a variable again, and the answer of an API not."""
+    text = "".join(dialplan.shipped_templates().values())
+    for name in ("transfer_history", "transfer_source", "destination_number", "sip_from_host"):
+        assert f"${{{name}}}" not in text
