@@ -417,9 +417,14 @@ def _known_leg(session: Session, snapshot: Event) -> Leg:
 def _shown(snapshot: Event, *, inbound: bool) -> Shown:
     """Who is at a leg that is new to us; of a loopback's half who is at the other end."""
     if inbound and snapshot.variable(Mark.FOR):
-        names = (Mark.TRANSFEROR_NUMBER, Mark.TRANSFEROR_NAME, Mark.TRANSFEROR_PRIVACY)
-        return Shown(*(snapshot.variable(name) or "" for name in names))
+        return _armed_partner(snapshot)
     return of_leg(snapshot)
+
+
+def _armed_partner(snapshot: Event) -> Shown:
+    """Whom the leg talks with, as it was armed."""
+    names = (Mark.TRANSFEROR_NUMBER, Mark.TRANSFEROR_NAME, Mark.TRANSFEROR_PRIVACY)
+    return Shown(*(snapshot.variable(name) or "" for name in names))
 
 
 def _stands_for(known: Leg) -> None:
@@ -489,11 +494,7 @@ def _transferor_shown(link: Connection, uuid: str | None, snapshot: Event) -> Sh
             shown = of_channel(link, uuid)
             if shown.number:
                 return shown
-    return Shown(
-        snapshot.variable(Mark.TRANSFEROR_NUMBER) or "",
-        snapshot.variable(Mark.TRANSFEROR_NAME) or "",
-        snapshot.variable(Mark.TRANSFEROR_PRIVACY) or "",
-    )
+    return _armed_partner(snapshot)
 
 
 def _add(session: Session, uuid: str, number: str, name: str, *, connected: bool) -> Leg:
