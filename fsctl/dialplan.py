@@ -15,10 +15,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
+from types import CodeType
 from typing import Any, Final
 from xml.etree import ElementTree
 
 import jinja2
+from jinja2.bccache import Bucket
 
 from fsctl.errors import SettingsError
 from fsctl.settings import OWN_HOSTS, SAFE_NUMBER, Route, Settings
@@ -284,6 +286,23 @@ def shipped_templates() -> dict[str, str]:
     }
 
 
+class _Compiled(jinja2.BytecodeCache):
+    """What this process has compiled: nine tenths of a rendering is that."""
+
+    def __init__(self) -> None:
+        self._codes: dict[tuple[str, str], CodeType] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self._codes.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        assert bucket.code is not None, "jinja2 has compiled it"
+        self._codes[bucket.key, bucket.checksum] = bucket.code
+
+
+_COMPILED: Final = _Compiled()
+
+
 def _environment(overrides: Path | None) -> jinja2.Environment:
     shipped = shipped_templates()
     own = _read_overrides(overrides, shipped)
@@ -295,6 +314,7 @@ def _environment(overrides: Path | None) -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        bytecode_cache=_COMPILED,
     )
     for name in own:
         _refuse_unknown_blocks(environment, name, overrides)

@@ -92,7 +92,7 @@ def test_a_leg_that_is_left_behind(check):
         "def disconnected(event):\n"
         "    for call in event.session.calls.values():\n"
         "        if call.alive:\n"
-        "            call.play('tone_stream://%(1000,0,400)', loop=True)\n"
+        "            call.play('tone_stream://%(30000,0,400)', loop=True)\n"
         "@scenario.on(CallAlerting)\n"
         "def alerting(event):\n"
         "    callee = event.session.call_user(event.destination)\n"
