@@ -210,14 +210,13 @@ class Channel:
 
     def fire(self, name: str, *extra: tuple[str, str]) -> None:
         """Publish an event of this channel, with ``extra`` headers at its end."""
-        event = SimEvent(name)
-        self.fill(event)
-        event.headers.extend(extra)
-        self.switch.publish(event)
+        self.fire_event(SimEvent(name), *extra)
 
-    def fire_event(self, event: SimEvent) -> None:
+    def fire_event(self, event: SimEvent, *extra: tuple[str, str]) -> None:
         """Publish an event that has headers of its own before the channel's."""
-        self.fill(event)
+        if self.switch.hears(event):
+            self.fill(event)
+            event.headers.extend(extra)
         self.switch.publish(event)
 
     def fill(self, event: SimEvent) -> None:

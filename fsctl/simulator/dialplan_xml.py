@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -26,14 +27,18 @@ def parse_dialplan(
     known = globals_ or {}
     text = _PRE_PROCESS.sub(lambda match: known.get(match.group(1), ""), text)
     try:
-        root = ElementTree.fromstring(text)
-    except ElementTree.ParseError as error:
+        return _parsed(text, context)
+    except (ElementTree.ParseError, SettingsError) as error:
         raise SettingsError(f"{name}: {error}") from error
+
+
+@lru_cache(maxsize=256)
+def _parsed(text: str, context: str) -> Dialplan:
     contexts: dict[str, tuple[Extension, ...]] = {}
-    for found, elements in _contexts(root, context):
+    for found, elements in _contexts(ElementTree.fromstring(text), context):
         if not found:
-            raise SettingsError(f"{name}: an extension stands outside any context")
-        made = tuple(_extension(element, name) for element in elements)
+            raise SettingsError("an extension stands outside any context")
+        made = tuple(_extension(element) for element in elements)
         contexts[found] = contexts.get(found, ()) + made
     return Dialplan(contexts)
 
@@ -68,9 +73,9 @@ def _contexts(
     return [*found, (default, loose)] if loose else found
 
 
-def _extension(element: ElementTree.Element, name: str) -> Extension:
+def _extension(element: ElementTree.Element) -> Extension:
     title = element.get("name", "")
-    where = f"{name}: extension {title!r}"
+    where = f"extension {title!r}"
     conditions = tuple(_condition(node, where) for node in element.findall("condition"))
     return Extension(title, conditions, element.get("continue", "").lower() == "true")
 

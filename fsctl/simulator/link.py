@@ -118,7 +118,7 @@ class Link:
                 received = b""
             if not received:
                 break
-            self.switch.note_activity()
+            self.switch.note_exchange()
             buffered = self._take_commands(buffered + received)
         self.running = False
         self._wake.set()
@@ -157,7 +157,7 @@ class Link:
 
     def _obey(self, command: dict[str, str]) -> None:
         self.obeyed.append(command)
-        self.switch.note_activity()
+        self.switch.note_exchange()
         if self.channel is not None and not self.connected:
             self.connected = True
             self.channel.wake()
@@ -198,7 +198,7 @@ class Link:
     # -- writing -------------------------------------------------------------------------------
 
     def _write(self, frame: Frame) -> None:
-        self.switch.note_activity()
+        self.switch.note_exchange()
         sending = Sending(((0.0, frame.raw),))
         for fault in self.faults:
             changed = fault(frame)

@@ -8,11 +8,39 @@ which are waited for.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import gevent
 
 TURNS = 10
 _THREADS_S = 0.001
+
+
+@dataclass(slots=True)
+class Activity:
+    """What has happened in a switch, counted; ``SimulatedSwitch`` does so."""
+
+    seen: int = 0
+    """Whatever happens, on a link or a channel."""
+    said: int = 0
+    """What is said on a link, by either side."""
+    _still_after: int = -1
+    """``said`` when a controller was last found to be silent."""
+
+    def is_still(self, condition: Callable[[], object], quiet_s: float) -> bool:
+        """Before a leap in time: whether a controller that takes its time stays silent too.
+
+        Who has been silent for so long, and has heard nothing since, is not waited for again.
+        """
+        if self.said == self._still_after:
+            return True
+        before = self.seen
+        for _ in range(10):
+            gevent.sleep(quiet_s)
+            if self.seen != before or condition():
+                return False
+        self._still_after = self.said
+        return True
 
 
 def turn() -> None:

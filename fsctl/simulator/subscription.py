@@ -65,11 +65,12 @@ class Subscription:
 
     def wants(self, event: SimEvent) -> bool:
         """Whether the link gets the event."""
-        if not self.active or not self._named(event):
-            return False
-        return not self.filters or self._passes(event)
+        return self.names_it(event) and (not self.filters or self._passes(event))
 
-    def _named(self, event: SimEvent) -> bool:
+    def names_it(self, event: SimEvent) -> bool:
+        """Whether events of this name are subscribed to; a filter may still keep it back."""
+        if not self.active:
+            return False
         if "ALL" in self.names:
             return True
         if event.name not in self.names:

@@ -33,7 +33,7 @@ from fsctl.simulator.media_applications import MEDIA_APPLICATIONS
 from fsctl.simulator.moves import transfer
 from fsctl.simulator.profile_params import load_profile_params
 from fsctl.simulator.progress import refused
-from fsctl.simulator.quiet import until_quiet
+from fsctl.simulator.quiet import Activity, until_quiet
 from fsctl.simulator.room_applications import ROOM_APPLICATIONS
 from fsctl.simulator.scheduler import Scheduler
 from fsctl.simulator.uuid_bridge import uuid_bridge
@@ -64,9 +64,10 @@ class SimulatedSwitch:
     controllers that connect to ``esl_address``. ``notify_delay_s``: how long after ``sendevent
     NOTIFY`` the phone gets it; a leg that is killed in between never does, as on the real switch.
     ``quiet_s`` (real seconds): ten times as long a controller may think before a leap in time.
+    ``keep_events``: whether ``events`` keeps every event, also those that nobody has subscribed to.
 
     For assertions: ``phones``, ``channels`` (alive), ``links`` (open), ``links_made`` (all, with
-    their ``commands``), ``events`` (all), ``expanded_apis`` (API calls that network text got
+    their ``commands``), ``events`` (see above), ``expanded_apis`` (API calls that network text got
     executed), ``scheduler.pending()``, ``rooms`` (conferences).
     """
 
@@ -81,6 +82,7 @@ class SimulatedSwitch:
         fire_transfer_events: bool = True,
         notify_delay_s: float = 0.005,
         quiet_s: float = 0.01,
+        keep_events: bool = False,
     ) -> None:
         self.clock: Clock = clock if clock is not None else VirtualClock()
         self.global_variables = {**_GLOBALS, **(global_variables or {})}
@@ -97,6 +99,7 @@ class SimulatedSwitch:
         self.late_negotiation = False
         self.notify_delay_s = notify_delay_s
         self.quiet_s = quiet_s
+        self.keep_events = keep_events
         self.directory = Directory(self)
         self.phones = self.directory.phones
         self.channels: dict[str, Channel] = {}
@@ -117,7 +120,7 @@ class SimulatedSwitch:
         self._core_uuid = str(uuid.uuid4())
         self._sequence = itertools.count(1)
         self._server: StreamServer | None = None
-        self._activity = 0
+        self._activity = Activity()
         self._greenlets: set[gevent.Greenlet[..., None]] = set()
 
     def _install(self, dialplan: Dialplan | Path) -> Dialplan:
@@ -187,7 +190,7 @@ class SimulatedSwitch:
         while not condition():
             if monotonic() > deadline:
                 raise StoryTimeout(f"{condition} never came true\n{self.ladder()}")
-            before = self._activity
+            before = self.activity
             self.settle()
             if condition():
                 return
@@ -195,24 +198,17 @@ class SimulatedSwitch:
                 due_s = self.clock.next_due_s()
                 if due_s is None or due_s - started_s > limit_s:
                     gevent.sleep(self.quiet_s)
-                    if self._activity == before:
+                    if self.activity == before:
                         continue
-                elif due_s - self.clock.now_s < _LEAP_S or self._still(condition):
+                elif due_s - self.clock.now_s < _LEAP_S or self._activity.is_still(
+                    condition, self.quiet_s
+                ):
                     self.clock.fire_next()
                 deadline = monotonic() + patience_s
 
-    def _still(self, condition: Callable[[], object]) -> bool:
-        """Before a leap in time: whether a controller that takes its time stays silent too."""
-        before = self._activity
-        for _ in range(10):
-            gevent.sleep(self.quiet_s)
-            if self._activity != before or condition():
-                return False
-        return True
-
     def settle(self) -> None:
         """Return when all that is under way, here and in the controller, has come to rest."""
-        until_quiet(lambda: self._activity)
+        until_quiet(lambda: self.activity)
 
     def stop(self) -> None:
         """Hang everything up, cut all links, close the listener."""
@@ -349,12 +345,20 @@ class SimulatedSwitch:
         ]
 
     def publish(self, event: SimEvent) -> None:
-        """Fire an event: every link that wants it gets it; ``events`` keeps all."""
-        event.headers[:0] = self.base_headers(event)
-        self.events.append(event)
+        """Fire an event: every link that wants it gets it."""
         self.note_activity()
+        if not self.hears(event):
+            next(self._sequence)
+            return
+        event.headers[:0] = self.base_headers(event)
+        if self.keep_events:
+            self.events.append(event)
         for link in list(self.links):
             link.offer(event)
+
+    def hears(self, event: SimEvent) -> bool:
+        """Whether anybody has subscribed to events of this name, or all are kept."""
+        return self.keep_events or any(link.subscription.names_it(event) for link in self.links)
 
     def run_api(self, name: str, arguments: str) -> str:
         """Run an API command; its answer, or ``-ERR ... Command not found!``."""
@@ -373,11 +377,16 @@ class SimulatedSwitch:
     @property
     def activity(self) -> int:
         """Grows whenever something happens on a link or a channel."""
-        return self._activity
+        return self._activity.seen
 
     def note_activity(self) -> None:
         """Something happened: ``settle`` starts to wait anew."""
-        self._activity += 1
+        self._activity.seen += 1
+
+    def note_exchange(self) -> None:
+        """Something was said on a link, by either side."""
+        self._activity.said += 1
+        self.note_activity()
 
     def _accept(self, sock: socket.socket, address: tuple[str, int]) -> None:
         # The server closes the socket as soon as this returns.

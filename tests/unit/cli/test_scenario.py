@@ -86,7 +86,8 @@ def test_a_handler_that_raises(check):
     assert "mine.py" in output and "line 5" in output and "ZeroDivisionError" in output
 
 
-def test_a_leg_that_is_left_behind(check):
+def test_a_leg_that_is_left_behind(check, monkeypatch):
+    monkeypatch.setattr(rehearsal, "PATIENCE_S", 20.0)
     text = HEAD + (
         "@scenario.on(Disconnected)\n"
         "def disconnected(event):\n"
@@ -101,7 +102,7 @@ def test_a_leg_that_is_left_behind(check):
     )
     status, output, _ = check(text)
     assert status == 1
-    assert "after the last hang-up legs are left behind: Caller (ringback)" in output
+    assert "20 s after the last hang-up legs are left behind: Caller (ringback)" in output
 
 
 def test_a_transferor_that_is_never_told(check, tmp_path):

@@ -150,7 +150,7 @@ class Lab:
         home = self.controller.address
         text = (RECORDED / "lab_dialplan.xml").read_text(encoding="utf-8")
         dialplan = parse_dialplan(text.replace("127.0.0.1:28084", home))
-        self.switch = SimulatedSwitch(dialplan, context="public", quiet_s=0.003)
+        self.switch = SimulatedSwitch(dialplan, context="public", quiet_s=0.003, keep_events=True)
         self.switch.default_profile = "lab"
         self.controller.switch = self.switch
         self.leg = LEG.format(home=home)
