@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Sequence
+from importlib import import_module
+from typing import Final
 
 from fsctl import __version__, log, settings
-from fsctl.cli import demo, dialplan, scenario, serve
 from fsctl.errors import FsctlError
+
+_COMMANDS: Final = ("serve", "dialplan", "scenario", "demo")
+"""Each is a module here, with ``add_parser``."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -18,12 +23,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"fsctl {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (serve, dialplan, scenario, demo):
-        command.add_parser(commands)
-    arguments = parser.parse_args(argv)
+    given = sys.argv[1:] if argv is None else argv
+    # What is not run is not imported: a worker starts without the simulator.
+    for name in given[:1] if given[:1] and given[0] in _COMMANDS else _COMMANDS:
+        import_module(f"fsctl.cli.{name}").add_parser(commands)
+    arguments = parser.parse_args(given)
     try:
         return int(arguments.run(arguments))
     except (FsctlError, OSError) as error:
         form = settings.log_form(getattr(arguments, "config", None), os.environ)
-        log.last_words(str(error), form if arguments.run is serve.run else "text")
+        log.last_words(str(error), form if arguments.command == "serve" else "text")
         return 2

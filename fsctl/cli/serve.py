@@ -10,8 +10,7 @@ from pathlib import Path
 
 import gevent
 
-from fsctl import log, scenario, settings
-from fsctl.scenario.scenarios import Scenarios
+from fsctl import log, settings
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -35,16 +34,22 @@ def run(arguments: argparse.Namespace) -> int:
 
         return worker_main.run(arguments.worker)
     from fsctl.service.supervisor import Supervisor, worker_count
-    from fsctl.service.worker import Worker
 
     loaded = _load(arguments)
     log.set_up(loaded.server.log_level, loaded.server.log_format)
     _warn(loaded)
     if worker_count(loaded) > 1:
         return Supervisor(loaded, lambda: _warn(_load(arguments)), arguments.scenario).run()
+    return _serve_alone(loaded, arguments.scenario)
+
+
+def _serve_alone(loaded: settings.Settings, file: Path | None) -> int:
+    from fsctl import scenario
+    from fsctl.scenario.scenarios import Scenarios
+    from fsctl.service.worker import Worker
 
     def load_scenarios() -> Scenarios:
-        return scenario.load_all(loaded, arguments.scenario)
+        return scenario.load_all(loaded, file)
 
     Worker(loaded, load_scenarios(), load_scenarios=load_scenarios).run()
     return 0

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from fsctl import dialplan, settings
 from tests.live.lab import processes
 from tests.live.lab.mortal import mortal
 from tests.live.lab.ports import LOCALHOST, free_port
@@ -119,18 +120,10 @@ class Controller:
     # -- life
 
     def render(self) -> Path:
-        """Run ``fsctl dialplan render``; returns the folder with the rendered files."""
+        """Render the dialplan of its settings; returns the folder with the files."""
         output = self.folder / "rendered"
-        arguments = ("dialplan", "render", "--config", str(self.config), "--output", str(output))
-        finished = subprocess.run(
-            [sys.executable, "-m", "fsctl", *arguments],
-            cwd=REPOSITORY,
-            env=self._environment,
-            capture_output=True,
-            text=True,
-            timeout=30,
-        )
-        assert finished.returncode == 0, f"fsctl dialplan render:\n{finished.stderr}"
+        own = {name: text for name, text in self._environment.items() if name.startswith("FSCTL_")}
+        dialplan.render(settings.load(self.config, own), output)
         return output
 
     def start(self) -> Controller:
