@@ -212,17 +212,18 @@ def _first_extensions(settings: Settings) -> str:
     """The template of what new calls meet first; none where ``[switch]`` arms all legs."""
     if settings.dialplan.scope == "calls":
         return "inbound"
-    return "" if settings.switch.enabled else "arm"
+    return "" if settings.switches else "arm"
 
 
 def _context(settings: Settings) -> dict[str, Any]:
     if not settings.dialplan.controllers:
         raise SettingsError("[dialplan] controllers: must be set: the listening port is not known")
-    if settings.dialplan.event_socket and not settings.switch.password:
-        raise SettingsError("[dialplan] event_socket: needs [switch] password or password_file")
+    if settings.dialplan.event_socket and not settings.dialplan.event_socket_password:
+        raise SettingsError(
+            "[dialplan] event_socket: needs event_socket_password, or that of the only [switch]"
+        )
     return {
         "server": settings.server,
-        "switch": settings.switch,
         "call": settings.call,
         "transfer": replace(settings.transfer, attended=settings.attended),
         "dialplan": settings.dialplan,

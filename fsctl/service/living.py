@@ -63,7 +63,7 @@ class SignsOfLife:
         addresses: Callable[[], Iterable[str]],
         clock: Clock | None = None,
     ) -> None:
-        switch = settings.switch
+        switch = settings.switches[0]
         self._addresses = addresses
         self._armed: Mapping[str, str] = armed_everywhere(settings)
         self._shown: set[str] = set()

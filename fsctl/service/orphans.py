@@ -71,7 +71,7 @@ class Orphans:
 
     def look_after(self, home: str) -> None:
         """The worker whose private address was ``home`` is dead."""
-        if not self.settings.switch.enabled:
+        if not self.settings.switches:
             return
         self._looks[home] = 0
         self._since[home] = time.monotonic()
@@ -84,7 +84,7 @@ class Orphans:
 
     def look_for_records(self) -> None:
         """Whoever was here before us may have left transfers whose records are owed."""
-        if self.settings.switch.enabled:
+        if self.settings.switches:
             self._records.look_for_everybody()
             self._begin()
 
@@ -103,7 +103,7 @@ class Orphans:
             self._runner.kill()
 
     def _run(self) -> None:
-        switch = self.settings.switch
+        switch = self.settings.switches[0]
         client = SwitchClient(
             switch.host,
             switch.port,

@@ -138,7 +138,7 @@ class Supervisor:
         if self._signs is not None:
             self._signs.stop()
             self._signs = None
-        if self._settings.switch.enabled:
+        if self._settings.switches:
             self._signs = SignsOfLife(self._settings, self._served)
             self._signs.start()
 
@@ -220,7 +220,7 @@ class Supervisor:
             log.error("not reloaded, the running workers go on: %s", error)
         else:
             logs.set_up(loaded.server.log_level, loaded.server.log_format)
-            if (loaded.switch, armed_everywhere(loaded)) != (was.switch, armed_everywhere(was)):
+            if (loaded.switches, armed_everywhere(loaded)) != (was.switches, armed_everywhere(was)):
                 self._show_signs()
             log.info("reloaded")
         finally:

@@ -65,7 +65,7 @@ class Worker:
         self._switch = _switch_client(settings)
         home = private.home if private else settings.server.home or "{}:{}".format(*self.address)
         self._signs: SignsOfLife | None = None
-        if private is None and settings.switch.enabled:  # those of several are their supervisor's
+        if private is None and settings.switches:  # those of several are their supervisor's
             self._signs = SignsOfLife(settings, lambda: (home,), clock)
         self.sessions = Sessions(scenarios)
         """The maker of sessions, with the scenarios of new ones."""
@@ -74,7 +74,7 @@ class Worker:
         self.switchboard.on_stranded = self._stranded
         self._orphans = Orphans(settings, self.legs)
         self._stays, self._others_accept = True, False
-        if settings.switch.enabled:
+        if settings.switches:
             self.switchboard.part(Records).owe = self._owe_record
 
     def _serving(self, listen: tuple[str, int] | socket.socket) -> EslServer:
@@ -189,17 +189,18 @@ class Worker:
 
 def _switch_client(settings: Settings) -> SwitchClient | None:
     """A kept link to FreeSWITCH itself, where ``[switch]`` says how; it logs what is found."""
-    if not settings.switch.enabled:
+    if not settings.switches:
         return None
+    switch = settings.switches[0]
 
     def connected() -> None:
         state = client.api(Status()).splitlines()
         log.info("FreeSWITCH is there: %s", "; ".join(state[:2]))
 
     client = SwitchClient(
-        settings.switch.host,
-        settings.switch.port,
-        settings.switch.password,
+        switch.host,
+        switch.port,
+        switch.password,
         on_connected=connected,
     )
     return client

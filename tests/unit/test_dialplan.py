@@ -78,8 +78,12 @@ def test_the_layout_can_be_laid_over_conf(tmp_path: Path) -> None:
 def test_the_event_socket_is_rendered_on_demand_and_is_not_for_everybody(tmp_path: Path) -> None:
     password = "a<b>&\"'c"
     settings = Settings(
-        switch=Switch(password=password),
-        dialplan=Dialplan(event_socket=True, event_socket_port=8022, event_socket_acl="lan"),
+        dialplan=Dialplan(
+            event_socket=True,
+            event_socket_port=8022,
+            event_socket_password=password,
+            event_socket_acl="lan",
+        ),
     )
     name = "autoload_configs/event_socket.conf.xml"
     params = {
@@ -410,7 +414,7 @@ SWITCH = Switch(enabled=True, password="x")
 
 def test_in_scope_transfers_no_call_comes_to_us(tmp_path: Path) -> None:
     """With ``[switch]`` nothing of the operator's own contexts is touched; else all are armed."""
-    assert list(render(tmp_path / "1", Settings(switch=SWITCH))) == [
+    assert list(render(tmp_path / "1", Settings(switches=(SWITCH,)))) == [
         "dialplan/fsctl.xml",
         "sip_profiles/fsctl_params.xml",
         "fsctl_channels.xml",
@@ -436,7 +440,7 @@ def test_in_scope_transfers_no_call_comes_to_us(tmp_path: Path) -> None:
 def test_what_global_variables_arm_is_armed_by_nothing_else(
     tmp_path: Path, everywhere: bool
 ) -> None:
-    settings = Settings(switch=SWITCH) if everywhere else Settings()
+    settings = Settings(switches=(SWITCH,)) if everywhere else Settings()
     text = (tmp_path / "dialplan/fsctl.xml", contexts(tmp_path, settings))[0].read_text()
     for name in ("confirm_blind_transfer=", "force_transfer_context=", "force_transfer_dialplan="):
         assert (f'application="export" data="{name}' in text) is not everywhere
@@ -444,7 +448,7 @@ def test_what_global_variables_arm_is_armed_by_nothing_else(
 
 def test_whoever_is_moved_without_us_is_sent_on_and_no_word_of_ours_is(tmp_path: Path) -> None:
     """FreeSWITCH's own transfer goes on in whatever context of ours the leg is in."""
-    made = contexts(tmp_path, Settings(switch=SWITCH))
+    made = contexts(tmp_path, Settings(switches=(SWITCH,)))
     text = (tmp_path / "dialplan/fsctl.xml").read_text()
     ours = set(re.findall(r"([a-z_]+)(?: XML |:XML:)(fsctl_[a-z]+)", text)) | {
         ("attended", "fsctl_attended"),

@@ -13,6 +13,7 @@ LAYERS = [
     {"errors", "log_writer", "__init__"},
     {"sip", "log"},
     {"transfer", "setting_kinds"},
+    {"setting_switches"},
     {"settings", "simulator"},
     {"esl"},
     {"switch"},
@@ -30,9 +31,9 @@ LAYERS = [
 """From the bottom up; a module may import from layers below its own and from its own folder, and
 what it imports for its types only counts as well."""
 
-PURE = ["sip", "transfer", "settings.py", "setting_kinds.py", "errors.py"] + [
-    f"esl/{name}.py" for name in ("frames", "events", "fields", "commands", "apis")
-]
+PURE = ["sip", "transfer", "errors.py"]
+PURE += [f"{name}.py" for name in ("settings", "setting_kinds", "setting_switches")]
+PURE += [f"esl/{name}.py" for name in ("frames", "events", "fields", "commands", "apis")]
 IMPURE = {"gevent", "greenswitch", "socket", "time", "datetime", "random", "subprocess", "asyncio"}
 
 

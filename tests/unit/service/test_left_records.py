@@ -37,8 +37,8 @@ def switch(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSwitch]:
 
 def orphans_of(switch: FakeSwitch) -> Orphans:
     """Who looks after those of this switch; it has not begun."""
-    settings = Switch(host="127.0.0.1", port=switch.port, password="x", enabled=True)
-    return Orphans(Settings(switch=settings), set)
+    settings = Switch(port=switch.port, password="x", enabled=True)
+    return Orphans(Settings(switches=(settings,)), set)
 
 
 def looked(switch: FakeSwitch, made: Orphans | None = None, *, dead: bool = True) -> Orphans:
@@ -233,7 +233,7 @@ def test_of_a_transferee_that_has_left_one_record_is_written(
     switch.channels[TR] = parked | {"blind_transfer_uuid": TE, "sip_blind_transfer_event": EVENT}
     made = Orphans(
         Settings(
-            switch=Switch(host="127.0.0.1", port=switch.port, password="x", enabled=True),
+            switches=(Switch(port=switch.port, password="x", enabled=True),),
             transfer=Transfer(mode=mode),
         ),
         set,

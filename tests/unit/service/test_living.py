@@ -39,7 +39,7 @@ def shown(switch, served, monkeypatch):
 def of(port: int, **plan: str) -> Settings:
     switch = Switch(port=port, password="x", enabled=True)
     calls = {"scope": "calls", "inbound_match": ".*"}
-    return Settings(switch=switch, dialplan=Dialplan(**calls | plan))
+    return Settings(switches=(switch,), dialplan=Dialplan(**calls | plan))
 
 
 def until(switch: FakeSwitch, *lines: str) -> None:
@@ -151,5 +151,5 @@ def test_who_stops_disarms_unless_another_one_is_there(switch, served, others) -
 )
 def test_what_comes_to_us_is_said_in_a_line(plan, enabled, line) -> None:
     settings = of(1, **plan)
-    told = scope_of(replace(settings, switch=replace(settings.switch, enabled=enabled)))
+    told = scope_of(replace(settings, switches=settings.switches if enabled else ()))
     assert told.startswith(line) and "\n" not in told

@@ -32,9 +32,7 @@ def look(switch):
         until: Callable[[], object] = lambda: False,
         held: Callable[[], set[str] | None] = set,
     ) -> list[str]:
-        settings = Settings(
-            switch=Switch(host="127.0.0.1", port=switch.port, password="x", enabled=True)
-        )
+        settings = Settings(switches=(Switch(port=switch.port, password="x", enabled=True),))
         made = Orphans(settings, held)
         made.look_after(DEAD)
         with gevent.Timeout(30):
