@@ -326,6 +326,14 @@ class Status(ApiCommand):
 
 
 @dataclass(frozen=True, slots=True)
+class Switchname(ApiCommand):
+    """By what name the switch calls itself, also in its events (mod_commands.c)."""
+
+    def line(self) -> str:
+        return "switchname"
+
+
+@dataclass(frozen=True, slots=True)
 class ShowChannels(ApiCommand):
     """All channels as JSON: ``{"row_count": 1, "rows": [{"uuid": …, "state": …}]}``; without any
     there are no ``rows``. The table follows the events, and may be half a second behind."""

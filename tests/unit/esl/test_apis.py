@@ -64,6 +64,7 @@ EXACT = [
         b"api originate '{a=\\'b c\\',d=\\\\,}null/x' '&playback(a b)'\n\n",
     ),
     (a.Status(), b"api status\n\n"),
+    (a.Switchname(), b"api switchname\n\n"),
     (a.ShowChannels(), b"api show channels as json\n\n"),
     (a.GlobalGetvar("v"), b"api global_getvar v\n\n"),
     (a.GlobalSetvar("v", "a=b"), b"api global_setvar v='a=b'\n\n"),
