@@ -305,6 +305,20 @@ def test_the_controller_dies_while_it_rings(
 
 
 @BOTH
+def test_the_controller_dies_in_a_legacy_transfer(world: World, by: str) -> None:
+    """FreeSWITCH alone reports the code of the cause: a loopback hands no status on."""
+    serve(world, transfer={"mode": "legacy"})
+    transferor, transferee = talking(world, by)
+    target = world.party("1002").rings()
+    transferor.refers(world.refer_to("3002"))
+    target.wait_received("INVITE")
+    world.kill()
+    target.refuses_now(486, "Gone fishing")
+    assert transferor.wait_notify() == "SIP/2.0 486 486"
+    assert hear_each_other(transferor, transferee)
+
+
+@BOTH
 @pytest.mark.parametrize("when", ["at once", "after the loopback has left"])
 @pytest.mark.parametrize("dies", [False, True], ids=["lives", "dies"])
 @pytest.mark.parametrize("sender", ["target", "transferee"])
