@@ -48,7 +48,7 @@ def find_elsewhere(
         return None
     if not _is_named(link, replaced, named):
         return None
-    partner = read(link, replaced, "signal_bond") or read(link, replaced, "originate_signal_bond")
+    partner = _partner(link, replaced)
     made = guest(session, link, replaced)
     target = guest(session, link, partner) if partner else None
     if target is not None and target.connected:
@@ -57,6 +57,21 @@ def find_elsewhere(
         made.extension = _extension(link, replaced)
     log.info("%s: the dialog to replace is not in our hands: %s", session.id, made)
     return made, target
+
+
+def _partner(link: Connection, channel: str) -> str | None:
+    """With whom this channel talks, or who rings for it; None where the dialplan serves it alone.
+
+    FreeSWITCH leaves there who has rung in vain. A loopback that has not answered though it is
+    bridged is an application (``loopback/app=voicemail``), which may never answer.
+    """
+    talks, rings = read_several(link, channel, "signal_bond", "originate_signal_bond")
+    if talks:
+        loopback, answer = read_several(
+            link, talks, "other_loopback_leg_uuid", "endpoint_disposition"
+        )
+        return None if loopback and answer != "ANSWER" else talks
+    return rings if rings and read(link, rings, "uuid") else None
 
 
 def _departed(session: Session, link: Connection, named: Replaces) -> tuple[Leg, Leg | None] | None:

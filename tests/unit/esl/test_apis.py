@@ -32,6 +32,7 @@ EXACT = [
         b"api uuid_broadcast u-1 tone_stream://%(1,2,3);loops=-1 aleg\n\n",
     ),
     (a.UuidBroadcast("u-1", "/a b.wav"), b"api uuid_broadcast u-1 '/a b.wav' aleg\n\n"),
+    (a.UuidBuglist("u-1"), b"api uuid_buglist u-1\n\n"),
     (a.UuidBreak("u-1"), b"api uuid_break u-1\n\n"),
     (a.UuidBreak("u-1", True), b"api uuid_break u-1 all\n\n"),
     (a.SchedHangup(30, "u-1"), b"api sched_hangup +30 u-1 ALLOTTED_TIMEOUT\n\n"),
