@@ -88,19 +88,23 @@ def _departed(session: Session, link: Connection, named: Replaces) -> tuple[Leg,
 
 
 def guest(session: Session, link: Connection, channel: str) -> Leg:
-    """A call of ``session``, made from what its channel says. Raises LinkError."""
+    """A call of ``session``, made from what its channel says. Raises LinkError.
+
+    Its news come before it is asked: else an answer in between would never be heard of.
+    """
     shown = of_channel(link, channel)
-    disposition, direction = read_several(link, channel, "endpoint_disposition", "direction")
     call = session.new_leg(
         channel,
         number=shown.number,
         display_name=shown.name,
-        state=LegState.CONNECTED if disposition == "ANSWER" else LegState.RINGING,
-        outgoing=direction == "outbound",
+        state=LegState.RINGING,
+        outgoing=read(link, channel, "direction") == "outbound",
     )
     call.caller_privacy = shown.privacy
     session.calls[channel] = call
     session.link.send(Filter("Unique-ID", channel)).raise_for_error()
+    if read(link, channel, "endpoint_disposition") == "ANSWER":
+        call.advance(LegState.CONNECTED)
     return call
 
 
