@@ -21,7 +21,9 @@ LAYERS = [
     {"session.transfers"},
     {"session.arrivals"},
     {"scenario"},
-    {"dialplan", "service", "story"},
+    {"dialplan", "story"},
+    {"check"},
+    {"service"},
     {"stage"},
     {"demo", "rehearsal", "testing"},
     {"cli"},
@@ -31,7 +33,7 @@ LAYERS = [
 what it imports for its types only counts as well."""
 
 PURE = ["sip", "transfer", "settings.py", "setting_kinds.py", "errors.py"] + [
-    f"esl/{name}.py" for name in ("frames", "events", "fields", "commands", "apis")
+    f"esl/{name}.py" for name in ("frames", "events", "fields", "commands", "apis", "questions")
 ]
 IMPURE = {"gevent", "greenswitch", "socket", "time", "datetime", "random", "subprocess", "asyncio"}
 
