@@ -1,4 +1,4 @@
-"""The command line: ``fsctl serve``, ``check``, ``dialplan render``, and what else there is."""
+"""The command line: ``fsctl install``, ``serve``, ``check``, and what else there is."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Final
 from fsctl import __version__, log, settings
 from fsctl.errors import FsctlError
 
-_COMMANDS: Final = ("serve", "check", "dialplan", "scenario", "demo")
+_COMMANDS: Final = ("install", "uninstall", "serve", "check", "dialplan", "scenario", "demo")
 """Each is a module here, with ``add_parser``."""
 
 

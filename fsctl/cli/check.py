@@ -18,7 +18,13 @@ from fsctl.errors import FsctlError
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("check", help="say what is wrong with FreeSWITCH and fsctl")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="the settings (TOML)")
+    parser.add_argument(
+        "--config",
+        type=Path,
+        default=settings.usual_file(),
+        metavar="FILE",
+        help=f"the settings (TOML; {settings.DEFAULT_FILE} if it is there)",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON document, and nothing else")
     parser.add_argument("--quick", action="store_true", help="only what decides, within 3 s")
     parser.set_defaults(run=run)

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2] / "fsctl"
 LAYERS = [
-    {"errors", "log_writer", "__init__"},
+    {"errors", "files", "log_writer", "__init__"},
     {"sip", "log"},
     {"transfer", "setting_kinds"},
     {"settings", "simulator"},
@@ -23,7 +23,7 @@ LAYERS = [
     {"scenario"},
     {"dialplan", "story"},
     {"check"},
-    {"service"},
+    {"install", "service"},
     {"stage"},
     {"demo", "rehearsal", "testing"},
     {"cli"},
