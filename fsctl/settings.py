@@ -122,6 +122,9 @@ class Scenario:
     file: Path | None = key(None, kinds.PATH)
 
 
+DEFAULT_FILE: Final = Path("/etc/fsctl/fsctl.toml")
+"""Where `fsctl install` puts the settings."""
+
 OWN_HOSTS: Final = "own"
 """Among the hosts of a route: whatever names this switch."""
 
@@ -234,6 +237,12 @@ _BELONGS: Final[dict[str, tuple[str, ...]]] = {
     "variables": ("dialplan",),
 }
 _NEEDS: Final[dict[str, str]] = {"sofia": "host", "gateway": "gateway", "uri": "hosts"}
+
+
+def usual_file() -> Path | None:
+    """Return the settings that a command takes where none are named: `DEFAULT_FILE`, if there is
+    such a file."""
+    return DEFAULT_FILE if DEFAULT_FILE.exists() else None
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Settings:

@@ -22,7 +22,7 @@ from fsctl.esl.commands import Command, GlobalGetvar, GlobalSetvar, SchedApi, Sc
 from fsctl.log import Field
 from fsctl.session.core.clock import Clock, Pending, RealClock
 from fsctl.settings import Settings, Switch
-from fsctl.switch.armed import armed_everywhere
+from fsctl.switch.armed import TIMERS, armed_everywhere
 from fsctl.switch.marks import Mark
 
 log = logging.getLogger(__name__)
@@ -30,8 +30,6 @@ log = logging.getLogger(__name__)
 PERIOD_S = 1.0
 EXPIRY_S = 4
 """FreeSWITCH's timers are good to a second: it forgets after 3 to 4.5 s."""
-_ARMED = "fsctl-armed"
-"""The timers that disarm all legs: one group, whoever renews it."""
 _FIRST_S = 1.0
 """How long a start waits for FreeSWITCH, which may not be there yet."""
 
@@ -103,7 +101,7 @@ class SignsOfLife:
             if self._others():
                 log.info("other controllers go on: %s sends them the transfers", self._name)
                 return
-            self._client.send_all([SchedDel(_ARMED), *_unset(armed)])
+            self._client.send_all([SchedDel(TIMERS), *_unset(armed)])
             log.info("%s transfers by itself from now on", self._name)
         except (LinkError, ChannelGone) as error:
             log.warning(
@@ -135,7 +133,7 @@ class SignsOfLife:
             commands += _withdrawn(address)
         self._shown = wanted
         if wanted and self._armed:
-            commands += _renewed_group(_ARMED, self._armed)
+            commands += _renewed_group(TIMERS, self._armed)
         self._send(commands)
 
     def _send(self, commands: list[Command]) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2] / "fsctl"
 LAYERS = [
-    {"errors", "log_writer", "__init__"},
+    {"errors", "files", "log_writer", "__init__"},
     {"sip", "log"},
     {"transfer", "setting_kinds"},
     {"setting_switches"},
@@ -22,7 +22,9 @@ LAYERS = [
     {"session.transfers"},
     {"session.arrivals"},
     {"scenario"},
-    {"dialplan", "service", "story"},
+    {"dialplan", "story"},
+    {"check"},
+    {"install", "service"},
     {"stage"},
     {"demo", "rehearsal", "testing"},
     {"cli"},
@@ -33,7 +35,8 @@ what it imports for its types only counts as well."""
 
 PURE = ["sip", "transfer", "errors.py"]
 PURE += [f"{name}.py" for name in ("settings", "setting_kinds", "setting_switches")]
-PURE += [f"esl/{name}.py" for name in ("frames", "events", "fields", "commands", "apis")]
+_ESL = ("frames", "events", "fields", "commands", "apis", "questions")
+PURE += [f"esl/{name}.py" for name in _ESL]
 IMPURE = {"gevent", "greenswitch", "socket", "time", "datetime", "random", "subprocess", "asyncio"}
 
 
