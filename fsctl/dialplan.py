@@ -9,8 +9,6 @@ from __future__ import annotations
 import difflib
 import fnmatch
 import math
-import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from importlib import resources
@@ -22,6 +20,7 @@ from xml.etree import ElementTree
 import jinja2
 from jinja2.bccache import Bucket
 
+from fsctl import files
 from fsctl.errors import SettingsError
 from fsctl.settings import OWN_HOSTS, SAFE_NUMBER, Route, Settings
 from fsctl.sip.refer import NEVER_PASSED
@@ -74,8 +73,10 @@ class NativeRoute:
 
 
 @dataclass(frozen=True, slots=True)
-class _Rendered:
-    path: Path
+class Rendered:
+    """A file of the configuration: its path below FreeSWITCH's ``conf/``, and what it holds."""
+
+    path: str
     text: str
     mode: int
 
@@ -86,18 +87,25 @@ def render(settings: Settings, output: Path) -> list[Path]:
     Returns the paths written, in a fixed order; other files there are left alone. Raises
     SettingsError, and then has written nothing, unless the disk itself failed.
     """
-    environment = _environment(settings.dialplan.overrides)
-    context = _context(settings)
-    rendered = [
-        _Rendered(output / path, _render_one(environment, template, context), mode)
-        for template, path, mode in _layout(settings)
-    ]
+    made = rendered(settings)
     try:
-        for each in rendered:
-            _write(each)
+        for each in made:
+            path = output / each.path
+            path.parent.mkdir(parents=True, exist_ok=True)
+            files.replace(path, each.text.encode(), each.mode)
     except OSError as error:
         raise SettingsError(f"{error.filename or output}: {error.strerror}") from error
-    return [each.path for each in rendered]
+    return [output / each.path for each in made]
+
+
+def rendered(settings: Settings) -> list[Rendered]:
+    """The configuration, in the order in which `render` writes it. Raises SettingsError."""
+    environment = _environment(settings.dialplan.overrides)
+    context = _context(settings)
+    return [
+        Rendered(path, _render_one(environment, template, context), mode)
+        for template, path, mode in _layout(settings)
+    ]
 
 
 def native_route(route: Route, settings: Settings) -> NativeRoute:
@@ -197,32 +205,33 @@ def _glob_expression(glob: str) -> str:
 def _layout(settings: Settings) -> list[tuple[str, str, int]]:
     first = _first_extensions(settings)
     contexts = settings.dialplan.inbound_contexts if first else ()
-    files = [
+    layout = [
         *((first, f"dialplan/{context}/{FIRST_FILE}", 0o644) for context in contexts),
         ("contexts", "dialplan/fsctl.xml", 0o644),
         ("params", "sip_profiles/fsctl_params.xml", 0o644),
         ("channels", "fsctl_channels.xml", 0o644),
     ]
     if settings.dialplan.event_socket:
-        files.append(("event_socket", "autoload_configs/event_socket.conf.xml", 0o640))
-    return [(name + _SUFFIX, path, mode) for name, path, mode in files]
+        layout.append(("event_socket", "autoload_configs/event_socket.conf.xml", 0o640))
+    return [(name + _SUFFIX, path, mode) for name, path, mode in layout]
 
 
 def _first_extensions(settings: Settings) -> str:
     """The template of what new calls meet first; none where ``[switch]`` arms all legs."""
     if settings.dialplan.scope == "calls":
         return "inbound"
-    return "" if settings.switch.enabled else "arm"
+    return "" if settings.switches else "arm"
 
 
 def _context(settings: Settings) -> dict[str, Any]:
     if not settings.dialplan.controllers:
         raise SettingsError("[dialplan] controllers: must be set: the listening port is not known")
-    if settings.dialplan.event_socket and not settings.switch.password:
-        raise SettingsError("[dialplan] event_socket: needs [switch] password or password_file")
+    if settings.dialplan.event_socket and not settings.dialplan.event_socket_password:
+        raise SettingsError(
+            "[dialplan] event_socket: needs event_socket_password, or that of the only [switch]"
+        )
     return {
         "server": settings.server,
-        "switch": settings.switch,
         "call": settings.call,
         "transfer": replace(settings.transfer, attended=settings.attended),
         "dialplan": settings.dialplan,
@@ -390,17 +399,3 @@ def _failing_template(error: BaseException) -> str:
             place = f"{file}: line {frame.tb_lineno}"
         frame = frame.tb_next
     return place
-
-
-def _write(rendered: _Rendered) -> None:
-    """FreeSWITCH may reload at any moment: it sees the old file or the new one, never a part."""
-    rendered.path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=rendered.path.parent, prefix=".fsctl-")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(rendered.text)
-            os.fchmod(file.fileno(), rendered.mode)
-        Path(temporary).replace(rendered.path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

@@ -2,6 +2,7 @@
 
 FsctlError
 ├── SettingsError        a configuration file, variable or template is wrong: names the place
+├── InstallError         FreeSWITCH's configuration cannot be changed, or not be left so
 ├── CommandError         we built a bad ESL command (also a ValueError): our fault
 ├── LinkError            one ESL connection
 │   ├── LinkLost         it is closed, or was closed while we waited
@@ -23,6 +24,10 @@ class FsctlError(Exception):
 
 class SettingsError(FsctlError):
     """A configuration file, environment variable or template is wrong."""
+
+
+class InstallError(FsctlError):
+    """FreeSWITCH's configuration cannot be changed, or FreeSWITCH does not take the change."""
 
 
 class CommandError(FsctlError, ValueError):

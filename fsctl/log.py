@@ -118,7 +118,7 @@ def say(message: str, **fields: Any) -> None:
     if handler.is_json:
         handler.emit(_record(logging.INFO, message, fields))
     else:
-        handler.put(f"fsctl: {_printable(message)}")
+        handler.put(f"fsctl: {printable(message)}")
 
 
 def last_words(message: str, form: Form = "text") -> None:
@@ -128,7 +128,7 @@ def last_words(message: str, form: Form = "text") -> None:
     """
     handler = _own_handler()
     is_json = handler.is_json if handler else form == "json"
-    line = f"fsctl: {_printable(message)}"
+    line = f"fsctl: {printable(message)}"
     if is_json:
         formatter = handler.formatter if handler else None
         line = (formatter or _JsonLine("")).format(_record(logging.ERROR, message, {}))
@@ -361,10 +361,10 @@ class _TextLine(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         head, *trace = super().format(record).split("\n")
-        return "\n    ".join(_printable(line) for line in (head, *trace))
+        return "\n    ".join(printable(line) for line in (head, *trace))
 
     def formatMessage(self, record: logging.LogRecord) -> str:
-        record.message = _printable(_short(record.message))
+        record.message = printable(_short(record.message))
         return super().formatMessage(record)
 
 
@@ -415,7 +415,8 @@ def _short(text: str) -> str:
     return f"{text[:half]} … {left} characters … {text[-half:]}"
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """Return it with escapes in place of what is no printable character."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -6,11 +6,14 @@ no quotes, no control characters.
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
+
+from fsctl.errors import SettingsError
 
 T = TypeVar("T")
 
@@ -237,3 +240,41 @@ HEADER_GLOBS: Final = list_of(
     least=0,
 )
 """Names of headers; an asterisk at the end stands for any rest."""
+
+
+def refuse_unknown(where: str, what: str, names: Iterable[str], known: list[str]) -> None:
+    """Raise SettingsError for a name that is not ``known``, with the nearest one."""
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"; did you mean {near[0]}?" if near else f"; known are {', '.join(known)}"
+            raise SettingsError(f"{where}: unknown {what} {name}{hint}")
+
+
+def kinds_of(schema: type[Any]) -> dict[str, Kind]:
+    """Return the kinds of a schema's keys."""
+    return {each.name: each.metadata["kind"] for each in fields(schema)}
+
+
+def accept_table(where: str, schema: type[Any], table: Any, base: Path) -> dict[str, Any]:
+    """Return what a table holds, for the keys of ``schema``; paths in it are relative to ``base``.
+
+    Raises SettingsError.
+    """
+    if not isinstance(table, dict):
+        raise SettingsError(f"{where}: must be a table, not {table!r}")
+    known = kinds_of(schema)
+    refuse_unknown(where, "key", table, list(known))
+    accepted = {}
+    for name, raw in table.items():
+        value = accept(f"{where} {name}", known[name], raw)
+        accepted[name] = base / value if isinstance(value, Path) else value
+    return accepted
+
+
+def accept(where: str, kind: Kind, raw: Any) -> Any:
+    """Return the value of a key; raises SettingsError, which names the place."""
+    try:
+        return kind.accept(raw)
+    except ValueError as error:
+        raise SettingsError(f"{where}: {error}") from None

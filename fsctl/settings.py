@@ -4,25 +4,25 @@ The dataclasses below are the schema: a key's default, kind and range stand toge
 is not listed is an error that names the file, the key and the nearest known name.
 
 ``FSCTL_<SECTION>_<KEY>`` overrides a key (``FSCTL_SERVER_LISTEN``); lists are comma separated,
-tables are ``Name=value`` pairs. Routes come from the file only.
+tables are ``Name=value`` pairs. Routes, and several switches, come from the file only.
 """
 # ruff: noqa: RUF009 - key() is dataclasses.field() with a kind: nothing is shared by its call.
 
 from __future__ import annotations
 
-import difflib
 import re
-import stat
 import tomllib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from fsctl import setting_kinds as kinds
+from fsctl import setting_switches
 from fsctl.errors import SettingsError
 from fsctl.setting_kinds import SAFE_NUMBER as SAFE_NUMBER
 from fsctl.setting_kinds import key
+from fsctl.setting_switches import Switch as Switch
 
 TransferMode = Literal["in-session", "legacy"]
 LegacyReport = Literal["result", "at-once"]
@@ -61,17 +61,6 @@ class Server:
     drain_timeout_s: float = key(30.0, kinds.seconds(0, 3600))
     log_level: LogLevel = key("info", kinds.choice("debug", "info", "warning", "error"))
     log_format: Literal["text", "json"] = key("text", kinds.choice("text", "json"))
-
-
-@dataclass(frozen=True, slots=True)
-class Switch:
-    """``[switch]``: FreeSWITCH's own event socket; ``enabled`` follows from a password."""
-
-    host: str = key("127.0.0.1", kinds.HOST)
-    port: int = key(8021, _PORT)
-    password: str = key("", kinds.PASSWORD, show=False)
-    password_file: Path | None = key(None, kinds.PATH)
-    enabled: bool = key(False, kinds.FLAG)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +122,9 @@ class Scenario:
     file: Path | None = key(None, kinds.PATH)
 
 
+DEFAULT_FILE: Final = Path("/etc/fsctl/fsctl.toml")
+"""Where `fsctl install` puts the settings."""
+
 OWN_HOSTS: Final = "own"
 """Among the hosts of a route: whatever names this switch."""
 
@@ -192,15 +184,19 @@ class Dialplan:
     event_socket: bool = key(False, kinds.FLAG)
     event_socket_listen: str = key("127.0.0.1", kinds.IP_ADDRESS)
     event_socket_port: int = key(8021, _PORT)
+    event_socket_password: str = key("", kinds.PASSWORD, show=False)
     event_socket_acl: str = key("", kinds.NAME)
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything that can be configured; ``warnings`` are sentences for the operator."""
+    """Everything that can be configured; ``warnings`` are sentences for the operator.
+
+    ``switches`` are those of ``[switch]`` that are enabled: every controller is connected to each.
+    """
 
     server: Server = Server()
-    switch: Switch = Switch()
+    switches: tuple[Switch, ...] = ()
     call: Call = Call()
     transfer: Transfer = Transfer()
     scenario: Scenario = Scenario()
@@ -218,12 +214,11 @@ class Settings:
     def arms_everywhere(self) -> bool:
         """Whether controllers arm all legs of the switch by global variables, for as long as they
         live; else each leg has its own."""
-        return self.dialplan.scope == "transfers" and self.switch.enabled
+        return self.dialplan.scope == "transfers" and bool(self.switches)
 
 
 _SECTIONS: Final[dict[str, type[Any]]] = {
     "server": Server,
-    "switch": Switch,
     "call": Call,
     "transfer": Transfer,
     "scenario": Scenario,
@@ -244,6 +239,12 @@ _BELONGS: Final[dict[str, tuple[str, ...]]] = {
 _NEEDS: Final[dict[str, str]] = {"sofia": "host", "gateway": "gateway", "uri": "hosts"}
 
 
+def usual_file() -> Path | None:
+    """Return the settings that a command takes where none are named: `DEFAULT_FILE`, if there is
+    such a file."""
+    return DEFAULT_FILE if DEFAULT_FILE.exists() else None
+
+
 def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     """Read the settings: defaults, then the TOML file at ``path``, then ``environ``.
 
@@ -254,17 +255,20 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     document = _parse(path)
     origin = str(path) if path else "settings"
     base = path.parent if path else Path()
-    _refuse_unknown(origin, "section", document, [*_SECTIONS, "route"])
+    kinds.refuse_unknown(origin, "section", document, [*_SECTIONS, "switch", "route"])
     values = {
-        name: _accept_table(f"{origin}: [{name}]", schema, document.get(name, {}), base)
+        name: kinds.accept_table(f"{origin}: [{name}]", schema, document.get(name, {}), base)
         for name, schema in _SECTIONS.items()
     }
-    warnings = _warn_of_readable_password(path, values["switch"])
-    _override(values, environ)
-    _complete(origin, values)
+    tables = setting_switches.read(origin, document.get("switch"), base)
+    warnings = setting_switches.warn_of_readable_password(path, tables)
+    _override(values, tables, environ)
+    switches = setting_switches.complete(origin, document.get("switch"), tables)
+    _complete(origin, values, tables)
     routes = _routes(origin, document.get("route", []), values, base)
     return Settings(
         **{name: schema(**values[name]) for name, schema in _SECTIONS.items()},
+        switches=switches,
         routes=routes or _usual_routes(values["dialplan"]),
         warnings=warnings,
     )
@@ -281,14 +285,6 @@ def _parse(path: Path | None) -> dict[str, Any]:
         raise SettingsError(f"{path}: {error}") from error
 
 
-def _refuse_unknown(where: str, what: str, names: Iterable[str], known: list[str]) -> None:
-    for name in names:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
-            hint = f"; did you mean {near[0]}?" if near else f"; known are {', '.join(known)}"
-            raise SettingsError(f"{where}: unknown {what} {name}{hint}")
-
-
 def log_form(path: Path | None, environ: Mapping[str, str]) -> Literal["text", "json"]:
     """The form of the log that settings ask for which are wrong somewhere, or cannot be read."""
     chosen = environ.get(f"{_ENVIRONMENT}SERVER_LOG_FORMAT")
@@ -302,53 +298,37 @@ def log_form(path: Path | None, environ: Mapping[str, str]) -> Literal["text", "
     return "json" if chosen == "json" else "text"
 
 
-def _kinds_of(schema: type[Any]) -> dict[str, kinds.Kind]:
-    return {each.name: each.metadata["kind"] for each in fields(schema)}
-
-
-def _accept_table(where: str, schema: type[Any], table: Any, base: Path) -> dict[str, Any]:
-    if not isinstance(table, dict):
-        raise SettingsError(f"{where}: must be a table, not {table!r}")
-    known = _kinds_of(schema)
-    _refuse_unknown(where, "key", table, list(known))
-    accepted = {}
-    for name, raw in table.items():
-        value = _accept(f"{where} {name}", known[name], raw)
-        accepted[name] = base / value if isinstance(value, Path) else value
-    return accepted
-
-
-def _accept(where: str, kind: kinds.Kind, raw: Any) -> Any:
-    try:
-        return kind.accept(raw)
-    except ValueError as error:
-        raise SettingsError(f"{where}: {error}") from None
-
-
-def _override(values: dict[str, dict[str, Any]], environ: Mapping[str, str]) -> None:
+def _override(
+    values: dict[str, dict[str, Any]],
+    switches: list[dict[str, Any]],
+    environ: Mapping[str, str],
+) -> None:
     known = {
-        f"{_ENVIRONMENT}{section}_{name}".upper(): (section, name, kind)
+        f"{_ENVIRONMENT}{section}_{name}".upper(): (values[section], name, kind)
         for section, schema in _SECTIONS.items()
-        for name, kind in _kinds_of(schema).items()
-    }
+        for name, kind in kinds.kinds_of(schema).items()
+    } | setting_switches.variables(switches, environ)
     ours = sorted(name for name in environ if name.startswith(_ENVIRONMENT))
-    _refuse_unknown("environment", "variable", ours, list(known))
+    kinds.refuse_unknown("environment", "variable", ours, list(known))
+    given = [(id(table), key_name) for table, key_name, _ in (known[name] for name in ours)]
     for name in ours:
-        section, key_name, kind = known[name]
-        value = _accept(name, kind, kind.read(environ[name]))
-        if name == "FSCTL_SWITCH_PASSWORD_FILE" and "FSCTL_SWITCH_PASSWORD" not in ours:
-            values[section].pop("password", None)
-        if name == "FSCTL_SWITCH_PASSWORD":
-            values[section].pop("password_file", None)
-        values[section][key_name] = value
+        table, key_name, kind = known[name]
+        value = kinds.accept(name, kind, kind.read(environ[name]))
+        if key_name == "password_file" and (id(table), "password") not in given:
+            table.pop("password", None)
+        if key_name == "password":
+            table.pop("password_file", None)
+        table[key_name] = value
 
 
-def _complete(origin: str, values: dict[str, dict[str, Any]]) -> None:
+def _complete(
+    origin: str, values: dict[str, dict[str, Any]], switches: list[dict[str, Any]]
+) -> None:
     _complete_home(origin, values["server"], values["dialplan"])
-    _complete_password(origin, values["switch"])
-    if values["switch"].get("port"):
-        values["dialplan"].setdefault("event_socket_port", values["switch"]["port"])
-    enabled = values["switch"]["enabled"]
+    if len(switches) == 1:
+        for name in {"port", "password"} & switches[0].keys():
+            values["dialplan"].setdefault(f"event_socket_{name}", switches[0][name])
+    enabled = any(table["enabled"] for table in switches)
     if values["dialplan"].setdefault("only_living", enabled) and not enabled:
         raise SettingsError(f"{origin}: [dialplan] only_living: needs [switch]")
     _check_scope(f"{origin}: [dialplan] inbound_match", values["dialplan"])
@@ -386,26 +366,6 @@ def _complete_home(origin: str, server: dict[str, Any], dialplan: dict[str, Any]
     dialplan.setdefault("controllers", (server["home"],) if server["home"] else ())
 
 
-def _complete_password(origin: str, switch: dict[str, Any]) -> None:
-    file = switch.get("password_file")
-    if file is not None:
-        if "password" in switch:
-            raise SettingsError(f"{origin}: [switch] password_file: password is set as well")
-        try:
-            text = file.read_text(encoding="utf-8").strip("\r\n")
-        except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(f"{origin}: [switch] password_file: {file}: {error}") from error
-        switch["password"] = _accept(f"{file}: the password", kinds.PASSWORD, text)
-    if switch.setdefault("enabled", "password" in switch) and "password" not in switch:
-        raise SettingsError(f"{origin}: [switch] enabled: needs password or password_file")
-
-
-def _warn_of_readable_password(path: Path | None, switch: dict[str, Any]) -> tuple[str, ...]:
-    if path is None or "password" not in switch or not path.stat().st_mode & stat.S_IROTH:
-        return ()
-    return (f"{path}: [switch] password: the file can be read by everybody; use password_file",)
-
-
 def _usual_routes(dialplan: dict[str, Any]) -> tuple[Route, ...]:
     """Where nothing is said: in scope transfers the switch's own dialplan knows each number."""
     if dialplan.get("scope", Dialplan().scope) == "transfers":
@@ -421,7 +381,7 @@ def _routes(
     routes: list[Route] = []
     for number, table in enumerate(tables, 1):
         where = f"{origin}: [[route]] {number}"
-        accepted = _accept_table(where, Route, table, base)
+        accepted = kinds.accept_table(where, Route, table, base)
         accepted.setdefault("name", f"route{number}")
         if accepted["name"] in [route.name for route in routes]:
             raise SettingsError(f"{where} name: {accepted['name']!r} is another route's name")

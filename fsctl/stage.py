@@ -60,7 +60,7 @@ class Stage(SimulatedWorld):
         listening = replace(
             chosen,
             server=replace(chosen.server, listen="127.0.0.1:0", home="", drain_timeout_s=0.0),
-            switch=replace(chosen.switch, enabled=False),
+            switches=(),
         )
         scenarios = Scenarios(scenario) if scenario else load_all(listening)
         self.worker = Worker(listening, scenarios, clock)

@@ -1,4 +1,4 @@
-"""The command line: ``fsctl serve``, ``dialplan render``, ``scenario check``, ``demo``."""
+"""The command line: ``fsctl install``, ``serve``, ``check``, and what else there is."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Final
 from fsctl import __version__, log, settings
 from fsctl.errors import FsctlError
 
-_COMMANDS: Final = ("serve", "dialplan", "scenario", "demo")
+_COMMANDS: Final = ("install", "uninstall", "serve", "check", "dialplan", "scenario", "demo")
 """Each is a module here, with ``add_parser``."""
 
 
@@ -27,7 +27,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     # What is not run is not imported: a worker starts without the simulator.
     for name in given[:1] if given[:1] and given[0] in _COMMANDS else _COMMANDS:
         import_module(f"fsctl.cli.{name}").add_parser(commands)
-    arguments = parser.parse_args(given)
+    try:
+        arguments = parser.parse_args(given)
+    except SystemExit as ended:
+        if ended.code and given[:1] == ["check"] and "--json" in given:
+            import_module("fsctl.cli.check").tell_usage()
+        raise
     try:
         return int(arguments.run(arguments))
     except (FsctlError, OSError) as error:

@@ -22,7 +22,13 @@ def add_parser(subparsers: Subparsers) -> None:
     render = actions.add_parser(
         "render", help="write the dialplan and its neighbours, to be laid over FreeSWITCH's conf/"
     )
-    render.add_argument("--config", type=Path, metavar="FILE", help="the settings (TOML)")
+    render.add_argument(
+        "--config",
+        type=Path,
+        default=settings.usual_file(),
+        metavar="FILE",
+        help=f"the settings (TOML; {settings.DEFAULT_FILE} if it is there)",
+    )
     render.add_argument("--output", type=Path, required=True, metavar="DIR", help="where to write")
     render.set_defaults(run=run)
 

@@ -16,7 +16,13 @@ from fsctl import log, settings
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("serve", help="run the controller that FreeSWITCH dials")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="settings (TOML)")
+    parser.add_argument(
+        "--config",
+        type=Path,
+        default=settings.usual_file(),
+        metavar="FILE",
+        help=f"settings (TOML; {settings.DEFAULT_FILE} if it is there)",
+    )
     parser.add_argument("--scenario", type=Path, metavar="FILE", help="a scenario (Python)")
     parser.add_argument(
         "--workers", type=_workers, metavar="N", help="processes (default: [server] workers)"

@@ -126,6 +126,16 @@ class UuidBridge(ApiCommand):
 
 
 @dataclass(frozen=True, slots=True)
+class UuidBuglist(ApiCommand):
+    """What listens to a channel's media or changes it, a ``<media-bug>`` for each: a recording."""
+
+    channel_uuid: str
+
+    def line(self) -> str:
+        return _words("uuid_buglist", self.channel_uuid)
+
+
+@dataclass(frozen=True, slots=True)
 class UuidExists(ApiCommand):
     """Answers ``true`` or ``false``."""
 
@@ -323,6 +333,14 @@ class Status(ApiCommand):
 
     def line(self) -> str:
         return "status"
+
+
+@dataclass(frozen=True, slots=True)
+class Switchname(ApiCommand):
+    """By what name the switch calls itself, also in its events (mod_commands.c)."""
+
+    def line(self) -> str:
+        return "switchname"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ from fsctl.esl.commands import ApiCommand, Command, Events, Filter
 from fsctl.esl.connection import DEFAULT_TIMEOUT_S, Connection
 from fsctl.esl.events import Event, Reply
 from fsctl.esl.sockets import tune
+from fsctl.log import Field
+from fsctl.settings import Switch
 
 FIRST_DELAY_S = 0.2
 LAST_DELAY_S = 3.0
@@ -36,8 +38,10 @@ class SwitchClient:
     """FreeSWITCH's own event socket: connects, authenticates, subscribes, and does so again.
 
     `on_event` is called from the reading greenlet and must not block. `on_connected` is called
-    in the client's greenlet after each (re)connection, when commands may be sent. While there
-    is no connection every command raises LinkLost at once. The password is never logged.
+    in the client's greenlet after each (re)connection, when commands may be sent: when it raises
+    LinkError, the link is given up and another one tried. While there
+    is no connection every command raises LinkLost at once. The password is never logged; `name`
+    is what log lines call the switch.
     """
 
     def __init__(
@@ -51,6 +55,7 @@ class SwitchClient:
         on_event: Callable[[Event], None] = _ignore_event,
         on_connected: Callable[[], None] | None = None,
         timeout_s: float = DEFAULT_TIMEOUT_S,
+        name: str = "",
     ) -> None:
         self.on_event = on_event
         self.on_connected = on_connected
@@ -59,6 +64,7 @@ class SwitchClient:
         self.last_error: LinkError | None = None
         """The reason why the latest attempt to connect has failed; None: it has not."""
         self._address = (host.strip("[]"), port)
+        self._name = Field("switch", name or "FreeSWITCH")
         self._password = password
         self._wanted: list[Command] = [*filters, *([events] if events else [])]
         self._timeout_s = timeout_s
@@ -136,7 +142,9 @@ class SwitchClient:
     def _note_failure(self, error: LinkError | OSError) -> None:
         known = error if isinstance(error, LinkError) else LinkLost(f"cannot connect: {error}")
         if str(known) != str(self.last_error):
-            _log.warning("no link to FreeSWITCH at %s:%s, trying again: %s", *self._address, known)
+            _log.warning(
+                "no link to %s at %s:%s, trying again: %s", self._name, *self._address, known
+            )
         self.last_error = known
         self._forget_link()
         self._attempted.set()
@@ -164,16 +172,20 @@ class SwitchClient:
             return
         self.connected.set()
         self._attempted.set()
-        _log.info("connected to %s:%s", *self._address)
-        self._tell_connected()
+        _log.info("connected to %s at %s:%s", self._name, *self._address)
+        self._tell_connected(link)
         link.wait_closed()
-        _log.warning("lost the link to %s:%s: connecting again", *self._address)
+        _log.warning("lost the link to %s at %s:%s: connecting again", self._name, *self._address)
         self._forget_link()
 
-    def _tell_connected(self) -> None:
+    def _tell_connected(self, link: Connection) -> None:
         try:
             if self.on_connected is not None:
                 self.on_connected()
+        except LinkError as error:
+            # A switch that hangs: what it was to be asked or told is done when it goes on.
+            _log.warning("%s has not answered: %s", self._name, error)
+            link.close()
         except Exception:
             _log.exception("what was to follow the connection has failed")
 
@@ -182,3 +194,24 @@ class SwitchClient:
         self.connected.clear()
         if link is not None:
             link.close()
+
+
+def client_of(
+    switch: Switch,
+    *,
+    events: Events | None = None,
+    filters: tuple[Filter, ...] = (),
+    on_event: Callable[[Event], None] = _ignore_event,
+    on_connected: Callable[[], None] | None = None,
+) -> SwitchClient:
+    """Make the client of a switch as it is configured; it has not begun."""
+    return SwitchClient(
+        switch.host,
+        switch.port,
+        switch.password,
+        events=events,
+        filters=filters,
+        on_event=on_event,
+        on_connected=on_connected,
+        name=switch.name,
+    )

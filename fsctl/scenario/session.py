@@ -29,6 +29,7 @@ from fsctl.session.core.board import Board
 from fsctl.session.core.clock import Timer
 from fsctl.session.core.leg import Leg
 from fsctl.sip.uri import Uri
+from fsctl.switch.origin import Origin
 
 E = TypeVar("E", bound=SessionEvent)
 
@@ -42,9 +43,9 @@ class Sessions:
         self.verbs_used = 0
         """Verbs that handlers have used, of all sessions: while none has, the settings decide."""
 
-    def __call__(self, board: Board, session_id: str, link: Connection) -> Session:
+    def __call__(self, board: Board, session_id: str, link: Connection, origin: Origin) -> Session:
         """Make one."""
-        return Session(self, board, session_id, link)
+        return Session(self, board, session_id, link, origin)
 
 
 class Session(core.Session):
@@ -52,8 +53,15 @@ class Session(core.Session):
 
     leg_type = Call
 
-    def __init__(self, sessions: Sessions, board: Board, session_id: str, link: Connection) -> None:
-        super().__init__(board, session_id, link)
+    def __init__(
+        self,
+        sessions: Sessions,
+        board: Board,
+        session_id: str,
+        link: Connection,
+        origin: Origin,
+    ) -> None:
+        super().__init__(board, session_id, link, origin)
         self.scenario: Scenario = sessions.scenarios.default
         """The scenario whose handlers are called. Set to another by the route of the dialled
         number, or by the channels of a call that is taken over."""

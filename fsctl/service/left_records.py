@@ -59,9 +59,10 @@ class _Debt:
 
 
 class LeftRecords:
-    """Whose record is owed, and what is known of it."""
+    """Whose record is owed, and what is known of it; all on the switch of that name."""
 
-    def __init__(self) -> None:
+    def __init__(self, switch: str) -> None:
+        self._switch = switch
         self._of_everybody = False
         """The next look is also for transfers of workers that nobody has told us of, if these are
         gone. Set by `look_for_everybody`; cleared when no sign of life can be a dead one's."""
@@ -231,6 +232,7 @@ class LeftRecords:
             status.reason,
             before.numbers if before else {},
             {role: text for role, text in call_ids.items() if text},
+            self._switch,
         )
         self._written.append(owed.key)
         client.send_all(marking(record))

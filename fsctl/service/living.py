@@ -17,11 +17,12 @@ from collections.abc import Callable, Iterable, Mapping
 import gevent
 
 from fsctl.errors import ChannelGone, LinkError
-from fsctl.esl.client import SwitchClient
+from fsctl.esl.client import client_of
 from fsctl.esl.commands import Command, GlobalGetvar, GlobalSetvar, SchedApi, SchedDel
+from fsctl.log import Field
 from fsctl.session.core.clock import Clock, Pending, RealClock
-from fsctl.settings import Settings
-from fsctl.switch.armed import armed_everywhere
+from fsctl.settings import Settings, Switch
+from fsctl.switch.armed import TIMERS, armed_everywhere
 from fsctl.switch.marks import Mark
 
 log = logging.getLogger(__name__)
@@ -29,8 +30,6 @@ log = logging.getLogger(__name__)
 PERIOD_S = 1.0
 EXPIRY_S = 4
 """FreeSWITCH's timers are good to a second: it forgets after 3 to 4.5 s."""
-_ARMED = "fsctl-armed"
-"""The timers that disarm all legs: one group, whoever renews it."""
 _FIRST_S = 1.0
 """How long a start waits for FreeSWITCH, which may not be there yet."""
 
@@ -52,24 +51,21 @@ def scope_of(settings: Settings) -> str:
 
 
 class SignsOfLife:
-    """Renews the signs of life of what ``addresses`` returns, every second, by its own link.
-
-    ``armed`` are further global variables, which all controllers share.
-    """
+    """Renews the signs of life of what ``addresses`` returns, every second, by its own link."""
 
     def __init__(
         self,
         settings: Settings,
+        switch: Switch,
         addresses: Callable[[], Iterable[str]],
         clock: Clock | None = None,
     ) -> None:
-        switch = settings.switch
+        self._name = Field("switch", switch.name)
         self._addresses = addresses
         self._armed: Mapping[str, str] = armed_everywhere(settings)
+        """Further global variables, which all controllers share; none once we disarm."""
         self._shown: set[str] = set()
-        self._client = SwitchClient(
-            switch.host, switch.port, switch.password, on_connected=self.show
-        )
+        self._client = client_of(switch, on_connected=self.show)
         self._clock: Clock = clock or RealClock()
         self._next: Pending | None = None
 
@@ -80,7 +76,7 @@ class SignsOfLife:
             self._client.wait_connected(_FIRST_S)
             self.show()
         except LinkError as error:
-            log.warning("FreeSWITCH does not know of us yet, and will not dial us: %s", error)
+            log.warning("%s does not know of us yet, and will not dial us: %s", self._name, error)
         self._go_on()
 
     def stop(self) -> None:
@@ -88,10 +84,12 @@ class SignsOfLife:
         if self._next is not None:
             self._next.cancel()
             self._next = None
-        self.disarm()
-        self._send([command for address in self._shown for command in _withdrawn(address)])
-        self._shown = set()
-        self._client.stop()
+        try:
+            self.disarm()
+            self._send([command for address in self._shown for command in _withdrawn(address)])
+        finally:
+            self._shown = set()
+            self._client.stop()
 
     def disarm(self) -> None:
         """No transfer of a call that we do not know is to come to us any more: FreeSWITCH does it
@@ -101,12 +99,14 @@ class SignsOfLife:
             return
         try:
             if self._others():
-                log.info("other controllers go on: FreeSWITCH sends them the transfers")
+                log.info("other controllers go on: %s sends them the transfers", self._name)
                 return
-            self._client.send_all([SchedDel(_ARMED), *_unset(armed)])
-            log.info("FreeSWITCH transfers by itself from now on")
+            self._client.send_all([SchedDel(TIMERS), *_unset(armed)])
+            log.info("%s transfers by itself from now on", self._name)
         except (LinkError, ChannelGone) as error:
-            log.warning("FreeSWITCH sends us transfers for up to %d s more: %s", EXPIRY_S, error)
+            log.warning(
+                "%s sends us transfers for up to %d s more: %s", self._name, EXPIRY_S, error
+            )
 
     def _others(self) -> set[str]:
         """The addresses of controllers that are there besides us."""
@@ -133,7 +133,7 @@ class SignsOfLife:
             commands += _withdrawn(address)
         self._shown = wanted
         if wanted and self._armed:
-            commands += _renewed_group(_ARMED, self._armed)
+            commands += _renewed_group(TIMERS, self._armed)
         self._send(commands)
 
     def _send(self, commands: list[Command]) -> None:
@@ -142,7 +142,7 @@ class SignsOfLife:
         try:
             self._client.send_all(commands)
         except (LinkError, ChannelGone) as error:
-            log.warning("no sign of life given, FreeSWITCH may dial others: %s", error)
+            log.warning("no sign of life given, %s may dial others: %s", self._name, error)
 
 
 def _group(address: str) -> str:

@@ -24,7 +24,7 @@ from typing import Any
 import gevent
 
 from fsctl.errors import ChannelGone, LinkError
-from fsctl.esl.client import SwitchClient
+from fsctl.esl.client import SwitchClient, client_of
 from fsctl.esl.commands import (
     Events,
     Filter,
@@ -32,10 +32,11 @@ from fsctl.esl.commands import (
     ShowChannels,
     UuidExists,
 )
+from fsctl.log import Field
 from fsctl.service.left_records import LeftRecords
 from fsctl.session.transfers.record import Kind, TransferRecord
 from fsctl.session.transfers.reporter import report
-from fsctl.settings import Settings
+from fsctl.settings import Settings, Switch
 from fsctl.sip.status import SipStatus
 from fsctl.switch.marks import Mark
 from fsctl.switch.variables import read_if_there
@@ -53,26 +54,30 @@ _LEFT = SipStatus(487)
 
 
 class Orphans:
-    """Looks after the legs of dead workers until each has ended or is somebody else's.
+    """Looks after the legs of dead workers, on one switch, until each has ended or is somebody
+    else's.
 
     ``held`` asks the living workers which channels they hold; None when not every one has answered.
     """
 
-    def __init__(self, settings: Settings, held: Callable[[], set[str] | None]) -> None:
-        self.settings = settings
-        """The settings; replaced by a reload. Without ``[switch]`` nobody can be looked after."""
+    def __init__(
+        self, settings: Settings, switch: Switch, held: Callable[[], set[str] | None]
+    ) -> None:
+        self._settings, self._switch = settings, switch
         self._held = held
         self._looks: dict[str, int] = {}
         """Looks so far, by the private address of a dead worker; gone when nothing is left."""
         self._since: dict[str, float] = {}
-        self._records = LeftRecords()
+        self._records = LeftRecords(switch.name)
         self._settled: set[str] = set()
         self._runner: gevent.Greenlet[[], None] | None = None
 
+    def take(self, settings: Settings, switch: Switch) -> None:
+        """Go on with these from the next connection on: a reload."""
+        self._settings, self._switch = settings, switch
+
     def look_after(self, home: str) -> None:
         """The worker whose private address was ``home`` is dead."""
-        if not self.settings.switch.enabled:
-            return
         self._looks[home] = 0
         self._since[home] = time.monotonic()
         self._begin()
@@ -84,9 +89,8 @@ class Orphans:
 
     def look_for_records(self) -> None:
         """Whoever was here before us may have left transfers whose records are owed."""
-        if self.settings.switch.enabled:
-            self._records.look_for_everybody()
-            self._begin()
+        self._records.look_for_everybody()
+        self._begin()
 
     def _begin(self) -> None:
         if self._runner is None:
@@ -103,11 +107,8 @@ class Orphans:
             self._runner.kill()
 
     def _run(self) -> None:
-        switch = self.settings.switch
-        client = SwitchClient(
-            switch.host,
-            switch.port,
-            switch.password,
+        client = client_of(
+            self._switch,
             events=Events(("CHANNEL_HANGUP_COMPLETE",)),
             filters=tuple(Filter(f"variable_{Mark.FAILED}", word) for word in ("true", "false")),
             on_event=self._records.hear,
@@ -119,7 +120,11 @@ class Orphans:
                     client.wait_connected(_CONNECT_S)
                     self._look(client)
                 except (LinkError, ChannelGone, ValueError) as error:
-                    log.warning("orphans: not looked after, FreeSWITCH's timers are: %s", error)
+                    log.warning(
+                        "orphans: not looked after, the timers of %s are: %s",
+                        Field("switch", self._switch.name),
+                        error,
+                    )
                     self._records.give_up()
                 self._give_up()
                 gevent.sleep(POLL_S)
@@ -176,7 +181,7 @@ class Orphans:
             return False
         else:
             log.info("orphans: the transfer of %s has succeeded: it is released", transferor)
-        seconds = self.settings.transfer.release_transferor_after_s
+        seconds = self._settings.transfer.release_transferor_after_s
         client.api(SchedHangup(seconds, transferor, "BLIND_TRANSFER"))
         self._settled.add(transferor)
         return True
@@ -187,7 +192,7 @@ class Orphans:
         """Its transferee may have left before we listened, and took what is owed with it."""
         if self._records.has(transferee):
             return
-        kind: Kind = "legacy" if self.settings.transfer.mode == "legacy" else "blind"
+        kind: Kind = "legacy" if self._settings.transfer.mode == "legacy" else "blind"
         session = read_if_there(client, transferor, Mark.SESSION) or ""
         record = TransferRecord(
             session,
@@ -201,5 +206,6 @@ class Orphans:
             reason=_LEFT.reason,
             numbers={},
             call_ids={},
+            switch=self._switch.name,
         )
         self._records.owe(record)

@@ -22,9 +22,10 @@ from fsctl.errors import FsctlError
 from fsctl.esl.sockets import address_of
 from fsctl.service import readiness
 from fsctl.service.control import LEAVE, STATE, STOP
-from fsctl.service.living import SignsOfLife, scope_of
-from fsctl.service.orphans import Orphans
+from fsctl.service.living import scope_of
 from fsctl.service.ports import dialled_host, private_port, public_listener, refuse
+from fsctl.service.presence import Presence
+from fsctl.service.rescue import Rescue
 from fsctl.service.worker_process import WorkerProcess
 from fsctl.settings import Settings
 from fsctl.switch.armed import armed_everywhere
@@ -76,8 +77,8 @@ class Supervisor:
         self._reload_runs: gevent.Greenlet[[], None] | None = None
         self._last_call: gevent.Greenlet[..., None] | None = None
         self._public = settings.server.home or f"{dialled_host(settings.server)}:{self._port}"
-        self._orphans = Orphans(settings, self._held)
-        self._signs: SignsOfLife | None = None
+        self._rescue = Rescue(settings, self._held)
+        self._signs: Presence | None = None
 
     def run(self) -> int:
         """Serve until SIGTERM or SIGINT; 0 when all workers ended in order.
@@ -109,7 +110,7 @@ class Supervisor:
                 self._workers[worker.number] = None
                 self._replace(worker.number)
         self._show_signs()
-        self._orphans.look_for_records()
+        self._rescue.look_for_records()
         host = self._settings.server.listen.rpartition(":")[0]
         logs.say(f"listening on {host}:{self._port}")
         logs.say(scope_of(self._settings))
@@ -138,8 +139,8 @@ class Supervisor:
         if self._signs is not None:
             self._signs.stop()
             self._signs = None
-        if self._settings.switch.enabled:
-            self._signs = SignsOfLife(self._settings, self._served)
+        if self._settings.switches:
+            self._signs = Presence(self._settings, self._served)
             self._signs.start()
 
     def _served(self) -> set[str]:
@@ -156,7 +157,7 @@ class Supervisor:
         self._orders.put(_ENDED)
         worker.private.close()
         if worker.ready_since is not None and not self._stopping:
-            self._orphans.look_after(worker.private.home)
+            self._rescue.look_after(worker.private.home)
         if self._stopping or self._workers.get(worker.number) is not worker:
             return
         self._workers[worker.number] = None
@@ -208,7 +209,7 @@ class Supervisor:
             loaded = self._load()
             if loaded.server.listen != before.server.listen:
                 log.warning("[server] listen is changed by a restart only")
-            self._settings = self._orphans.settings = loaded
+            self._take(loaded)
             count = worker_count(loaded)
             for number in range(1, count + 1):
                 self._succeed(number)
@@ -216,16 +217,20 @@ class Supervisor:
             for number in [number for number in self._workers if number > count]:
                 self._dismiss(self._workers.pop(number))
         except (FsctlError, OSError) as error:
-            self._settings = self._orphans.settings = before
+            self._take(before)
             log.error("not reloaded, the running workers go on: %s", error)
         else:
             logs.set_up(loaded.server.log_level, loaded.server.log_format)
-            if (loaded.switch, armed_everywhere(loaded)) != (was.switch, armed_everywhere(was)):
+            if (loaded.switches, armed_everywhere(loaded)) != (was.switches, armed_everywhere(was)):
                 self._show_signs()
             log.info("reloaded")
         finally:
             if not self._stopping:
                 readiness.ready()
+
+    def _take(self, settings: Settings) -> None:
+        self._settings = settings
+        self._rescue.take(settings)
 
     def _succeed(self, number: int) -> None:
         """Start a worker, and let the one before it leave once it accepts."""
@@ -270,7 +275,7 @@ class Supervisor:
 
     def _end(self) -> None:
         self._stopping = True
-        self._orphans.stop()
+        self._rescue.stop()
         if self._signs is not None:
             self._signs.stop()
         if self._last_call is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import signal
+from collections import Counter
 from collections.abc import Callable
 
 import gevent
@@ -13,15 +14,15 @@ from gevent.event import Event as Flag
 
 from fsctl import log as logs
 from fsctl.errors import SettingsError
-from fsctl.esl.client import SwitchClient
-from fsctl.esl.commands import Status
 from fsctl.esl.server import EslServer
 from fsctl.scenario.scenarios import Scenarios
 from fsctl.scenario.session import Sessions
 from fsctl.service import readiness
-from fsctl.service.living import SignsOfLife, scope_of
-from fsctl.service.orphans import Orphans
+from fsctl.service.living import scope_of
 from fsctl.service.ports import PrivatePort, split
+from fsctl.service.presence import Presence
+from fsctl.service.rescue import Rescue
+from fsctl.service.switches import Switches
 from fsctl.session.arrivals.switchboard import Switchboard
 from fsctl.session.core.clock import Clock
 from fsctl.session.transfers.record import Records, TransferRecord, write
@@ -62,19 +63,20 @@ class Worker:
         self._homes = [self._serving(private.listener)] if private else []
         self.address = self._server.address
         """The (host, port) where it really listens."""
-        self._switch = _switch_client(settings)
+        self._switches = Switches(settings)
         home = private.home if private else settings.server.home or "{}:{}".format(*self.address)
-        self._signs: SignsOfLife | None = None
-        if private is None and settings.switch.enabled:  # those of several are their supervisor's
-            self._signs = SignsOfLife(settings, lambda: (home,), clock)
+        self._signs: Presence | None = None
+        if private is None and settings.switches:  # those of several are their supervisor's
+            self._signs = Presence(settings, lambda: (home,), clock)
         self.sessions = Sessions(scenarios)
         """The maker of sessions, with the scenarios of new ones."""
         self.switchboard = Switchboard(settings, home, self.sessions, clock)
         self.switchboard.alone = private is None and len(settings.dialplan.controllers) <= 1
         self.switchboard.on_stranded = self._stranded
-        self._orphans = Orphans(settings, self.legs)
+        self.switchboard.name_switch = self._switches.name_of
+        self._rescue = Rescue(settings, self.legs)
         self._stays, self._others_accept = True, False
-        if settings.switch.enabled:
+        if settings.switches:
             self.switchboard.part(Records).owe = self._owe_record
 
     def _serving(self, listen: tuple[str, int] | socket.socket) -> EslServer:
@@ -109,8 +111,15 @@ class Worker:
         made = (each for each in gc.get_objects() if issubclass(type(each), gevent.Greenlet))
         alive = sum(not each.dead for each in made)
         links = sum(server.link_count for server in (self._server, *self._homes))
-        sessions = len(self.switchboard.sessions)
-        log.info("state: %d sessions, %d links, %d greenlets", sessions, links, alive)
+        sessions = self.switchboard.sessions.values()
+        running = self._switches.state(Counter(session.switch for session in sessions))
+        log.info(
+            "state: %d sessions, %d links, %d greenlets%s",
+            len(sessions),
+            links,
+            alive,
+            f"; {running}" if running else "",
+        )
 
     def reload(self) -> None:
         """Load the scenarios anew, for new calls: a session that runs keeps its own.
@@ -134,14 +143,13 @@ class Worker:
             self.reload()
 
     def start(self) -> None:
-        """Begin to accept links, and to look after FreeSWITCH's own event socket."""
-        if self._switch is not None:
-            self._switch.start()
+        """Begin to accept links, and to look after FreeSWITCH's own event sockets."""
+        self._switches.start()
         for server in (self._server, *self._homes):
             server.start()
         if self._signs is not None:
             self._signs.start()
-            self._orphans.look_for_records()
+            self._rescue.look_for_records()
 
     def legs(self) -> set[str]:
         """The channels of running sessions and of open links."""
@@ -153,17 +161,17 @@ class Worker:
     def _owe_record(self, record: TransferRecord) -> None:
         """Where other workers go on, their supervisor sees to it; else nobody sees its end."""
         if self._stays:
-            self._orphans.owe(record)
+            self._rescue.owe(record)
         elif not self._others_accept:
             write(record)
 
-    def _stranded(self, home: str) -> None:
+    def _stranded(self, home: str, switch: str) -> None:
         """FreeSWITCH goes on alone; what it would leave standing is settled as after a death."""
-        gevent.spawn_later(_SWITCH_GONE_S, self._look_after_legs, home)
+        gevent.spawn_later(_SWITCH_GONE_S, self._look_after_legs, home, switch)
 
-    def _look_after_legs(self, home: str) -> None:
-        if self._switch is not None and self._switch.connected.is_set():
-            self._orphans.look_after(home)
+    def _look_after_legs(self, home: str, switch: str) -> None:
+        if self._switches.is_connected(switch):
+            self._rescue.look_after_legs(home, switch)
 
     def stop(self, others_accept: bool = False) -> None:
         """Drain and stop. Legs of running calls can still come home meanwhile.
@@ -182,24 +190,5 @@ class Worker:
             self._signs.stop()
         for server in (self._server, *self._homes):
             server.stop()
-        self._orphans.stop()
-        if self._switch is not None:
-            self._switch.stop()
-
-
-def _switch_client(settings: Settings) -> SwitchClient | None:
-    """A kept link to FreeSWITCH itself, where ``[switch]`` says how; it logs what is found."""
-    if not settings.switch.enabled:
-        return None
-
-    def connected() -> None:
-        state = client.api(Status()).splitlines()
-        log.info("FreeSWITCH is there: %s", "; ".join(state[:2]))
-
-    client = SwitchClient(
-        settings.switch.host,
-        settings.switch.port,
-        settings.switch.password,
-        on_connected=connected,
-    )
-    return client
+        self._rescue.stop()
+        self._switches.stop()

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -78,7 +79,8 @@ class WorkerProcess:
         self._on_end = on_end
         self._hang_timeout_s = settings.server.hang_timeout_s
         self._verdict: AsyncResult[str] = AsyncResult()
-        self._answer: AsyncResult[set[str]] | None = None
+        self._asked: deque[AsyncResult[set[str]]] = deque()
+        """Who waits for the channels that it holds: it answers each, in this order."""
         ours, theirs = socket.socketpair()
         numbers = (theirs.fileno(), listener.fileno(), private.listener.fileno())
         with theirs:
@@ -120,10 +122,11 @@ class WorkerProcess:
 
     def legs(self) -> set[str] | None:
         """The channels that it holds; None when it does not say."""
-        self._answer = AsyncResult()
+        answer: AsyncResult[set[str]] = AsyncResult()
+        self._asked.append(answer)
         self.send(LEGS)
         try:
-            held: set[str] = self._answer.get(timeout=_ANSWER_DEADLINE_S)
+            held: set[str] = answer.get(timeout=_ANSWER_DEADLINE_S)
         except gevent.Timeout:
             return None
         return held
@@ -160,8 +163,8 @@ class WorkerProcess:
             self._verdict.set("")
         elif word == FAILED:
             self._verdict.set(rest)
-        elif word == LEGS and self._answer is not None:
-            self._answer.set(set(rest.split()))
+        elif word == LEGS and self._asked:
+            self._asked.popleft().set(set(rest.split()))
         return START_DEADLINE_S if self.ready_since is None else self._hang_timeout_s
 
     def _bury(self) -> None:

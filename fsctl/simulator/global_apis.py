@@ -69,6 +69,7 @@ GLOBAL_APIS: dict[str, Callable[[SimulatedSwitch, str], str]] = {
     "global_getvar": _global_getvar,
     "expand": _expand,
     "sofia": _sofia,
+    "switchname": lambda switch, arguments: switch.switchname,
     "url_decode": lambda switch, arguments: unquote(arguments),
 }
 """By name."""

@@ -44,6 +44,14 @@ def _uuid_record(switch: SimulatedSwitch, arguments: str) -> str:
     return _SUCCESS if known else f"-ERR Cannot {action} recording session!\n"
 
 
+def _uuid_buglist(switch: SimulatedSwitch, arguments: str) -> str:
+    channel = switch.locate(arguments.strip())
+    if channel is None:
+        return ""
+    bug = " <media-bug>\n  <function>session_record</function>\n </media-bug>\n"
+    return f"<media-bugs>\n{bug * len(channel.recordings)}</media-bugs>\n"
+
+
 def _uuid_send_dtmf(switch: SimulatedSwitch, arguments: str) -> str:
     words = separate(arguments, 2)
     if len(words) < 2 or not words[1]:
@@ -136,6 +144,7 @@ def _uuid_broadcast(switch: SimulatedSwitch, arguments: str) -> str:
 
 
 LEG_APIS: dict[str, Callable[[SimulatedSwitch, str], str]] = {
+    "uuid_buglist": _uuid_buglist,
     "uuid_record": _uuid_record,
     "uuid_send_dtmf": _uuid_send_dtmf,
     "uuid_recv_dtmf": _uuid_recv_dtmf,

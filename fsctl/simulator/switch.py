@@ -117,7 +117,8 @@ class SimulatedSwitch:
         self.rooms: dict[str, list[Channel]] = {}
         self.lots: dict[str, dict[str, str]] = {}
         self.sessions_made = 0
-        self._core_uuid = str(uuid.uuid4())
+        self.switchname: str = "simulator"
+        self.global_variables["core_uuid"] = str(uuid.uuid4())
         self._sequence = itertools.count(1)
         self._server: StreamServer | None = None
         self._activity = Activity()
@@ -330,9 +331,9 @@ class SimulatedSwitch:
         return [
             *subclass,
             ("Event-Name", event.name),
-            ("Core-UUID", self._core_uuid),
+            ("Core-UUID", self.global_variables["core_uuid"]),
             ("FreeSWITCH-Hostname", "simulator"),
-            ("FreeSWITCH-Switchname", "simulator"),
+            ("FreeSWITCH-Switchname", self.switchname),
             ("FreeSWITCH-IPv4", "127.0.0.1"),
             ("FreeSWITCH-IPv6", "::1"),
             ("Event-Date-Local", strftime("%Y-%m-%d %H:%M:%S", moment)),

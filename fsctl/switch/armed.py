@@ -13,6 +13,10 @@ CONFIRM = "confirm_blind_transfer"
 """On the transferor: FreeSWITCH waits for the result of its transfer before it tells it."""
 CONTEXT = "force_transfer_context"
 """On the transferee: where it goes, whoever moves it without naming a context."""
+DIALPLAN = "force_transfer_dialplan"
+"""On the transferee: which dialplan that context is of."""
+TIMERS = "fsctl-armed"
+"""The timers in FreeSWITCH that disarm all legs: one group, whoever renews it."""
 
 
 def armed(mode: TransferMode, settings: Settings) -> dict[str, str]:
@@ -20,7 +24,7 @@ def armed(mode: TransferMode, settings: Settings) -> dict[str, str]:
     at_once = mode == "legacy" and settings.transfer.legacy_report == "at-once"
     return {
         CONTEXT: Context.REFER if mode == "in-session" else Context.LEGACY,
-        "force_transfer_dialplan": "XML",
+        DIALPLAN: "XML",
         # Last: who is held without being sent to us would not be let go for ten minutes.
         CONFIRM: "false" if at_once else "true",
     }

@@ -44,7 +44,7 @@ def pytest_runtest_makereport(
     return report
 
 
-def _passed(request: pytest.FixtureRequest) -> bool:
+def passed(request: pytest.FixtureRequest) -> bool:
     """Whether the test itself passed; the fixtures then may still find fault."""
     report = request.node.stash.get(REPORT, None)
     return report is not None and report.passed
@@ -86,12 +86,12 @@ def phones(switch: Switch, request: pytest.FixtureRequest) -> Iterator[Phones]:
         request.getfixturevalue("controller")
     made = Phones(switch)
     yield made
-    passed, ladder = _passed(request), made.ladder()
-    if not passed:
+    ok, ladder = passed(request), made.ladder()
+    if not ok:
         print(f"\n{ladder}")
     made.hang_up()
     problems = made.finish()
-    if problems and passed:
+    if problems and ok:
         pytest.fail(f"a phone met something unexpected:\n{problems}\n{ladder}")
 
 
@@ -104,8 +104,8 @@ def controller(switch: Switch, request: pytest.FixtureRequest) -> Iterator[Contr
         switch.wait_no_channels(5.0)
         made.wait_no_growth()
     finally:
-        if not _passed(request):
+        if not passed(request):
             print(f"\n{made.logs()}")
         problems = made.finish()
-    if problems and _passed(request):
+    if problems and passed(request):
         pytest.fail(problems)

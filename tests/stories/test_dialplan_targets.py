@@ -55,6 +55,10 @@ USERS = {"name": "desks", "match": "[12][0-9]{3}", "kind": "user", "domain": "12
 ROUTE = {"name": "house", "match": "[3-9][0-9]*", "kind": "dialplan", "context": "house"}
 
 
+AT_ONCE_S = 1.5
+"""Before mod_loopback leaves by itself."""
+
+
 def serve(world: World, route: dict[str, Any] | None = None, **more: Any) -> None:
     world.serve(routes=[{**ROUTE, "ring_timeout_s": 3, **(route or {})}], house=HOUSE, **more)
 
@@ -247,6 +251,21 @@ def test_a_transferee_that_leaves_cancels_what_the_extension_calls(world: World,
 
 
 @BOTH
+@pytest.mark.parametrize("number", ["3002", "3003", "3010"])
+def test_the_loopback_leaves_at_the_answer(world: World, by: str, number: str) -> None:
+    """A REFER that meets its join two seconds later would be lost."""
+    serve(world)
+    busy(world, "1003")
+    transferor, transferee = talking(world, by)
+    target = world.party("1002").rings()
+    transferor.refers(world.refer_to(number))
+    target.answers_now()
+    transferor.hangs_up()
+    world.wait(lambda: world.legs() == 2, "the loopback has left", AT_ONCE_S)
+    assert hear_each_other(transferee, target)
+
+
+@BOTH
 @pytest.mark.parametrize(
     ("number", "outcome", "line"),
     [
@@ -283,6 +302,20 @@ def test_the_controller_dies_while_it_rings(
     world.wait(lambda: world.legs() == 2, "nothing is left of the call")
     assert hear_each_other(*two)
     assert transferor.notifies == [f"SIP/2.0 {line}"]
+
+
+@BOTH
+def test_the_controller_dies_in_a_legacy_transfer(world: World, by: str) -> None:
+    """FreeSWITCH alone reports the code of the cause: a loopback hands no status on."""
+    serve(world, transfer={"mode": "legacy"})
+    transferor, transferee = talking(world, by)
+    target = world.party("1002").rings()
+    transferor.refers(world.refer_to("3002"))
+    target.wait_received("INVITE")
+    world.kill()
+    target.refuses_now(486, "Gone fishing")
+    assert transferor.wait_notify() == "SIP/2.0 486 486"
+    assert hear_each_other(transferor, transferee)
 
 
 @BOTH

@@ -78,8 +78,12 @@ def test_the_layout_can_be_laid_over_conf(tmp_path: Path) -> None:
 def test_the_event_socket_is_rendered_on_demand_and_is_not_for_everybody(tmp_path: Path) -> None:
     password = "a<b>&\"'c"
     settings = Settings(
-        switch=Switch(password=password),
-        dialplan=Dialplan(event_socket=True, event_socket_port=8022, event_socket_acl="lan"),
+        dialplan=Dialplan(
+            event_socket=True,
+            event_socket_port=8022,
+            event_socket_password=password,
+            event_socket_acl="lan",
+        ),
     )
     name = "autoload_configs/event_socket.conf.xml"
     params = {
@@ -410,7 +414,7 @@ SWITCH = Switch(enabled=True, password="x")
 
 def test_in_scope_transfers_no_call_comes_to_us(tmp_path: Path) -> None:
     """With ``[switch]`` nothing of the operator's own contexts is touched; else all are armed."""
-    assert list(render(tmp_path / "1", Settings(switch=SWITCH))) == [
+    assert list(render(tmp_path / "1", Settings(switches=(SWITCH,)))) == [
         "dialplan/fsctl.xml",
         "sip_profiles/fsctl_params.xml",
         "fsctl_channels.xml",
@@ -436,7 +440,7 @@ def test_in_scope_transfers_no_call_comes_to_us(tmp_path: Path) -> None:
 def test_what_global_variables_arm_is_armed_by_nothing_else(
     tmp_path: Path, everywhere: bool
 ) -> None:
-    settings = Settings(switch=SWITCH) if everywhere else Settings()
+    settings = Settings(switches=(SWITCH,)) if everywhere else Settings()
     text = (tmp_path / "dialplan/fsctl.xml", contexts(tmp_path, settings))[0].read_text()
     for name in ("confirm_blind_transfer=", "force_transfer_context=", "force_transfer_dialplan="):
         assert (f'application="export" data="{name}' in text) is not everywhere
@@ -444,7 +448,7 @@ def test_what_global_variables_arm_is_armed_by_nothing_else(
 
 def test_whoever_is_moved_without_us_is_sent_on_and_no_word_of_ours_is(tmp_path: Path) -> None:
     """FreeSWITCH's own transfer goes on in whatever context of ours the leg is in."""
-    made = contexts(tmp_path, Settings(switch=SWITCH))
+    made = contexts(tmp_path, Settings(switches=(SWITCH,)))
     text = (tmp_path / "dialplan/fsctl.xml").read_text()
     ours = set(re.findall(r"([a-z_]+)(?: XML |:XML:)(fsctl_[a-z]+)", text)) | {
         ("attended", "fsctl_attended"),
@@ -571,8 +575,39 @@ def test_what_an_attended_transfer_leaves_is_no_blind_refer(
         assert bool(re.search(asked["${sip_refer_to}"], refer_to)) is blind
 
 
+_EXPANDED = frozenset(
+    # FreeSWITCH's own words: uuids, contexts, causes, states, addresses of its own
+    "uuid direction context originator blind_transfer_uuid other_loopback_leg_uuid last_bridge_to "
+    "endpoint_disposition originate_disposition originate_causes last_bridge_hangup_cause "
+    "sip_blind_transfer_event sip_authorized sip_gateway sofia_profile_name park_timeout "
+    "sip_local_network_addr local_ip_v4 domain api_before_bridge_fsctl variable_uuid "
+    "variable_bridge_to "
+    # the directory's, or an operator's, who has expanded it already
+    "user_context effective_caller_id_number domain_name dialed_domain "
+    # of a message: set by switch_channel_set_variable, which takes nothing that holds "${"
+    "sip_refer_to sip_h_X-FS-Refer-From sip_h_X-FS-Refer-For sip_Privacy sip_req_host "
+    "sip_hangup_phrase sip_invite_failure_status".split()
+)
+
+
 def test_what_a_phone_has_written_is_not_expanded() -> None:
-    """FreeSWITCH expands the value of a variable again, and the answer of an API not."""
+    """FreeSWITCH expands the value of a variable again, and the answer of an API not; `set` both.
+
+    A number, a name or a history of transfers is no variable that FreeSWITCH has checked.
+    """
     text = "".join(dialplan.shipped_templates().values())
-    for name in ("transfer_history", "transfer_source", "destination_number", "sip_from_host"):
-        assert f"${{{name}}}" not in text
+    names = set(re.findall(r"\$\{([A-Za-z_][\w-]*)[}:]", text))
+    assert {name for name in names if not name.startswith("fsctl_")} == _EXPANDED
+    answers = re.findall(r'application="(?:set|export)" data="([^"]*\$\{\w+\([^"]*)"', text)
+    assert sorted(answer.partition("=")[0] for answer in answers) == [
+        "fsctl_home",
+        "fsctl_refer_event",
+    ]
+
+
+def test_a_right_that_would_be_expanded_is_not_copied(tmp_path: Path) -> None:
+    target = contexts(tmp_path)["fsctl_target"]
+    asked = conditions(extension(target, "fsctl_target_toll_allow"))
+    (expression,) = (text for field, text in asked.items() if "toll_allow" in field)
+    values = ("domestic,local", "_undef_", "-ERR No such channel!", "${system(x)}", "a$b", "")
+    assert [bool(re.search(expression, value)) for value in values] == [True, *[False] * 5]

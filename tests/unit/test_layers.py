@@ -10,9 +10,10 @@ import pytest
 
 ROOT = Path(__file__).parents[2] / "fsctl"
 LAYERS = [
-    {"errors", "log_writer", "__init__"},
+    {"errors", "files", "log_writer", "__init__"},
     {"sip", "log"},
     {"transfer", "setting_kinds"},
+    {"setting_switches"},
     {"settings", "simulator"},
     {"esl"},
     {"switch"},
@@ -21,7 +22,9 @@ LAYERS = [
     {"session.transfers"},
     {"session.arrivals"},
     {"scenario"},
-    {"dialplan", "service", "story"},
+    {"dialplan", "story"},
+    {"check"},
+    {"install", "service"},
     {"stage"},
     {"demo", "rehearsal", "testing"},
     {"cli"},
@@ -30,9 +33,10 @@ LAYERS = [
 """From the bottom up; a module may import from layers below its own and from its own folder, and
 what it imports for its types only counts as well."""
 
-PURE = ["sip", "transfer", "settings.py", "setting_kinds.py", "errors.py"] + [
-    f"esl/{name}.py" for name in ("frames", "events", "fields", "commands", "apis")
-]
+PURE = ["sip", "transfer", "errors.py"]
+PURE += [f"{name}.py" for name in ("settings", "setting_kinds", "setting_switches")]
+_ESL = ("frames", "events", "fields", "commands", "apis", "questions")
+PURE += [f"esl/{name}.py" for name in _ESL]
 IMPURE = {"gevent", "greenswitch", "socket", "time", "datetime", "random", "subprocess", "asyncio"}
 
 

@@ -103,7 +103,7 @@ def test_a_json_line_is_one_line_for_every_reader(logger, capsysbinary):
 
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_what_strangers_cause_has_one_line_and_then_a_count(logger, capsys, monkeypatch, form):
-    monkeypatch.setattr(log, "SELDOM_S", 0.05)
+    monkeypatch.setattr(log, "SELDOM_S", 1.0)  # longer than 500 entries take
     log.set_up("info", form)
     for number in range(500):
         logger.warning("[%d] silent", number, extra=log.seldom("silent links"))

@@ -12,7 +12,7 @@ from fsctl.settings import Settings, Switch
 from fsctl.simulator import Phone, SimulatedSwitch
 from fsctl.switch.armed import armed_everywhere
 
-SETTINGS = Settings(switch=Switch(enabled=True, password="x"))
+SETTINGS = Settings(switches=(Switch(enabled=True, password="x"),))
 
 _CONTEXT = """<include>
 <context name="{name}">

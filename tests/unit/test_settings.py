@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from fsctl.errors import SettingsError
-from fsctl.settings import SAFE_NUMBER, Route, Settings, load
+from fsctl.settings import SAFE_NUMBER, Dialplan, Route, Server, Settings, Switch, load
+from fsctl.settings import Call as CallSettings
+from fsctl.settings import Transfer as TransferSettings
 
 EXAMPLE = Path(__file__).parents[2] / "fsctl.example.toml"
 USUAL = replace(Settings(), routes=(Route(name="dialplan", match=".+", kind="dialplan"),))
@@ -44,9 +46,10 @@ def test_the_example_file_shows_every_default_and_loads() -> None:
 
 def test_the_example_file_names_every_key() -> None:
     text = EXAMPLE.read_text(encoding="utf-8")
-    for section in ("server", "switch", "call", "transfer", "dialplan"):
+    for schema in (Server, Switch, CallSettings, TransferSettings, Dialplan):
+        section = schema.__name__.lower()
         assert f"[{section}]" in text
-        for name in getattr(Settings(), section).__slots__:
+        for name in schema.__slots__:
             assert re.search(rf"^#? ?{name} = ", text, re.M), f"[{section}] {name}"
     for name in Route.__slots__:
         assert re.search(rf"^# {name} = ", text, re.M), f"[[route]] {name}"
@@ -299,11 +302,66 @@ def test_port_zero_leaves_home_to_be_learnt(tmp_path: Path) -> None:
 
 def test_the_password_enables_the_switch_and_is_never_shown(tmp_path: Path) -> None:
     settings = load(None, {"FSCTL_SWITCH_PASSWORD": "S3cret!"})
-    assert settings.switch.enabled
-    assert settings.switch.password == "S3cret!"
+    (switch,) = settings.switches
+    assert (switch.name, switch.password) == ("freeswitch", "S3cret!")
     assert "S3cret!" not in repr(settings)
-    off = load(None, {"FSCTL_SWITCH_PASSWORD": "x", "FSCTL_SWITCH_ENABLED": "false"})
-    assert not off.switch.enabled
+    assert (
+        load(None, {"FSCTL_SWITCH_PASSWORD": "x", "FSCTL_SWITCH_ENABLED": "false"}).switches == ()
+    )
+
+
+TWO = """
+[[switch]]
+name = "pbx-1"
+host = "10.0.0.1"
+password = "one"
+[[switch]]
+name = "pbx-2"
+host = "10.0.0.2"
+password_file = "two"
+"""
+
+
+def test_several_switches(tmp_path: Path) -> None:
+    """Each has a name; the environment has their passwords, and the only one's keys."""
+    (tmp_path / "two").write_text("second\n", encoding="utf-8")
+    settings = load_text(tmp_path, TWO, FSCTL_SWITCH_PBX_1_PASSWORD="first")
+    assert [(each.name, each.host, each.password) for each in settings.switches] == [
+        ("pbx-1", "10.0.0.1", "first"),
+        ("pbx-2", "10.0.0.2", "second"),
+    ]
+    assert settings.arms_everywhere and settings.dialplan.only_living
+    assert settings.dialplan.event_socket_password == "", "whose should it be?"
+    assert len(settings.warnings) == 1
+    alone = TWO.partition('[[switch]]\nname = "pbx-2"')[0]
+    for name in ("FSCTL_SWITCH_PASSWORD", "FSCTL_SWITCH_PBX_1_PASSWORD"):
+        (only,) = load_text(tmp_path, alone, **{name: "z", "FSCTL_SWITCH_PORT": "9"}).switches
+        assert (only.name, only.password, only.port) == ("pbx-1", "z", 9)
+    off = TWO.replace('password = "one"', 'password = "one"\nenabled = false')
+    assert [each.name for each in load_text(tmp_path, off).switches] == ["pbx-2"]
+
+
+@pytest.mark.parametrize(
+    ("text", "environ", "message"),
+    [
+        (TWO.replace('name = "pbx-2"', ""), {}, "[[switch]] 2 name: is missing"),
+        (TWO.replace("pbx-2", "PBX_1"), {}, "[[switch]] 2 name: 'PBX_1' is another switch's name"),
+        (TWO.replace("10.0.0.2", "10.0.0.1"), {}, "two switches have the same host and port"),
+        (TWO.replace("pbx-2", "a b"), {}, "[[switch]] 2 name: must be a name of"),
+        (TWO + 'password = "x"', {}, "[[switch]] 2 password_file: password is set as well"),
+        (TWO + "prot = 1", {}, "[[switch]] 2: unknown key prot; did you mean port?"),
+        ("switch = 5", {}, "[switch]: must be a table, not 5"),
+        ("switch = [5]", {}, "[[switch]] 1: must be a table, not 5"),
+        (TWO, {"PORT": "1"}, "FSCTL_SWITCH_PORT: there are several switches; known are FSCTL_S"),
+        (TWO, {"PASSWORD": "x"}, "FSCTL_SWITCH_PASSWORD: there are several switches"),
+        (TWO, {"PBX_3_PASSWORD": "x"}, "unknown variable FSCTL_SWITCH_PBX_3_PASSWORD; did you me"),
+    ],
+)
+def test_wrong_switches_are_refused_by_number(
+    tmp_path: Path, text: str, environ: dict[str, str], message: str
+) -> None:
+    variables = {f"FSCTL_SWITCH_{name}": value for name, value in environ.items()}
+    assert message in refusal(tmp_path, text, **variables)
 
 
 def test_a_wrong_password_is_not_repeated() -> None:
@@ -316,20 +374,20 @@ def test_a_wrong_password_is_not_repeated() -> None:
 def test_a_password_file_is_relative_to_the_settings(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("from file\n", encoding="utf-8")
     settings = load_text(tmp_path, "[switch]\npassword_file = 'secret'")
-    assert settings.switch.password == "from file"
-    assert settings.switch.password_file == tmp_path / "secret"
+    (switch,) = settings.switches
+    assert (switch.password, switch.password_file) == ("from file", tmp_path / "secret")
 
 
 def test_the_environments_password_wins_over_the_files(tmp_path: Path) -> None:
     text = "[switch]\npassword_file = 'gone'"
-    assert load_text(tmp_path, text, FSCTL_SWITCH_PASSWORD="e").switch.password == "e"
+    assert load_text(tmp_path, text, FSCTL_SWITCH_PASSWORD="e").switches[0].password == "e"
     (tmp_path / "other").write_text("o", encoding="utf-8")
     settings = load_text(
         tmp_path,
         "[switch]\npassword = 'x'",
         FSCTL_SWITCH_PASSWORD_FILE=str(tmp_path / "other"),
     )
-    assert settings.switch.password == "o"
+    assert settings.switches[0].password == "o"
 
 
 @pytest.mark.parametrize(("mode", "warned"), [(0o644, True), (0o640, False)])
@@ -343,7 +401,9 @@ def test_a_world_readable_password_is_warned_of(tmp_path: Path, mode: int, warne
 
 
 def test_the_event_socket_is_rendered_for_the_switchs_own_port(tmp_path: Path) -> None:
-    assert load_text(tmp_path, "[switch]\nport = 8022").dialplan.event_socket_port == 8022
+    text = "[switch]\nport = 8022\npassword = 'x'\nenabled = false"
+    plan = load_text(tmp_path, text).dialplan
+    assert (plan.event_socket_port, plan.event_socket_password) == (8022, "x")
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from fsctl.session.transfers.other_workers import guest, is_ours
 from fsctl.session.transfers.record import conclude
 from fsctl.sip.status import SipStatus
 from fsctl.switch.marks import Mark
+from fsctl.switch.origin import origin_of
 from fsctl.switch.variables import read_all
 
 log = logging.getLogger(__name__)
@@ -127,17 +128,18 @@ def _parties(board: Board, link: Connection, snapshot: Event) -> tuple[Leg, Leg]
     Raises LinkError.
     """
     named = [snapshot.variable(f"sip_h_X-FS-Refer-{who}") or "" for who in ("From", "For")]
-    found = _pair(board, named, (None, None))
+    sessions = board.sessions_on(origin_of(snapshot))
+    found = _pair(sessions, named, (None, None))
     if found is None:
         callees = read_all(link, [(channel, Mark.CALLEE) for channel in named])
-        found = _pair(board, named, callees)
+        found = _pair(sessions, named, callees)
     return found
 
 
 def _pair(
-    board: Board, channels: Sequence[str], callees: Sequence[str | None]
+    sessions: Sequence[Session], channels: Sequence[str], callees: Sequence[str | None]
 ) -> tuple[Leg, Leg] | None:
-    for session in board.sessions.values():
+    for session in sessions:
         transferor, transferee = (
             branches.find(session, channel, callee)
             for channel, callee in zip(channels, callees, strict=True)

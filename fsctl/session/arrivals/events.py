@@ -146,6 +146,7 @@ class LinkEvents:
             call.pending_peer = None
             if not call.armed:
                 modes.rearm(session, call)
+            loopbacks.relieve(session, call)
         for transfer in self._transfers.open:
             transfer.bridged({one, other})
         if session.link_leg in (first, second):

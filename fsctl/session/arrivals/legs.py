@@ -49,7 +49,14 @@ def new_call(session: Session, link: Connection, snapshot: Event) -> None:
     _clear(session, leftovers.clearing(snapshot))
     destination = _dialled_number(snapshot)
     session.choose_scenario(destination)
-    log.info("%s: %s calls %s, Call-ID %s", session.id, call, destination, call.sip_call_id or "-")
+    log.info(
+        "%s: %s calls %s on %s, Call-ID %s",
+        session.id,
+        call,
+        destination,
+        session.switch,
+        call.sip_call_id or "-",
+    )
     session.tell.started()
     _offer(session, call, destination, destination, native=False, snapshot=snapshot)
 
@@ -161,7 +168,8 @@ def _lost_on_its_way(
     session.return_link()
     gone(session, transferee, SipStatus(487))
     if session.link is link:  # there is no other, and FreeSWITCH obeys nothing on this one
-        session.board.on_stranded(snapshot.variable(Mark.HOME) or session.board.home)
+        home = snapshot.variable(Mark.HOME) or session.board.home
+        session.board.on_stranded(home, session.switch)
         transferor.advance(LegState.DISCONNECTED)  # as far as we are concerned
         return
     abandon(session, transferor, transferee)
@@ -248,11 +256,12 @@ def _ask(session: Session, transfer: BlindTransfer, refer_to: ReferTo) -> None:
     request = transfer.request
     headers = of_request(request.refer_to, request.referred_by, refer_to)
     log.info(
-        "%s: %s asks to transfer %s to %s",
+        "%s: %s asks to transfer %s to %s on %s",
         session.id,
         transfer.transferor,
         transfer.transferee,
         refer_to.target.user,
+        session.switch,
     )
     asked = session.tell.blind_transfer_requested(
         transfer.transferor,

@@ -28,12 +28,13 @@ from fsctl.session.transfers.native import Native
 from fsctl.session.transfers.registry import BlindTransfers
 from fsctl.settings import Settings
 from fsctl.switch.marks import Context, Mark
+from fsctl.switch.origin import Origin, origin_of
 from fsctl.switch.timers import claim
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-MakeSession = Callable[[Board, str, Connection], Session]
+MakeSession = Callable[[Board, str, Connection, Origin], Session]
 
 
 class Switchboard:
@@ -63,7 +64,8 @@ class Switchboard:
         """No new call is taken; legs of running ones are. Set by :meth:`drain`, for good."""
         self._closing = False
         """No leg is taken any more: the time to drain is over. Set by :meth:`drain`, for good."""
-        self.on_stranded: Callable[[str], None] = lambda home: None
+        self.on_stranded: Callable[[str, str], None] = lambda home, switch: None
+        self.name_switch: Callable[[Origin], str] = lambda origin: origin.switchname
         self._make_session = make_session
         self._parts: dict[object, object] = {}
 
@@ -74,9 +76,15 @@ class Switchboard:
         found: T = self._parts[kind]  # type: ignore[assignment]  # made by this very kind
         return found
 
-    def new_session(self, link: Connection, session_id: str = "") -> Session:
+    def sessions_on(self, origin: Origin) -> list[Session]:
+        """See `Board.sessions_on`."""
+        core_uuid = origin.core_uuid
+        return [each for each in self.sessions.values() if each.origin.core_uuid == core_uuid]
+
+    def new_session(self, link: Connection, snapshot: Event, session_id: str = "") -> Session:
         """Make a session, with the parts that every one has, in the order in which they end."""
-        made = self._make_session(self, session_id or str(uuid4()), link)
+        named = session_id or str(uuid4())
+        made = self._make_session(self, named, link, origin_of(snapshot))
         made.part(BlindTransfers)
         made.part(Native)
         made.take_event = LinkEvents(made).take
@@ -103,7 +111,7 @@ class Switchboard:
             if self.draining:
                 reject(link)
             else:
-                self.run(self.new_session(link), attended_requests.resume, link, snapshot)
+                self.run(self.new_session(link, snapshot), attended_requests.resume, link, snapshot)
         elif context in (Context.REFER, Context.RESCUE):
             self._come_home(link, snapshot)
         elif self._closing or (self.draining and context != Context.LEGACY):
@@ -112,14 +120,14 @@ class Switchboard:
             self._turn_away(link, snapshot)
         elif context == Context.LEGACY:
             # Also who drains: FreeSWITCH alone would join them, and leave the transferor parked.
-            self.run(self.new_session(link), legs.native_transfer, link, snapshot)
+            self.run(self.new_session(link, snapshot), legs.native_transfer, link, snapshot)
         else:
             self._taken_from(snapshot)
-            self.run(self.new_session(link), legs.new_call, link, snapshot)
+            self.run(self.new_session(link, snapshot), legs.new_call, link, snapshot)
 
     def _taken_from(self, snapshot: Event) -> None:
         """A leg that is a session's comes as a new call: somebody has moved it (``transfer``)."""
-        session = self.sessions.get(snapshot.variable(Mark.SESSION) or "")
+        session = self._session_of(snapshot)
         uuid = snapshot.channel_uuid or ""
         if session is not None:
             session.post(lambda: taken_away.left(session, uuid))
@@ -135,7 +143,7 @@ class Switchboard:
 
     def _lose_request(self, snapshot: Event) -> None:
         """A transferee is somebody else's: the session that it came home to waits no more."""
-        session = self.sessions.get(snapshot.variable(Mark.SESSION) or "")
+        session = self._session_of(snapshot)
         if session is not None:
             session.part(Referred).pair = None
 
@@ -150,16 +158,23 @@ class Switchboard:
             _refuse(link, answered=snapshot.get("Answer-State") == "answered")
         let_go(link)
 
+    def _session_of(self, snapshot: Event) -> Session | None:
+        """The session that the leg's channel names, if it runs here and on the same FreeSWITCH."""
+        session = self.sessions.get(snapshot.variable(Mark.SESSION) or "")
+        here = session is not None and session.origin.core_uuid == origin_of(snapshot).core_uuid
+        return session if here else None
+
     def _come_home(self, link: Connection, snapshot: Event) -> None:
         session_id = snapshot.variable(Mark.SESSION) or ""
-        session = self.sessions.get(session_id)
+        session = self._session_of(snapshot)
         if session is None or session.over:
             if self.draining:
                 # What begins now would not be handed over any more, and be cut in the middle.
                 let_go(link)
                 return
             log.info("%s: its worker is gone: taking over a transfer request", session_id)
-            made = self.new_session(link, session_id)
+            taken = session is None and session_id in self.sessions
+            made = self.new_session(link, snapshot, "" if taken else session_id)
             made.resume_scenario(snapshot.variable(Mark.SCENARIO) or "")
             self.run(made, legs.resume, link, snapshot)
             return
@@ -168,7 +183,7 @@ class Switchboard:
 
     def _come_back(self, link: Connection, snapshot: Event) -> None:
         """A leg that its session had lent to a bridge, or called. Without a session it ends."""
-        session = self.sessions.get(snapshot.variable(Mark.SESSION) or "")
+        session = self._session_of(snapshot)
         if session is None or session.over:
             let_go(link)
             return

@@ -1,27 +1,32 @@
 """A party that is called in the switch's own dialplan is reached by a loopback, and that leaves.
 
 Two seconds after both of its halves have been bridged mod_loopback joins the legs on its two sides
-by ``uuid_bridge``, hangs itself up, and tells nobody (mod_loopback.c, ``channel_write_frame``). The
-leg of the called party, first a half of the loopback, is then the channel of whom the extension has
-called. Where an application holds the call (a conference, a mailbox) it stays.
+by ``uuid_bridge``, hangs itself up, and tells nobody (mod_loopback.c, ``channel_write_frame``);
+where that is safe we do so before (`relieve`). The leg of the called party, first a half of the
+loopback, is then the channel of whom the extension has called. Where an application holds the call
+(a conference, a mailbox) it stays.
 """
 
 from __future__ import annotations
 
 import logging
 
-from fsctl.esl.commands import UuidSetvarMulti
+from fsctl.esl.commands import UuidBridge, UuidBuglist, UuidSetvarMulti
 from fsctl.esl.events import Event
 from fsctl.session.calling.arming import arming
 from fsctl.session.calling.bridged import Dial
+from fsctl.session.calling.calls import Calls
 from fsctl.session.core import branches
 from fsctl.session.core.leg import Leg
 from fsctl.session.core.session import Session
 from fsctl.switch.dialstring import carried_caller_number
 from fsctl.switch.marks import Mark
-from fsctl.switch.variables import read, read_several
+from fsctl.switch.variables import read, read_all, read_several
 
 log = logging.getLogger(__name__)
+
+_TALK_S = 0.1
+"""FreeSWITCH has begun both bridges by then: until then it writes over what would end them."""
 
 _TRUE_ID = "other_leg_true_id"
 """On whom an extension has called: the leg that has been bridged with the loopback's other half."""
@@ -35,6 +40,53 @@ def reached(session: Session, event: Event) -> None:
     beyond = call.branches.beyond_of(event.channel_uuid or "")
     if beyond:
         _learn(session, call, beyond)
+        relieve(session, call)
+
+
+def relieve(session: Session, call: Leg) -> None:
+    """Join whoever waits for ``call`` with whom the extension has called, as soon as they talk.
+
+    mod_loopback would do the same two seconds later; and a REFER that meets a join is lost, mostly
+    with both legs (switch_ivr_bridge.c, ``uuid_bridge_on_hibernate``). At the answer nobody sends
+    one yet.
+    """
+    if call.branches is not None and call.branches.in_dialplan:
+        session.after(_TALK_S, lambda: _relieve(session, call))
+
+
+def _relieve(session: Session, call: Leg) -> None:
+    waiting, known = call.peer, call.branches
+    dials = session.part(Calls).dials.values()
+    talk = any(d.outgoing is call and d.waiting is waiting and d.answered for d in dials)
+    inside = known.inside_of(call.channel_uuid) if known is not None else None
+    if waiting is None or inside is None or not talk or not (call.alive and waiting.alive):
+        return
+    half, beyond = inside
+    if beyond and _is_plain(session, (waiting.channel_uuid, call.channel_uuid), (half, beyond)):
+        session.link.post(UuidBridge(waiting.channel_uuid, beyond))
+
+
+def _is_plain(session: Session, first: tuple[str, str], second: tuple[str, str]) -> bool:
+    """Whether these two pairs are each in a bridge, and nothing is left for mod_loopback to do.
+
+    A recording goes along with its join alone, and it knows how to leave a chain of loopbacks.
+    """
+    (waiting, branch), (half, beyond) = first, second
+    heard = session.link.send_all([UuidBuglist(branch), UuidBuglist(half)])
+    one, other, disposition, loopback, bow_out = read_all(
+        session.link,
+        [
+            (waiting, "signal_bond"),
+            (beyond, "signal_bond"),
+            (beyond, "endpoint_disposition"),
+            (beyond, "other_loopback_leg_uuid"),
+            (half, "loopback_bowout"),
+        ],
+    )
+    bridged = (one, other, disposition) == (branch, half, "ANSWER")
+    return bridged and not (
+        loopback or bow_out or any("<media-bug>" in each.text for each in heard)
+    )
 
 
 def _learn(session: Session, call: Leg, channel: str) -> None:

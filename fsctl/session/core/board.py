@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from fsctl.session.core.clock import Clock
 from fsctl.settings import Settings
+from fsctl.switch.origin import Origin
 
 if TYPE_CHECKING:
     from fsctl.session.core.session import Session
@@ -24,13 +25,20 @@ class Board(Protocol):
     alone: bool
     """No other process runs calls of this switch: a call that we do not know of is not there. Set
     by the worker, once: it has no siblings, and the dialplan names no other controller."""
-    on_stranded: Callable[[str], None]
-    """Called with an address (``HOST:PORT``) when legs that came home to it live on, and no link
-    leads to them. Set by the worker; without it FreeSWITCH's timers end what waits."""
+    on_stranded: Callable[[str, str], None]
+    """Called with an address (``HOST:PORT``) and a switch's name when legs on it that came home to
+    that address live on, and no link leads to them. Set by the worker; without it FreeSWITCH's
+    timers end what waits."""
+    name_switch: Callable[[Origin], str]
+    """Says what a FreeSWITCH is called. Set by the worker, which is connected to it; by itself it
+    is what it calls itself."""
 
     @property
     def sessions(self) -> Mapping[str, Session]:
         """All that run here, by their ids."""
+
+    def sessions_on(self, origin: Origin) -> list[Session]:
+        """Of these, those whose legs are on that FreeSWITCH: of others it knows nothing."""
 
     def part(self, kind: Callable[[Board], T]) -> T:
         """What a floor keeps for the whole worker; made when it is first asked for."""

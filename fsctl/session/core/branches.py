@@ -131,6 +131,11 @@ class Branches:
         inside = self._inside.get(channel)
         return inside.partner if inside is not None else ""
 
+    def inside_of(self, branch: str) -> tuple[str, str] | None:
+        """The half that executes an extension for this branch, and with whom that is bridged."""
+        halves = self._inside.items()
+        return next(((half, i.partner) for half, i in halves if i.branch == branch), None)
+
     def leads_to(self, other: str, true_id: str | None) -> bool:
         """Whether an extension has called ``other``, whose ``other_leg_true_id`` is given."""
         partners = {inside.partner for inside in self._inside.values()} - {""}

@@ -28,6 +28,7 @@ from fsctl.session.core.told import Told
 from fsctl.settings import Settings, TransferMode
 from fsctl.switch.links import Links
 from fsctl.switch.marks import Mark
+from fsctl.switch.origin import Origin
 from fsctl.switch.variables import read
 
 log = logging.getLogger(__name__)
@@ -46,7 +47,8 @@ class _SessionId(str):
     def log_fields(self) -> dict[str, Any]:
         """Read by :mod:`fsctl.log` when such a line is written as JSON."""
         calls = [each.log_fields["calls"][0] for each in self.session.calls.values()]
-        return {"session": str(self)} | ({"calls": calls} if calls else {})
+        named = {"session": str(self), "switch": self.session.switch}
+        return named | ({"calls": calls} if calls else {})
 
 
 class Part:
@@ -85,7 +87,9 @@ class Session:
     leg_type: type[Leg] = Leg
     """The class of the session's legs; the session that adds the verbs has its own."""
 
-    def __init__(self, board: Board, session_id: str, link: Connection) -> None:
+    def __init__(self, board: Board, session_id: str, link: Connection, origin: Origin) -> None:
+        self.origin = origin
+        """The FreeSWITCH that all our legs are on."""
         self.id = _SessionId(session_id)
         """The name of the session in logs, and on its channels (``fsctl_session``)."""
         self.id.session = self
@@ -120,6 +124,12 @@ class Session:
 
     def __repr__(self) -> str:
         return f"<Session {self.id}>"
+
+    @property
+    def switch(self) -> str:
+        """The FreeSWITCH that the session's legs are on: its name in ``[switch]``, else what it
+        calls itself (``FreeSWITCH-Switchname``)."""
+        return self.board.name_switch(self.origin)
 
     def part(self, kind: type[P]) -> P:
         """The part of this kind; made when it is first asked for."""
@@ -244,7 +254,7 @@ class Session:
             self._links.give_up_current()
         self._links.end()
         if lost and any(call.alive for call in self.calls.values()):
-            self.board.on_stranded(self.board.home)
+            self.board.on_stranded(self.board.home, self.switch)
 
     # -- links ------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from fsctl.session.transfers.other_workers import find_elsewhere
 from fsctl.session.transfers.reporter import report
 from fsctl.sip.refer import ReferTo, Replaces, parse_refer_to, parse_replaces
 from fsctl.sip.status import SipStatus
+from fsctl.switch.origin import Origin
 from fsctl.switch.refer_variables import refer_event
 from fsctl.switch.variables import read_all, read_several
 
@@ -91,7 +92,7 @@ def _request(
     named: Replaces,
 ) -> AttendedRequest:
     transferor, transferee = pair
-    replaced = _find(board, link, named)
+    replaced = _find(board, transferor.session.origin, link, named)
     target = _partner(replaced) if replaced is not None else None
     guests: tuple[Leg, ...] = ()
     if replaced is None and (found := find_elsewhere(transferor.session, link, named)):
@@ -118,14 +119,19 @@ def refuse_moved(link: Connection, transferee_uuid: str, loopback_uuid: str) -> 
     return [] if event is None or partner is not None else report(transferee_uuid, event, _PENDING)
 
 
-def _find(board: Board, link: Connection, named: Replaces) -> Leg | None:
-    """The leg of ours whose dialog it is (RFC 3891 section 3): Call-ID and both tags."""
-    for session in board.sessions.values():
+def _find(board: Board, origin: Origin, link: Connection, named: Replaces) -> Leg | None:
+    """The leg of ours whose dialog it is (RFC 3891 section 3): Call-ID and both tags.
+
+    Of another FreeSWITCH the one that asks us cannot join it.
+    """
+    for session in board.sessions_on(origin):
         for call in session.calls.values():
             if call.sip_call_id == named.call_id and (call.alive or call.left_behind is not None):
                 return call if _has_tags(link, call, named) else None
     gone = board.part(AttendedTransfers).given_up(named.call_id)
-    return gone if gone is not None and _has_tags(link, gone, named) else None
+    if gone is None or gone.session.origin.core_uuid != origin.core_uuid:
+        return None
+    return gone if _has_tags(link, gone, named) else None
 
 
 def _has_tags(link: Connection, call: Leg, named: Replaces) -> bool:

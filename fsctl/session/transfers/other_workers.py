@@ -48,7 +48,7 @@ def find_elsewhere(
         return None
     if not _is_named(link, replaced, named):
         return None
-    partner = read(link, replaced, "signal_bond") or read(link, replaced, "originate_signal_bond")
+    partner = _partner(link, replaced)
     made = guest(session, link, replaced)
     target = guest(session, link, partner) if partner else None
     if target is not None and target.connected:
@@ -57,6 +57,21 @@ def find_elsewhere(
         made.extension = _extension(link, replaced)
     log.info("%s: the dialog to replace is not in our hands: %s", session.id, made)
     return made, target
+
+
+def _partner(link: Connection, channel: str) -> str | None:
+    """With whom this channel talks, or who rings for it; None where the dialplan serves it alone.
+
+    FreeSWITCH leaves there who has rung in vain. A loopback that has not answered though it is
+    bridged is an application (``loopback/app=voicemail``), which may never answer.
+    """
+    talks, rings = read_several(link, channel, "signal_bond", "originate_signal_bond")
+    if talks:
+        loopback, answer = read_several(
+            link, talks, "other_loopback_leg_uuid", "endpoint_disposition"
+        )
+        return None if loopback and answer != "ANSWER" else talks
+    return rings if rings and read(link, rings, "uuid") else None
 
 
 def _departed(session: Session, link: Connection, named: Replaces) -> tuple[Leg, Leg | None] | None:
@@ -73,19 +88,23 @@ def _departed(session: Session, link: Connection, named: Replaces) -> tuple[Leg,
 
 
 def guest(session: Session, link: Connection, channel: str) -> Leg:
-    """A call of ``session``, made from what its channel says. Raises LinkError."""
+    """A call of ``session``, made from what its channel says. Raises LinkError.
+
+    Its news come before it is asked: else an answer in between would never be heard of.
+    """
     shown = of_channel(link, channel)
-    disposition, direction = read_several(link, channel, "endpoint_disposition", "direction")
     call = session.new_leg(
         channel,
         number=shown.number,
         display_name=shown.name,
-        state=LegState.CONNECTED if disposition == "ANSWER" else LegState.RINGING,
-        outgoing=direction == "outbound",
+        state=LegState.RINGING,
+        outgoing=read(link, channel, "direction") == "outbound",
     )
     call.caller_privacy = shown.privacy
     session.calls[channel] = call
     session.link.send(Filter("Unique-ID", channel)).raise_for_error()
+    if read(link, channel, "endpoint_disposition") == "ANSWER":
+        call.advance(LegState.CONNECTED)
     return call
 
 

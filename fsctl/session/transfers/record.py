@@ -59,6 +59,8 @@ class TransferRecord:
     """By role, of the legs above: the party's number, where it is known."""
     call_ids: dict[str, str]
     """By role, of the legs above: the Call-ID of its SIP dialog, where it is known."""
+    switch: str = ""
+    """The FreeSWITCH that the legs are on: its name in ``[switch]``, else what it calls itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +170,7 @@ def conclude(
         status.reason,
         {role: call.number for role, call in legs.items() if call.number},
         {role: call.sip_call_id for role, call in legs.items() if call.sip_call_id},
+        session.switch,
     )
     if not ours:
         session.board.part(Records).owe(record)

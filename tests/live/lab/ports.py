@@ -60,11 +60,6 @@ class PortBlock:
                 return port
         raise RuntimeError(f"no free port in {self.first}..{self.first + last}")
 
-    @property
-    def rtp_range(self) -> tuple[int, int]:
-        """First and last port for the switch's own RTP sockets."""
-        return self.first + _BLOCK_SIZE - _RTP_PORTS, self.first + _BLOCK_SIZE - 2
-
 
 @cache
 def block() -> PortBlock:
@@ -80,6 +75,13 @@ def block() -> PortBlock:
             continue
         return PortBlock(first, guard)
     raise RuntimeError("every port block of the laboratory is taken")
+
+
+def rtp_range(number: int = 1, of: int = 1) -> tuple[int, int]:
+    """First and last port for the RTP sockets of one switch of so many, counted from 1."""
+    share = _RTP_PORTS // of // 2 * 2
+    first = block().first + _BLOCK_SIZE - _RTP_PORTS + (number - 1) * share
+    return first, first + share - 2
 
 
 def kept_port() -> int:

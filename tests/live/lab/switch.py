@@ -48,15 +48,21 @@ class Switch:
     ``root`` (all its files). Several threads may use it at once.
     """
 
-    def __init__(self, profile: str = "lab", context: str = "public") -> None:
-        """Choose ports and write the configuration; nothing runs yet."""
+    def __init__(
+        self, profile: str = "lab", context: str = "public", *, rtp_share: tuple[int, int] = (1, 1)
+    ) -> None:
+        """Choose ports and write the configuration; nothing runs yet.
+
+        ``rtp_share``: of so many switches of this process that carry calls at once, the first,
+        second … (counted from 1), which has that part of the ports for RTP.
+        """
         binary = shutil.which("freeswitch")
         if binary is None:
             raise FileNotFoundError("freeswitch is not on PATH")
         self._binary = Path(binary)
         self.root = Path(tempfile.mkdtemp(prefix="lab-switch-"))
         self.conf = self.root / "conf"
-        first, last = ports.block().rtp_range
+        first, last = ports.rtp_range(*rtp_share)
         self._plan = switch_conf.SwitchPlan(
             profile=profile,
             context=context,

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.live.lab import NotInTime, Phones
-from tests.live.vanilla.installation import Installation, State
+from tests.live.lab.fsctl_process import Sections
+from tests.live.vanilla.installation import NONE, Installation, State
 from tests.live.vanilla.scene import Scene
 from tests.live.vanilla.switch import VanillaSwitch
 
@@ -55,11 +56,17 @@ def state() -> State:
 
 
 @pytest.fixture
+def settings() -> Sections:
+    """What is added to fsctl's settings in this test: parametrize it for anything."""
+    return NONE
+
+
+@pytest.fixture
 def switch(
-    running_switch: VanillaSwitch, installation: Installation, state: State
+    running_switch: VanillaSwitch, installation: Installation, state: State, settings: Sections
 ) -> Iterator[VanillaSwitch]:
     """The running FreeSWITCH in that state; afterwards no channel may be left on it."""
-    installation.be(state)
+    installation.be(state, settings)
     yield running_switch
     try:
         running_switch.wait_no_channels(5.0)

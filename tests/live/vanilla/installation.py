@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum
 
 from tests.live.lab import ports
-from tests.live.lab.fsctl_process import Controller
+from tests.live.lab.fsctl_process import Controller, Section, Sections
 from tests.live.lab.tap import Tap
 from tests.live.vanilla.switch import VanillaSwitch
 
 RING_TIMEOUT_S = 5
 """Longer than a phone rings before voicemail answers."""
 NATIVE_AGAIN_S = 6.0
+NONE: Sections = {}
 ARMED = ("confirm_blind_transfer", "force_transfer_context", "force_transfer_dialplan")
 
 
@@ -42,10 +44,20 @@ class Installation:
         self.tap = Tap(switch.esl_port)
         self._lives = 0
         self._installed = False
+        self._settings = NONE
         self.controller = self._make()
 
-    def be(self, state: State) -> None:
-        """Bring it to that state, with all that lies on the way."""
+    def be(self, state: State, settings: Sections = NONE) -> None:
+        """Bring it to that state, with all that lies on the way.
+
+        ``settings`` are added to those of the installation; with others than before it is removed
+        and made anew.
+        """
+        if settings != self._settings:
+            self._remove()
+            assert not (problems := self.controller.finish()), problems
+            self._settings, self._lives = settings, 0
+            self.controller = self._make()
         if state is State.STOCK:
             self._remove()
         elif state is State.REMOVED:
@@ -66,23 +78,33 @@ class Installation:
         if self.controller.is_running:
             self.controller.kill9()
 
+    def beside(self) -> Controller:
+        """A second controller, which runs; FreeSWITCH's dialplan knows both from now on."""
+        port = ports.free_port()
+        both = [self.controller.address, f"{ports.LOCALHOST}:{port}"]
+        second = self._make({"dialplan": {"controllers": both}}, port)
+        self._switch.install(second.render())
+        return second.start()
+
     def finish(self) -> str:
         """End what runs; what it left behind or did wrong."""
         problems = self.controller.finish()
         self.tap.close()
         return problems
 
-    def _make(self) -> Controller:
+    def _make(self, more: Sections = NONE, port: int = 0) -> Controller:
         switch = self._switch
-        return Controller(
-            {
-                "switch": {"host": "127.0.0.1", "port": self.tap.port},
-                "transfer": {"ring_timeout_s": RING_TIMEOUT_S},
-                "dialplan": {"sofia_profile": switch.profile},
-            },
-            {"FSCTL_SWITCH_PASSWORD": switch.password},
-            self._port,
-        )
+        sections: dict[str, Section | list[Section]] = {
+            "switch": {"host": "127.0.0.1", "port": self.tap.port},
+            "transfer": {"ring_timeout_s": RING_TIMEOUT_S},
+            "dialplan": {"sofia_profile": switch.profile},
+        }
+        for name, section in (*self._settings.items(), *more.items()):
+            own = sections.get(name, {})
+            plain = isinstance(own, Mapping) and isinstance(section, Mapping)
+            sections[name] = {**own, **section} if plain else section
+        secrets = {"FSCTL_SWITCH_PASSWORD": switch.password}
+        return Controller(sections, secrets, port or self._port)
 
     def _serve(self) -> None:
         if not self._installed:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from fsctl.story import Headers
 from tests.live.lab import Phone, Phones
 from tests.live.lab.media import Heard
 from tests.live.lab.steps import Step
@@ -63,15 +64,15 @@ class Scene:
         self._by_name[name] = phone.takes(*steps)
         return phone
 
-    def dial(self, number: str, to: str, name: str = "") -> Phone:
+    def dial(self, number: str, to: str, name: str = "", headers: Headers = ()) -> Phone:
         """User ``number`` calls ``to``; the phone is called ``name``, by default its number."""
-        phone = self.phones.caller(number, to, name=name or number)
+        phone = self.phones.caller(number, to, headers, name or number)
         self._by_name[name or number] = phone
         return phone
 
-    def dial_from_outside(self, to: str, name: str = "outside") -> Phone:
+    def dial_from_outside(self, to: str, name: str = "outside", headers: Headers = ()) -> Phone:
         """The provider brings a call for ``to``."""
-        return self.dial("4930555", self.switch.external_uri(to), name)
+        return self.dial("4930555", self.switch.external_uri(to), name, headers)
 
     def talk(self, caller: str, to: str) -> Phone:
         """``caller`` calls ``to``, is answered, and returned."""

@@ -115,7 +115,7 @@ class VanillaSwitch(Switch):
         self.wait(lambda: text in self.esl(contact), what=f"{text} in {contact}")
 
     def _own_files(self) -> dict[str, str]:
-        first, last = ports.block().rtp_range
+        first, last = ports.rtp_range()
         machine = {
             "local_ip_v4": self.domain,
             "internal_sip_port": self.sip_port,

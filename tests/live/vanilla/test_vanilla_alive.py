@@ -91,6 +91,20 @@ def test_the_loopback_leaves(scene: Scene, switch: VanillaSwitch, by: str, moved
 
 
 @by_each
+def test_a_recording_goes_on(scene: Scene, switch: VanillaSwitch, by: str, moved: str) -> None:
+    """The extension has begun it; mod_loopback takes it along when it leaves."""
+    _ring(scene, by, "2032").answers_now()
+    assert scene[by].wait_notify() == "SIP/2.0 200 OK"
+
+    def recorded() -> bool:
+        phones = (str(row["uuid"]) for row in switch.channels() if "sofia/" in str(row["name"]))
+        return any("session_record" in switch.esl(f"uuid_buglist {uuid}") for uuid in phones)
+
+    switch.wait(recorded, what="a phone's own leg is recorded")
+    assert hear_each_other(scene[moved], scene["1002"])
+
+
+@by_each
 def test_a_record_knows_all_three(
     scene: Scene, installation: Installation, by: str, moved: str
 ) -> None:

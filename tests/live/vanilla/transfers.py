@@ -226,6 +226,12 @@ class Transfer:
         look = Outcome.serving
         return [replace(kind, outcome=look(kind.outcome), look=look) for kind in kinds]
 
+    def by_legacy(self) -> Sequence[Kind]:
+        """How it is in legacy mode: FreeSWITCH reports, and knows a code, but no phrase."""
+        code = self.told.split()[0]
+        told = OK if self.told == OK else f"{code} {code}"
+        return replace(self, told=told).by_fsctl()
+
     def _talk_on(self, moved: str) -> Outcome:
         by = next(by for by, other in self.parties.values() if other == moved)
         return talk(by, moved)

@@ -11,7 +11,7 @@ from gevent import socket
 from gevent.queue import Queue
 from gevent.server import StreamServer
 
-from fsctl.errors import AuthError, CommandFailed, LinkLost
+from fsctl.errors import AuthError, CommandFailed, CommandTimeout, LinkLost
 from fsctl.esl import client as client_module
 from fsctl.esl.client import LAST_DELAY_S, SwitchClient, retry_delay_s
 from fsctl.esl.commands import Events, Filter, Status
@@ -98,6 +98,22 @@ def test_it_comes_back_and_subscribes_again() -> None:
             told.clear()
             peer.close()
             wait_until(lambda: not client.connected.is_set())
+
+
+def test_what_must_follow_a_connection_and_is_not_answered_is_tried_anew() -> None:
+    """The switch may have stood still: nobody else would learn then what it was to be asked."""
+    tried: list[str] = []
+
+    def ask() -> None:
+        tried.append("asked")
+        if len(tried) == 1:
+            raise CommandTimeout("no answer")
+
+    with switch_and_client(on_connected=ask) as (switch, client):
+        switch.welcome()
+        wait_until(lambda: tried == ["asked"] and not client.connected.is_set())
+        switch.welcome()
+        wait_until(lambda: len(tried) == 2 and client.connected.is_set())
 
 
 def test_a_wrong_password_is_told_at_once_and_never_logged(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote
 
+import gevent
 from gevent import socket
 from gevent.server import StreamServer
 
@@ -16,9 +18,12 @@ class FakeSwitch:
     """Answers what those ask who look after orphans.
 
     ``channels``: by uuid, ``row.X`` is a column of the table, everything else a variable.
+    With a ``port`` it takes the place of one that was there before. While it ``hangs`` it accepts
+    and says nothing.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, core_uuid: str = "core-1", port: int = 0) -> None:
+        self.core_uuid, self.switchname, self.hangs = core_uuid, "host", False
         self.channels: dict[str, Channel] = {}
         self.told: list[str] = []
         """Commands that change something."""
@@ -28,13 +33,16 @@ class FakeSwitch:
         self.hung_up: set[str] = set()
         """No channels any more, but still in the table: their events have not been sent."""
         self._socks: list[Any] = []
-        self._server = StreamServer(("127.0.0.1", 0), self._serve)
+        self._server = StreamServer(("127.0.0.1", port), self._serve)
         self._server.start()
         self.port: int = self._server.server_port
 
     def stop(self) -> None:
-        """No more."""
+        """No more; it may have died."""
         self._server.stop(timeout=0)
+        for sock in self._socks:
+            with suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
 
     def tell_hangup(self, uuid: str) -> None:
         """CHANNEL_HANGUP_COMPLETE of a channel that is gone from then on."""
@@ -48,6 +56,8 @@ class FakeSwitch:
 
     def _serve(self, sock: socket.socket, _: object) -> None:
         self._socks.append(sock)
+        while self.hangs:
+            gevent.sleep(0.005)
         sock.sendall(b"Content-Type: auth/request\n\n")
         stream = sock.makefile("rb")
         lines: list[str] = []
@@ -58,6 +68,8 @@ class FakeSwitch:
             length = next((each for each in lines if each.startswith("content-length: ")), None)
             if length is not None:
                 lines.append(stream.read(int(length.partition(" ")[2])).decode())
+            while self.hangs:
+                gevent.sleep(0.005)
             sock.sendall(self._reply(lines))
             lines = []
 
@@ -76,7 +88,9 @@ class FakeSwitch:
             self.looks += 1
             return json.dumps({"rows": [self._row(uuid) for uuid in self.channels]})
         if word == "global_getvar":
-            return self.globals
+            return self.core_uuid if arguments else self.globals
+        if word == "switchname":
+            return self.switchname
         if word == "uuid_exists":
             return "true" if arguments[0] in self.channels.keys() - self.hung_up else "false"
         if word == "uuid_getvar":

@@ -15,7 +15,7 @@ from fsctl.esl.commands import Command, UuidGetvar
 from fsctl.esl.events import Event
 from fsctl.service import left_records, orphans
 from fsctl.service.left_records import LeftRecords
-from fsctl.service.orphans import Orphans
+from fsctl.service.rescue import Rescue
 from fsctl.session.transfers.record import Kind, TransferRecord, marking
 from fsctl.settings import Settings, Switch, Transfer
 from fsctl.switch.refer_variables import ASKS_TO_SAY
@@ -35,13 +35,13 @@ def switch(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSwitch]:
     made.stop()
 
 
-def orphans_of(switch: FakeSwitch) -> Orphans:
+def orphans_of(switch: FakeSwitch) -> Rescue:
     """Who looks after those of this switch; it has not begun."""
-    settings = Switch(host="127.0.0.1", port=switch.port, password="x", enabled=True)
-    return Orphans(Settings(switch=settings), set)
+    settings = Switch(port=switch.port, password="x", enabled=True)
+    return Rescue(Settings(switches=(settings,)), set)
 
 
-def looked(switch: FakeSwitch, made: Orphans | None = None, *, dead: bool = True) -> Orphans:
+def looked(switch: FakeSwitch, made: Rescue | None = None, *, dead: bool = True) -> Rescue:
     """One that has looked until nothing more was to be done, or ten times."""
     made = made or orphans_of(switch)
     if dead:
@@ -131,7 +131,11 @@ def test_a_transfer_whose_worker_has_lost_its_link(
         switch.channels[TE] = transferee(bridge_to=TARGET, bridge_uuid=TARGET)
     made = orphans_of(switch)
     numbers = {"transferee": "2000"}
-    made.owe(TransferRecord("s-1", "blind", TR, TE, "", EVENT, "abandoned", 503, "", numbers, {}))
+    made.owe(
+        TransferRecord(
+            "s-1", "blind", TR, TE, "", EVENT, "abandoned", 503, "", numbers, {}, "freeswitch"
+        )
+    )
     looked(switch, made, dead=False)
     (record,) = records.all
     assert record["outcome"] == ("succeeded" if there else "abandoned")
@@ -231,9 +235,9 @@ def test_of_a_transferee_that_has_left_one_record_is_written(
     """Both its worker, which has lost its link, and its parked transferor speak of it."""
     parked = {"row.state": "CS_PARK", "fsctl_home": DEAD, "fsctl_session": "s-1"}
     switch.channels[TR] = parked | {"blind_transfer_uuid": TE, "sip_blind_transfer_event": EVENT}
-    made = Orphans(
+    made = Rescue(
         Settings(
-            switch=Switch(host="127.0.0.1", port=switch.port, password="x", enabled=True),
+            switches=(Switch(port=switch.port, password="x", enabled=True),),
             transfer=Transfer(mode=mode),
         ),
         set,
@@ -241,7 +245,11 @@ def test_of_a_transferee_that_has_left_one_record_is_written(
     kind: Kind = "legacy" if mode == "legacy" else "blind"
     if owed:
         numbers = {"transferee": "2000"}
-        made.owe(TransferRecord("s-1", kind, TR, TE, "", EVENT, "abandoned", 503, "", numbers, {}))
+        made.owe(
+            TransferRecord(
+                "s-1", kind, TR, TE, "", EVENT, "abandoned", 503, "", numbers, {}, "freeswitch"
+            )
+        )
     looked(switch, made)
     (record,) = records.all
     assert (record["kind"], record["outcome"], record["code"]) == (kind, "abandoned", 487)
@@ -288,7 +296,7 @@ def test_a_transferee_that_is_no_channel_any_more_is_heard_of_until_the_next_loo
     records: Records,
 ) -> None:
     """The event that says with whom it has talked may be on its way."""
-    client, made = Client(**{TE: transferee()}), LeftRecords()
+    client, made = Client(**{TE: transferee()}), LeftRecords("freeswitch")
     asked = cast(SwitchClient, client)
     made.look(asked, [TE], set(), {DEAD})
     ended = client.channels.pop(TE) | {"bridge_uuid": TARGET}
@@ -303,7 +311,7 @@ def test_a_transferee_that_is_no_channel_any_more_is_heard_of_until_the_next_loo
 
 def test_whose_sign_of_life_stands_is_looked_at_again(records: Records) -> None:
     """It may have died a moment ago: the sign of life outlives it."""
-    client, made = Client(**{TE: transferee(bridge_to=TARGET)}), LeftRecords()
+    client, made = Client(**{TE: transferee(bridge_to=TARGET)}), LeftRecords("freeswitch")
     asked = cast(SwitchClient, client)
     client.living = True
     made.look_for_everybody()
@@ -317,7 +325,7 @@ def test_whose_sign_of_life_stands_is_looked_at_again(records: Records) -> None:
 
 def outcomes(client: Client, looks: list[set[str]], held: set[str], records: Records) -> list[str]:
     """After so many looks, at which these channels were in the table."""
-    made = LeftRecords()
+    made = LeftRecords("freeswitch")
     for present in looks:
         made.look(cast(SwitchClient, client), sorted(present), held, {DEAD})
     return [record["outcome"] for record in records.all]
@@ -339,7 +347,7 @@ def test_a_transferee_that_is_there(
 ) -> None:
     client = Client(**{TE: transferee(**channel)})
     if held:  # it was nobody's at the first look
-        made = LeftRecords()
+        made = LeftRecords("freeswitch")
         for now in (set(), held):
             made.look(cast(SwitchClient, client), [TE], now, {DEAD})
         assert [record["outcome"] for record in records.all] == written
@@ -359,7 +367,7 @@ def test_a_transferee_that_is_there(
 def test_a_transferee_that_has_hung_up(
     records: Records, ended: Channel, outcome: str, target: str
 ) -> None:
-    client, made = Client(**{TE: transferee()}), LeftRecords()
+    client, made = Client(**{TE: transferee()}), LeftRecords("freeswitch")
     asked = cast(SwitchClient, client)
     made.look(asked, [TE], set(), {DEAD})
     known = client.channels.pop(TE) | ended
@@ -373,7 +381,7 @@ def test_a_transferee_that_has_hung_up(
 def test_a_transferee_that_talked_at_the_last_look_and_is_gone(records: Records) -> None:
     """Nobody has told of its end."""
     client = Client(**{TE: transferee(bridge_to=TARGET)})
-    made, asked = LeftRecords(), cast(SwitchClient, client)
+    made, asked = LeftRecords("freeswitch"), cast(SwitchClient, client)
     made.look(asked, [TE], set(), {DEAD})
     del client.channels[TE]
     made.look(asked, [], set(), {DEAD})
@@ -382,8 +390,12 @@ def test_a_transferee_that_talked_at_the_last_look_and_is_gone(records: Records)
 
 
 def test_what_is_owed_is_written_when_nobody_looks_any_more(records: Records) -> None:
-    made = LeftRecords()
-    made.owe(TransferRecord("s-1", "blind", TR, TE, "", EVENT, "abandoned", 503, "", {}, {}))
+    made = LeftRecords("freeswitch")
+    made.owe(
+        TransferRecord(
+            "s-1", "blind", TR, TE, "", EVENT, "abandoned", 503, "", {}, {}, "freeswitch"
+        )
+    )
     made.give_up()
     assert [record["outcome"] for record in records.all] == ["abandoned"] and not made.waiting
 
@@ -397,7 +409,11 @@ def test_what_is_owed_is_written_when_the_switch_cannot_be_asked(
     gone.stop()
     made = orphans_of(gone)
     made.look_after(DEAD)
-    made.owe(TransferRecord("s-1", "blind", TR, TE, "", EVENT, "abandoned", 503, "", {}, {}))
+    made.owe(
+        TransferRecord(
+            "s-1", "blind", TR, TE, "", EVENT, "abandoned", 503, "", {}, {}, "freeswitch"
+        )
+    )
     with gevent.Timeout(10):
         while not records.all:
             gevent.sleep(0.005)
@@ -424,7 +440,7 @@ def test_a_sign_of_life_that_stays_is_somebodys(
     records: Records, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(left_records, "EXPIRY_S", -2.0)
-    client, made = Client(**{TE: transferee(bridge_to=TARGET)}), LeftRecords()
+    client, made = Client(**{TE: transferee(bridge_to=TARGET)}), LeftRecords("freeswitch")
     client.living = True
     made.look_for_everybody()
     made.look(cast(SwitchClient, client), [TE], set(), set())
@@ -445,6 +461,10 @@ def test_what_is_owed_again_when_it_has_been_written_is_not_written_twice(
         switch.tell_hangup(TE)
         while not records.all:
             gevent.sleep(0.002)
-    made.owe(TransferRecord("s-1", "blind", TR, TE, "", EVENT, "abandoned", 487, "", {}, {}))
+    made.owe(
+        TransferRecord(
+            "s-1", "blind", TR, TE, "", EVENT, "abandoned", 487, "", {}, {}, "freeswitch"
+        )
+    )
     looked(switch, made, dead=False)
     assert len(records.all) == 1

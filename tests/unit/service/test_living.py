@@ -8,7 +8,8 @@ import gevent
 import pytest
 
 from fsctl.service import living
-from fsctl.service.living import SignsOfLife, scope_of
+from fsctl.service.living import scope_of
+from fsctl.service.presence import Presence
 from fsctl.settings import Dialplan, Settings, Switch
 from tests.unit.service.fake_switch import FakeSwitch
 
@@ -30,7 +31,7 @@ def served() -> set[str]:
 @pytest.fixture
 def shown(switch, served, monkeypatch):
     monkeypatch.setattr(living, "PERIOD_S", 0.01)
-    made = SignsOfLife(of(switch.port), lambda: served)
+    made = Presence(of(switch.port), lambda: served)
     made.start()
     yield made
     made.stop()
@@ -39,7 +40,7 @@ def shown(switch, served, monkeypatch):
 def of(port: int, **plan: str) -> Settings:
     switch = Switch(port=port, password="x", enabled=True)
     calls = {"scope": "calls", "inbound_match": ".*"}
-    return Settings(switch=switch, dialplan=Dialplan(**calls | plan))
+    return Settings(switches=(switch,), dialplan=Dialplan(**calls | plan))
 
 
 def until(switch: FakeSwitch, *lines: str) -> None:
@@ -81,7 +82,7 @@ def test_who_serves_no_more_is_taken_back_at_once(switch, shown, served) -> None
 
 
 def test_the_end_takes_all_back(switch, served) -> None:
-    made = SignsOfLife(of(switch.port), lambda: served)
+    made = Presence(of(switch.port), lambda: served)
     made.start()
     made.stop()
     assert switch.told[-1] == f"global_setvar fsctl_living_{ONE}="
@@ -89,7 +90,7 @@ def test_the_end_takes_all_back(switch, served) -> None:
 
 def test_a_switch_that_is_not_there_is_no_error(served, monkeypatch, caplog) -> None:
     monkeypatch.setattr(living, "_FIRST_S", 0.05)
-    made = SignsOfLife(of(1), lambda: served)
+    made = Presence(of(1), lambda: served)
     made.start()
     made.stop()
     assert "will not dial us" in caplog.text
@@ -112,7 +113,7 @@ def test_in_scope_transfers_all_legs_are_armed_for_as_long_as_somebody_serves(
     switch, served, monkeypatch
 ) -> None:
     monkeypatch.setattr(living, "PERIOD_S", 0.01)
-    made = SignsOfLife(of(switch.port, **TRANSFERS), lambda: served)
+    made = Presence(of(switch.port, **TRANSFERS), lambda: served)
     made.start()
     assert tuple(switch.told[:10]) == (*signs(ONE), *RENEWED)
     until(switch, *signs(ONE), *RENEWED)
@@ -131,7 +132,7 @@ def test_who_stops_disarms_unless_another_one_is_there(switch, served, others) -
     switch.globals = (
         f"domain=x\nfsctl_living_{ONE}=yes\n{other}force_transfer_context=fsctl_refer\n"
     )
-    made = SignsOfLife(of(switch.port, **TRANSFERS), lambda: served)
+    made = Presence(of(switch.port, **TRANSFERS), lambda: served)
     made.start()
     told = len(switch.told)
     made.disarm()
@@ -151,5 +152,5 @@ def test_who_stops_disarms_unless_another_one_is_there(switch, served, others) -
 )
 def test_what_comes_to_us_is_said_in_a_line(plan, enabled, line) -> None:
     settings = of(1, **plan)
-    told = scope_of(replace(settings, switch=replace(settings.switch, enabled=enabled)))
+    told = scope_of(replace(settings, switches=settings.switches if enabled else ()))
     assert told.startswith(line) and "\n" not in told

@@ -8,7 +8,7 @@ import gevent
 import pytest
 
 from fsctl.service import orphans
-from fsctl.service.orphans import Orphans
+from fsctl.service.rescue import Rescue
 from fsctl.settings import Settings, Switch
 from tests.unit.service.fake_switch import FakeSwitch
 
@@ -32,10 +32,8 @@ def look(switch):
         until: Callable[[], object] = lambda: False,
         held: Callable[[], set[str] | None] = set,
     ) -> list[str]:
-        settings = Settings(
-            switch=Switch(host="127.0.0.1", port=switch.port, password="x", enabled=True)
-        )
-        made = Orphans(settings, held)
+        settings = Settings(switches=(Switch(port=switch.port, password="x", enabled=True),))
+        made = Rescue(settings, held)
         made.look_after(DEAD)
         with gevent.Timeout(30):
             while made.busy and not until():
@@ -109,6 +107,6 @@ def test_a_transferor_is_not_told_twice(switch, look, told, again) -> None:
 
 
 def test_without_a_password_nobody_looks(switch) -> None:
-    made = Orphans(Settings(), set)
+    made = Rescue(Settings(), set)
     made.look_after(DEAD)
     assert not made.busy

@@ -20,7 +20,7 @@ ROUTES = (
 SETTINGS = [
     Settings(
         routes=ROUTES,
-        switch=Switch(enabled=plan.only_living, password="x"),
+        switches=(Switch(password="x"),) if plan.only_living else (),
         dialplan=plan,
         transfer=Transfer(recall=True, fallback=fallback, fallback_number="1000"),
     )
