@@ -195,9 +195,19 @@ class RealPhone(Party):
         self._reinvite(False)
 
     def _reinvite(self, on: bool) -> None:
+        # one that crosses the switch's own re-INVITE is refused (491), and JsSIP may stay deaf then
+        self.world.wait(self._has_answered, f"{self.name} has answered every INVITE")
         before = len(self._ended_invites())
         self._hold(on)
         self.world.wait(lambda: len(self._ended_invites()) > before, f"{self.name}: re-INVITE")
+
+    def _has_answered(self) -> bool:
+        """Each INVITE that it got is acknowledged."""
+        asked, ended = (
+            {(m.call_id, m.header("CSeq").split()[0]) for m in self.received(what)}
+            for what in ("INVITE", "ACK")
+        )
+        return asked <= ended
 
     def _ended_invites(self) -> list[SipMessage]:
         return [m for m in self.received(200) if m.method == "INVITE"]
