@@ -195,6 +195,17 @@ def _accept_variables(raw: Any) -> tuple[tuple[str, str], ...]:
     return tuple(raw.items())
 
 
+def _accept_reasons(raw: Any) -> tuple[tuple[str, str], ...]:
+    if not isinstance(raw, dict):
+        raise _must('a table, { FSC203 = "reason" }', raw)
+    for code, reason in raw.items():
+        if not re.fullmatch("FSC[0-9]{3}", code):
+            raise ValueError(f"{code!r} is not the code of a finding")
+        if not isinstance(reason, str) or not re.fullmatch(r"[^\x00-\x1f\x7f]{1,256}", reason):
+            raise ValueError(f"{code} needs a reason, in printable characters")
+    return tuple(raw.items())
+
+
 def _accept_password(raw: Any) -> str:
     """The message never shows the value. ``$${`` would be expanded in FreeSWITCH's own files."""
     if not isinstance(raw, str) or not re.fullmatch(r"[^\x00-\x1f\x7f]{1,256}", raw) or "${" in raw:
@@ -220,6 +231,8 @@ REGEX: Final = Kind(_accept_regex)
 PASSWORD: Final = Kind(_accept_password)
 PATH: Final = Kind(_accept_path)
 HEADERS: Final = Kind(_accept_headers, _read_headers)
+REASONS: Final = Kind(_accept_reasons, _read_headers)
+"""Why a finding is to be ignored, by its code."""
 VARIABLES: Final = Kind(_accept_variables, _read_headers)
 HOST: Final = text(_HOST, "a host name or address")
 DOMAIN: Final = text(_DIALLED_HOST, "a domain")

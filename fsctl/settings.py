@@ -189,6 +189,13 @@ class Dialplan:
 
 
 @dataclass(frozen=True, slots=True)
+class Check:
+    """``[check]``: findings of ``fsctl check`` that do not count, by code, each with its reason."""
+
+    ignore: tuple[tuple[str, str], ...] = key((), kinds.REASONS)
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that can be configured; ``warnings`` are sentences for the operator.
 
@@ -201,6 +208,7 @@ class Settings:
     transfer: Transfer = Transfer()
     scenario: Scenario = Scenario()
     dialplan: Dialplan = Dialplan()
+    check: Check = Check()
     routes: tuple[Route, ...] = (Route(),)
     warnings: tuple[str, ...] = ()
 
@@ -223,6 +231,7 @@ _SECTIONS: Final[dict[str, type[Any]]] = {
     "transfer": Transfer,
     "scenario": Scenario,
     "dialplan": Dialplan,
+    "check": Check,
 }
 _ENVIRONMENT: Final = "FSCTL_"
 _WILDCARDS: Final = ("0.0.0.0", "[::]")

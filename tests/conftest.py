@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from hypothesis import HealthCheck, settings
+
+import fsctl.settings
 
 settings.register_profile("fsctl", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("fsctl")
+
+fsctl.settings.DEFAULT_FILE = Path("/nonexistent/fsctl.toml")  # type: ignore[misc]
+"""What this machine's own fsctl has there is none of a test's business."""

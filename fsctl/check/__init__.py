@@ -9,3 +9,4 @@ from fsctl.check.findings import Finding as Finding
 from fsctl.check.findings import Report as Report
 from fsctl.check.findings import State as State
 from fsctl.check.ground import Wanted as Wanted
+from fsctl.check.profiles import rescan_mark as rescan_mark

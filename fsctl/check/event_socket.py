@@ -29,13 +29,13 @@ def open_link(switch: Switch, deadline: Deadline) -> Connection | Finding:
     where = f"{switch.host}:{switch.port}"
     try:
         sock = _connect(switch, min(CONNECT_S, deadline.left_s()))
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # a name that is none
         return problem(
             "FSC101",
             f"FreeSWITCH's event socket at {where} cannot be reached",
             _NO_SWITCH,
             f"systemctl status freeswitch ([switch] host and port name {where})",
-            error.strerror or str(error) or type(error).__name__,
+            getattr(error, "strerror", None) or str(error) or type(error).__name__,
         )
     link = Connection(sock, (switch.host, switch.port), log_id=where, limits=_LIMITS)
     link.start()

@@ -2,26 +2,68 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 import gevent
 
-from fsctl.check import version
+from fsctl.check import arming, contexts, host, numbers, profiles, routes, security, version
+from fsctl.check.answers import Unreadable
+from fsctl.check.codes import CODES
 from fsctl.check.event_socket import open_link
-from fsctl.check.findings import CODES, Finding, Report, report_of
-from fsctl.check.ground import Check, Ground, Unreadable, Wanted, ok, unknown
-from fsctl.errors import LinkError
+from fsctl.check.findings import Finding, Report, State, report_of
+from fsctl.check.ground import Check, Ground, Wanted, ok, problem, unknown
+from fsctl.errors import CommandError, LinkError, SettingsError
 from fsctl.esl.waiting import Deadline
 from fsctl.settings import Settings, Switch
+
+log = logging.getLogger(__name__)
 
 DEADLINE_S: Final = 9.0
 QUICK_DEADLINE_S: Final = 2.5
 
-CHECKS: Final[tuple[tuple[str, Check], ...]] = (("FSC201", version.version),)
+CHECKS: Final[tuple[tuple[str, Check], ...]] = (
+    ("FSC201", version.version),
+    ("FSC005", contexts.rendering),
+    ("FSC604", arming.addresses),
+    ("FSC401", contexts.contexts),
+    ("FSC403", contexts.first_extensions),
+    ("FSC501", numbers.inbound),
+    ("FSC502", numbers.one),
+    ("FSC301", profiles.main_profile),
+    ("FSC302", profiles.parameters_loaded),
+    ("FSC303", profiles.in_force),
+    ("FSC305", profiles.media),
+    ("FSC306", profiles.channels_section),
+    ("FSC202", host.modules),
+    ("FSC105", security.event_socket),
+    ("FSC203", host.clock),
+    ("FSC204", host.syn_retries),
+    ("FSC701", routes.gateways),
+    ("FSC702", routes.profiles),
+    ("FSC703", routes.domains),
+    ("FSC704", routes.sounds),
+    ("FSC705", routes.contexts),
+    ("FSC601", arming.controllers),
+    ("FSC602", arming.arming),
+)
 """In their order, each with the code that is unknown when its answer cannot be read."""
-QUICK: Final = frozenset({"FSC201"})
+QUICK: Final = frozenset(
+    "FSC005 FSC201 FSC604 FSC401 FSC403 FSC501 FSC301 FSC302 FSC305 FSC306 FSC601 FSC602".split()
+)
 """Those that decide whether calls and transfers come to us, at a start."""
+SYMPTOMS: Final[dict[str, frozenset[str]]] = {
+    "FSC005": frozenset("FSC302 FSC303 FSC304 FSC306 FSC401 FSC403 FSC501".split()),
+    "FSC401": frozenset("FSC302 FSC303 FSC306 FSC403 FSC501 FSC603".split()),
+    "FSC301": frozenset("FSC302 FSC303 FSC702".split()),
+    "FSC302": frozenset({"FSC303"}),
+    "FSC403": frozenset({"FSC501"}),
+    "FSC604": frozenset("FSC204 FSC601".split()),
+    "FSC601": frozenset({"FSC602"}),
+}
+"""What follows from a problem: it is not told beside it."""
 
 
 def examine(settings: Settings, *, quick: bool = False, wanted: Wanted | None = None) -> Report:
@@ -31,17 +73,19 @@ def examine(settings: Settings, *, quick: bool = False, wanted: Wanted | None = 
     meanwhile.
     """
     seconds = QUICK_DEADLINE_S if quick else DEADLINE_S
-    findings = list(_about_settings(settings))
+    findings = list(_about_settings(settings, quick))
     asked = [
         gevent.spawn(_examine, settings, switch, wanted or Wanted(), quick, seconds)
         for switch in settings.switches
     ]
     for greenlet in gevent.joinall(asked):
         findings += greenlet.get()
-    return report_of(findings)
+    return report_of(findings, settings.check.ignore)
 
 
-def _about_settings(settings: Settings) -> Iterator[Finding]:
+def _about_settings(settings: Settings, quick: bool) -> Iterator[Finding]:
+    if not quick:
+        yield from _slips(settings)
     if not settings.switches:
         yield unknown(
             "FSC002",
@@ -49,6 +93,16 @@ def _about_settings(settings: Settings) -> Iterator[Finding]:
             "the settings have no [switch] with a password",
             "set [switch] host, port and password_file",
         )
+
+
+def _slips(settings: Settings) -> Iterator[Finding]:
+    """What prevents nothing."""
+    for code in [code for code, _ in settings.check.ignore if code not in CODES]:
+        yield problem(
+            "FSC003", f"[check] ignore names {code}", "it ignores nothing", "docs/check.md has all"
+        )
+    for warning in settings.warnings:
+        yield problem("FSC004", warning, "whoever reads it can use the switch", "chmod o-r FILE")
 
 
 def _examine(
@@ -78,17 +132,38 @@ def _examine(
         over.close()
         if link is not None:
             link.close()
-    return found
+    return [replace(each, switch=switch.name) for each in _causes_only(found)]
 
 
 def _ask(ground: Ground, found: list[Finding]) -> None:
     for code, check in CHECKS:
-        if ground.quick and code not in QUICK:
-            continue
-        try:
-            found.extend(check(ground))
-        except Unreadable as error:
-            found.append(unknown(code, f"not known: {CODES[code]}", str(error)))
+        if not ground.quick or code in QUICK:
+            found += (each for each in _findings(code, check, ground))
+
+
+def _findings(code: str, check: Check, ground: Ground) -> Iterator[Finding]:
+    try:
+        yield from check(ground)
+    except Unreadable as error:
+        yield unknown(code, _unknown(code), str(error))
+    except (SettingsError, CommandError) as error:
+        yield unknown(code, _unknown(code), str(error), "correct the settings")
+    except LinkError:
+        raise
+    except Exception as error:
+        log.debug("%s has failed", code, exc_info=error)
+        yield unknown(code, _unknown(code), f"a fault of fsctl itself: {error!r}")
+
+
+def _unknown(code: str) -> str:
+    return "not known: " + CODES[code].ok.replace("`", "")
+
+
+def _causes_only(findings: list[Finding]) -> list[Finding]:
+    """Without those that another one explains."""
+    causes = [each.code for each in findings if each.state is State.PROBLEM]
+    explained = frozenset().union(*(SYMPTOMS.get(code, frozenset()) for code in causes))
+    return [each for each in findings if each.code not in explained]
 
 
 def _too_slow(cause: str) -> Finding:

@@ -18,23 +18,15 @@ class State(Enum):
     UNKNOWN = "unknown"
 
 
-CODES: Final[dict[str, str]] = {
-    "FSC000": "the command line is understood",
-    "FSC001": "the settings can be read",
-    "FSC002": "the settings say how FreeSWITCH is asked ([switch])",
-    "FSC003": "[check] ignore names codes that exist",
-    "FSC101": "FreeSWITCH's event socket can be reached",
-    "FSC102": "it is an event socket, and answers in time",
-    "FSC103": "FreeSWITCH accepts the password",
-    "FSC104": "FreeSWITCH admits the address that we come from",
-    "FSC201": "fsctl was tried with this version of FreeSWITCH",
-}
-"""Every code, and what is the case when it is ok. A code is never given to another thing."""
-
 GROUPS: Final[dict[str, str]] = {
     "0": "settings",
     "1": "event socket",
-    "2": "FreeSWITCH",
+    "2": "FreeSWITCH and its host",
+    "3": "sofia profiles",
+    "4": "contexts",
+    "5": "numbers",
+    "6": "controllers",
+    "7": "routes",
 }
 """By a code's first digit."""
 
@@ -45,9 +37,9 @@ _LONGEST: Final = 400
 class Finding:
     """One thing that was looked at.
 
-    ``code`` is one of `CODES`, ``what`` is the case, ``consequence`` says what follows for calls
-    and transfers and ``command`` what mends it (both empty where it is ok), ``cause`` is what was
-    seen, or why it could not be seen, and ``switch`` the name of the FreeSWITCH. Made by the
+    ``code`` is one of `codes.CODES`, ``what`` is the case, ``consequence`` says what follows for
+    calls and transfers and ``command`` what mends it (both empty where it is ok), ``cause`` is what
+    was seen, or why it could not be seen, and ``switch`` the name of the FreeSWITCH. Made by the
     checks: whatever came from FreeSWITCH or a file is made printable and short here.
     """
 

@@ -8,14 +8,21 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
 
 import gevent
 
+from fsctl import dialplan
+from fsctl.check.answers import located, profiles_of, running_profiles, variables, xml
 from fsctl.check.findings import Finding, State
-from fsctl.esl.apis import ApiCommand
+from fsctl.esl.apis import ApiCommand, GlobalGetvar
 from fsctl.esl.connection import Connection
+from fsctl.esl.questions import SofiaStatus, XmlLocate
 from fsctl.esl.waiting import Deadline
-from fsctl.settings import Settings, Switch
+from fsctl.settings import DEFAULT_FILE, Settings, Switch
+from fsctl.switch.armed import armed
+from fsctl.switch.marks import Mark
 
 T = TypeVar("T")
 
@@ -47,6 +54,7 @@ class Ground:
     deadline: Deadline
     quick: bool = False
     _answers: dict[ApiCommand, str] = field(default_factory=dict)
+    _parsed: dict[ApiCommand, Element | None] = field(default_factory=dict)
 
     def ask(self, command: ApiCommand) -> str:
         """Return FreeSWITCH's answer, the one that it gave before if it was asked. LinkError."""
@@ -60,6 +68,52 @@ class Ground:
             replies = self.link.send_all(new, self.deadline.left_s())
             self._answers.update(zip(new, (reply.text for reply in replies), strict=True))
         return [self._answers[command] for command in wanted]
+
+    def locate(self, section: str, tag: str = "", name: str = "") -> Element | None:
+        """Return a part of the configuration as FreeSWITCH has it loaded, None where there is no
+        such thing. Raises LinkError, Unreadable."""
+        command = XmlLocate(section, tag, "name" if tag else "", name)
+        text = self.ask(command)
+        if command not in self._parsed:
+            self._parsed[command] = aside(lambda: located(text))
+        return self._parsed[command]
+
+    @cached_property
+    def variables(self) -> dict[str, str]:
+        """FreeSWITCH's global variables. LinkError."""
+        return variables(self.ask(GlobalGetvar()))
+
+    @cached_property
+    def running(self) -> list[str]:
+        """The sofia profiles that run. Raises LinkError, Unreadable."""
+        return list(running_profiles(xml(self.ask(SofiaStatus()))))
+
+    @cached_property
+    def sofia(self) -> dict[str, list[tuple[str, str]]]:
+        """The parameters of each sofia profile in the configuration that is loaded."""
+        return profiles_of(self.locate("configuration", "configuration", "sofia.conf"))
+
+    @cached_property
+    def rendered(self) -> dict[str, Element]:
+        """What the present settings would write, by path below ``conf/``. Raises SettingsError."""
+        return aside(
+            lambda: {
+                each.path: ElementTree.fromstring(each.text)
+                for each in dialplan.rendered(self.settings)
+            }
+        )
+
+    @cached_property
+    def alive(self) -> list[str]:
+        """The addresses of the controllers that show signs of life. LinkError."""
+        prefix = Mark.LIVING
+        return sorted(n.removeprefix(prefix) for n in self.variables if n.startswith(prefix))
+
+    @cached_property
+    def armed(self) -> dict[str, str]:
+        """The global variables that arm all legs, as they are set. LinkError."""
+        names = armed(self.settings.transfer.mode, self.settings)
+        return {name: self.variables[name] for name in names if self.variables.get(name)}
 
     @cached_property
     def remote(self) -> bool:
@@ -80,7 +134,8 @@ class Ground:
     def fsctl(self, command: str) -> str:
         """The shell command ``fsctl COMMAND`` with the settings that we have."""
         config = self.wanted.config
-        given = f" --config {shlex.quote(str(config))}" if config else ""
+        named = config is not None and config != DEFAULT_FILE
+        given = f" --config {shlex.quote(str(config))}" if named else ""
         return f"fsctl {command}{given}"
 
 
@@ -88,14 +143,23 @@ Check = Callable[[Ground], Iterator[Finding]]
 """Yields what it finds. LinkError: FreeSWITCH does not answer; Unreadable: not to be understood."""
 
 
-class Unreadable(Exception):
-    """An answer of FreeSWITCH is not what was expected: nothing can be said."""
-
-
 def aside(work: Callable[[], T]) -> T:
-    """Return what ``work`` returns, computed in a thread: the hub serves calls meanwhile."""
-    result: T = gevent.get_hub().threadpool.apply(work)
-    return result
+    """Return what ``work`` returns, computed in a thread: the hub serves calls meanwhile.
+
+    Raises what it raises.
+    """
+
+    def caught() -> tuple[T | None, Exception | None]:
+        try:
+            return work(), None
+        except Exception as error:  # gevent would print it
+            return None, error
+
+    result, error = gevent.get_hub().threadpool.apply(caught)
+    if error is not None:
+        raise error
+    made: T = result
+    return made
 
 
 def ok(code: str, what: str) -> Finding:

@@ -12,7 +12,6 @@ from pathlib import Path
 from fsctl import __version__, settings
 from fsctl.check import Finding, Report, State, Wanted, examine
 from fsctl.check.text import lines
-from fsctl.errors import FsctlError
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -27,6 +26,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("--json", action="store_true", help="one JSON document, and nothing else")
     parser.add_argument("--quick", action="store_true", help="only what decides, within 3 s")
+    parser.add_argument("--number", default="", help="which extension it would take, too")
+    parser.add_argument("--context", default="", help="where (default: the first that calls enter)")
     parser.set_defaults(run=run)
 
 
@@ -67,9 +68,9 @@ def _print_json(report: Report, quick: bool) -> None:
 def _report(arguments: argparse.Namespace) -> Report:
     try:
         loaded = settings.load(arguments.config, os.environ)
-    except (FsctlError, OSError) as error:
+    except Exception as error:  # whatever is wrong with a file: one document all the same
         return Report((_unreadable(error),))
-    wanted = Wanted(config=arguments.config)
+    wanted = Wanted(arguments.number, arguments.context, arguments.config)
     return examine(loaded, quick=arguments.quick, wanted=wanted)
 
 

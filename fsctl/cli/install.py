@@ -13,7 +13,7 @@ from fsctl import check, settings
 from fsctl.errors import InstallError
 from fsctl.install import work
 from fsctl.install.changes import printable
-from fsctl.install.finding import Found, Wanted, find
+from fsctl.install.finding import Found, Wanted, find_all
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -55,12 +55,15 @@ def add_options(command: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """0: done; 1: done, but something is left to do by hand; 2: not. Raises FsctlError, OSError."""
-    found, talk = begin(arguments)
-    place = work.Place(found.conf, found.switch, found.silent)
-    status = work.install(place, found.settings, found.new, arguments.profile, talk)
+    talk = talk_of(arguments)
+    status, all_found = work.DONE, begin(arguments)
+    for found in all_found:
+        place = place_of(found)
+        done = work.install(place, found.settings, found.new, arguments.profile, talk)
+        status = max(status, done)
     if status != work.NOT_DONE and not arguments.dry_run:
-        if found.switch:
-            _say_problems(found.settings)
+        if any(found.switch for found in all_found):
+            _say_problems(all_found[0].settings)
         option = f" --config {arguments.config}" if arguments.config else ""
         say(f"Next: fsctl serve{option}")
     return status
@@ -74,17 +77,27 @@ def _say_problems(installed: settings.Settings) -> None:
             say(f"Check {finding.code}: {finding.what}{follows} -> {finding.command}")
 
 
-def begin(arguments: argparse.Namespace, whatever: bool = False) -> tuple[Found, work.Talk]:
+def begin(arguments: argparse.Namespace, whatever: bool = False) -> list[Found]:
     """Find FreeSWITCH, with ``whatever`` settings, and say so. Raises FsctlError, OSError."""
     logging.getLogger("fsctl").addHandler(logging.NullHandler())  # what is said here says it all
     config: Path = arguments.config or settings.DEFAULT_FILE
     conf = arguments.conf.absolute() if arguments.conf else None
     wanted = Wanted(config.absolute(), conf, arguments.switch, arguments.password_file, whatever)
-    found = find(wanted, os.environ)
-    say(f"FreeSWITCH: {found.conf}, {found.silent or 'running'}")
-    for remark in found.remarks:
+    all_found, remarks = find_all(wanted, os.environ)
+    for remark in (*remarks, *(each for found in all_found for each in found.remarks)):
         say(f"Note: {remark}")
-    return found, work.Talk(say, _asker(arguments), arguments.dry_run)
+    return all_found
+
+
+def place_of(found: Found) -> work.Place:
+    """Say which FreeSWITCH is next, and return it."""
+    say(f"FreeSWITCH: {found.conf}, {found.silent or 'running'}")
+    return work.Place(found.conf, found.switch, found.silent)
+
+
+def talk_of(arguments: argparse.Namespace) -> work.Talk:
+    """Print to the terminal, and ask there."""
+    return work.Talk(say, _asker(arguments), arguments.dry_run)
 
 
 def _asker(arguments: argparse.Namespace) -> Callable[[str], bool]:

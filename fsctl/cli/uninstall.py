@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from fsctl.cli.install import add_options, begin
+from fsctl.cli.install import add_options, begin, place_of, talk_of
 from fsctl.install import work
 
 
@@ -17,5 +17,5 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace) -> int:
     """0: done; 1: done, but something is left to do by hand; 2: not. Raises FsctlError, OSError."""
-    found, talk = begin(arguments, whatever=True)
-    return work.uninstall(work.Place(found.conf, found.switch, found.silent), talk)
+    talk = talk_of(arguments)
+    return max(work.uninstall(place_of(found), talk) for found in begin(arguments, whatever=True))

@@ -5,10 +5,14 @@ None of them changes anything; FreeSWITCH answers each with text or XML.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
+from fsctl.errors import CommandError
 from fsctl.esl.apis import ApiCommand
 from fsctl.esl.fields import check_name
+
+_ACCESS_LIST = re.compile("[0-9A-Za-z_.:/,-]{1,256}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,14 @@ class Epoch(ApiCommand):
 
     def line(self) -> str:
         return "strepoch"
+
+
+@dataclass(frozen=True, slots=True)
+class Uptime(ApiCommand):
+    """For how long FreeSWITCH has run, in whole seconds."""
+
+    def line(self) -> str:
+        return "uptime"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +96,8 @@ class Admits(ApiCommand):
 
     def check(self) -> None:
         check_name("address", self.address)
-        check_name("access_list", self.access_list)
+        if not _ACCESS_LIST.fullmatch(self.access_list):
+            raise CommandError(f"access_list is none: {self.access_list!r}")
 
     def line(self) -> str:
         return f"acl {self.address} {self.access_list}"

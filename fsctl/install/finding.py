@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 from xml.sax.saxutils import unescape
@@ -19,7 +20,6 @@ PLACES: Final = (Path("/etc/freeswitch"), Path("/usr/local/freeswitch/conf"))
 """Where its packages and its sources put the configuration."""
 SHIPPED_PASSWORD: Final = "ClueCon"
 PASSWORD_FILE: Final = "event_socket.password"
-_HERE: Final = ("127.0.0.1", "localhost", "::1", "[::1]")
 _EVERYWHERE: Final = ("0.0.0.0", "::", "")
 
 
@@ -60,6 +60,34 @@ class _EventSocket:
     host: str = ""
     port: int = 0
     password: str = ""
+
+
+def find_all(wanted: Wanted, environ: Mapping[str, str]) -> tuple[list[Found], list[str]]:
+    """Find the FreeSWITCH that is meant, or all of this machine that the settings name.
+
+    Also returns, in sentences, which are on other machines. Raises as `find` does.
+    """
+    known = _known(wanted, environ).switches
+    here = [each for each in known if _is_here(each.host)]
+    if wanted.address or wanted.conf or len(known) < 2 or not here:
+        return [find(wanted, environ)], []
+    found = [find(replace(wanted, address=(each.host, each.port)), environ) for each in here]
+    elsewhere = [
+        f"{each.name} at {each.host}:{each.port} is on another machine: do the same there"
+        for each in known
+        if each not in here
+    ]
+    return found, elsewhere
+
+
+def _is_here(host: str) -> bool:
+    """Whether the address is one of this machine."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.create_server((host.strip("[]"), 0), family=family):
+            return True
+    except OSError:
+        return False
 
 
 def find(wanted: Wanted, environ: Mapping[str, str]) -> Found:
@@ -150,7 +178,7 @@ def _known(wanted: Wanted, environ: Mapping[str, str]) -> Settings:
 def _named(wanted: Wanted, known: Settings) -> Switch | None:
     """The one of the settings' switches that is meant: by its address, or the one that is here."""
     for each in known.switches:
-        here = each.host in _HERE if wanted.address is None else False
+        here = _is_here(each.host) if wanted.address is None else False
         if here or (each.host, each.port) == wanted.address:
             return each
     return known.switches[0] if known.switches and wanted.address is None else None

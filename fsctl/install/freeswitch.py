@@ -9,6 +9,7 @@ from typing import Protocol
 
 from gevent import socket
 
+from fsctl.check import rescan_mark
 from fsctl.errors import AuthError, CommandFailed, InstallError, LinkError
 from fsctl.esl.apis import ApiCommand
 from fsctl.esl.commands import GlobalGetvar, GlobalSetvar, SchedDel
@@ -124,7 +125,16 @@ class LiveFreeSwitch:
     def rescan(self, profile: str) -> str:
         """See `FreeSwitch`."""
         reply = self._ask(Rescan(profile), self._reload_s)
-        return "" if "+OK scan complete" in reply else reply.strip()
+        if "+OK scan complete" not in reply:
+            return reply.strip()
+        self._note_parameters(profile)
+        return ""
+
+    def _note_parameters(self, profile: str) -> None:
+        """FreeSWITCH does not tell what a profile has read: `fsctl check` looks for this note."""
+        sofia = self.locate("configuration configuration name sofia.conf")
+        name, digest = rescan_mark(profile, sofia)
+        self._ask(GlobalSetvar(name, digest))
 
     def disarm(self, names: Iterable[str]) -> None:
         """See `FreeSwitch`."""

@@ -20,7 +20,7 @@ from gevent.queue import Empty, Queue
 from fsctl import log as logs
 from fsctl.errors import FsctlError
 from fsctl.esl.sockets import address_of
-from fsctl.service import readiness
+from fsctl.service import readiness, start_check
 from fsctl.service.control import LEAVE, STATE, STOP
 from fsctl.service.living import scope_of
 from fsctl.service.ports import dialled_host, private_port, public_listener, refuse
@@ -115,6 +115,7 @@ class Supervisor:
         logs.say(f"listening on {host}:{self._port}")
         logs.say(scope_of(self._settings))
         readiness.ready()
+        start_check.begin(self._settings)
         self._watchdog = readiness.keep_watchdog()
 
     def _launch(self, number: int) -> WorkerProcess:

@@ -17,7 +17,7 @@ from fsctl.errors import SettingsError
 from fsctl.esl.server import EslServer
 from fsctl.scenario.scenarios import Scenarios
 from fsctl.scenario.session import Sessions
-from fsctl.service import readiness
+from fsctl.service import readiness, start_check
 from fsctl.service.living import scope_of
 from fsctl.service.ports import PrivatePort, split
 from fsctl.service.presence import Presence
@@ -100,6 +100,7 @@ class Worker:
         logs.say("listening on {}:{}".format(*self.address))
         logs.say(scope_of(self._settings))
         readiness.ready()
+        start_check.begin(self._settings)
         watchdog = readiness.keep_watchdog()  # noqa: F841 - it runs for as long as we do
         self._stop.wait()
         reloading.kill()

@@ -347,6 +347,11 @@ class Mark(_Explained):
         "controllers, every second; global, with their address",
         "`yes`: the controller is alive",
     )
+    RESCANNED = (
+        "fsctl_rescanned_",
+        "whoever has had a sofia profile rescanned; global, with the profile's name",
+        "a digest of the parameters that were loaded then; `fsctl check` asks for it",
+    )
     LEFT = (
         "fsctl_left_",
         "controllers, for 5 s; global, with a hash of the dialog's Call-ID",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -14,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar, NoReturn, Self
 
 from fsctl.simulator import SipMessage
 from fsctl.story import Headers, Party
-from tests.live.lab import ports
+from tests.live.lab import ports, processes
 from tests.live.lab.messages import CallProgress
 from tests.live.lab.mortal import mortal
 from tests.live.lab.waiting import wait_for
@@ -119,8 +121,11 @@ class RealPhone(Party):
         if self._process:
             if (status := self._process.poll()) is not None:
                 problem = f"{self.program} ended with status {status}\n{self.output}"
-            self._process.kill()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
+            leader = self._process.pid
+            wait_for(lambda: not processes.group(leader), START_DEADLINE_S, "its processes end")
         shutil.rmtree(self.folder, ignore_errors=True)
         return problem
 
@@ -195,9 +200,19 @@ class RealPhone(Party):
         self._reinvite(False)
 
     def _reinvite(self, on: bool) -> None:
+        # one that crosses the switch's own re-INVITE is refused (491), and JsSIP may stay deaf then
+        self.world.wait(self._has_answered, f"{self.name} has answered every INVITE")
         before = len(self._ended_invites())
         self._hold(on)
         self.world.wait(lambda: len(self._ended_invites()) > before, f"{self.name}: re-INVITE")
+
+    def _has_answered(self) -> bool:
+        """Each INVITE that it got is acknowledged."""
+        asked, ended = (
+            {(m.call_id, m.header("CSeq").split()[0]) for m in self.received(what)}
+            for what in ("INVITE", "ACK")
+        )
+        return asked <= ended
 
     def _ended_invites(self) -> list[SipMessage]:
         return [m for m in self.received(200) if m.method == "INVITE"]

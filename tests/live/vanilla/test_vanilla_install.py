@@ -17,7 +17,7 @@ from tests.live.lab.fsctl_process import REPOSITORY, Controller
 from tests.live.vanilla.kinds import ANSWERS, BUSY, CALLER
 from tests.live.vanilla.scene import Scene
 from tests.live.vanilla.switch import VanillaSwitch
-from tests.live.vanilla.transfers import CALLEE
+from tests.live.vanilla.transfers import CALLEE, SECOND_CALL
 
 
 @dataclass
@@ -180,3 +180,36 @@ def test_a_refused_reload_takes_everything_back_under_a_call(
     assert switch.esl("reloadxml").startswith("+OK [Success]")
     assert "fsctl" not in switch.esl("xml_locate configuration configuration name sofia.conf")
     assert hear_each_other(caller, callee)
+
+
+def test_a_profile_forgets_its_parameters_without_a_restart(site: Site, scene: Scene) -> None:
+    """sofia keeps the last value of one that is no longer there: here FreeSWITCH would go on to
+    dial what each REFER with Replaces names ("Nightmare transfer"), also its own dialogs."""
+    site.settings.parent.mkdir()
+    site.settings.write_text(
+        f'[switch]\nport = {site.switch.esl_port}\npassword = "{site.switch.password}"\n'
+        '[transfer]\nattended = "application"\n'
+    )
+    site.settings.chmod(0o600)
+
+    def nightmares() -> int:
+        return site.switch.log_text().count("Nightmare transfer to")
+
+    had = nightmares()
+    assert "Verified" in site.fsctl("install", "--yes")
+    try:
+        caller, callee = _talk(scene)
+        scene.add("1002", ANSWERS)
+        scene.dial(CALLEE, "1002", SECOND_CALL).wait_talking()
+        scene.joins(CALLEE, "1002", SECOND_CALL)
+        assert callee.wait_notify() == "SIP/2.0 403 Forbidden"  # no controller is there
+
+        site.fsctl("uninstall", "--yes")
+        scene.joins(CALLEE, "1002", SECOND_CALL)
+        scene.phones.wait(lambda: callee.notifies[1:] == ["SIP/2.0 200 OK"], "FreeSWITCH joins")
+        assert hear_each_other(caller, scene["1002"])
+        assert nightmares() == had + 1
+    finally:
+        site.fsctl("uninstall", "--yes")
+        site.settings.unlink()
+        site.settings.parent.rmdir()

@@ -13,9 +13,18 @@ import pytest
 from gevent import socket
 
 from fsctl.check import State, event_socket, examine
+from fsctl.check.text import lines
 from fsctl.cli import main
 from fsctl.settings import Settings
-from tests.unit.check.peers import GREETING, PASSWORD, freeswitch, listening, saying, settings
+from tests.unit.check.peers import (
+    GREETING,
+    PASSWORD,
+    freeswitch,
+    listening,
+    saying,
+    settings,
+    switch,
+)
 
 RUDE = b"Content-Type: text/rude-rejection\nContent-Length: 24\n\nAccess Denied, go away.\n"
 MODULE = import_module("fsctl.check.examine")
@@ -33,6 +42,12 @@ def only(settings_: Settings) -> tuple[str, State]:
     (finding,) = examine(settings_).findings
     assert finding.consequence and finding.command
     return finding.code, finding.state
+
+
+def test_a_host_that_is_none() -> None:
+    wanted = settings(8021)
+    odd = replace(wanted, switches=(replace(wanted.switches[0], host="a..b"),))
+    assert only(odd) == ("FSC101", State.PROBLEM)
 
 
 def test_nobody_listens() -> None:
@@ -64,7 +79,7 @@ def test_something_else_or_nothing_is_said(
 
 def test_wrong_password() -> None:
     with listening(freeswitch({})) as wanted:
-        wrong = replace(wanted, switches=(replace(wanted.switches[0], password="wrong"),))
+        wrong = settings(wanted.switches[0].port, Settings(switches=(switch(password="wrong"),)))
         assert only(wrong) == ("FSC103", State.PROBLEM)
 
 
@@ -101,6 +116,7 @@ def test_version(text: str, state: State) -> None:
         (["--config", "missing.toml"], "FSC001"),
         (["--config", "wrong.toml"], "FSC001"),
         (["--config", "."], "FSC001"),
+        (["--config", "deep.toml"], "FSC001"),
         (["--no-such-option"], "FSC000"),
         ([], "FSC002"),
     ],
@@ -115,6 +131,8 @@ def test_json_is_one_document_whatever_is_wrong(
     monkeypatch.chdir(tmp_path)
     with open("wrong.toml", "w", encoding="utf-8") as file:
         file.write("[swich]\n")
+    with open("deep.toml", "w", encoding="utf-8") as file:
+        file.write("a = " + "[" * 100_000)
     try:
         status = main(["check", "--json", *arguments])
     except SystemExit as ended:
@@ -132,7 +150,11 @@ def test_the_text_is_grouped_and_without_colour(
         monkeypatch.setenv("FSCTL_SWITCH_PASSWORD", PASSWORD)
         assert main(["check"]) == 1
     printed = capsys.readouterr().out.splitlines()
-    assert printed[0] == "FreeSWITCH:"
+    assert printed[0] == "FreeSWITCH and its host:"
     assert printed[1].startswith("  PROBLEM FSC201 FreeSWITCH 1.10.2 is too old")
-    assert printed[-1] == "1 problem, 0 unknown, 1 ok"
+    assert printed[-1] == "1 problem, 1 unknown, 3 ok"
     assert "\x1b" not in "".join(printed)
+
+
+def test_a_terminal_has_colours() -> None:
+    assert "\x1b[31mPROBLEM" in "".join(lines(examine(settings(1)), colour=True))

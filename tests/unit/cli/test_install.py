@@ -16,7 +16,7 @@ import pytest
 from fsctl import settings
 from fsctl.cli import main
 from fsctl.install import finding
-from fsctl.install.finding import Wanted, find
+from fsctl.install.finding import Wanted, find, find_all
 from tests.live.lab.waiting import wait_for
 from tests.unit.install.site import VANILLA, tree_of
 
@@ -99,6 +99,27 @@ def test_what_is_wrong_is_named(conf, capsys, options, said):
     assert said in capsys.readouterr().err
 
 
+def test_of_several_switches_those_of_this_machine_are_meant(conf, tmp_path):
+    """Each has a configuration of its own; the others are named."""
+    other = tmp_path / "other"
+    shutil.copytree(conf, other)
+    here = [AnsweringFreeSwitch(conf), AnsweringFreeSwitch(other)]
+    tables = [("a", "127.0.0.1", here[0].port), ("b", "127.0.0.1", here[1].port)]
+    tables.append(("far", "192.0.2.1", 8021))
+    settings.DEFAULT_FILE.parent.mkdir()
+    settings.DEFAULT_FILE.write_text(
+        "".join(
+            f'[[switch]]\nname = "{name}"\nhost = "{host}"\nport = {port}\npassword = "x"\n'
+            for name, host, port in tables
+        )
+    )
+    found, elsewhere = find_all(Wanted(settings.DEFAULT_FILE), {})
+    assert [each.conf for each in found] == [conf, other]
+    assert elsewhere == ["far at 192.0.2.1:8021 is on another machine: do the same there"]
+    one, _ = find_all(Wanted(settings.DEFAULT_FILE, address=("127.0.0.1", here[1].port)), {})
+    assert [each.conf for each in one] == [other]
+
+
 def test_settings_that_are_there_are_taken(conf, tmp_path):
     settings.DEFAULT_FILE.parent.mkdir()
     settings.DEFAULT_FILE.write_text("[switch]\nhost = '127.0.0.2'\nport = 1\npassword = 'x'\n")
@@ -125,7 +146,7 @@ def test_wrong_settings_do_not_keep_it_in(conf, tmp_path, capsys):
     assert not (conf / ".fsctl").exists()
 
 
-class SilentFreeSwitch:
+class AnsweringFreeSwitch:
     """An event socket whose FreeSWITCH takes the second ``reloadxml`` and is not heard of again."""
 
     def __init__(self, conf: Path) -> None:
@@ -137,7 +158,10 @@ class SilentFreeSwitch:
         threading.Thread(target=self._serve, daemon=True).start()
 
     def _serve(self) -> None:
-        link = self.server.accept()[0]
+        while True:
+            threading.Thread(target=self._talk, args=self.server.accept()[:1], daemon=True).start()
+
+    def _talk(self, link: socket.socket) -> None:
         link.sendall(b"Content-Type: auth/request\n\n")
         with link, link.makefile("rb") as lines:
             while command := lines.readline().decode().strip():
@@ -166,7 +190,7 @@ class SilentFreeSwitch:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_while_freeswitch_is_silent_takes_everything_back(conf, tmp_path, number):
-    switch = SilentFreeSwitch(conf)
+    switch = AnsweringFreeSwitch(conf)
     before = tree_of(tmp_path)
     program = subprocess.Popen(
         [

@@ -46,7 +46,7 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> list[ElementTree.Eleme
 @pytest.fixture(scope="module")
 def code() -> str:
     """What controllers say, but for the words themselves."""
-    folders = ("session", "switch", "service", "esl")
+    folders = ("session", "switch", "check", "service", "esl")
     files = [path for folder in folders for path in (ROOT / "fsctl" / folder).rglob("*.py")]
     files.append(ROOT / "fsctl" / "dialplan.py")
     return "\n".join(path.read_text(encoding="utf-8") for path in files if path.name != "marks.py")
