@@ -235,6 +235,7 @@ def test_a_leg_is_known_by_its_switchs_core_uuid(two: list[FakeSwitch]) -> None:
     made.start()
     until(lambda: made.name_of(Origin("core-1", "x")) == "pbx-1")
     until(lambda: made.name_of(Origin("core-2", "x")) == "pbx-2")
+    until(lambda: len(made._asked) == 2)
     assert made.name_of(Origin("core-9", "host")) == "host", "one beside them"
     assert made.is_connected("pbx-1") and not made.is_connected("third")
     two[0].stop()
