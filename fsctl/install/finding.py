@@ -151,7 +151,7 @@ def _described(
     if not (conf / includes.FIRST).is_file():
         raise InstallError(f"{conf}: there is no {includes.FIRST}: not FreeSWITCH's configuration")
     remarks = []
-    if password == SHIPPED_PASSWORD:
+    if password == SHIPPED_PASSWORD and switch is None:  # else `check` says so
         remarks.append(
             f"the event socket has the password that everybody knows, {SHIPPED_PASSWORD}: change "
             f"it in {conf}/autoload_configs/event_socket.conf.xml, and for fsctl likewise"
