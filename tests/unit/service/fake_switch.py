@@ -56,6 +56,10 @@ class FakeSwitch:
 
     def _serve(self, sock: socket.socket, _: object) -> None:
         self._socks.append(sock)
+        with suppress(OSError):  # `stop` closes it in the middle of a word
+            self._talk(sock)
+
+    def _talk(self, sock: socket.socket) -> None:
         while self.hangs:
             gevent.sleep(0.005)
         sock.sendall(b"Content-Type: auth/request\n\n")
