@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from fsctl import settings
+from fsctl.check import examine
 from fsctl.story import hear_each_other
 from tests.live.lab import Phone, Phones, ports
 from tests.live.lab.fsctl_process import REPOSITORY, Controller
@@ -80,6 +82,7 @@ def site(switch: VanillaSwitch, tmp_path: Path) -> Iterator[Site]:
     problems = made.controller.finish() if made.controller else ""
     made.fsctl("uninstall", "--yes")
     assert made.files() == before
+    assert "fsctl_rescanned" not in switch.esl("global_getvar")
     assert not problems, problems
 
 
@@ -107,6 +110,8 @@ def test_from_stock_to_control_and_back_while_a_call_talks(site: Site, scene: Sc
     controller.start()
     armed = "global_getvar force_transfer_context"
     switch.wait(lambda: switch.esl(armed) == "fsctl_refer", 5.0, "transfers are armed")
+    report = examine(settings.load(controller.config, {}))
+    assert report.exit_status == 0, report  # also that the profile has read its parameters
 
     caller, callee = _talk(scene)
     scene.add("1002", BUSY)
