@@ -172,7 +172,10 @@ class Switchboard:
                 # What begins now would not be handed over any more, and be cut in the middle.
                 let_go(link)
                 return
-            log.info("%s: its worker is gone: taking over a transfer request", session_id)
+            if session_id:
+                log.info("%s: its worker is gone: taking over a transfer request", session_id)
+            else:
+                log.info("a session begins with a transfer request, in a call that nobody runs")
             taken = session is None and session_id in self.sessions
             made = self.new_session(link, snapshot, "" if taken else session_id)
             made.resume_scenario(snapshot.variable(Mark.SCENARIO) or "")
