@@ -17,7 +17,7 @@ from pathlib import Path
 from fsctl import dialplan, settings
 from tests.live.lab import processes
 from tests.live.lab.mortal import mortal
-from tests.live.lab.ports import LOCALHOST, free_port
+from tests.live.lab.ports import LOCALHOST, give_back, kept_port
 from tests.live.lab.waiting import wait_for
 
 REPOSITORY = Path(__file__).parents[3]
@@ -94,7 +94,7 @@ class Controller:
         ``scenario`` is the text of a scenario file; without one the settings decide.
         ``environment`` is added to ours; a password belongs there, not into ``sections``.
         """
-        self.port = port or free_port()
+        self.port = port or kept_port()
         self.address = f"{LOCALHOST}:{self.port}"
         self.folder = Path(tempfile.mkdtemp(prefix="lab-fsctl-"))
         self.config = self.folder / "fsctl.toml"
@@ -185,6 +185,7 @@ class Controller:
         if "Traceback (most recent call last)" in self.log_text() and not expected:
             problems.append(f"fsctl logged a traceback\n{self.log_text()}")
         shutil.rmtree(self.folder, ignore_errors=True)
+        give_back(self.port)
         return "\n".join(problems)
 
     def _is_listening(self) -> bool:

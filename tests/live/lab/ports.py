@@ -85,10 +85,15 @@ def rtp_range(number: int = 1, of: int = 1) -> tuple[int, int]:
 
 
 def kept_port() -> int:
-    """A port that is given to nobody else while this process lives, bound or not."""
+    """A port that is given to nobody else until it is given back, bound or not."""
     port = free_port()
     block().kept.add(port)
     return port
+
+
+def give_back(*kept: int) -> None:
+    """Ports of `kept_port` that are not needed any more."""
+    block().kept.difference_update(kept)
 
 
 def free_port() -> int:

@@ -66,8 +66,9 @@ class Switch:
         self._plan = switch_conf.SwitchPlan(
             profile=profile,
             context=context,
-            sip_port=ports.free_port(),
-            esl_port=ports.free_port(),
+            # Kept: nobody is to take them while it is dead, and to be started again.
+            sip_port=ports.kept_port(),
+            esl_port=ports.kept_port(),
             esl_password=PASSWORD,
             rtp_first=first,
             rtp_last=last,
@@ -122,6 +123,7 @@ class Switch:
             self._process.kill()
             self._process.wait()
             self._process = None
+        ports.give_back(self.sip_port, self.esl_port)
         shutil.rmtree(self.root, ignore_errors=True)
 
     def _disconnect(self) -> None:

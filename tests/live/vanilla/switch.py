@@ -75,7 +75,7 @@ class VanillaSwitch(Switch):
     def __init__(self) -> None:
         """Choose ports; nothing runs yet."""
         super().__init__(profile="internal", context="default")
-        self.external_port, self.provider_port = ports.free_port(), ports.kept_port()
+        self.external_port, self.provider_port = ports.kept_port(), ports.kept_port()
         self._registered: dict[str, Registration] = {}
 
     def external_uri(self, number: str) -> str:
