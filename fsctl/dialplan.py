@@ -29,6 +29,9 @@ from fsctl.switch.armed import CONFIRM, CONTEXT, armed
 from fsctl.switch.dialstring import carried_caller_name
 from fsctl.switch.marks import Context, Mark, Stage, one_of
 
+CONTEXTS: Final = "dialplan/fsctl.xml"
+PARAMETERS: Final = "sip_profiles/fsctl_params.xml"
+CHANNELS: Final = "fsctl_channels.xml"
 FIRST_FILE: Final = "00_fsctl.xml"
 """In a context of the operator's own: stands before all else there."""
 _SUFFIX: Final = ".xml.j2"
@@ -207,9 +210,9 @@ def _layout(settings: Settings) -> list[tuple[str, str, int]]:
     contexts = settings.dialplan.inbound_contexts if first else ()
     layout = [
         *((first, f"dialplan/{context}/{FIRST_FILE}", 0o644) for context in contexts),
-        ("contexts", "dialplan/fsctl.xml", 0o644),
-        ("params", "sip_profiles/fsctl_params.xml", 0o644),
-        ("channels", "fsctl_channels.xml", 0o644),
+        ("contexts", CONTEXTS, 0o644),
+        ("params", PARAMETERS, 0o644),
+        ("channels", CHANNELS, 0o644),
     ]
     if settings.dialplan.event_socket:
         layout.append(("event_socket", "autoload_configs/event_socket.conf.xml", 0o640))

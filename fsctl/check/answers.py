@@ -52,12 +52,6 @@ def number(text: str) -> float:
         raise Unreadable(f"FreeSWITCH answered {text.strip()[:120]!r}, not a number") from None
 
 
-def variables(text: str) -> dict[str, str]:
-    """Return the global variables, by name."""
-    pairs = (line.partition("=") for line in text.splitlines())
-    return {name: value for name, equals, value in pairs if equals}
-
-
 def parameters(settings: Element | None) -> list[tuple[str, str]]:
     """Return the ``<param>`` of such an element, in their order; of two alike the later counts."""
     found = () if settings is None else settings.iter("param")

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import gevent
 
-from fsctl.check.answers import variables
 from fsctl.check.findings import Finding
-from fsctl.check.ground import Ground, ok, problem, unknown
+from fsctl.check.ground import Ground, ok, on_its_own_host, problem, unknown
 from fsctl.esl.apis import GlobalGetvar
 from fsctl.switch.armed import armed_everywhere
+from fsctl.switch.global_variables import listed
 
 FORGOTTEN_S = 5.0
 """After so long FreeSWITCH has forgotten a controller that has died (service/living.py)."""
@@ -85,14 +85,14 @@ def _stays_armed(ground: Ground) -> bool:
     for _ in range(looks):
         gevent.sleep(_LOOK_S)
         reply = ground.link.send(GlobalGetvar(), ground.deadline.left_s())
-        if not ground.armed.keys() & variables(reply.text).keys():
+        if not ground.armed.keys() & listed(reply.text).keys():
             return False
     return True
 
 
 def addresses(ground: Ground) -> Iterator[Finding]:
     """FSC604: the controllers' addresses mean us from where FreeSWITCH stands."""
-    local = [each for each in ground.settings.dialplan.controllers if _is_loopback(each)]
+    local = [each for each in ground.settings.dialplan.controllers if on_its_own_host(each)]
     if local and ground.remote:
         yield problem(
             "FSC604",
@@ -103,8 +103,3 @@ def addresses(ground: Ground) -> Iterator[Finding]:
         )
     elif ground.settings.dialplan.controllers:
         yield ok("FSC604", "the controllers' addresses can be meant by FreeSWITCH")
-
-
-def _is_loopback(address: str) -> bool:
-    host = address.rpartition(":")[0]
-    return host == "localhost" or host.startswith("127.")

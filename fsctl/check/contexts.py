@@ -8,10 +8,9 @@ from xml.etree.ElementTree import Element
 from fsctl.check.answers import canonical, first_difference, preprocessed
 from fsctl.check.findings import Finding
 from fsctl.check.ground import Ground, ok, problem, unknown
-from fsctl.dialplan import FIRST_FILE
+from fsctl.dialplan import CONTEXTS, FIRST_FILE
 from fsctl.errors import SettingsError
 
-CONTEXTS_FILE = "dialplan/fsctl.xml"
 OUR_EXTENSIONS = frozenset({"fsctl", "fsctl_other", "fsctl_arm"})
 """What may stand first in a context of the operator's own."""
 
@@ -32,7 +31,7 @@ def rendering(ground: Ground) -> Iterator[Finding]:
 
 def _contexts(ground: Ground) -> Iterator[tuple[Element, Element | None]]:
     """Each context that is rendered, with the one that is loaded."""
-    for wanted in ground.rendered[CONTEXTS_FILE]:
+    for wanted in ground.rendered[CONTEXTS]:
         yield wanted, ground.locate("dialplan", "context", wanted.get("name", ""))
 
 

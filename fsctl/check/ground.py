@@ -14,7 +14,7 @@ from xml.etree.ElementTree import Element
 import gevent
 
 from fsctl import dialplan
-from fsctl.check.answers import located, profiles_of, running_profiles, variables, xml
+from fsctl.check.answers import located, profiles_of, running_profiles, xml
 from fsctl.check.findings import Finding, State
 from fsctl.esl.apis import ApiCommand, GlobalGetvar
 from fsctl.esl.connection import Connection
@@ -22,7 +22,7 @@ from fsctl.esl.questions import SofiaStatus, XmlLocate
 from fsctl.esl.waiting import Deadline
 from fsctl.settings import DEFAULT_FILE, Settings, Switch
 from fsctl.switch.armed import armed
-from fsctl.switch.marks import Mark
+from fsctl.switch.global_variables import listed, living
 
 T = TypeVar("T")
 
@@ -81,7 +81,7 @@ class Ground:
     @cached_property
     def variables(self) -> dict[str, str]:
         """FreeSWITCH's global variables. LinkError."""
-        return variables(self.ask(GlobalGetvar()))
+        return listed(self.ask(GlobalGetvar()))
 
     @cached_property
     def running(self) -> list[str]:
@@ -106,8 +106,7 @@ class Ground:
     @cached_property
     def alive(self) -> list[str]:
         """The addresses of the controllers that show signs of life. LinkError."""
-        prefix = Mark.LIVING
-        return sorted(n.removeprefix(prefix) for n in self.variables if n.startswith(prefix))
+        return sorted(living(self.variables))
 
     @cached_property
     def armed(self) -> dict[str, str]:
@@ -141,6 +140,12 @@ class Ground:
 
 Check = Callable[[Ground], Iterator[Finding]]
 """Yields what it finds. LinkError: FreeSWITCH does not answer; Unreadable: not to be understood."""
+
+
+def on_its_own_host(address: str) -> bool:
+    """Whether an address is FreeSWITCH's own host to FreeSWITCH."""
+    host = address.rpartition(":")[0]
+    return host == "localhost" or host.startswith("127.")
 
 
 def aside(work: Callable[[], T]) -> T:

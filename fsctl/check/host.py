@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fsctl.check.answers import flag, number
 from fsctl.check.findings import Finding
-from fsctl.check.ground import Ground, ok, problem, unknown
+from fsctl.check.ground import Ground, ok, on_its_own_host, problem, unknown
 from fsctl.esl.questions import Epoch, ModuleExists
 from fsctl.settings import Settings
 
@@ -76,7 +76,7 @@ def clock(ground: Ground) -> Iterator[Finding]:
 
 def syn_retries(ground: Ground) -> Iterator[Finding]:
     """FSC204: FreeSWITCH does not wait for minutes for a controller's host that has vanished."""
-    others = [each for each in ground.settings.dialplan.controllers if not _is_near(each)]
+    others = [each for each in ground.settings.dialplan.controllers if not on_its_own_host(each)]
     if not others:
         yield ok("FSC204", "the controllers are on FreeSWITCH's own host")
         return
@@ -103,8 +103,3 @@ def syn_retries(ground: Ground) -> Iterator[Finding]:
         "a call waits for up to two minutes for a controller whose host has just vanished",
         "sysctl -w net.ipv4.tcp_syn_retries=1, and for good in /etc/sysctl.d/",
     )
-
-
-def _is_near(address: str) -> bool:
-    host = address.rpartition(":")[0]
-    return host == "localhost" or host.startswith("127.")

@@ -19,11 +19,10 @@ from fsctl.check.answers import is_true, number, parameters, profiles_of, xml
 from fsctl.check.contexts import again
 from fsctl.check.findings import Finding
 from fsctl.check.ground import Ground, ok, problem, unknown
+from fsctl.dialplan import CHANNELS, PARAMETERS
 from fsctl.esl.questions import SofiaStatus, Uptime
 from fsctl.switch.marks import Mark
 
-PARAMS_FILE = "sip_profiles/fsctl_params.xml"
-CHANNELS_FILE = "fsctl_channels.xml"
 _FLAGS = {
     "channel-xml-fetch-on-nightmare-transfer": "false",
     "make-every-transfer-a-nightmare": "false",
@@ -65,7 +64,7 @@ def main_profile(ground: Ground) -> Iterator[Finding]:
 def parameters_loaded(ground: Ground) -> Iterator[Finding]:
     """FSC302: the profile of the settings has fsctl's parameters in what is loaded; FSC304: no
     other profile that runs has one of them the other way round."""
-    wanted = dict(parameters(ground.rendered[PARAMS_FILE]))
+    wanted = dict(parameters(ground.rendered[PARAMETERS]))
     main = ground.settings.dialplan.sofia_profile
     if main in ground.running:
         yield _loaded(ground, main, wanted)
@@ -191,7 +190,7 @@ def _older_than_start(ground: Ground) -> bool:
     began = time.time() - number(ground.ask(Uptime()))
     try:
         profiles = Path(conf, "sip_profiles")
-        files = [*profiles.rglob("*.xml"), Path(conf, "vars.xml"), Path(conf, PARAMS_FILE)]
+        files = [*profiles.rglob("*.xml"), Path(conf, "vars.xml"), Path(conf, PARAMETERS)]
         return max(each.stat().st_ctime for each in files) < began
     except OSError:
         return False
@@ -220,7 +219,7 @@ def media(ground: Ground) -> Iterator[Finding]:
 
 def channels_section(ground: Ground) -> Iterator[Finding]:
     """FSC306: FreeSWITCH asks fsctl's dialplan what a REFER with Replaces is to dial."""
-    wanted = dict(parameters(ground.rendered[CHANNELS_FILE]))
+    wanted = dict(parameters(ground.rendered[CHANNELS]))
     given = dict(parameters(ground.locate("channels")))
     if given.items() >= wanted.items():
         yield ok("FSC306", "the section channels is loaded")
@@ -232,6 +231,6 @@ def channels_section(ground: Ground) -> Iterator[Finding]:
         "attended transfers go past fsctl"
         if asked
         else "an attended transfer to a dialog that is not here dials the host that a phone names",
-        f"{again(ground)}; by hand: {CHANNELS_FILE} is included in freeswitch.xml beside the "
+        f"{again(ground)}; by hand: {CHANNELS} is included in freeswitch.xml beside the "
         f"sections, then {ground.fs_cli('reloadxml')}",
     )

@@ -7,23 +7,17 @@ import json
 import logging
 import os
 import sys
-from pathlib import Path
 
 from fsctl import __version__, settings
 from fsctl.check import Finding, Report, State, Wanted, examine
 from fsctl.check.text import lines
+from fsctl.cli.options import add_config
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("check", help="say what is wrong with FreeSWITCH and fsctl")
-    parser.add_argument(
-        "--config",
-        type=Path,
-        default=settings.usual_file(),
-        metavar="FILE",
-        help=f"the settings (TOML; {settings.DEFAULT_FILE} if it is there)",
-    )
+    add_config(parser)
     parser.add_argument("--json", action="store_true", help="one JSON document, and nothing else")
     parser.add_argument("--quick", action="store_true", help="only what decides, within 3 s")
     parser.add_argument("--number", default="", help="which extension it would take, too")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fsctl import dialplan, settings
+from fsctl.cli.options import add_config
 from fsctl.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -22,13 +23,7 @@ def add_parser(subparsers: Subparsers) -> None:
     render = actions.add_parser(
         "render", help="write the dialplan and its neighbours, to be laid over FreeSWITCH's conf/"
     )
-    render.add_argument(
-        "--config",
-        type=Path,
-        default=settings.usual_file(),
-        metavar="FILE",
-        help=f"the settings (TOML; {settings.DEFAULT_FILE} if it is there)",
-    )
+    add_config(render)
     render.add_argument("--output", type=Path, required=True, metavar="DIR", help="where to write")
     render.set_defaults(run=run)
 

@@ -11,18 +11,13 @@ from pathlib import Path
 import gevent
 
 from fsctl import log, settings
+from fsctl.cli.options import add_config
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("serve", help="run the controller that FreeSWITCH dials")
-    parser.add_argument(
-        "--config",
-        type=Path,
-        default=settings.usual_file(),
-        metavar="FILE",
-        help=f"settings (TOML; {settings.DEFAULT_FILE} if it is there)",
-    )
+    add_config(parser)
     parser.add_argument("--scenario", type=Path, metavar="FILE", help="a scenario (Python)")
     parser.add_argument(
         "--workers", type=_workers, metavar="N", help="processes (default: [server] workers)"

@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 from xml.etree import ElementTree
 
-from fsctl.dialplan import Rendered
-from fsctl.install.plan import CHANNELS, CONTEXTS, PARAMETERS
+from fsctl.dialplan import CHANNELS, CONTEXTS, PARAMETERS, Rendered
 from fsctl.switch.armed import CONFIRM, CONTEXT, DIALPLAN
-from fsctl.switch.marks import Context, Mark
+from fsctl.switch.marks import Context
 
 DEFAULTS: Final = {
     "rtp-timer-name": "none",
@@ -43,17 +42,6 @@ def running_profiles(status: str) -> list[str]:
     return list(dict.fromkeys(_PROFILE.findall(status)))
 
 
-def global_variables(reply: str) -> dict[str, str]:
-    """Return the variables in a reply to ``global_getvar``."""
-    pairs = (line.partition("=") for line in reply.splitlines())
-    return {name: value for name, _, value in pairs if name}
-
-
-def living(variables: Mapping[str, str]) -> list[str]:
-    """Return the addresses of the controllers that show signs of life."""
-    return [name.removeprefix(Mark.LIVING) for name in variables if name.startswith(Mark.LIVING)]
-
-
 def armed_by_us(variables: Mapping[str, str]) -> list[str]:
     """Return the global variables by which FreeSWITCH sends transfers into contexts of ours."""
     if variables.get(CONTEXT, "") not in (Context.REFER, Context.LEGACY):
@@ -82,10 +70,7 @@ def _parameters_not_in_force(text: str, profiles: Sequence[str], locate: Locate)
     sofia = _parsed(locate("configuration configuration name sofia.conf"))
     missing = []
     for profile in profiles:
-        settings = (
-            None if sofia is None else sofia.find(f"profiles/profile[@name='{profile}']/settings")
-        )
-        found = {} if settings is None else _parameters_of(settings)
+        found = _parameters_in(sofia, profile)
         if different := [name for name, value in wanted.items() if found.get(name) != value]:
             missing.append(f"the profile {profile} has not {', '.join(different)} of {PARAMETERS}")
     return missing
@@ -102,10 +87,7 @@ def still_in_force(profiles: Sequence[str], locate: Locate) -> list[str]:
         found.append("the section channels")
     sofia = _parsed(locate("configuration configuration name sofia.conf"))
     for profile in profiles:
-        settings = (
-            None if sofia is None else sofia.find(f"profiles/profile[@name='{profile}']/settings")
-        )
-        names = {} if settings is None else _parameters_of(settings)
+        names = _parameters_in(sofia, profile)
         if "channel-xml-fetch-on-nightmare-transfer" in names:
             found.append(f"the parameters of the profile {profile}")
     return found
@@ -124,6 +106,13 @@ def defaults_for(text: str) -> tuple[bytes, list[str]]:
     ]
     body = "\n".join(["<include>", *lines, "</include>", ""])
     return body.encode(), [name for name in names if name not in DEFAULTS]
+
+
+def _parameters_in(sofia: ElementTree.Element | None, profile: str) -> dict[str, str]:
+    """Those of one profile in ``sofia.conf``; none where there is no such profile."""
+    wanted = f"profiles/profile[@name='{profile}']/settings"
+    settings = None if sofia is None else sofia.find(wanted)
+    return {} if settings is None else _parameters_of(settings)
 
 
 def _parameters_of(settings: ElementTree.Element) -> dict[str, str]:

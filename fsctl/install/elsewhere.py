@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from fsctl.dialplan import CHANNELS, CONTEXTS, PARAMETERS
 from fsctl.install import xml_text
 from fsctl.install.includes import Tree
-from fsctl.install.plan import CHANNELS, CONTEXTS, PARAMETERS
 
 _SECTIONS = ("dialplan", "configuration")
 

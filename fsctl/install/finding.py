@@ -10,6 +10,7 @@ from typing import Final
 from xml.sax.saxutils import unescape
 
 from fsctl import settings
+from fsctl.check.security import SHIPPED_PASSWORD
 from fsctl.errors import InstallError, SettingsError
 from fsctl.install import includes, xml_text
 from fsctl.install.freeswitch import LiveFreeSwitch, connect
@@ -18,7 +19,6 @@ from fsctl.settings import Settings, Switch
 
 PLACES: Final = (Path("/etc/freeswitch"), Path("/usr/local/freeswitch/conf"))
 """Where its packages and its sources put the configuration."""
-SHIPPED_PASSWORD: Final = "ClueCon"
 PASSWORD_FILE: Final = "event_socket.password"
 _EVERYWHERE: Final = ("0.0.0.0", "::", "")
 

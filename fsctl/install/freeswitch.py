@@ -19,6 +19,7 @@ from fsctl.esl.frames import Limits
 from fsctl.esl.questions import ModuleExists, SofiaStatus, XmlLocate
 from fsctl.install import answers
 from fsctl.switch.armed import TIMERS
+from fsctl.switch.global_variables import listed
 
 _LIMITS = Limits(body_bytes=16 << 20)
 """``sofia.conf`` may hold thousands of gateways."""
@@ -104,7 +105,7 @@ class LiveFreeSwitch:
 
     def global_variables(self) -> dict[str, str]:
         """See `FreeSwitch`."""
-        return answers.global_variables(self._link.api(GlobalGetvar(), _REPLY_S))
+        return listed(self._link.api(GlobalGetvar(), _REPLY_S))
 
     def running_profiles(self) -> list[str]:
         """See `FreeSwitch`."""

@@ -6,16 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fsctl.dialplan import FIRST_FILE, Rendered
+from fsctl.dialplan import CHANNELS, CONTEXTS, FIRST_FILE, PARAMETERS, Rendered
 from fsctl.errors import InstallError
 from fsctl.install import xml_text
 from fsctl.install.changes import Change, Reader, missing_folders
 from fsctl.install.includes import FIRST, Tree
 from fsctl.install.manifest import FOLDER, Entry, Kind, Manifest, hash_of, name_of
 
-PARAMETERS = "sip_profiles/fsctl_params.xml"
-CHANNELS = "fsctl_channels.xml"
-CONTEXTS = "dialplan/fsctl.xml"
 SOFIA = "sofia.conf"
 MANIFEST = "manifest.json"
 
@@ -102,10 +99,13 @@ class Planner:
     def _back_up(self, path: Path, now: bytes | None) -> str:
         if now is None:
             return ""
-        name = name_of(path, self.tree.conf).strip("/").replace("/", "__")
-        kept = self.tree.conf / FOLDER / "backup" / name
+        kept = self._backup_for(path)
         self.changes.append(Change(kept, self.reader.read(kept), now, 0o600, hidden=True))
-        return name
+        return kept.name
+
+    def _backup_for(self, path: Path) -> Path:
+        name = name_of(path, self.tree.conf).strip("/").replace("/", "__")
+        return self.tree.conf / FOLDER / "backup" / name
 
     def _drop_others(self) -> None:
         """What an earlier installation has written and this one has not."""
@@ -200,12 +200,11 @@ class Planner:
         return kept.before if kept and kept.before is not None else now
 
     def _back_up_line(self, path: Path, clean: bytes) -> str:
-        name = name_of(path, self.tree.conf).strip("/").replace("/", "__")
-        kept = self.tree.conf / FOLDER / "backup" / name
+        kept = self._backup_for(path)
         there = self.reader.read(kept)
         if there != clean:
             self.changes.append(Change(kept, there, clean, 0o600, hidden=True))
-        return name
+        return kept.name
 
     # -- whether FreeSWITCH reads them
 

@@ -12,15 +12,16 @@ from types import FrameType
 from typing import Final
 
 from fsctl import dialplan
-from fsctl.dialplan import Rendered
+from fsctl.dialplan import PARAMETERS, Rendered
 from fsctl.errors import FsctlError, InstallError, LinkError
 from fsctl.install import answers, changes, elsewhere, includes, plan
 from fsctl.install.changes import Change
 from fsctl.install.disk import Disk
 from fsctl.install.freeswitch import FreeSwitch
 from fsctl.install.manifest import FOLDER, Manifest, loaded
-from fsctl.install.plan import MANIFEST, PARAMETERS, NewFile, Plan, Planner
+from fsctl.install.plan import MANIFEST, NewFile, Plan, Planner
 from fsctl.settings import Settings
+from fsctl.switch.global_variables import living
 
 DONE: Final = 0
 BY_HAND: Final = 1
@@ -308,7 +309,7 @@ class _Change:
 
     def _living(self) -> list[str]:
         asked = self._switch if not self._talk.dry_run else None
-        return answers.living(asked.global_variables()) if asked else []
+        return living(asked.global_variables()) if asked else []
 
     @contextmanager
     def _all_or_nothing(self, made: Plan) -> Iterator[None]:

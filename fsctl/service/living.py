@@ -23,6 +23,7 @@ from fsctl.log import Field
 from fsctl.session.core.clock import Clock, Pending, RealClock
 from fsctl.settings import Settings, Switch
 from fsctl.switch.armed import TIMERS, armed_everywhere
+from fsctl.switch.global_variables import listed, living
 from fsctl.switch.marks import Mark
 
 log = logging.getLogger(__name__)
@@ -110,10 +111,7 @@ class SignsOfLife:
 
     def _others(self) -> set[str]:
         """The addresses of controllers that are there besides us."""
-        text = self._client.api(GlobalGetvar())
-        names = {line.partition("=")[0] for line in text.splitlines()}
-        living = {name.removeprefix(Mark.LIVING) for name in names if name.startswith(Mark.LIVING)}
-        return living - self._shown
+        return {*living(listed(self._client.api(GlobalGetvar())))} - self._shown
 
     def _go_on(self) -> None:
         self._next = self._clock.call_later(PERIOD_S, lambda: gevent.spawn(self._again))

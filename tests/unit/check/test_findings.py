@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from fsctl import dialplan
 from fsctl.check import State, Wanted, arming, examine, host, profiles
 from fsctl.check.codes import CODES, PAGE, with_table
 from fsctl.check.text import lines
@@ -259,7 +260,7 @@ def test_old_files_were_read_as_freeswitch_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "sip_profiles").mkdir()
-    for name in ("vars.xml", profiles.PARAMS_FILE):
+    for name in ("vars.xml", dialplan.PARAMETERS):
         (tmp_path / name).write_text("", encoding="utf-8")
     healthy = Healthy()
     healthy.globals = {"conf_dir": str(tmp_path), MARK: ""}

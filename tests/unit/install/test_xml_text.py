@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fsctl.dialplan import CHANNELS, PARAMETERS
 from fsctl.install import xml_text
-from fsctl.install.plan import CHANNELS, PARAMETERS
 
 LINE = xml_text.line_including("fsctl_params.xml")
 PARAM = '<param name="debug" value="0"/>'
