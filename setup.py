@@ -17,7 +17,12 @@ setup(
     packages=[*find_packages(include=["fsctl", "fsctl.*"]), "fsctl.templates"],
     package_dir={"fsctl.templates": "dialplan"},
     package_data={"fsctl": ["py.typed"], "fsctl.templates": ["*.xml.j2"]},
-    install_requires=["gevent>=24.2", "greenswitch>=0.0.19,<0.1", "jinja2>=3.1"],
+    install_requires=[
+        "gevent>=24.2",
+        "greenswitch>=0.0.19,<0.1",
+        "jinja2>=3.1",
+        "phonenumberslite>=9.0",
+    ],
     extras_require={
         "test": ["pytest>=8", "pytest-xdist>=3.5", "pytest-randomly>=3.15", "hypothesis>=6.100"],
         "docs": ["sphinx>=8.1", "myst-parser>=4.0", "furo>=2024.8.6"],

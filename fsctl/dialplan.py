@@ -22,6 +22,7 @@ from jinja2.bccache import Bucket
 
 from fsctl import files
 from fsctl.errors import SettingsError
+from fsctl.policy.parties import FACTS
 from fsctl.settings import OWN_HOSTS, SAFE_NUMBER, Route, Settings
 from fsctl.sip.refer import NEVER_PASSED
 from fsctl.sip.status import HANGUP_CAUSES
@@ -253,6 +254,7 @@ def _context(settings: Settings) -> dict[str, Any]:
         "own_number": _OWN_NUMBER,
         "own_hosts": _own_hosts_expression(settings),
         "rights": _RIGHTS,
+        "asker_facts": () if settings.policy.mode == "off" else FACTS,
         "causes_of": _causes_by_status(),
         "beside_number": _BESIDE_NUMBER,
     }

@@ -4,7 +4,7 @@ The dataclasses below are the schema: a key's default, kind and range stand toge
 is not listed is an error that names the file, the key and the nearest known name.
 
 ``FSCTL_<SECTION>_<KEY>`` overrides a key (``FSCTL_SERVER_LISTEN``); lists are comma separated,
-tables are ``Name=value`` pairs. Routes, and several switches, come from the file only.
+tables are ``Name=value`` pairs. Routes, rules, and several switches, come from the file only.
 """
 # ruff: noqa: RUF009 - key() is dataclasses.field() with a kind: nothing is shared by its call.
 
@@ -18,10 +18,12 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from fsctl import setting_kinds as kinds
-from fsctl import setting_switches
+from fsctl import setting_policy, setting_switches
 from fsctl.errors import SettingsError
 from fsctl.setting_kinds import SAFE_NUMBER as SAFE_NUMBER
 from fsctl.setting_kinds import key
+from fsctl.setting_policy import Policy as Policy
+from fsctl.setting_policy import Rule as Rule
 from fsctl.setting_switches import Switch as Switch
 
 TransferMode = Literal["in-session", "legacy"]
@@ -209,6 +211,8 @@ class Settings:
     scenario: Scenario = Scenario()
     dialplan: Dialplan = Dialplan()
     check: Check = Check()
+    policy: Policy = Policy()
+    rules: tuple[Rule, ...] = ()
     routes: tuple[Route, ...] = (Route(),)
     warnings: tuple[str, ...] = ()
 
@@ -232,6 +236,7 @@ _SECTIONS: Final[dict[str, type[Any]]] = {
     "scenario": Scenario,
     "dialplan": Dialplan,
     "check": Check,
+    "policy": Policy,
 }
 _ENVIRONMENT: Final = "FSCTL_"
 _WILDCARDS: Final = ("0.0.0.0", "[::]")
@@ -264,7 +269,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     document = _parse(path)
     origin = str(path) if path else "settings"
     base = path.parent if path else Path()
-    kinds.refuse_unknown(origin, "section", document, [*_SECTIONS, "switch", "route"])
+    kinds.refuse_unknown(origin, "section", document, [*_SECTIONS, "switch", "route", "rule"])
     values = {
         name: kinds.accept_table(f"{origin}: [{name}]", schema, document.get(name, {}), base)
         for name, schema in _SECTIONS.items()
@@ -275,9 +280,11 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     switches = setting_switches.complete(origin, document.get("switch"), tables)
     _complete(origin, values, tables)
     routes = _routes(origin, document.get("route", []), values, base)
+    rules = setting_policy.read_rules(origin, document.get("rule", []), base)
     return Settings(
         **{name: schema(**values[name]) for name, schema in _SECTIONS.items()},
         switches=switches,
+        rules=rules,
         routes=routes or _usual_routes(values["dialplan"]),
         warnings=warnings,
     )

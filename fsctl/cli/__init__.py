@@ -12,7 +12,10 @@ from typing import Final
 from fsctl import __version__, log, settings
 from fsctl.errors import FsctlError
 
-_COMMANDS: Final = ("install", "uninstall", "serve", "check", "dialplan", "scenario", "demo")
+_COMMANDS: Final = (
+    *("install", "uninstall", "serve", "check", "policy"),
+    *("dialplan", "scenario", "demo"),
+)
 """Each is a module here, with ``add_parser``."""
 
 

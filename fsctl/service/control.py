@@ -49,6 +49,8 @@ class Job:
     scenario: Path | None
     listener: int
     private: int
+    counts: int
+    """The memory in which all workers count who asks for transfers (`fsctl.policy.counts`)."""
     home: str
     """The address that FreeSWITCH dials to reach ``private``."""
     beat_s: float

@@ -20,6 +20,7 @@ from gevent.queue import Empty, Queue
 from fsctl import log as logs
 from fsctl.errors import FsctlError
 from fsctl.esl.sockets import address_of
+from fsctl.policy.counts import make_shared
 from fsctl.service import readiness, start_check
 from fsctl.service.control import LEAVE, STATE, STOP
 from fsctl.service.living import scope_of
@@ -67,6 +68,8 @@ class Supervisor:
         self._scenario = scenario
         self._listener = public_listener(settings.server)
         self._port = address_of(self._listener)[1]
+        self._counts = make_shared()
+        """Where all workers count who asks for transfers: it outlives each of them."""
         self._workers: dict[int, WorkerProcess | None] = {}
         """The workers that serve, by number; None while a dead one's successor is waited for."""
         self._alive: set[WorkerProcess] = set()
@@ -125,6 +128,7 @@ class Supervisor:
             self._scenario,
             self._listener,
             private_port(self._settings.server),
+            self._counts,
             self._ended,
         )
         self._alive.add(worker)

@@ -19,9 +19,11 @@ from gevent.event import AsyncResult
 from fsctl import log as logs
 from fsctl import scenario
 from fsctl.errors import FsctlError
+from fsctl.policy.counts import Counts
 from fsctl.service.control import ALIVE, FAILED, LEAVE, LEGS, READY, STATE, STOP, Channel, Job
 from fsctl.service.ports import PrivatePort
 from fsctl.service.worker import Worker
+from fsctl.session.calling.judging import Policed
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +69,10 @@ def _worker(job: Job) -> Worker:
     listener, private = _inherited(job.listener), _inherited(job.private)
     scenarios = scenario.load_all(job.settings, job.scenario)
     private_port = PrivatePort(private, job.home)
-    return Worker(job.settings, scenarios, listener=listener, private=private_port)
+    worker = Worker(job.settings, scenarios, listener=listener, private=private_port)
+    worker.switchboard.part(Policed).counts = Counts(job.counts, job.number)
+    os.close(job.counts)
+    return worker
 
 
 def _beat(channel: Channel, seconds: float) -> None:

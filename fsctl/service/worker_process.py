@@ -66,6 +66,7 @@ class WorkerProcess:
         scenario: Path | None,
         listener: socket.socket,
         private: PrivatePort,
+        counts: int,
         on_end: Callable[[WorkerProcess], None],
     ) -> None:
         self.number, self.settings, self.private = number, settings, private
@@ -82,7 +83,7 @@ class WorkerProcess:
         self._asked: deque[AsyncResult[set[str]]] = deque()
         """Who waits for the channels that it holds: it answers each, in this order."""
         ours, theirs = socket.socketpair()
-        numbers = (theirs.fileno(), listener.fileno(), private.listener.fileno())
+        numbers = (theirs.fileno(), listener.fileno(), private.listener.fileno(), counts)
         with theirs:
             self._process = subprocess.Popen(
                 [*_OURSELVES, "serve", "--worker", str(numbers[0])],

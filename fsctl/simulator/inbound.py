@@ -98,11 +98,20 @@ def _variables(switch: SimulatedSwitch, dialog: Dialog, channel: Channel) -> dic
         "ep_codec_string": ",".join(
             f"CORE_PCM_MODULE.{name}@8000h@20i@64000b" for name in dialog.phone.codecs
         ),
+        **_identity(dialog),
         **dict.fromkeys(("read_codec", "write_codec"), "PCMU"),
         "dtmf_type": "rfc2833",
         "endpoint_disposition": "RECEIVED",
         "call_uuid": channel.uuid,
     }
+
+
+def _identity(dialog: Dialog) -> dict[str, str]:
+    """Of a phone whose digest was right (sofia_reg.c)."""
+    if not dialog.phone.registered:
+        return {}
+    identity = {"sip_authorized": "true", "sip_auth_username": dialog.phone.number}
+    return identity | {"sip_auth_realm": _HOST}
 
 
 def _uri(part: str, user: str) -> dict[str, str]:

@@ -270,6 +270,11 @@ class Mark(_Explained):
         "`fsctl_refer`, `fsctl_legacy`",
         "who is called again when the target fails and the transferor has left",
     )
+    ASKER = (
+        "fsctl_asker",
+        "`fsctl_refer`, `fsctl_legacy`",
+        "what FreeSWITCH knows of the transferor, which may soon be gone: `/` between the values",
+    )
     IS_REFER = (
         "fsctl_is_refer",
         "`fsctl_refer`, `fsctl_legacy`",

@@ -12,6 +12,7 @@ import pytest
 
 from fsctl import dialplan
 from fsctl.errors import SettingsError
+from fsctl.policy.parties import FACTS
 from fsctl.settings import SAFE_NUMBER, Dialplan, Route, Server, Settings, Switch, Transfer, load
 from fsctl.stage import CALLS
 
@@ -246,7 +247,18 @@ def test_controllers_must_be_known(tmp_path: Path) -> None:
 
 def test_the_refer_context_uses_nothing_that_the_network_chose(tmp_path: Path) -> None:
     refer = extension(contexts(tmp_path)["fsctl_refer"], "fsctl_refer")
+    # What FreeSWITCH vouches for of the party that asks: safe characters, or nothing of it.
+    asker = "/".join(f"${{uuid_getvar(${{blind_transfer_uuid}} {fact})}}" for fact in FACTS)
+    safe = "[0-9A-Za-z+*#._~@:-]*"
+    by_asker = {
+        "field": asker,
+        "expression": f"^({safe}(?:/{safe}){{{len(FACTS) - 1}}})$",
+        "break": "never",
+    }
+    assert [node.attrib for node in refer.iter()].count(by_asker) == 1
     for node in refer.iter():
+        if node.attrib == by_asker:
+            continue
         if node.attrib.get("application") == "unset":
             continue
         for value in node.attrib.values():

@@ -13,8 +13,9 @@ LAYERS = [
     {"errors", "files", "log_writer", "__init__"},
     {"sip", "log"},
     {"transfer", "setting_kinds"},
-    {"setting_switches"},
+    {"setting_switches", "setting_policy"},
     {"settings", "simulator"},
+    {"policy"},
     {"esl"},
     {"switch"},
     {"session.core"},
@@ -33,8 +34,8 @@ LAYERS = [
 """From the bottom up; a module may import from layers below its own and from its own folder, and
 what it imports for its types only counts as well."""
 
-PURE = ["sip", "transfer", "errors.py"]
-PURE += [f"{name}.py" for name in ("settings", "setting_kinds", "setting_switches")]
+PURE = ["sip", "transfer", "errors.py", "settings.py"]
+PURE += [f"setting_{name}.py" for name in ("kinds", "policy", "switches")]
 _ESL = ("frames", "events", "fields", "commands", "apis", "questions")
 PURE += [f"esl/{name}.py" for name in _ESL]
 IMPURE = {"gevent", "greenswitch", "socket", "time", "datetime", "random", "subprocess", "asyncio"}

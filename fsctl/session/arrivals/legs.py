@@ -11,7 +11,7 @@ from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.esl.farewell import let_go
 from fsctl.session.arrivals.referred import Referred
-from fsctl.session.calling import safe_answers
+from fsctl.session.calling import judging, safe_answers
 from fsctl.session.calling.applications import reject
 from fsctl.session.calling.bridged import again, connect, forget
 from fsctl.session.calling.calls import Calls
@@ -31,7 +31,7 @@ from fsctl.session.transfers.registry import BlindTransfers
 from fsctl.sip.refer import ReferTo
 from fsctl.sip.status import SipStatus
 from fsctl.sip.uri import Uri, telephone
-from fsctl.switch import leftovers
+from fsctl.switch import facts, leftovers
 from fsctl.switch.dialstring import DialStringError
 from fsctl.switch.end_status import bridge_status
 from fsctl.switch.marks import Extension, Mark, Stage
@@ -86,6 +86,16 @@ def native_transfer(session: Session, link: Connection, snapshot: Event) -> None
     except BadRequest as error:
         log.warning("%s: legacy transfer refused: %s", session.id, error)
         leave_to_switch(call, error.status)
+        return
+    by = session.new_leg(native.transferor, number="")
+    by.facts = facts.noted(snapshot.variable(Mark.ASKER))
+    history = snapshot.variable("transfer_history")
+    native.asking = judging.asking(session, by, call, "blind", history)
+    try:
+        judging.permit_asking(session, native.asking, refer_to.target)
+    except judging.Refused as refused:
+        log.warning("%s: legacy transfer refused: %s", session.id, refused)
+        leave_to_switch(call, refused.status)
         return
     _offer(session, call, refer_to.target.number, refer_to.target, native=True, snapshot=snapshot)
 
@@ -146,6 +156,15 @@ def _begin(session: Session, transfer: BlindTransfer, snapshot: Event) -> None:
     except BadRequest as error:
         log.warning("%s: transfer request refused: %s", session.id, error)
         transfer.give_up(error.status)
+        return
+    history = snapshot.variable("transfer_history")
+    pair = transfer.transferor, transfer.transferee
+    transfer.asking = judging.asking(session, *pair, "blind", history)
+    try:
+        judging.permit_asking(session, transfer.asking, refer_to.target)
+    except judging.Refused as refused:
+        log.warning("%s: transfer refused: %s", session.id, refused)
+        transfer.give_up(refused.status)
         return
     _ask(session, transfer, refer_to)
 
@@ -398,6 +417,7 @@ def _known_leg(session: Session, snapshot: Event) -> Leg:
     if known is not None:
         branches.settle(session, known, uuid)
         known.held = True
+        known.facts = facts.of_event(snapshot)
         _stands_for(known)
         return known
     inbound = snapshot.get("Call-Direction") != "outbound"
@@ -406,6 +426,7 @@ def _known_leg(session: Session, snapshot: Event) -> Leg:
     answered = snapshot.get("Answer-State") == "answered"
     call = _add(session, uuid, number, name, connected=answered)
     call.held = True
+    call.facts = facts.of_event(snapshot)
     call.outgoing = not inbound
     call.caller_privacy = shown.privacy
     call.sip_call_id = snapshot.variable("sip_call_id") or ""
@@ -479,6 +500,7 @@ def _transferor(session: Session, link: Connection, snapshot: Event, transferee:
         known.caller_privacy = shown.privacy
         if not uuid:
             known.advance(LegState.DISCONNECTED)
+    known.facts = known.facts or facts.noted(snapshot.variable(Mark.ASKER))
     known.held = False
     for call in (known, transferee):
         call.peer = call.pending_peer = None  # FreeSWITCH has taken them apart

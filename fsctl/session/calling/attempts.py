@@ -9,12 +9,12 @@ After a 488 (section 8.1.3.5) the same place is called once more, with all codec
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from fsctl.session.calling.routing import NoRoute, Routed, Router
+from fsctl.session.calling.routing import NoRoute, Routed
 from fsctl.sip.status import SipStatus, best_failure
-from fsctl.sip.uri import Address, UriError, parse_address
+from fsctl.sip.uri import Address, Uri, UriError, parse_address
 
 log = logging.getLogger(__name__)
 
@@ -35,37 +35,38 @@ class Attempts:
     profile's. Emptied by a 488, after which the same place is called once more."""
     session_id: str = ""
     """The session that calls, for the log."""
-    _latest: Routed | None = None
+    latest: Routed | None = None
+    """The place that was called last. Set by `note`."""
     _called: set[str] = field(default_factory=set)
     _waiting: list[Routed] = field(default_factory=list)
     _failures: list[SipStatus] = field(default_factory=list)
 
     def note(self, routed: Routed) -> None:
         """This place is being called."""
-        self._latest = routed
+        self.latest = routed
         self._called.add(routed.endpoint.format())
 
     def next(
         self,
         status: SipStatus,
         contacts: Iterable[str],
-        router: Router,
-        domain: str,
-        own: Collection[str] = (),
+        admit: Callable[[Uri], Routed],
     ) -> Routed | None:
         """Return where to go on after an attempt that ended with ``status`` and these contacts.
+
+        ``admit`` routes a contact, or raises `NoRoute`.
 
         None: nowhere; :meth:`outcome` is what the one who waits is told. A refusal for the party
         wherever it is (6xx) ends the search. Of several phones one may have named contacts, and
         another one have failed.
         """
-        if status.code == _NOT_ACCEPTABLE_HERE and self.codecs and self._latest is not None:
+        if status.code == _NOT_ACCEPTABLE_HERE and self.codecs and self.latest is not None:
             self.codecs = ""
-            return self._latest
+            return self.latest
         self._failures.append(status)
         if status.code >= 600:
             return None
-        self._waiting[:0] = self._admitted(contacts, router, domain, own)
+        self._waiting[:0] = self._admitted(contacts, admit)
         while self._waiting and self.left > 0:
             routed = self._waiting.pop(0)
             if routed.endpoint.format() not in self._called:
@@ -77,14 +78,12 @@ class Attempts:
         """Why nobody was reached, after ``status`` as the last one's: the best of all failures."""
         return best_failure(self._failures, status)
 
-    def _admitted(
-        self, contacts: Iterable[str], router: Router, domain: str, own: Collection[str]
-    ) -> list[Routed]:
-        """The places that our own routes admit, best first."""
+    def _admitted(self, contacts: Iterable[str], admit: Callable[[Uri], Routed]) -> list[Routed]:
+        """The places that our own routes and the policy admit, best first."""
         admitted = []
         for address in _by_preference(contacts, self.session_id):
             try:
-                admitted.append(router.route(address.uri.request_uri(), domain, own=own))
+                admitted.append(admit(address.uri.request_uri()))
             except NoRoute as error:
                 log.info("%s: a redirection is not followed: %s", self.session_id, error)
         return admitted

@@ -262,7 +262,7 @@ def goes_on(session: Session, dial: Dial, status: SipStatus) -> bool:
     """
     if not dial.purpose.awaits_target or not dial.waiting.alive or dial.outgoing.ending:
         return False
-    routed = next_place(session, dial.attempts, dial.outgoing, status)
+    routed = next_place(session, dial.attempts, dial.outgoing, status, dial.waiting)
     if routed is None:
         return False
     start(session, dial, routed)

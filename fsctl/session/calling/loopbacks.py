@@ -94,7 +94,7 @@ def _learn(session: Session, call: Leg, channel: str) -> None:
     names = ("sip_call_id", "dialed_user", "callee_id_number")
     call_id, user, number = read_several(session.link, channel, *names)
     if call_id:  # else it is another loopback, or has gone
-        call.reached, call.sip_call_id = channel, call_id
+        call.reached, call.sip_call_id, call.facts = channel, call_id, None
         known = call.number
         call.number = user or number or known
         if call.caller_id == known:

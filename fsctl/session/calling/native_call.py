@@ -7,6 +7,7 @@ along with ours.
 from __future__ import annotations
 
 from fsctl.esl.commands import UuidSetvarMulti
+from fsctl.policy.judge import Asking
 from fsctl.session.core.leg import Leg
 from fsctl.session.core.session import Part, Session
 from fsctl.sip.status import SipStatus
@@ -29,6 +30,8 @@ class NativeCall(Part):
         """The transferor's channel from then on: its timers are deleted should the join be none."""
         self.headers: dict[str, str] = {}
         """The Referred-By for the target, where the settings send it. Set when the leg comes."""
+        self.asking: Asking | None = None
+        """What the policy judges. Set when the leg comes; None: it is not asked."""
         self.parent_id = ""
         """The session that the call had before. Set when the leg comes; as long as it runs here it
         looks after the transferor."""

@@ -186,7 +186,7 @@ class Outgoing:
         if self.call.ending or not self.purpose.awaits_call:
             return False
         session = self.session
-        routed = next_place(session, self.attempts, self.call, status)
+        routed = next_place(session, self.attempts, self.call, status, self.waiting)
         if routed is None:
             return False
         try:

@@ -1,6 +1,6 @@
 """Who is called: from a destination, and whoever asks, to an endpoint, an identity and options.
 
-All ways of calling plan here, and nowhere else: this is where a policy belongs.
+All ways of calling plan here, and nowhere else; so the policy is asked here.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from fsctl.session.calling.attempts import Attempts
 from fsctl.session.calling.identity import Shown, chosen, presented
+from fsctl.session.calling.judging import Redirection, permit
 from fsctl.session.calling.routing import Routed, Router
 from fsctl.session.core.board import Board
 from fsctl.session.core.leg import Leg
@@ -87,8 +88,12 @@ def plan(
     options: CallOptions = NO_OPTIONS,
     kind: RouteKind | None = None,
 ) -> Plan:
-    """Plan a call. Raises :class:`~fsctl.session.calling.routing.NoRoute`."""
+    """Plan a call.
+
+    Raises :class:`~fsctl.session.calling.routing.NoRoute`, also where the policy refuses.
+    """
     routed = route(session, destination, kind)
+    permit(session, asker.purpose.asking, routed, destination)
     usual = Shown("", "")
     if asker.waiting is not None:
         transferor = asker.purpose.transferor
@@ -115,12 +120,19 @@ def attempts(session: Session, options: CallOptions = NO_OPTIONS) -> Attempts:
 
 
 def next_place(
-    session: Session, attempts: Attempts, called: Leg, status: SipStatus
+    session: Session, attempts: Attempts, called: Leg, status: SipStatus, waiting: Leg | None
 ) -> Routed | None:
-    """Where to go on after an attempt to call ``called`` ended so; see `Attempts.next`."""
-    router = session.board.part(Routes).router
+    """Where to go on after an attempt to call ``called`` for ``waiting`` ended so; see
+    `Attempts.next`. Where its phone names another place (3xx) that is the called party's wish."""
+    judged = Redirection(session, waiting, attempts.latest)
+
+    def admit(contact: Uri) -> Routed:
+        routed = route(session, contact)
+        judged.permit(routed, contact)
+        return routed
+
     contacts = called.branches.contacts if called.branches is not None else []
-    return attempts.next(status, contacts, router, session.domain, session.own_hosts)
+    return attempts.next(status, contacts, admit)
 
 
 def called_party(session: Session, routed: Routed | None, waiting: Leg | None = None) -> Leg:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from fsctl.esl.commands import Command
+from fsctl.policy.judge import Asking
 from fsctl.session.calling import safe_answers
 from fsctl.session.calling.applications import reject
 from fsctl.session.calling.native_call import NOBODY, NativeCall
@@ -45,6 +46,7 @@ class PlainCall:
 
     transferor: Leg | None = None
     moves = False
+    asking: Asking | None = None
     told_by_switch = False
     awaits_target = True
     awaits_call = True
@@ -98,6 +100,10 @@ class NativeTransferee(PlainCall):
 
     moves = True
     told_by_switch = True
+
+    def __init__(self, session: Session, waiting: Leg | None) -> None:
+        super().__init__(session, waiting)
+        self.asking = session.part(NativeCall).asking
 
     @property
     def headers(self) -> Mapping[str, str]:

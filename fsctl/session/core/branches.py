@@ -16,6 +16,7 @@ from uuid import uuid4
 from fsctl.esl.commands import Command, Filter, Hupall, UuidKill
 from fsctl.esl.events import Event
 from fsctl.sip.status import SipStatus, best_failure, failure_in
+from fsctl.switch import facts
 from fsctl.switch.end_status import extension_status, hangup_status, redirect_contacts
 from fsctl.switch.marks import Mark
 from fsctl.switch.variables import read
@@ -237,9 +238,11 @@ def call_of(session: Session, event: Event) -> Leg | None:
 
 
 def learn(call: Leg, event: Event) -> None:
-    """Take what an event of the leg's channel says of its dialog and its codecs."""
+    """Take what an event of the leg's channel says of its party, its dialog and its codecs."""
     call.sip_call_id = event.variable("sip_call_id") or call.sip_call_id
     call.codecs.learn(event)
+    if call.facts is None:
+        call.facts = facts.of_event(event)
     ip, port = event.variable("sip_network_ip"), event.variable("sip_network_port")
     call.address = (ip, port) if ip and port else call.address
 
@@ -249,7 +252,7 @@ def settle(session: Session, call: Leg, channel: str) -> None:
     if call.channel_uuid == channel:
         return
     session.calls.pop(call.channel_uuid, None)
-    call.channel_uuid = channel
+    call.channel_uuid, call.facts = channel, None
     session.calls[channel] = call
     if call.branches is not None:
         call.branches.chosen = channel

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from fsctl.policy.parties import Facts
 from fsctl.settings import TransferMode
 from fsctl.sip.status import SipStatus
 from fsctl.switch.codecs import Codecs
@@ -70,6 +71,10 @@ class Leg:
     invite_headers: tuple[str, ...] = field(default=(), init=False)
     """Names of the headers that FreeSWITCH has kept of the leg's own INVITE (``sip_h_*``). Set when
     a caller's leg comes; a called party has none."""
+
+    facts: Facts | None = field(default=None, init=False)
+    """What FreeSWITCH vouches for of who is there. Set from the leg's snapshot or its first event;
+    of a transferor also from what the dialplan has noted; None: nothing has told it."""
 
     mode_chosen: bool = field(default=False, init=False)
     """The scenario has chosen `transfer_mode`, for good: a route's own does not replace it."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
+from fsctl.policy.judge import Asking
 from fsctl.sip.status import SipStatus
 
 if TYPE_CHECKING:
@@ -29,6 +30,10 @@ class Purpose(Protocol):
     def moves(self) -> bool:
         """Whether the waiting party is a transferee: it hears ringback, and no early media, for
         FreeSWITCH would report that as the transfer's success."""
+
+    @property
+    def asking(self) -> Asking | None:
+        """What the policy judges before somebody is called for it; None: it is not asked."""
 
     @property
     def told_by_switch(self) -> bool:

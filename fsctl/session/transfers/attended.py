@@ -17,6 +17,8 @@ from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.commands import UuidSetvar
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
+from fsctl.policy.judge import Asking
+from fsctl.session.calling import judging
 from fsctl.session.core import branches
 from fsctl.session.core.leg import Leg
 from fsctl.session.transfers.attended_acts import AttendedActs
@@ -30,6 +32,7 @@ from fsctl.sip.status import SipStatus
 from fsctl.sip.uri import UriError
 from fsctl.switch.grace import secure
 from fsctl.switch.marks import Mark
+from fsctl.switch.variables import read
 from fsctl.transfer.attended import DEADLINES, Action, Attended, Place, State, Stimulus, step
 
 log = logging.getLogger(__name__)
@@ -91,6 +94,8 @@ class AttendedTransfer:
         self._replaces = replaces
         self._request: AttendedRequest | None = None
         """As read last; it may not know its dialog yet while that is sought."""
+        self._asking: Asking | None = None
+        """What the policy judges. Set when the request is read; None: it is not asked."""
         self._anew: CalledAnew | None = None
         """The target's call for the transferee; set where the transferor has taken its own back."""
         self._engine = Engine(
@@ -160,6 +165,8 @@ class AttendedTransfer:
         parties.named_by(request)
         if parties.target is not None and parties.target.placed:
             self._secure(parties.target)  # one that rings is, when it has answered
+        if self.asks and not self._is_permitted():
+            return Stimulus.REFUSED
         asked = self.asks and self.session.tell.attended_transfer_requested(
             self.transferor,
             self.transferee,
@@ -178,6 +185,21 @@ class AttendedTransfer:
             self.transferor.channel_uuid,
         )
         return Stimulus.REFUSED
+
+    def _is_permitted(self) -> bool:
+        """Whether the policy lets the transferee have the target."""
+        session, parties, legs = self.session, self.parties, (self.transferor, self.transferee)
+        history = read(session.link, self.transferee.channel_uuid, "transfer_history")
+        self._asking = judging.asking(session, *legs, "attended", history)
+        try:
+            if parties.extension is not None:
+                judging.permit_extension(session, self._asking, *parties.extension)
+            elif parties.target is not None:
+                judging.permit_party(session, self._asking, parties.target)
+        except judging.Refused as refused:
+            log.warning("%s: attended transfer refused: %s", session.id, refused)
+            return False
+        return True
 
     def _secure(self, target: Leg) -> None:
         link, loopback = self.session.link, self.parties.loopback
@@ -362,6 +384,7 @@ class AttendedTransfer:
             snapshot.result,
             refer=self.parties.loopback,
             ours=snapshot.state is not State.ABANDONED,
+            asking=self._asking,
         )
 
     def _perform(self, action: Action) -> Stimulus | None:
@@ -383,7 +406,7 @@ class AttendedTransfer:
         """Call the target for the transferee, as a blind transfer would."""
         link, request = self.parties.link, self._request
         assert link is not None and request is not None  # rule 5 of the table
-        self._anew = CalledAnew(self.parties, link, request, self._called)
+        self._anew = CalledAnew(self.parties, link, request, self._called, self._asking)
         return None if self._rings(self._anew.begin()) else Stimulus.TARGET_FAILED
 
     def _rings(self, target: Leg | None) -> bool:

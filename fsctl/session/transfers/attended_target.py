@@ -10,9 +10,11 @@ from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.commands import BgApi, Events, Filter, Originate
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
+from fsctl.policy.judge import Asking
 from fsctl.session.calling.arming import arming, called_variables, in_dialplan
 from fsctl.session.calling.headers import REFERRED_BY, merged, of_transfer, passed_on
 from fsctl.session.calling.identity import origination, presented
+from fsctl.session.calling.judging import permit
 from fsctl.session.calling.partings import gone
 from fsctl.session.calling.plan import attempts, called_party, next_place, route
 from fsctl.session.calling.routing import NoRoute, Routed
@@ -35,7 +37,8 @@ class CalledAnew:
     """The attempts to call the target for the transferee, as a blind transfer would.
 
     Not the loopback's own ``bridge``: its callee would be offered the loopback's codec, L16, only.
-    ``told(answered, result)`` hears how each attempt has ended, in the session's greenlet.
+    ``told(answered, result)`` hears how each attempt has ended, in the session's greenlet; the
+    policy judges what ``asking`` says.
     """
 
     def __init__(
@@ -44,19 +47,23 @@ class CalledAnew:
         link: Connection,
         request: AttendedRequest,
         told: Callable[[bool, str], None],
+        asking: Asking | None,
     ) -> None:
         self._parties = parties
         self._session = parties.session
         self._link = link
         self._request = request
         self._told = told
+        self._asking = asking
         self._attempts = attempts(self._session)
 
     def begin(self) -> Leg | None:
         """Call it where its number leads; None where that is nowhere."""
         session = self._session
         try:
-            return self._call(route(session, self._request.refer_to.target))
+            routed = route(session, self._request.refer_to.target)
+            permit(session, self._asking, routed, self._request.refer_to.target)
+            return self._call(routed)
         except (NoRoute, DialStringError) as error:
             log.info("%s: attended transfer: %s", session.id, error)
             return None
@@ -64,7 +71,7 @@ class CalledAnew:
     def goes_on(self, target: Leg, status: SipStatus) -> Leg | None:
         """Call it at the next place after an attempt that has ended with ``status``, if any."""
         session = self._session
-        routed = next_place(session, self._attempts, target, status)
+        routed = next_place(session, self._attempts, target, status, self._parties.transferee)
         if routed is None:
             return None
         try:

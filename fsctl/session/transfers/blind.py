@@ -22,6 +22,7 @@ from fsctl.esl.commands import (
     UuidSetvar,
     UuidSetvarMulti,
 )
+from fsctl.policy.judge import Asking
 from fsctl.session.calling import safe_answers
 from fsctl.session.calling.bridging import bridge_commands
 from fsctl.session.core import branches
@@ -80,6 +81,8 @@ class BlindTransfer:
         self.targets: list[Leg] = []
         """Whom the application calls; more than one when it has them ring together."""
         self.request = request
+        self.asking: Asking | None = None
+        """What the policy judges. Set when the request is read; None: it is not asked."""
         self._session = session
         self._reporter = Reporter(transferor.channel_uuid, request.event)
         self._held: Leg | None = None
@@ -554,6 +557,7 @@ class BlindTransfer:
             self.snapshot.result,
             refer=self.request.event,
             ours=ours,
+            asking=self.asking,
         )
 
 

@@ -11,11 +11,12 @@ import logging
 import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.commands import Command, UuidGetvar, UuidSetvar
 from fsctl.log import with_fields
+from fsctl.policy.judge import Asking
 from fsctl.session.core.board import Board
 from fsctl.session.core.leg import Leg
 from fsctl.session.core.session import Session
@@ -61,6 +62,10 @@ class TransferRecord:
     """By role, of the legs above: the Call-ID of its SIP dialog, where it is known."""
     switch: str = ""
     """The FreeSWITCH that the legs are on: its name in ``[switch]``, else what it calls itself."""
+    rule: str = ""
+    """The rule of the policy that decided (``[[rule]]``, or one of ours); empty: none was asked."""
+    allowed: bool = True
+    """What it said; with ``[policy] mode = "observe"`` a transfer goes on all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +153,7 @@ def conclude(
     *,
     refer: str | None = None,
     ours: bool = True,
+    asking: Asking | None = None,
 ) -> None:
     """Write the record of a transfer, unless it has been, then tell the scenario.
 
@@ -171,6 +177,7 @@ def conclude(
         {role: call.number for role, call in legs.items() if call.number},
         {role: call.sip_call_id for role, call in legs.items() if call.sip_call_id},
         session.switch,
+        **_judged(asking),
     )
     if not ours:
         session.board.part(Records).owe(record)
@@ -180,6 +187,11 @@ def conclude(
         session.tell.transfer_complete(call, role)
     else:
         session.tell.transfer_failed(call, status, role)
+
+
+def _judged(asking: Asking | None) -> dict[str, Any]:
+    verdict = asking.verdict if asking is not None else None
+    return {} if verdict is None else {"rule": verdict.rule, "allowed": verdict.allowed}
 
 
 def _is_first(session: Session, record: TransferRecord) -> bool:

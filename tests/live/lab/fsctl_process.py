@@ -101,7 +101,11 @@ class Controller:
         self._log = self.folder / "fsctl.log"
         server = sections.get("server", {})
         assert not isinstance(server, list), "[server] is one table"
-        merged: Sections = {**sections, "server": {"listen": self.address, "workers": 1, **server}}
+        merged: Sections = {
+            "policy": {"mode": "off"},  # these phones do not authenticate
+            **sections,
+            "server": {"listen": self.address, "workers": 1, **server},
+        }
         self.config.write_text(to_toml(merged), encoding="utf-8")
         own = {name: text for name, text in os.environ.items() if not name.startswith("FSCTL_")}
         # What a scenario prints is to be one write, or another worker's log line gets into it.

@@ -98,6 +98,7 @@ class Installation:
             "switch": {"host": "127.0.0.1", "port": self.tap.port},
             "transfer": {"ring_timeout_s": RING_TIMEOUT_S},
             "dialplan": {"sofia_profile": switch.profile},
+            "policy": {"mode": "enforce", "country": "US"},
         }
         for name, section in (*self._settings.items(), *more.items()):
             own = sections.get(name, {})

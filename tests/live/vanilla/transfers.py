@@ -38,6 +38,7 @@ PARTIES = {"callee": (CALLEE, CALLER), "caller": (CALLER, CALLEE)}
 """Who transfers, and who is transferred."""
 CAROL = {"1002": ANSWERS}
 RINGS_NO_ONE = "480 Temporarily Unavailable"
+NOT_ALLOWED = "403 Transfer Not Allowed"
 
 Plays = Callable[[str, str], Play]
 """From who transfers, and to which number."""
@@ -340,7 +341,7 @@ OUTSIDERS = (
     _outside("forwarded", "2020", reaches("1002"), CAROL),
     _outside("busy", "2040", is_dropped, {"1002": BUSY}, "486 Gone fishing"),
     # who may not call the provider does not get there by a transfer either
-    _outside("domestic", "12125551212", gets({"playback": 1}), {PROVIDER: ANSWERS}, RINGS_NO_ONE),
+    _outside("domestic", "12125551212", gets({"playback": 1}), {PROVIDER: ANSWERS}, NOT_ALLOWED),
     Transfer(
         "a call to outside",
         "1002",

@@ -1,0 +1,142 @@
+"""``fsctl policy``: the rules as a table, and what they say of one transfer."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from fsctl import settings
+from fsctl.cli.options import add_config
+from fsctl.errors import FsctlError
+from fsctl.policy.judge import Asking, Request, considered, judge, said, table
+from fsctl.policy.numbers import is_internal
+from fsctl.policy.parties import Party
+from fsctl.session.calling.judging import destination
+from fsctl.session.calling.routing import NoRoute, Router
+from fsctl.setting_policy import STARTS, Policy, Rule
+from fsctl.sip.uri import Uri, UriError, parse_address
+
+_PARTY = (
+    "a user (1001, 1001@DOMAIN), inside, outside, gateway:NAME, or anybody else, who is outside"
+)
+
+
+class Unanswerable(FsctlError):
+    """What is asked about is no number, party or time."""
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("policy", help="who may transfer whom where")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    show = actions.add_parser("show", help="all rules, in their order")
+    add_config(show)
+    show.set_defaults(run=run_show)
+    explain = actions.add_parser("explain", help="which rule decides on a transfer, and why")
+    add_config(explain)
+    explain.add_argument("--by", required=True, metavar="PARTY", help=f"who asks: {_PARTY}")
+    explain.add_argument("--of", required=True, metavar="PARTY", help="who is to be moved: as that")
+    explain.add_argument("--to", required=True, metavar="NUMBER", help="number, SIP or tel URI")
+    explain.add_argument("--context", default="", help="the context where who asks is")
+    explain.add_argument("--leg", choices=("caller", "callee"), default="callee")
+    explain.add_argument("--start", choices=STARTS, default="blind")
+    explain.add_argument("--chain", type=int, default=0, help="transfers before this one")
+    explain.add_argument("--per-minute", type=int, default=1, help="asked for in the last minute")
+    explain.add_argument("--at", default="", metavar="TIME", help='"2026-11-30 10:00" (now)')
+    explain.set_defaults(run=run_explain)
+
+
+def run_show(arguments: argparse.Namespace) -> int:
+    """Print the rules; 0."""
+    loaded = settings.load(arguments.config, os.environ)
+    rows = [("rule", "by", "of", "to", "else", "then")]
+    rows += [tuple(_cells(rule, loaded.policy)) for rule in table(loaded.rules)]  # type: ignore[misc]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        print("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip())
+    print(f"The first that matches decides; the policy's mode is {loaded.policy.mode}.")
+    return 0
+
+
+def _cells(rule: Rule, policy: Policy) -> Iterator[str]:
+    yield rule.name
+    for words in (rule.by, rule.of, rule.to):
+        yield " ".join(words) or "any"
+    others = [rule.leg, *rule.start, rule.when]
+    if rule.per_minute is not None:
+        others.append(f"at most {rule.per_minute} a minute")
+    if rule.name == "max-chain":
+        others.append(f"moved {policy.max_chain} times already")
+    if rule.name == "max-per-minute":
+        others.append(f"more than {policy.max_per_minute} a minute")
+    yield " ".join(each for each in others if each) or "-"
+    yield "allow" if rule.then == "allow" else f"refuse {rule.code} {rule.phrase}"
+
+
+def run_explain(arguments: argparse.Namespace) -> int:
+    """Print which rule decides and why those before it do not; 0 allowed, 1 refused."""
+    loaded = settings.load(arguments.config, os.environ)
+    if loaded.policy.mode == "off":
+        print('allowed: [policy] mode is "off"')
+        return 0
+    by = replace(
+        _party(arguments.by, arguments.context, loaded.policy),
+        called_in=arguments.leg == "caller",
+    )
+    of = _party(arguments.of, "", loaded.policy)
+    asked = Asking(by, of, arguments.start, arguments.chain, arguments.per_minute)
+    dialled = _dialled(arguments.to)
+    try:
+        routed = Router(loaded).route(dialled, "")
+    except NoRoute as error:
+        print(f"refused with {error.status}: {error}")
+        return 1
+    request = Request(asked, destination(routed, dialled), _at(arguments.at, loaded.policy))
+    print(f"route {routed.route.name} dials {routed.number}: {said(request.to, loaded.policy)}")
+    for rule, differs in considered(request, loaded.policy, loaded.rules):
+        if not differs:
+            break
+        print(f"  {rule.name}: not this one, {differs}")
+    verdict = judge(request, loaded.policy, loaded.rules)
+    print(f"{'allowed' if verdict.allowed else f'refused with {verdict.status}'}: {verdict.why}")
+    if not verdict.allowed and loaded.policy.mode == "observe":
+        print('It would pass all the same: [policy] mode is "observe".')
+    return 0 if verdict.allowed else 1
+
+
+def _party(text: str, context: str, policy: Policy) -> Party:
+    """Who is meant: a number that is internal is that user's."""
+    what, colon, name = text.partition(":")
+    if colon and what == "gateway":
+        return Party("outside", f"it is behind the gateway {name}", gateway=name, context=context)
+    if text == "outside" or (text != "inside" and not _is_user(text, policy)):
+        return Party("outside", "nobody has authenticated it", context=context)
+    user = "" if text == "inside" else text.removeprefix("user:")
+    return Party("inside", f"it is the user {user or 'of somebody'}", user, context=context)
+
+
+def _is_user(text: str, policy: Policy) -> bool:
+    return text.startswith("user:") or is_internal(text.partition("@")[0], policy)
+
+
+def _dialled(text: str) -> str | Uri:
+    if ":" not in text and "<" not in text:
+        return text
+    try:
+        return parse_address(text).uri.request_uri()
+    except UriError as error:
+        raise Unanswerable(f"--to {text}: {error}") from error
+
+
+def _at(text: str, policy: Policy) -> datetime:
+    zone = ZoneInfo(policy.timezone) if policy.timezone else None
+    if not text:
+        return datetime.now(zone).astimezone(zone)
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=zone)
+    except ValueError as error:
+        raise Unanswerable(f"--at {text}: {error}") from error

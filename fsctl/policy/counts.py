@@ -1,0 +1,94 @@
+"""How often a party has asked for a transfer in the last minute, over all workers.
+
+The counts lie in memory that the workers of one supervisor share; it outlives each of them, and a
+reload. Each worker writes a region of its own and reads those of all: no lock, so a worker that
+stands still holds nobody up.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+import time
+from collections.abc import Callable
+from hashlib import blake2b
+from typing import Final
+
+_ENTRY: Final = struct.Struct("=QIII")
+"""The party (a hash, 0: free), the minute, and how often it has asked in that and before."""
+_ENTRIES: Final = 512
+_REGIONS: Final = 32
+"""More workers than run at a time, those of a reload included."""
+_PROBES: Final = 4
+_REGION_SIZE: Final = _ENTRIES * _ENTRY.size
+SIZE: Final = _REGIONS * _REGION_SIZE
+"""Bytes of the shared memory."""
+_MINUTE_S: Final = 60.0
+
+
+def make_shared() -> int:
+    """Return a descriptor of memory for the counts, for :class:`Counts` of several processes.
+
+    Raises OSError.
+    """
+    descriptor = os.memfd_create("fsctl-counts")
+    os.ftruncate(descriptor, SIZE)
+    return descriptor
+
+
+class Counts:
+    """The counts of one worker, and its view of the others'."""
+
+    def __init__(
+        self,
+        descriptor: int = -1,
+        region: int = 0,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``descriptor`` of `make_shared`, which may be closed afterwards; -1: only this process
+        counts. ``region`` is any number that no other worker has that runs at the same time."""
+        self._memory = mmap.mmap(descriptor, SIZE)
+        self._own = region % _REGIONS
+        self._now = now  # CLOCK_MONOTONIC is the same for all processes of a machine
+
+    def add(self, party: str) -> int:
+        """Count one more, and return how many there are in the last minute, all workers' together.
+
+        The minute slides: of the one before, as much counts as is left of it. With very many
+        parties at once the one that has been silent longest is forgotten.
+        """
+        minute, fraction = divmod(self._now() / _MINUTE_S, 1.0)
+        key = int.from_bytes(blake2b(party.encode("utf-8", "replace"), digest_size=8).digest())
+        key = key or 1
+        at = self._place(key)
+        now, before = self._read(at, key, int(minute))
+        _ENTRY.pack_into(self._memory, at, key, int(minute), now + 1, before)
+        counted = [self._find(region, key, int(minute)) for region in range(_REGIONS)]
+        present = sum(now for now, _ in counted)
+        past = sum(before for _, before in counted)
+        return present + int(past * (1.0 - fraction))
+
+    def _slots(self, region: int, key: int) -> list[int]:
+        first = region * _REGION_SIZE
+        return [first + ((key + probe) % _ENTRIES) * _ENTRY.size for probe in range(_PROBES)]
+
+    def _place(self, key: int) -> int:
+        """Where this party is counted in our region: its own place, else that of the stillest."""
+        slots = self._slots(self._own, key)
+        entries = [(_ENTRY.unpack_from(self._memory, at), at) for at in slots]
+        own = next((at for entry, at in entries if entry[0] == key), None)
+        return min(entries, key=lambda each: each[0][1])[1] if own is None else own
+
+    def _find(self, region: int, key: int, minute: int) -> tuple[int, int]:
+        for at in self._slots(region, key):
+            if _ENTRY.unpack_from(self._memory, at)[0] == key:
+                return self._read(at, key, minute)
+        return 0, 0
+
+    def _read(self, at: int, key: int, minute: int) -> tuple[int, int]:
+        """What is counted there for this minute and the one before."""
+        found, then, now, before = _ENTRY.unpack_from(self._memory, at)
+        if found != key or then + 1 < minute:
+            return 0, 0
+        return (now, before) if then == minute else (0, now)

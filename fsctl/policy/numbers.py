@@ -1,0 +1,157 @@
+"""What a number is: internal, national, abroad, premium ..., by how this switch dials.
+
+`phonenumbers` knows the countries' plans. It parses generously and does not know every short
+number: so a class closes and opens doors, but "internal" never depends on it. What is not surely
+internal is outside; what is not surely national is unknown.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from typing import Final
+
+import phonenumbers
+from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberType, shortnumberinfo
+
+from fsctl.setting_policy import Policy
+
+_INTERNATIONAL: Final = re.compile(r"(?:\+|00|011)([1-9][0-9]{4,})", re.ASCII)
+"""A number in international form where nobody has said from which country it is dialled."""
+_NAME: Final = re.compile(r"[A-Za-z_][0-9A-Za-z._-]*", re.ASCII)
+"""The user part of somebody who is called by a name."""
+_NO_COUNTRY: Final = "001"
+"""phonenumbers' region of satellites, international networks and international toll-free."""
+_DEAR: Final = (PhoneNumberType.PREMIUM_RATE, PhoneNumberType.PERSONAL_NUMBER)
+"""A personal number (+44 70) costs as premium ones do, and is abused as they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where a call is about to go: the number as it is dialled in the end."""
+
+    number: str
+    """Without what the route strips, with its prefix."""
+    kind: str = "dialplan"
+    """Of the route: user, sofia, gateway, uri or dialplan."""
+    route: str = ""
+    host: str = ""
+    """The host of the dialled URI, where that is not this switch (lower case)."""
+    context: str = ""
+    """Of a number in the switch's own dialplan: where it is looked up."""
+    inside: bool | None = None
+    """Whether the party is inside, where it is there already (attended); None: the number says."""
+
+    def is_one_of(self, words: tuple[str, ...], policy: Policy) -> bool:
+        """Whether one of these words (``[[rule]] to``) is true of it; of no words one is."""
+        classes = classes_of(self, policy)
+        return not words or any(self._is(word, classes) for word in words)
+
+    def _is(self, word: str, classes: frozenset[str]) -> bool:
+        what, colon, name = word.partition(":")
+        if not colon or what == "country":
+            return word in classes
+        if what == "prefix":
+            return self.number.startswith(name)
+        if what == "number":
+            return re.fullmatch(name, self.number, re.ASCII) is not None
+        if what == "host":
+            return bool(self.host) and fnmatchcase(self.host, name.lower())
+        return str(getattr(self, what)) == name
+
+
+def classes_of(to: Destination, policy: Policy) -> frozenset[str]:
+    """Return all words that are true of the number: its class, and for example ``country:FR``."""
+    if to.kind != "user" and _is_emergency(to.number, policy):
+        return frozenset({"emergency"})
+    if to.inside is not None:
+        return frozenset({"internal"} if to.inside else {"outside", "unknown"})
+    if to.kind == "user":
+        return frozenset({"internal"})
+    found = _by_plan(_outside_number(to, policy), policy.country)
+    if to.host:
+        return found - {"unknown"} | {"outside", "host"}
+    if "premium" not in found and to.kind != "gateway" and is_internal(to.number, policy):
+        return frozenset({"internal"})
+    return found | {"outside"}
+
+
+def is_internal(number: str, policy: Policy) -> bool:
+    """Whether that is a whole internal number by ``[policy] internal``, or a name."""
+    plain = re.fullmatch(policy.internal, number, re.ASCII) or _NAME.fullmatch(number)
+    return plain is not None
+
+
+def _outside_number(to: Destination, policy: Policy) -> str:
+    """Without the digits for an outside line, which only the switch's own dialplan takes away."""
+    prefixed = to.kind == "dialplan" and not is_internal(to.number, policy)
+    return to.number.removeprefix(policy.outside_prefix) if prefixed else to.number
+
+
+def _is_emergency(number: str, policy: Policy) -> bool:
+    numbers = (number, number.removeprefix(policy.outside_prefix))
+    return any(_emergency(each, policy.country, policy.emergency) for each in numbers)
+
+
+@lru_cache(maxsize=4096)
+def _emergency(number: str, country: str, more: tuple[str, ...]) -> bool:
+    if number in more:
+        return True
+    known = bool(country) and number.isascii() and number.isdigit()
+    return known and bool(shortnumberinfo.is_emergency_number(number, country))
+
+
+@lru_cache(maxsize=4096)
+def _by_plan(number: str, country: str) -> frozenset[str]:
+    """The class of an outside number, seen from ``country`` (empty: not known)."""
+    found: frozenset[str] = frozenset()
+    for parsed in _readings(number, country):
+        found = _class(parsed, country)
+        if "unknown" not in found:
+            break
+    return found or frozenset({"unknown"})
+
+
+def _readings(number: str, country: str) -> Iterator[PhoneNumber]:
+    """The number as the country's plan has it, then, for who dials 00 or 011 all the same, as an
+    international one."""
+    if not re.fullmatch(r"\+?[0-9]+", number, re.ASCII):
+        return
+    international = _INTERNATIONAL.fullmatch(number)
+    dialled = f"+{international[1]}" if international else ""
+    for text, region in ((number, country), (dialled, None)):
+        if text and (region or text.startswith("+")):
+            try:
+                yield phonenumbers.parse(text, region)
+            except NumberParseException:
+                continue
+
+
+def _class(parsed: PhoneNumber, country: str) -> frozenset[str]:
+    """A network ignores digits beyond the last, and so does whoever hides a number by more: with
+    them it is as dear, but no national number."""
+    valid = phonenumbers.is_valid_number(parsed)
+    phonenumbers.truncate_too_long_number(parsed)
+    region, kind = phonenumbers.region_code_for_number(parsed), phonenumbers.number_type(parsed)
+    own = phonenumbers.country_code_for_region(country) if country else 0
+    found = _details(region, kind)
+    if region and region != _NO_COUNTRY:
+        found.add(f"country:{region}")
+    if parsed.country_code != own or (region and region != country):
+        found.add("abroad")
+    elif valid:
+        found.add("national")
+    else:
+        found = _details(region, kind) | {"unknown"}
+    return frozenset(found)
+
+
+def _details(region: str | None, kind: int) -> set[str]:
+    if kind == PhoneNumberType.TOLL_FREE:
+        return {"toll-free"}
+    if kind in _DEAR or region == _NO_COUNTRY:
+        return {"premium"}
+    return {"mobile"} if kind == PhoneNumberType.MOBILE else set()

@@ -1,0 +1,173 @@
+"""Where the policy is asked: before anybody is called for a party that is to be moved.
+
+A transfer, of whatever kind, and a phone's redirection bring an `Asking`; what is planned for it
+(:mod:`fsctl.session.calling.plan`) is judged by the number that is dialled in the end.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from fsctl.errors import LinkError
+from fsctl.policy.counts import Counts
+from fsctl.policy.judge import Asking, Request, Verdict, hopeless, judge
+from fsctl.policy.numbers import Destination
+from fsctl.policy.parties import UNKNOWN, Party, party
+from fsctl.session.calling.routing import NoRoute, Routed
+from fsctl.session.core.board import Board
+from fsctl.session.core.leg import Leg
+from fsctl.session.core.session import Session
+from fsctl.settings import Policy, Rule
+from fsctl.sip.uri import Uri
+from fsctl.switch import facts
+
+log = logging.getLogger(__name__)
+
+_MOVES = re.compile(":bl_xfer:|:att_xfer:")
+"""What FreeSWITCH notes in ``transfer_history`` of a leg for each transfer (switch_ivr.c)."""
+
+
+class Refused(NoRoute):
+    """The policy refuses; ``status`` is what the one who asked is told."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__(verdict.why, verdict.status)
+        self.verdict = verdict
+
+
+class Policed:
+    """What a worker counts."""
+
+    def __init__(self, board: Board) -> None:
+        self.counts = Counts()
+        """Set by the worker, where several share them."""
+
+
+def asking(
+    session: Session, by: Leg | None, of: Leg, start: str, history: str | None = None
+) -> Asking | None:
+    """Return who asks for what, to be judged; it counts as one request. None: nobody judges.
+
+    ``history`` is the ``transfer_history`` of ``of``. A leg that has gone before FreeSWITCH could
+    say who it is, is nobody that is known.
+    """
+    policy = session.settings.policy
+    if policy.mode == "off":
+        return None
+    asker = who(session, by) if by is not None else UNKNOWN
+    key = asker.user or asker.gateway or asker.network or (by.channel_uuid if by else "")
+    return Asking(
+        asker,
+        who(session, of),
+        start,
+        len(_MOVES.findall(history or "")),
+        session.board.part(Policed).counts.add(f"{asker.side} {key}"),
+    )
+
+
+def who(session: Session, leg: Leg) -> Party:
+    """Return who is at a leg, which is asked where no event has told it yet."""
+    if leg.facts is None:
+        with suppress(LinkError):
+            leg.facts = facts.of_channel(session.link, leg.channel_uuid)
+    return party(leg.facts or {}, session.settings.policy)
+
+
+def permit(session: Session, asked: Asking | None, routed: Routed, dialled: str | Uri) -> None:
+    """Let pass what the policy allows; raises `Refused` otherwise.
+
+    With ``[policy] mode = "observe"`` everything passes, and what would not is logged.
+    """
+    if asked is None:
+        return
+    _obey(
+        session,
+        asked,
+        judge(_request(session, asked, destination(routed, dialled)), *_rules(session)),
+    )
+
+
+def permit_party(session: Session, asked: Asking | None, target: Leg) -> None:
+    """As :func:`permit`, for a party that is there already, or rings, and is joined (attended)."""
+    if asked is None:
+        return
+    there = who(session, target) if target.placed else None
+    inside = None if there is None else there.side == "inside"
+    to = Destination(target.number, inside=inside, context=there.context if there else "")
+    _obey(session, asked, judge(_request(session, asked, to), *_rules(session)))
+
+
+def permit_extension(session: Session, asked: Asking | None, number: str, context: str) -> None:
+    """As :func:`permit`, for an extension of the switch's own dialplan (attended)."""
+    if asked is not None:
+        to = Destination(number, context=context)
+        _obey(session, asked, judge(_request(session, asked, to), *_rules(session)))
+
+
+def permit_asking(session: Session, asked: Asking | None, dialled: str | Uri) -> None:
+    """As :func:`permit`, before the scenario is asked: refuses what no number would change."""
+    if asked is None:
+        return
+    number = dialled.number if isinstance(dialled, Uri) else dialled
+    verdict = hopeless(_request(session, asked, Destination(number)), *_rules(session))
+    if verdict is not None:
+        _obey(session, asked, verdict)
+
+
+class Redirection:
+    """A phone names another place for whoever has called it (3xx): that is its party's wish."""
+
+    def __init__(self, session: Session, waiting: Leg | None, place: Routed | None) -> None:
+        """``place``: where the party was called, as FreeSWITCH has forgotten its channel."""
+        self._session, self._waiting, self._place = session, waiting, place
+        self._asked: Asking | None = None
+
+    def permit(self, routed: Routed, contact: Uri) -> None:
+        """Let pass what the policy allows; raises `Refused` otherwise."""
+        if self._waiting is None or self._place is None:
+            return  # the application calls somebody for itself
+        if self._asked is None:
+            asked = asking(self._session, None, self._waiting, "redirect")
+            by = _called_at(self._place, self._session)
+            self._asked = replace(asked, by=by) if asked is not None else None
+        permit(self._session, self._asked, routed, contact)
+
+
+def _called_at(place: Routed, session: Session) -> Party:
+    if place.route.kind == "user":
+        user = f"{place.number}@{place.route.domain or session.domain}"
+        return Party("inside", f"it was called as the user {user}", user, called_in=False)
+    return Party("outside", "it was called at an address that is no user's", called_in=False)
+
+
+def _rules(session: Session) -> tuple[Policy, tuple[Rule, ...]]:
+    return session.settings.policy, session.settings.rules
+
+
+def _request(session: Session, asked: Asking, to: Destination) -> Request:
+    zone = session.settings.policy.timezone
+    now = datetime.now(ZoneInfo(zone)) if zone else datetime.now().astimezone()
+    return Request(asked, to, now)
+
+
+def destination(routed: Routed, dialled: str | Uri) -> Destination:
+    """Return what is judged of a number, or URI, that a route dials."""
+    route = routed.route
+    foreign = route.kind == "uri" and isinstance(dialled, Uri)
+    host = dialled.host if foreign and isinstance(dialled, Uri) else ""
+    return Destination(routed.number, route.kind, route.name, host, route.context)
+
+
+def _obey(session: Session, asked: Asking, verdict: Verdict) -> None:
+    asked.verdict = verdict
+    if verdict.allowed:
+        log.info("%s: allowed by %s", session.id, verdict.why)
+    elif session.settings.policy.mode == "observe":
+        log.warning("%s: would be refused, were the policy enforced: %s", session.id, verdict.why)
+    else:
+        raise Refused(verdict)

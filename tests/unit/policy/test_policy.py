@@ -1,0 +1,254 @@
+"""Who may transfer whom where: the pure part of the policy."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+import pytest
+
+from fsctl.policy.counts import SIZE, Counts, make_shared
+from fsctl.policy.judge import Asking, Request, hopeless, judge
+from fsctl.policy.numbers import Destination, classes_of
+from fsctl.policy.parties import FACTS, Party, party
+from fsctl.policy.times import is_within
+from fsctl.setting_policy import Policy, Rule
+from fsctl.switch.facts import noted
+from fsctl.switch.marks import Mark
+
+GERMAN = Policy(country="DE", outside_prefix="0")
+INSIDE, OUTSIDE = Party("inside", "test", "1001@pbx"), Party("outside", "test")
+
+
+def decide(by, of, number, policy=GERMAN, rules=(), **more):
+    to = Destination(number, **{k: more.pop(k) for k in ("kind", "host", "inside") if k in more})
+    at = more.pop("at", datetime(2026, 11, 30, 10))
+    asked = Asking(by, of, more.pop("start", "blind"), **more)
+    return judge(Request(asked, to, at), policy, rules)
+
+
+def test_facts_are_the_channels_own():
+    assert Mark.OWN_CONTEXT in FACTS
+    assert noted("/".join(["_undef_"] * len(FACTS))) == dict.fromkeys(FACTS)
+    assert noted("inbound/true/1001") is None  # cut short: nobody is believed
+    assert noted(None) is None
+
+
+@pytest.mark.parametrize(
+    ("facts", "side", "user"),
+    [
+        ({}, "outside", ""),
+        ({"sip_authorized": "true"}, "outside", ""),
+        ({"sip_auth_username": "1001"}, "outside", ""),  # no digest was checked
+        (
+            {"sip_authorized": "true", "sip_auth_username": "1001", "sip_auth_realm": "pbx"},
+            "inside",
+            "1001@pbx",
+        ),
+        ({"sip_authorized": "true", "sip_acl_authed_by": "lan"}, "outside", ""),
+        (
+            {"sip_authorized": "true", "sip_acl_authed_by": "lan", "sip_acl_token": "1002@pbx"},
+            "inside",
+            "1002@pbx",
+        ),
+        ({"direction": "outbound", "dialed_user": "1001"}, "inside", "1001"),
+        ({"dialed_user": "1001"}, "outside", ""),  # a caller's own
+        ({"direction": "outbound", "sip_auth_username": "trunk"}, "outside", ""),
+        (
+            {"direction": "outbound", "dialed_user": "1001", "sip_gateway_name": "carrier"},
+            "outside",  # a user whose phone is at a trunk
+            "",
+        ),
+        (
+            {"sip_authorized": "true", "sip_auth_username": "1001", "sip_gateway": "carrier"},
+            "outside",
+            "",
+        ),
+    ],
+)
+def test_side(facts, side, user):
+    found = party(facts, GERMAN)
+    assert (found.side, found.user) == (side, user)
+
+
+@pytest.mark.parametrize(
+    ("words", "facts", "side"),
+    [
+        ({"inside": ("acl:lan",)}, {"sip_acl_authed_by": "lan"}, "inside"),
+        ({"inside": ("acl:lan",)}, {"sip_acl_authed_by": "wan"}, "outside"),
+        ({"inside": ("gateway:desk",)}, {"sip_gateway_name": "desk"}, "inside"),
+        ({"inside": ("context:office",)}, {"fsctl_own_context": "office"}, "inside"),
+        ({"inside": ("profile:lan",)}, {"sofia_profile_name": "lan"}, "inside"),
+        ({"inside": ("network:192.0.2.0/24",)}, {"sip_network_ip": "192.0.2.7"}, "inside"),
+        ({"inside": ("network:192.0.2.0/24",)}, {"sip_network_ip": "::ffff:192.0.2.7"}, "inside"),
+        ({"inside": ("network:192.0.2.0/24",)}, {"sip_network_ip": "198.51.100.1"}, "outside"),
+        ({"inside": ("network:192.0.2.0/24",)}, {"sip_network_ip": "nonsense"}, "outside"),
+        ({"outside": ("user:guest*",)}, {"dialed_user": "guest1"}, "outside"),
+        ({"outside": ("user:guest*",)}, {"dialed_user": "1001"}, "inside"),
+        ({"outside": ("user:1001@b",)}, {"dialed_user": "1001", "dialed_domain": "a"}, "inside"),
+        (
+            {"inside": ("profile:lan",), "outside": ("acl:bad",)},
+            {"sofia_profile_name": "lan", "sip_acl_authed_by": "bad"},
+            "outside",
+        ),
+    ],
+)
+def test_settings_name_more(words, facts, side):
+    if "dialed_user" in facts:
+        facts = {"direction": "outbound", **facts}
+    assert party(facts, replace(GERMAN, **words)).side == side
+
+
+ABROAD = [
+    ("DE", "+14045551234"),
+    ("DE", "00014045551234"),  # with the outside line's 0
+    ("DE", "+870773111111"),
+    ("DE", "+8861234"),
+    ("US", "+18765551234"),  # Jamaica has the country code of the United States
+    ("US", "18765551234"),
+    ("US", "011442079460000"),
+    ("US", "00442079460000"),
+    ("", "+4930123456"),
+    ("", "004930123456"),
+    ("", "0114930123456"),
+]
+
+
+@pytest.mark.parametrize(("country", "number"), ABROAD)
+def test_abroad_is_closed(country, number):
+    policy = Policy(country=country, outside_prefix="0" if country == "DE" else "")
+    verdict = decide(INSIDE, INSIDE, number, policy)
+    assert (verdict.allowed, verdict.rule, verdict.status.code) in [
+        (False, "abroad", 403),
+        (False, "premium", 403),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("number", "more", "expected"),
+    [
+        ("1001", {}, {"internal"}),
+        ("*97", {}, {"internal"}),
+        ("alice", {}, {"internal"}),
+        ("1001", {"kind": "user"}, {"internal"}),
+        ("4930123456", {"kind": "user"}, {"internal"}),
+        ("1001", {"kind": "gateway"}, {"outside", "unknown"}),
+        ("1001", {"kind": "uri", "host": "evil.example"}, {"outside", "host"}),
+        ("0030123456", {}, {"outside", "national", "country:DE"}),
+        ("015112345678", {}, {"outside", "national", "country:DE", "mobile"}),
+        ("009001123456", {}, {"outside", "national", "country:DE", "premium"}),
+        ("0090011234567899", {}, {"outside", "unknown", "premium"}),
+        ("008001234567", {}, {"outside", "national", "country:DE", "toll-free"}),
+        ("110", {}, {"emergency"}),
+        ("0110", {}, {"emergency"}),
+        ("911", {}, {"emergency"}),
+        ("1-800-x", {}, {"outside", "unknown"}),
+        ("٣٣٣", {}, {"outside", "unknown"}),
+        ("5551234", {"inside": True}, {"internal"}),
+        ("1001", {"inside": False}, {"outside", "unknown"}),
+    ],
+)
+def test_classes(number, more, expected):
+    assert classes_of(Destination(number, **more), GERMAN) == expected
+
+
+@pytest.mark.parametrize(
+    ("by", "of", "number", "rule"),
+    [
+        (INSIDE, OUTSIDE, "1002", "inside"),
+        (INSIDE, INSIDE, "0030123456", "inside"),
+        (INSIDE, OUTSIDE, "0030123456", "two-outsiders"),
+        (INSIDE, OUTSIDE, "112", "emergency"),
+        (OUTSIDE, OUTSIDE, "112", "emergency"),
+        (OUTSIDE, INSIDE, "1002", "outside-asks"),
+        (INSIDE, INSIDE, "009001123456", "premium"),
+        (INSIDE, INSIDE, "00033123456789", "abroad"),
+    ],
+)
+def test_secure_as_it_comes(by, of, number, rule):
+    verdict = decide(by, of, number)
+    assert verdict.rule == rule
+    assert verdict.allowed is (rule in ("inside", "emergency"))
+    assert rule in verdict.why
+    assert number in verdict.why
+
+
+def test_first_rule_that_matches_decides():
+    rules = (
+        Rule(name="never-fr", by=("user:1001",), to=("country:FR",), code=603, phrase="No France"),
+        Rule(name="fr", to=("country:FR",), when="Mo-Fr 08:00-18:00", then="allow"),
+        Rule(name="trunk", by=("gateway:desk",), to=("internal",), leg="callee", then="allow"),
+        Rule(name="recalls", by=("outside",), start=("recall",), then="allow"),
+    )
+    other = replace(INSIDE, user="1002@pbx")
+    assert decide(INSIDE, INSIDE, "+33123456789", rules=rules).status.reason == "No France"
+    assert decide(other, INSIDE, "+33123456789", rules=rules).rule == "fr"
+    sunday = datetime(2026, 11, 29, 10)
+    assert decide(other, INSIDE, "+33123456789", rules=rules, at=sunday).rule == "abroad"
+    desk = Party("outside", "test", gateway="desk", called_in=False)
+    assert decide(desk, INSIDE, "1002", rules=rules).allowed
+    assert not decide(replace(desk, called_in=True), INSIDE, "1002", rules=rules).allowed
+    assert not decide(desk, INSIDE, "0030123456", rules=rules).allowed
+    assert decide(OUTSIDE, INSIDE, "1002", rules=rules, start="recall").rule == "recalls"
+
+
+def test_bounds():
+    assert decide(INSIDE, INSIDE, "1002", chain=10).status.code == 483
+    assert decide(INSIDE, INSIDE, "1002", chain=9).allowed
+    assert decide(INSIDE, INSIDE, "1002", per_minute=31).status.code == 503
+    assert decide(INSIDE, INSIDE, "1002", per_minute=30).allowed
+    assert decide(INSIDE, INSIDE, "112", per_minute=31, chain=99).rule == "emergency"
+    limited = (Rule(name="few", to=("internal",), per_minute=2, then="allow"),)
+    assert decide(INSIDE, INSIDE, "1002", rules=limited, per_minute=2).allowed
+    refused = decide(INSIDE, INSIDE, "1002", rules=limited, per_minute=3)
+    assert (refused.allowed, refused.rule, refused.status.code) == (False, "few", 503)
+
+
+def test_hopeless_before_the_number_is_known():
+    def early(by, rules=(), number="1002", **more):
+        request = Request(Asking(by, INSIDE, "blind", **more), Destination(number), datetime.now())
+        return hopeless(request, GERMAN, rules)
+
+    assert early(INSIDE) is None
+    assert early(OUTSIDE).rule == "outside-asks"
+    assert early(OUTSIDE, number="112") is None
+    assert early(INSIDE, chain=10).rule == "max-chain"
+    opened = (Rule(name="in", by=("outside",), to=("internal",), then="allow"),)
+    assert early(OUTSIDE, opened) is None  # a scenario may choose an internal one
+
+
+@pytest.mark.parametrize(
+    ("when", "day", "hour", "within"),
+    [
+        ("", 30, 3, True),
+        ("Mo-Fr", 30, 3, True),
+        ("Mo-Fr", 29, 3, False),
+        ("Sa-Mo", 29, 3, True),
+        ("Tu,Th", 30, 3, False),
+        ("08:00-18:00", 29, 8, True),
+        ("08:00-18:00", 29, 18, False),
+        ("Mo-Fr 08:00-24:00", 30, 23, True),
+        ("Mo 22:00-06:00", 30, 23, True),
+        ("Su 22:00-06:00", 30, 5, True),
+        ("Mo 22:00-06:00", 30, 5, False),
+    ],
+)
+def test_when(when, day, hour, within):
+    assert is_within(datetime(2026, 11, day, hour), when) is within  # the 30th is a Monday
+
+
+def test_counts_agree_over_processes_and_slide():
+    now = [6000.0]
+    shared = make_shared()
+    one, two = (Counts(shared, region, lambda: now[0]) for region in (3, 4))
+    assert [one.add("1001"), two.add("1001"), one.add("1001")] == [1, 2, 3]
+    assert two.add("1002") == 1
+    now[0] += 90.0  # half of the next minute is over: half of what was before counts
+    assert one.add("1001") == 1 + 1
+    reloaded = Counts(shared, 5, lambda: now[0])
+    assert reloaded.add("1001") == 3
+    now[0] += 300.0
+    assert two.add("1001") == 1
+    crowd = [one.add(f"user {each}") for each in range(3000)]
+    assert max(crowd) <= 3, "a party has been taken for another"
+    assert SIZE < 1_000_000
