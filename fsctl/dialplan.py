@@ -23,6 +23,7 @@ from jinja2.bccache import Bucket
 from fsctl import files
 from fsctl.errors import SettingsError
 from fsctl.policy.parties import FACTS
+from fsctl.policy.vouched import inside_expression
 from fsctl.settings import OWN_HOSTS, SAFE_NUMBER, Route, Settings
 from fsctl.sip.refer import NEVER_PASSED
 from fsctl.sip.status import HANGUP_CAUSES
@@ -255,9 +256,16 @@ def _context(settings: Settings) -> dict[str, Any]:
         "own_hosts": _own_hosts_expression(settings),
         "rights": _RIGHTS,
         "asker_facts": () if settings.policy.mode == "off" else FACTS,
+        "recalled": _recalled(settings),
         "causes_of": _causes_by_status(),
         "beside_number": _BESIDE_NUMBER,
     }
+
+
+def _recalled(settings: Settings) -> str:
+    """Who is called again after a transfer that has failed, as an expression; empty: everybody."""
+    policy = settings.policy
+    return inside_expression(policy) if policy.mode == "enforce" else ""
 
 
 def _causes_by_status() -> dict[int, list[str]]:

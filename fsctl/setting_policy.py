@@ -17,9 +17,8 @@ PolicyMode = Literal["enforce", "observe", "off"]
 LegWord = Literal["", "caller", "callee"]
 Then = Literal["allow", "refuse"]
 
-STARTS: Final = ("blind", "attended", "redirect", "recall")
-"""What may ask for a party: a REFER, one with Replaces, a phone's 3xx, and the call to a transferor
-who has left."""
+STARTS: Final = ("blind", "attended", "redirect")
+"""What may ask for a party: a REFER, one with Replaces, and a phone's 3xx."""
 
 NUMBER_CLASSES: Final = (
     *("internal", "outside", "national", "abroad", "premium"),

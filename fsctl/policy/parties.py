@@ -29,6 +29,9 @@ digest was right (sofia_reg.c), on a leg that calls in; on one that is called an
 it for a trunk. ``dialed_user`` is whom ``user/`` has called (mod_dptools.c). ``sip_gateway`` is of
 calls in, ``sip_gateway_name`` of calls out."""
 
+SEPARATOR: Final = ";"
+"""Stands between these where the dialplan notes them all in one variable."""
+
 
 @dataclass(frozen=True, slots=True)
 class Party:
@@ -64,9 +67,6 @@ class Party:
         if what == "network":
             return _in_network(self.network, name)
         return bool(name) and str(getattr(self, what)) == name
-
-
-UNKNOWN: Final = Party("outside", "nobody knows who it is")
 
 
 def party(facts: Facts, policy: Policy) -> Party:

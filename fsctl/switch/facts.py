@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fsctl.esl.events import Event
-from fsctl.policy.parties import FACTS, Facts
+from fsctl.policy.parties import FACTS, SEPARATOR, Facts
 from fsctl.switch.variables import Asked, read_several
 
 
@@ -20,7 +20,7 @@ def of_channel(link: Asked, channel_uuid: str) -> Facts:
 
 def noted(mark: str | None) -> Facts | None:
     """Return what the dialplan has noted of a transferor before that could leave (`Mark.ASKER`)."""
-    values = (mark or "").split("/")
+    values = (mark or "").split(SEPARATOR)
     if len(values) != len(FACTS):
         return None
     return {

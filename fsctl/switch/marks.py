@@ -273,7 +273,7 @@ class Mark(_Explained):
     ASKER = (
         "fsctl_asker",
         "`fsctl_refer`, `fsctl_legacy`",
-        "what FreeSWITCH knows of the transferor, which may soon be gone: `/` between the values",
+        "what FreeSWITCH knows of the transferor, which may soon be gone: `;` between the values",
     )
     IS_REFER = (
         "fsctl_is_refer",

@@ -13,7 +13,18 @@ import pytest
 from fsctl import dialplan
 from fsctl.errors import SettingsError
 from fsctl.policy.parties import FACTS
-from fsctl.settings import SAFE_NUMBER, Dialplan, Route, Server, Settings, Switch, Transfer, load
+from fsctl.policy.vouched import inside_expression
+from fsctl.settings import (
+    SAFE_NUMBER,
+    Dialplan,
+    Policy,
+    Route,
+    Server,
+    Settings,
+    Switch,
+    Transfer,
+    load,
+)
 from fsctl.stage import CALLS
 
 ALL_KINDS = (
@@ -248,11 +259,12 @@ def test_controllers_must_be_known(tmp_path: Path) -> None:
 def test_the_refer_context_uses_nothing_that_the_network_chose(tmp_path: Path) -> None:
     refer = extension(contexts(tmp_path)["fsctl_refer"], "fsctl_refer")
     # What FreeSWITCH vouches for of the party that asks: safe characters, or nothing of it.
-    asker = "/".join(f"${{uuid_getvar(${{blind_transfer_uuid}} {fact})}}" for fact in FACTS)
-    safe = "[0-9A-Za-z+*#._~@:-]*"
+    asker = ";".join(f"${{uuid_getvar(${{blind_transfer_uuid}} {fact})}}" for fact in FACTS)
+    asked = "${uuid_getvar(${blind_transfer_uuid}"
+    safe = "[0-9A-Za-z+*#._~@:/-]*"
     by_asker = {
         "field": asker,
-        "expression": f"^({safe}(?:/{safe}){{{len(FACTS) - 1}}})$",
+        "expression": f"^({safe}(?:;{safe}){{{len(FACTS) - 1}}})$",
         "break": "never",
     }
     assert [node.attrib for node in refer.iter()].count(by_asker) == 1
@@ -264,10 +276,13 @@ def test_the_refer_context_uses_nothing_that_the_network_chose(tmp_path: Path) -
         for value in node.attrib.values():
             # this one variable is FreeSWITCH's own: `refer;id=` and a number (sofia.c)
             own = value.replace("${uuid_getvar($1 sip_blind_transfer_event)}", "")
+            own = own.removeprefix(f"{asked} sip_authorized)}}/{asked} sip_auth_username)}}")
             assert not re.search(r"destination_number|sip_", own)
         expression = node.attrib.get("expression", "")
-        if "(" in expression:  # what is captured there is a uuid, or a number that is safe
-            number = rf"\^(outbound/_undef_/)?\(\(\?!_undef_\){re.escape(SAFE_NUMBER)}\)\$"
+        if expression == inside_expression(Policy()):
+            assert node.attrib["field"] == "${fsctl_asker}"
+        elif "(" in expression:  # what is captured there is a uuid, or a number that is safe
+            number = rf"\^(outbound/_undef_/|true/)?\(\(\?!_undef_\){re.escape(SAFE_NUMBER)}\)\$"
             assert expression == "^([0-9a-fA-F-]{36})$" or re.fullmatch(number, expression)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import re
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -17,7 +16,7 @@ from fsctl.errors import LinkError
 from fsctl.policy.counts import Counts
 from fsctl.policy.judge import Asking, Request, Verdict, hopeless, judge
 from fsctl.policy.numbers import Destination
-from fsctl.policy.parties import UNKNOWN, Party, party
+from fsctl.policy.parties import Party, party
 from fsctl.session.calling.routing import NoRoute, Routed
 from fsctl.session.core.board import Board
 from fsctl.session.core.leg import Leg
@@ -49,24 +48,31 @@ class Policed:
 
 
 def asking(
-    session: Session, by: Leg | None, of: Leg, start: str, history: str | None = None
+    session: Session,
+    by: Leg | Party,
+    of: Leg,
+    start: str,
+    history: str | None = None,
+    *,
+    key: str = "",
 ) -> Asking | None:
     """Return who asks for what, to be judged; it counts as one request. None: nobody judges.
 
-    ``history`` is the ``transfer_history`` of ``of``. A leg that has gone before FreeSWITCH could
-    say who it is, is nobody that is known.
+    ``history`` is the ``transfer_history`` of ``of``. Requests are counted by user or gateway; of
+    others by ``key``, or the leg. A leg that has gone before FreeSWITCH could say who it is, is
+    nobody that is known.
     """
     policy = session.settings.policy
     if policy.mode == "off":
         return None
-    asker = who(session, by) if by is not None else UNKNOWN
-    key = asker.user or asker.gateway or asker.network or (by.channel_uuid if by else "")
+    asker = by if isinstance(by, Party) else who(session, by)
+    key = key or (by.channel_uuid if isinstance(by, Leg) else "")
     return Asking(
         asker,
         who(session, of),
         start,
         len(_MOVES.findall(history or "")),
-        session.board.part(Policed).counts.add(f"{asker.side} {key}"),
+        session.board.part(Policed).counts.add(asker.user or asker.gateway or key),
     )
 
 
@@ -85,11 +91,7 @@ def permit(session: Session, asked: Asking | None, routed: Routed, dialled: str 
     """
     if asked is None:
         return
-    _obey(
-        session,
-        asked,
-        judge(_request(session, asked, destination(routed, dialled)), *_rules(session)),
-    )
+    _judge(session, asked, destination(routed, dialled))
 
 
 def permit_party(session: Session, asked: Asking | None, target: Leg) -> None:
@@ -99,14 +101,14 @@ def permit_party(session: Session, asked: Asking | None, target: Leg) -> None:
     there = who(session, target) if target.placed else None
     inside = None if there is None else there.side == "inside"
     to = Destination(target.number, inside=inside, context=there.context if there else "")
-    _obey(session, asked, judge(_request(session, asked, to), *_rules(session)))
+    _judge(session, asked, to)
 
 
 def permit_extension(session: Session, asked: Asking | None, number: str, context: str) -> None:
     """As :func:`permit`, for an extension of the switch's own dialplan (attended)."""
     if asked is not None:
         to = Destination(number, context=context)
-        _obey(session, asked, judge(_request(session, asked, to), *_rules(session)))
+        _judge(session, asked, to)
 
 
 def permit_asking(session: Session, asked: Asking | None, dialled: str | Uri) -> None:
@@ -132,9 +134,9 @@ class Redirection:
         if self._waiting is None or self._place is None:
             return  # the application calls somebody for itself
         if self._asked is None:
-            asked = asking(self._session, None, self._waiting, "redirect")
             by = _called_at(self._place, self._session)
-            self._asked = replace(asked, by=by) if asked is not None else None
+            place = self._place.endpoint.format()
+            self._asked = asking(self._session, by, self._waiting, "redirect", key=place)
         permit(self._session, self._asked, routed, contact)
 
 
@@ -143,6 +145,10 @@ def _called_at(place: Routed, session: Session) -> Party:
         user = f"{place.number}@{place.route.domain or session.domain}"
         return Party("inside", f"it was called as the user {user}", user, called_in=False)
     return Party("outside", "it was called at an address that is no user's", called_in=False)
+
+
+def _judge(session: Session, asked: Asking, to: Destination) -> None:
+    _obey(session, asked, judge(_request(session, asked, to), *_rules(session)))
 
 
 def _rules(session: Session) -> tuple[Policy, tuple[Rule, ...]]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import datetime
+from random import Random
 
 import pytest
 
 from fsctl.policy.counts import SIZE, Counts, make_shared
 from fsctl.policy.judge import Asking, Request, hopeless, judge
 from fsctl.policy.numbers import Destination, classes_of
-from fsctl.policy.parties import FACTS, Party, party
+from fsctl.policy.parties import FACTS, SEPARATOR, Party, party
 from fsctl.policy.times import is_within
+from fsctl.policy.vouched import inside_expression
 from fsctl.setting_policy import Policy, Rule
 from fsctl.switch.facts import noted
 from fsctl.switch.marks import Mark
@@ -29,8 +32,8 @@ def decide(by, of, number, policy=GERMAN, rules=(), **more):
 
 def test_facts_are_the_channels_own():
     assert Mark.OWN_CONTEXT in FACTS
-    assert noted("/".join(["_undef_"] * len(FACTS))) == dict.fromkeys(FACTS)
-    assert noted("inbound/true/1001") is None  # cut short: nobody is believed
+    assert noted(";".join(["_undef_"] * len(FACTS))) == dict.fromkeys(FACTS)
+    assert noted("inbound;true;1001") is None  # cut short: nobody is believed
     assert noted(None) is None
 
 
@@ -178,7 +181,7 @@ def test_first_rule_that_matches_decides():
         Rule(name="never-fr", by=("user:1001",), to=("country:FR",), code=603, phrase="No France"),
         Rule(name="fr", to=("country:FR",), when="Mo-Fr 08:00-18:00", then="allow"),
         Rule(name="trunk", by=("gateway:desk",), to=("internal",), leg="callee", then="allow"),
-        Rule(name="recalls", by=("outside",), start=("recall",), then="allow"),
+        Rule(name="redirected", by=("outside",), start=("redirect",), then="allow"),
     )
     other = replace(INSIDE, user="1002@pbx")
     assert decide(INSIDE, INSIDE, "+33123456789", rules=rules).status.reason == "No France"
@@ -189,7 +192,7 @@ def test_first_rule_that_matches_decides():
     assert decide(desk, INSIDE, "1002", rules=rules).allowed
     assert not decide(replace(desk, called_in=True), INSIDE, "1002", rules=rules).allowed
     assert not decide(desk, INSIDE, "0030123456", rules=rules).allowed
-    assert decide(OUTSIDE, INSIDE, "1002", rules=rules, start="recall").rule == "recalls"
+    assert decide(OUTSIDE, INSIDE, "1002", rules=rules, start="redirect").rule == "redirected"
 
 
 def test_bounds():
@@ -252,3 +255,37 @@ def test_counts_agree_over_processes_and_slide():
     crowd = [one.add(f"user {each}") for each in range(3000)]
     assert max(crowd) <= 3, "a party has been taken for another"
     assert SIZE < 1_000_000
+
+
+WORDS = (
+    *("context:office", "acl:lan", "gateway:desk", "profile:lan", "user:10*", "user:1001@pbx"),
+    *("user:*@other", "user:Guest?"),
+)
+VALUES = {
+    "direction": ("inbound", "outbound", None),
+    "sip_authorized": ("true", None),
+    "sip_auth_username": ("1001", "guest1", None),
+    "sip_auth_realm": ("pbx", "other", None),
+    "sip_acl_authed_by": ("lan", "wan", None),
+    "sip_acl_token": ("1001@pbx", "guest2@other", None),
+    "dialed_user": ("1001", "guesty", None),
+    "dialed_domain": ("pbx", "other", None),
+    "sip_gateway": ("desk", "carrier", None, None),
+    "sip_gateway_name": ("desk", "carrier", None, None),
+    "sofia_profile_name": ("lan", "internal", None),
+    "sip_network_ip": ("192.0.2.1",),
+    "fsctl_own_context": ("office", "public", None),
+}
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_dialplan_takes_the_same_sides(seed):
+    drawn = Random(seed)
+    words = [tuple(drawn.sample(WORDS, drawn.choice((0, 0, 1, 2)))) for _ in range(2)]
+    policy = Policy(inside=words[0], outside=words[1])
+    inside = re.compile(inside_expression(policy), re.ASCII)
+    for _ in range(300):
+        facts = {name: drawn.choice(VALUES[name]) for name in FACTS}
+        mark = SEPARATOR.join(facts[name] or "_undef_" for name in FACTS)
+        assert noted(mark) == facts
+        assert bool(inside.match(mark)) is (party(facts, policy).side == "inside"), (words, mark)
