@@ -40,7 +40,7 @@ class Asking:
     start: str
     """One of `fsctl.setting_policy.STARTS`."""
     chain: int = 0
-    """So many transfers have moved ``of`` before this one."""
+    """So many others have had ``of`` moved before."""
     per_minute: int = 1
     """So many transfers ``by`` has asked for in the last minute, this one too."""
     verdict: Verdict | None = None

@@ -270,6 +270,11 @@ class Mark(_Explained):
         "`fsctl_refer`, `fsctl_legacy`",
         "who is called again when the target fails and the transferor has left",
     )
+    MOVERS = (
+        "fsctl_movers",
+        "`fsctl_refer`, `fsctl_legacy`",
+        "the channels that have asked for a transfer of the leg, each once: how long the chain is",
+    )
     ASKER = (
         "fsctl_asker",
         "`fsctl_refer`, `fsctl_legacy`",

@@ -89,8 +89,8 @@ def native_transfer(session: Session, link: Connection, snapshot: Event) -> None
         return
     by = session.new_leg(native.transferor, number="")
     by.facts = facts.noted(snapshot.variable(Mark.ASKER))
-    history = snapshot.variable("transfer_history")
-    native.asking = judging.asking(session, by, call, "blind", history)
+    movers = snapshot.variable(Mark.MOVERS)
+    native.asking = judging.asking(session, by, call, "blind", movers=movers)
     try:
         judging.permit_asking(session, native.asking, refer_to.target)
     except judging.Refused as refused:
@@ -157,9 +157,8 @@ def _begin(session: Session, transfer: BlindTransfer, snapshot: Event) -> None:
         log.warning("%s: transfer request refused: %s", session.id, error)
         transfer.give_up(error.status)
         return
-    history = snapshot.variable("transfer_history")
-    pair = transfer.transferor, transfer.transferee
-    transfer.asking = judging.asking(session, *pair, "blind", history)
+    pair, movers = (transfer.transferor, transfer.transferee), snapshot.variable(Mark.MOVERS)
+    transfer.asking = judging.asking(session, *pair, "blind", movers=movers)
     try:
         judging.permit_asking(session, transfer.asking, refer_to.target)
     except judging.Refused as refused:

@@ -7,7 +7,6 @@ A transfer, of whatever kind, and a phone's redirection bring an `Asking`; what 
 from __future__ import annotations
 
 import logging
-import re
 from contextlib import suppress
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -26,9 +25,6 @@ from fsctl.sip.uri import Uri
 from fsctl.switch import facts
 
 log = logging.getLogger(__name__)
-
-_MOVES = re.compile(":bl_xfer:|:att_xfer:")
-"""What FreeSWITCH notes in ``transfer_history`` of a leg for each transfer (switch_ivr.c)."""
 
 
 class Refused(NoRoute):
@@ -52,27 +48,28 @@ def asking(
     by: Leg | Party,
     of: Leg,
     start: str,
-    history: str | None = None,
     *,
+    movers: str | None = None,
     key: str = "",
 ) -> Asking | None:
     """Return who asks for what, to be judged; it counts as one request. None: nobody judges.
 
-    ``history`` is the ``transfer_history`` of ``of``. Requests are counted by user or gateway; of
-    others by ``key``, or the leg. A leg that has gone before FreeSWITCH could say who it is, is
-    nobody that is known.
+    ``movers`` is what the dialplan has noted of ``of`` (`Mark.MOVERS`). Requests are counted by
+    user or gateway; of others by ``key``, or the leg. A leg that has gone before FreeSWITCH could
+    say who it is, is nobody that is known.
     """
     policy = session.settings.policy
     if policy.mode == "off":
         return None
     asker = by if isinstance(by, Party) else who(session, by)
-    key = key or (by.channel_uuid if isinstance(by, Leg) else "")
+    channel = by.channel_uuid if isinstance(by, Leg) else ""
+    before = set((movers or "").split()) - {channel}
     return Asking(
         asker,
         who(session, of),
         start,
-        len(_MOVES.findall(history or "")),
-        session.board.part(Policed).counts.add(asker.user or asker.gateway or key),
+        len(before),
+        session.board.part(Policed).counts.add(asker.user or asker.gateway or key or channel),
     )
 
 
@@ -98,9 +95,14 @@ def permit_party(session: Session, asked: Asking | None, target: Leg) -> None:
     """As :func:`permit`, for a party that is there already, or rings, and is joined (attended)."""
     if asked is None:
         return
-    there = who(session, target) if target.placed else None
-    inside = None if there is None else there.side == "inside"
-    to = Destination(target.number, inside=inside, context=there.context if there else "")
+    to = Destination(target.number)
+    if target.placed:
+        there = who(session, target)
+        # Of whom has called, the number is only a claim; who was called costs what that says.
+        dialled = there.side == "outside" and not there.called_in
+        inside = None if dialled else there.side == "inside"
+        kind = "gateway" if dialled else "dialplan"
+        to = Destination(target.number, kind, context=there.context, inside=inside)
     _judge(session, asked, to)
 
 

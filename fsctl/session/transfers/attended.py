@@ -189,8 +189,8 @@ class AttendedTransfer:
     def _is_permitted(self) -> bool:
         """Whether the policy lets the transferee have the target."""
         session, parties, legs = self.session, self.parties, (self.transferor, self.transferee)
-        history = read(session.link, self.transferee.channel_uuid, "transfer_history")
-        self._asking = judging.asking(session, *legs, "attended", history)
+        movers = read(session.link, self.transferee.channel_uuid, Mark.MOVERS)
+        self._asking = judging.asking(session, *legs, "attended", movers=movers)
         try:
             if parties.extension is not None:
                 judging.permit_extension(session, self._asking, *parties.extension)
