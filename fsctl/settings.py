@@ -4,7 +4,8 @@ The dataclasses below are the schema: a key's default, kind and range stand toge
 is not listed is an error that names the file, the key and the nearest known name.
 
 ``FSCTL_<SECTION>_<KEY>`` overrides a key (``FSCTL_SERVER_LISTEN``); lists are comma separated,
-tables are ``Name=value`` pairs. Routes, rules, and several switches, come from the file only.
+tables are ``Name=value`` pairs. Routes, rules, devices, and several switches, come from the file
+only.
 """
 # ruff: noqa: RUF009 - key() is dataclasses.field() with a kind: nothing is shared by its call.
 
@@ -17,9 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from fsctl import setting_devices, setting_policy, setting_switches
 from fsctl import setting_kinds as kinds
-from fsctl import setting_policy, setting_switches
 from fsctl.errors import SettingsError
+from fsctl.setting_devices import Device as Device
 from fsctl.setting_kinds import SAFE_NUMBER as SAFE_NUMBER
 from fsctl.setting_kinds import key
 from fsctl.setting_policy import Policy as Policy
@@ -213,6 +215,7 @@ class Settings:
     check: Check = Check()
     policy: Policy = Policy()
     rules: tuple[Rule, ...] = ()
+    devices: tuple[Device, ...] = ()
     routes: tuple[Route, ...] = (Route(),)
     warnings: tuple[str, ...] = ()
 
@@ -238,6 +241,7 @@ _SECTIONS: Final[dict[str, type[Any]]] = {
     "check": Check,
     "policy": Policy,
 }
+_LISTS: Final = ("switch", "route", "rule", "device")
 _ENVIRONMENT: Final = "FSCTL_"
 _WILDCARDS: Final = ("0.0.0.0", "[::]")
 _BELONGS: Final[dict[str, tuple[str, ...]]] = {
@@ -269,7 +273,9 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     document = _parse(path)
     origin = str(path) if path else "settings"
     base = path.parent if path else Path()
-    kinds.refuse_unknown(origin, "section", document, [*_SECTIONS, "switch", "route", "rule"])
+    kinds.refuse_unknown(
+        origin, "section", document, [*_SECTIONS, "switch", "route", "rule", "device"]
+    )
     values = {
         name: kinds.accept_table(f"{origin}: [{name}]", schema, document.get(name, {}), base)
         for name, schema in _SECTIONS.items()
@@ -281,10 +287,12 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     _complete(origin, values, tables)
     routes = _routes(origin, document.get("route", []), values, base)
     rules = setting_policy.read_rules(origin, document.get("rule", []), base)
+    devices = setting_devices.read_devices(origin, document.get("device", []), base)
     return Settings(
         **{name: schema(**values[name]) for name, schema in _SECTIONS.items()},
         switches=switches,
         rules=rules,
+        devices=devices,
         routes=routes or _usual_routes(values["dialplan"]),
         warnings=warnings,
     )

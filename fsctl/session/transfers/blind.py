@@ -28,7 +28,7 @@ from fsctl.session.calling.bridging import bridge_commands
 from fsctl.session.core import branches
 from fsctl.session.core.leg import Leg, LegState, paired
 from fsctl.session.core.session import Session
-from fsctl.session.transfers import taken_away
+from fsctl.session.transfers import devices, taken_away
 from fsctl.session.transfers.engine import Engine
 from fsctl.session.transfers.meanwhile import look
 from fsctl.session.transfers.record import Outcome, conclude
@@ -470,14 +470,16 @@ class BlindTransfer:
             case Action.NOTIFY_SUCCESS | Action.NOTIFY_FAILURE:
                 assert self.snapshot.reported is not None  # set by the step that asks for this
                 self._let_hear()
-                return self._reporter.tell(self.snapshot.reported)
+                told = devices.told(self._session, self.transferor, self.snapshot.reported)
+                return self._reporter.tell(told)
             case Action.NOTE_TOLD:
                 return self._reporter.note()
             case Action.FORGET_TOLD:
                 return self._reporter.forget()
             case Action.OWE_REPORT:
                 assert self.snapshot.owed is not None  # set by the step that reconnects
-                return self._reporter.owe(self.snapshot.owed)
+                told = devices.told(self._session, self.transferor, self.snapshot.owed)
+                return self._reporter.owe(told)
             case Action.HANG_UP_TARGET:
                 ringing = [call for call in self.targets if call.alive]
                 return [branches.stopping(self._session, call) for call in ringing]
@@ -490,7 +492,7 @@ class BlindTransfer:
                 ]
             case Action.RELEASE_TRANSFEROR:
                 # A timer in FreeSWITCH: it holds when we die. The phone's own BYE comes first.
-                seconds = self._session.settings.transfer.release_transferor_after_s
+                seconds = devices.release_after_s(self._session, self.transferor)
                 return [SchedHangup(seconds, transferor, "BLIND_TRANSFER")]
             case Action.KEEP_TRANSFEROR:
                 return [SchedDel(transferor)]

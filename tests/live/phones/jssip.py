@@ -1,6 +1,6 @@
 """A phone in a browser: JsSIP in headless Chromium, SIP over WebSocket, WebRTC.
 
-JsSIP is no part of this repository: ``FSCTL_JSSIP`` names a file for browsers that defines
+JsSIP is no part of this repository: ``JSSIP_FILE`` names a file for browsers that defines
 ``JsSIP``. To make it::
 
     npm install jssip esbuild
@@ -99,14 +99,14 @@ class JsSip(RealPhone):
 
     @classmethod
     def missing(cls) -> str:
-        library = os.environ.get("FSCTL_JSSIP", "")
+        library = os.environ.get("JSSIP_FILE", "")
         if not Path(library).is_file():
-            return "FSCTL_JSSIP does not name JsSIP for browsers"
+            return "JSSIP_FILE does not name JsSIP for browsers"
         return super().missing()
 
     def _start(self) -> None:
         switch = self.house.switch
-        self._page = _Page(Path(os.environ["FSCTL_JSSIP"]))
+        self._page = _Page(Path(os.environ["JSSIP_FILE"]))
         query = urlencode(
             {
                 "hertz": self.hertz,

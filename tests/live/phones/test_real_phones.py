@@ -15,7 +15,7 @@ from tests.live.phones.switch import HANGS_UP_AFTER
 Kind = type[RealPhone]
 KINDS: tuple[Kind, ...] = (Baresip, Linphone, JsSip)
 HANGS_UP_WHEN_TOLD: tuple[Kind, ...] = (Baresip,)
-"""Phones that end their call at a NOTIFY of 300 and above."""
+"""Phones that end their call at a NOTIFY of 300 and above: they are told 100 instead."""
 OK = "SIP/2.0 200 OK"
 REFUSES: dict[str, Kind] = {"busy": Baresip, "declined": Linphone}
 
@@ -100,16 +100,29 @@ def test_blind(
         transferor.wait_over()
         return
     carol.declines()
-    assert transferor.wait_notify() == f"SIP/2.0 {carol.refusal}"
-    if kind in HANGS_UP_WHEN_TOLD:
-        transferor.wait_sent("BYE")
-        transferee.wait_over()
-        house.wait_hearing({})
-        return
+    told = "100 Trying" if kind in HANGS_UP_WHEN_TOLD else carol.refusal
+    assert transferor.wait_notify() == f"SIP/2.0 {told}"
     if hold:
         transferor.resumes()
-    house.wait_talking(transferor, transferee)
+    if hold and kind is Baresip:  # it hears nobody after a hold, without a transfer either
+        house.wait_hearing({transferee.name: {transferor.name}})
+    else:
+        house.wait_talking(transferor, transferee)
     assert not transferor.sent("BYE") + transferor.received("BYE")
+
+
+@pytest.mark.parametrize("by", ["callee", "caller"])
+def test_a_phone_that_hangs_up_at_a_failure(house: House, controller: Controllers, by: str) -> None:
+    """Told the result, as the settings may want, it ends its call by itself."""
+    tables = {"dialplan": {"scope": "transfers"}, "transfer": {"ring_timeout_s": 20}}
+    controller({**tables, "device": [{"user_agent": "baresip*", "failure": "result"}]})
+    cast = Cast(house, by, Baresip, Linphone)
+    cast.transferor.transfers(cast.carol.number)
+    cast.carol.declines()
+    assert cast.transferor.wait_notify() == f"SIP/2.0 {cast.carol.refusal}"
+    cast.transferor.wait_sent("BYE")
+    cast.transferee.wait_over()
+    house.wait_hearing({})
 
 
 @pytest.mark.parametrize("answers", [True, False], ids=["answers", "declines"])
