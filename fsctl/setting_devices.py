@@ -22,12 +22,10 @@ class Device:
     answers with that). ``failure`` is what it is told of a transfer that has failed: the
     ``result``, or 100 ``trying`` with the end of its subscription, where it would hang up at a
     failure.
-    ``release_after_s``: in place of ``[transfer] release_transferor_after_s``.
     """
 
     user_agent: str = key("", kinds.text(r"[^\x00-\x1f\x7f]{1,128}", "a User-Agent, '*' allowed"))
     failure: Told = key("result", kinds.choice("result", "trying"))
-    release_after_s: int | None = key(None, kinds.integer(1, 60))
 
 
 KNOWN: Final = (Device("baresip v[01].*", failure="trying"),)

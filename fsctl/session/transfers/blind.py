@@ -492,7 +492,7 @@ class BlindTransfer:
                 ]
             case Action.RELEASE_TRANSFEROR:
                 # A timer in FreeSWITCH: it holds when we die. The phone's own BYE comes first.
-                seconds = devices.release_after_s(self._session, self.transferor)
+                seconds = self._session.settings.transfer.release_transferor_after_s
                 return [SchedHangup(seconds, transferor, "BLIND_TRANSFER")]
             case Action.KEEP_TRANSFEROR:
                 return [SchedDel(transferor)]

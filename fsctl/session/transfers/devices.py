@@ -17,7 +17,7 @@ _AS_ALL: Final = Device()
 _TRYING: Final = SipStatus(100)
 
 
-def device_of(session: Session, leg: Leg) -> Device:
+def _device_of(session: Session, leg: Leg) -> Device:
     """Return what the settings say of this leg's phone, which is asked for its name.
 
     Source: ``sip_user_agent`` of its INVITE, or of its answer (sofia.c).
@@ -34,13 +34,6 @@ def device_of(session: Session, leg: Leg) -> Device:
 
 def told(session: Session, leg: Leg, status: SipStatus) -> SipStatus:
     """Return what this phone is told of a transfer that has ended with ``status``."""
-    if status.is_success or device_of(session, leg).failure == "result":
+    if status.is_success or _device_of(session, leg).failure == "result":
         return status
     return _TRYING
-
-
-def release_after_s(session: Session, leg: Leg) -> int:
-    """How long this phone has to hang up by itself after the report of success."""
-    usual = session.settings.transfer.release_transferor_after_s
-    special = any(device.release_after_s for device in session.settings.devices)
-    return (device_of(session, leg).release_after_s if special else None) or usual

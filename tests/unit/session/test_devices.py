@@ -9,7 +9,7 @@ import pytest
 from fsctl.settings import Device
 from fsctl.stage import CALLS, Stage
 
-SNOM = Device("snom*", failure="trying", release_after_s=9)
+SNOM = Device("snom*", failure="trying")
 
 
 @pytest.mark.parametrize(
@@ -35,21 +35,3 @@ def test_a_failure(agent, devices, told):
         stage.until(lambda: bob.notifies)
         assert [body for _, body in bob.notifies] == [f"SIP/2.0 {told}"]
         stage.until(lambda: alice.hears == "1001" and bob.hears == "1000")
-
-
-@pytest.mark.parametrize(("agent", "seconds"), [("Snom D735", 9.0), ("other", 2.0)])
-def test_a_phone_that_does_not_hang_up(agent, seconds):
-    with Stage(replace(CALLS, devices=(SNOM,))) as stage:
-        alice, bob, carol = (stage.phone(number) for number in ("1000", "1001", "1002"))
-        alice.calls("1001")
-        stage.until(lambda: alice.hears == "1001" and bob.hears == "1000")
-        bob.dialog.channel.set_variable("sip_user_agent", agent)
-        bob.leaves_after_refer(None)
-        bob.refers("<sip:1002@example.org>")
-        stage.until(lambda: bob.notifies)
-        assert [body for _, body in bob.notifies] == ["SIP/2.0 200 OK"]
-        stage.advance(seconds - 1.0)
-        assert bob.in_call
-        stage.advance(2.0)
-        assert not bob.in_call
-        assert alice.hears == carol.number
