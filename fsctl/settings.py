@@ -189,6 +189,14 @@ class Dialplan:
 
 
 @dataclass(frozen=True, slots=True)
+class Hep:
+    """``[hep]``: where FreeSWITCH is to send copies of its SIP messages (HEP 3, UDP); empty: none
+    are asked for. For now only `fsctl.check` looks at it, and proves that they come."""
+
+    listen: str = key("", kinds.CAPTURE_ADDRESS)
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """``[check]``: findings of ``fsctl check`` that do not count, by code, each with its reason."""
 
@@ -208,6 +216,7 @@ class Settings:
     transfer: Transfer = Transfer()
     scenario: Scenario = Scenario()
     dialplan: Dialplan = Dialplan()
+    hep: Hep = Hep()
     check: Check = Check()
     routes: tuple[Route, ...] = (Route(),)
     warnings: tuple[str, ...] = ()
@@ -231,6 +240,7 @@ _SECTIONS: Final[dict[str, type[Any]]] = {
     "transfer": Transfer,
     "scenario": Scenario,
     "dialplan": Dialplan,
+    "hep": Hep,
     "check": Check,
 }
 _ENVIRONMENT: Final = "FSCTL_"

@@ -15,6 +15,7 @@ import gevent
 
 from fsctl import dialplan
 from fsctl.check.answers import located, profiles_of, running_profiles, xml
+from fsctl.check.copies import Copies
 from fsctl.check.findings import Finding, State
 from fsctl.esl.apis import ApiCommand, GlobalGetvar
 from fsctl.esl.connection import Connection
@@ -52,6 +53,7 @@ class Ground:
     wanted: Wanted
     link: Connection
     deadline: Deadline
+    copies: Copies
     quick: bool = False
     _answers: dict[ApiCommand, str] = field(default_factory=dict)
     _parsed: dict[ApiCommand, Element | None] = field(default_factory=dict)

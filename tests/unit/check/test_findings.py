@@ -75,8 +75,9 @@ ELSEWHERE = {
     *(("FSC103", PROBLEM), ("FSC104", PROBLEM)),
     *(("FSC204", PROBLEM), ("FSC204", UNKNOWN), ("FSC402", UNKNOWN), ("FSC604", PROBLEM)),
     *(("FSC502", PROBLEM), ("FSC502", UNKNOWN), ("FSC603", PROBLEM), ("FSC603", UNKNOWN)),
+    *(("FSC801", PROBLEM), ("FSC802", PROBLEM), ("FSC803", PROBLEM), ("FSC803", UNKNOWN)),
 }
-"""States that are tested below, and in test_event_socket.py."""
+"""States that are tested below, in test_event_socket.py and in test_capture.py."""
 
 
 def test_every_code_is_tested_in_every_state_that_it_can_have() -> None:
