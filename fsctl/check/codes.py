@@ -46,7 +46,7 @@ CODES: Final[dict[str, Code]] = {
     "FSC103": Code("FreeSWITCH accepts the password", "as FSC101"),
     "FSC104": Code("FreeSWITCH admits the address that we come from", "as FSC101"),
     "FSC105": Code(
-        "the event socket's password is not the shipped one, or only its host reaches the port",
+        "the event socket's password is not the shipped one, or only its own host is let in",
         "whoever reaches the port can do anything with the switch",
         "the event socket's configuration is not in what is loaded",
     ),

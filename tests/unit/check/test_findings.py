@@ -29,10 +29,13 @@ from tests.unit.check.changes import (
     Change,
     answer,
     armed_without,
+    both,
     calls,
     dead,
     edit,
     section,
+    shipped,
+    socket_conf,
 )
 from tests.unit.check.peers import EXTENSION, Healthy, freeswitch, listening
 
@@ -61,7 +64,18 @@ def test_what_is_wrong_is_the_only_finding(code: str, state: State, change: Chan
     assert found(healthy) == {code: state}
 
 
-@pytest.mark.parametrize("change", [lambda h: None, calls()], ids=["transfers", "calls"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda h: None, id="transfers"),
+        pytest.param(calls(), id="calls"),
+        pytest.param(both(shipped, socket_conf(listen_ip="::")), id="as shipped"),
+        pytest.param(
+            both(shipped, socket_conf(listen_ip="::", apply_inbound_acl="loopback.auto")),
+            id="its own host",
+        ),
+    ],
+)
 @pytest.mark.parametrize("quick", [False, True])
 def test_where_all_is_well_nothing_is_found(change: Change, quick: bool) -> None:
     healthy = Healthy()
