@@ -139,8 +139,11 @@ def _no_server(ground: Ground, captured: Sequence[str], why: str) -> Finding:
 
 
 def _read_again(ground: Ground, names: Sequence[str]) -> str:
-    rescans = [ground.fs_cli(f"sofia profile {name} rescan") for name in names]
-    return " && ".join([ground.fs_cli("reloadxml"), *rescans])
+    """It reads the files, too."""
+    if len(names) == 1:
+        return ground.fs_cli(f"sofia profile {names[0]} rescan")
+    each = ground.fs_cli("RESCAN").replace("RESCAN", '"sofia profile $p rescan"')
+    return f"for p in {' '.join(names)}; do {each}; done"
 
 
 def _proved(ground: Ground, captured: list[str], server: _Server, ours: bool) -> Iterator[Finding]:

@@ -46,6 +46,7 @@ def found(healthy: Healthy, *, quick: bool = False, wanted: Wanted | None = None
         freeswitch(healthy.answers(), healthy.settings.switches[0].password), healthy.settings
     ) as settings:
         report = examine(settings, quick=quick, wanted=wanted)
+    assert len(set(report.findings)) == len(report.findings)
     for finding in report.findings:
         assert finding.code in CODES
         assert "\x1b" not in repr(finding.as_json())
