@@ -75,7 +75,7 @@ def _profiles(ground: Ground, without: list[str]) -> Iterator[Finding]:
             "FSC802",
             f"sip-capture is not set in the sofia profile {', '.join(without)}",
             "fsctl gets no copies of the SIP messages there, or not after FreeSWITCH's next start",
-            '<param name="sip-capture" value="yes"/> in <settings> there, then: '
+            '<param name="sip-capture" value="yes"/> in <settings> there, in place of "no", then: '
             + _read_again(ground, without),
         )
     elif ground.running:
