@@ -3,6 +3,7 @@
 FsctlError
 ├── SettingsError        a configuration file, variable or template is wrong: names the place
 ├── InstallError         FreeSWITCH's configuration cannot be changed, or not be left so
+├── HepError             a packet is not HEP 3, or not to be understood (also a ValueError)
 ├── CommandError         we built a bad ESL command (also a ValueError): our fault
 ├── LinkError            one ESL connection
 │   ├── LinkLost         it is closed, or was closed while we waited
@@ -28,6 +29,10 @@ class SettingsError(FsctlError):
 
 class InstallError(FsctlError):
     """FreeSWITCH's configuration cannot be changed, or FreeSWITCH does not take the change."""
+
+
+class HepError(FsctlError, ValueError):
+    """A packet is not a copy of a SIP message in HEP 3, or not to be understood."""
 
 
 class CommandError(FsctlError, ValueError):

@@ -7,6 +7,7 @@ no quotes, no control characters.
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
@@ -141,6 +142,22 @@ def _accept_dialled_address(raw: Any) -> str:
     return cast(str, raw)
 
 
+def _accept_capture_address(raw: Any) -> str:
+    meaning = '"address:port", an IP address that FreeSWITCH can send to and a port from 1024 on'
+    match = re.fullmatch(rf"({_HOST}):([0-9]{{4,5}})", raw if isinstance(raw, str) else "")
+    if raw == "":
+        return ""
+    if match is None or not 1024 <= int(match[2]) <= 65535:
+        raise _must(meaning, raw)
+    try:
+        address = ipaddress.ip_address(match[1].strip("[]"))
+    except ValueError:
+        raise _must(meaning, raw) from None
+    if address.is_unspecified or (address.version == 6) != match[1].startswith("["):
+        raise _must(meaning, raw)
+    return cast(str, raw)
+
+
 def _accept_ports(raw: Any) -> tuple[int, int]:
     match = re.fullmatch(r"([0-9]{1,5})-([0-9]{1,5})", raw if isinstance(raw, str) else "")
     if match is None or not 1 <= int(match[1]) <= int(match[2]) <= 65535:
@@ -224,6 +241,8 @@ ADDRESS: Final = Kind(_accept_address)
 """``host:port``; IPv6 in brackets; port 0 lets the system choose."""
 DIALLED_ADDRESS: Final = Kind(_accept_dialled_address)
 """``host:port`` as FreeSWITCH's ``socket`` takes it: it splits at colons, so no IPv6 address."""
+CAPTURE_ADDRESS: Final = Kind(_accept_capture_address)
+"""``address:port`` that sofia-sip's ``capture-server`` can name, or nothing."""
 PORTS: Final = Kind(_accept_ports)
 """``first-last``."""
 REGEX: Final = Kind(_accept_regex)

@@ -193,6 +193,14 @@ class Dialplan:
 
 
 @dataclass(frozen=True, slots=True)
+class Hep:
+    """``[hep]``: where FreeSWITCH is to send copies of its SIP messages (HEP 3, UDP); empty: none
+    are asked for. For now only `fsctl.check` looks at it, and proves that they come."""
+
+    listen: str = key("", kinds.CAPTURE_ADDRESS)
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """``[check]``: findings of ``fsctl check`` that do not count, by code, each with its reason."""
 
@@ -212,6 +220,7 @@ class Settings:
     transfer: Transfer = Transfer()
     scenario: Scenario = Scenario()
     dialplan: Dialplan = Dialplan()
+    hep: Hep = Hep()
     check: Check = Check()
     policy: Policy = Policy()
     rules: tuple[Rule, ...] = ()
@@ -238,6 +247,7 @@ _SECTIONS: Final[dict[str, type[Any]]] = {
     "transfer": Transfer,
     "scenario": Scenario,
     "dialplan": Dialplan,
+    "hep": Hep,
     "check": Check,
     "policy": Policy,
 }

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
+_PROFILE = re.compile(r"<profile>\s*<name>([^<>\s]+)</name>")
 _NOTHING = "can't find anything"
 _TRUE = frozenset({"yes", "on", "true", "t", "enabled", "active", "allow"})
 """What switch_true() takes for true, besides numbers other than 0 (switch_utils.h)."""
@@ -65,9 +66,11 @@ def profiles_of(sofia: Element | None) -> dict[str, list[tuple[str, str]]]:
 
 
 def canonical(element: Element) -> object:
-    """Return the same for two elements that mean the same to FreeSWITCH's dialplan."""
+    """Return the same for two elements that mean the same to FreeSWITCH: without comments, and
+    blanks around text (which it takes for an action's data)."""
     attributes = tuple(sorted(element.attrib.items()))
-    return element.tag, attributes, tuple(canonical(each) for each in element)
+    inside = tuple(canonical(each) for each in element)
+    return element.tag, attributes, (element.text or "").strip(), inside
 
 
 def first_difference(wanted: Element, found: Element) -> str:
@@ -84,8 +87,10 @@ def preprocessed(element: Element) -> bool:
     return element.find(".//X-PRE-PROCESS") is not None or any("$${" in each for each in values)
 
 
-def running_profiles(status: Element) -> Iterator[str]:
-    """Yield the names of sofia's profiles that run."""
-    for each in status.findall("profile"):
-        if (each.findtext("state") or "").startswith("RUNNING"):
-            yield each.findtext("name") or ""
+def running_profiles(status: str) -> list[str]:
+    """Return the names of sofia's profiles that run, each once, from ``sofia xmlstatus``.
+
+    It tells a profile for each of its transports, no aliases here, and escapes nothing: with some
+    gateways it is no XML.
+    """
+    return list(dict.fromkeys(_PROFILE.findall(status)))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import gevent
 
+from fsctl.check.contexts import again
 from fsctl.check.findings import Finding
 from fsctl.check.ground import Ground, ok, on_its_own_host, problem, unknown
 from fsctl.esl.apis import GlobalGetvar
@@ -98,8 +99,8 @@ def addresses(ground: Ground) -> Iterator[Finding]:
             "FSC604",
             f"FreeSWITCH is on another host, and is to call {local[0]}, which is itself",
             "nothing comes to fsctl",
-            "set [server] home (and listen) to this host's address as FreeSWITCH sees it, then: "
-            + ground.fsctl("dialplan render"),
+            "set [server] home (and listen) to this host's address as FreeSWITCH sees it, then "
+            + again(ground),
         )
     elif ground.settings.dialplan.controllers:
         yield ok("FSC604", "the controllers' addresses can be meant by FreeSWITCH")

@@ -46,7 +46,7 @@ CODES: Final[dict[str, Code]] = {
     "FSC103": Code("FreeSWITCH accepts the password", "as FSC101"),
     "FSC104": Code("FreeSWITCH admits the address that we come from", "as FSC101"),
     "FSC105": Code(
-        "the event socket's password is not the shipped one, or only its host reaches the port",
+        "the event socket's password is not the shipped one, or only its own host is let in",
         "whoever reaches the port can do anything with the switch",
         "the event socket's configuration is not in what is loaded",
     ),
@@ -150,6 +150,19 @@ CODES: Final[dict[str, Code]] = {
         "it is not named by its whole path",
     ),
     "FSC705": Code("the contexts of the routes are in the dialplan", "as FSC701"),
+    "FSC801": Code(
+        "`[hep] listen` is FreeSWITCH's capture server, or gets its copies from whoever is",
+        "there is none, it is another one, or sofia-sip does not take its URL: no copies come",
+    ),
+    "FSC802": Code(
+        "every sofia profile that runs has `sip-capture`",
+        "there are no copies of SIP messages there, or none after FreeSWITCH's next start",
+    ),
+    "FSC803": Code(
+        "copies of SIP messages come to `[hep] listen`: of an OPTIONS, one has come",
+        "none has come",
+        "somebody listens there already, no profile is on UDP, or none answers our OPTIONS",
+    ),
 }
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "check.md"

@@ -9,9 +9,20 @@ from typing import Final
 
 import gevent
 
-from fsctl.check import arming, contexts, host, numbers, profiles, routes, security, version
+from fsctl.check import (
+    arming,
+    capture,
+    contexts,
+    host,
+    numbers,
+    profiles,
+    routes,
+    security,
+    version,
+)
 from fsctl.check.answers import Unreadable
 from fsctl.check.codes import CODES
+from fsctl.check.copies import Copies
 from fsctl.check.event_socket import open_link
 from fsctl.check.findings import Finding, Report, State, report_of
 from fsctl.check.ground import Check, Ground, Wanted, ok, problem, unknown
@@ -46,6 +57,7 @@ CHECKS: Final[tuple[tuple[str, Check], ...]] = (
     ("FSC703", routes.domains),
     ("FSC704", routes.sounds),
     ("FSC705", routes.contexts),
+    ("FSC803", capture.copies),
     ("FSC601", arming.controllers),
     ("FSC602", arming.arming),
 )
@@ -59,6 +71,7 @@ SYMPTOMS: Final[dict[str, frozenset[str]]] = {
     "FSC401": frozenset("FSC302 FSC303 FSC306 FSC403 FSC501 FSC603".split()),
     "FSC301": frozenset("FSC302 FSC303 FSC702".split()),
     "FSC302": frozenset({"FSC303"}),
+    "FSC801": frozenset({"FSC803"}),
     "FSC403": frozenset({"FSC501"}),
     "FSC604": frozenset("FSC204 FSC601".split()),
     "FSC601": frozenset({"FSC602"}),
@@ -74,12 +87,16 @@ def examine(settings: Settings, *, quick: bool = False, wanted: Wanted | None = 
     """
     seconds = QUICK_DEADLINE_S if quick else DEADLINE_S
     findings = list(_about_settings(settings, quick))
+    copies = Copies()
     asked = [
-        gevent.spawn(_examine, settings, switch, wanted or Wanted(), quick, seconds)
+        gevent.spawn(_examine, settings, switch, wanted or Wanted(), quick, seconds, copies)
         for switch in settings.switches
     ]
-    for greenlet in gevent.joinall(asked):
-        findings += greenlet.get()
+    try:
+        for greenlet in gevent.joinall(asked):
+            findings += greenlet.get()
+    finally:
+        copies.close()
     return report_of(findings, settings.check.ignore)
 
 
@@ -106,7 +123,12 @@ def _slips(settings: Settings) -> Iterator[Finding]:
 
 
 def _examine(
-    settings: Settings, switch: Switch, wanted: Wanted, quick: bool, seconds: float
+    settings: Settings,
+    switch: Switch,
+    wanted: Wanted,
+    quick: bool,
+    seconds: float,
+    copies: Copies,
 ) -> list[Finding]:
     """One FreeSWITCH. What was found until the deadline counts."""
     found: list[Finding] = []
@@ -121,7 +143,7 @@ def _examine(
             link = opened
             where = f"{switch.host}:{switch.port}"
             found.append(ok("FSC101", f"FreeSWITCH's event socket at {where} lets us in"))
-            _ask(Ground(settings, switch, wanted, link, deadline, quick), found)
+            _ask(Ground(settings, switch, wanted, link, deadline, copies, quick), found)
     except gevent.Timeout as expired:
         if expired is not over:
             raise

@@ -27,6 +27,7 @@ GROUPS: Final[dict[str, str]] = {
     "5": "numbers",
     "6": "controllers",
     "7": "routes",
+    "8": "copies of SIP messages",
 }
 """By a code's first digit."""
 

@@ -14,7 +14,8 @@ from xml.etree.ElementTree import Element
 import gevent
 
 from fsctl import dialplan
-from fsctl.check.answers import located, profiles_of, running_profiles, xml
+from fsctl.check.answers import Unreadable, located, profiles_of, running_profiles
+from fsctl.check.copies import Copies
 from fsctl.check.findings import Finding, State
 from fsctl.esl.apis import ApiCommand, GlobalGetvar
 from fsctl.esl.connection import Connection
@@ -52,6 +53,7 @@ class Ground:
     wanted: Wanted
     link: Connection
     deadline: Deadline
+    copies: Copies
     quick: bool = False
     _answers: dict[ApiCommand, str] = field(default_factory=dict)
     _parsed: dict[ApiCommand, Element | None] = field(default_factory=dict)
@@ -86,7 +88,10 @@ class Ground:
     @cached_property
     def running(self) -> list[str]:
         """The sofia profiles that run. Raises LinkError, Unreadable."""
-        return list(running_profiles(xml(self.ask(SofiaStatus()))))
+        status = self.ask(SofiaStatus())
+        if "<profiles>" not in status:
+            raise Unreadable(f"FreeSWITCH answered {status.strip()[:120]!r}")
+        return running_profiles(status)
 
     @cached_property
     def sofia(self) -> dict[str, list[tuple[str, str]]]:

@@ -14,6 +14,8 @@ from fsctl.esl.questions import Admits
 SHIPPED_PASSWORD = "ClueCon"
 _ANYBODY = "192.0.2.1"
 """Of a network that is nobody's (RFC 5737)."""
+_OWN_HOST = "loopback.auto"
+"""The list where none is named (mod_event_socket.c); of several, each must admit."""
 _FILE = "autoload_configs/event_socket.conf.xml"
 _FOLLOWS = "whoever reaches the port can do anything with the switch, calls that cost money too"
 
@@ -26,9 +28,10 @@ def event_socket(ground: Ground) -> Iterator[Finding]:
             "FSC105", "who may use the event socket", "event_socket.conf is not in what is loaded"
         )
         return
-    near = _listens_near(found)
+    named = [value for name, value in parameters(found) if name == "apply-inbound-acl" and value]
+    near = _listens_near(found) or not named or _OWN_HOST in named
     yield _password(ground, near)
-    yield _access(ground, found, near)
+    yield _access(ground, [] if near else named)
 
 
 def _listens_near(found: Element) -> bool:
@@ -44,27 +47,25 @@ def _password(ground: Ground, near: bool) -> Finding:
     if ground.switch.password != SHIPPED_PASSWORD:
         return ok("FSC105", "the event socket's password is not the shipped one")
     if near:
-        return ok("FSC105", "the password is the shipped one, but only this host reaches the port")
+        return ok("FSC105", "the password is the shipped one, but only this host is let in")
     return problem(
         "FSC105",
-        f"the event socket has the shipped password {SHIPPED_PASSWORD}, and listens to the network",
+        f"the event socket has the shipped password {SHIPPED_PASSWORD}, and admits other hosts",
         _FOLLOWS,
         f"change password in {_FILE} and [switch], then: "
         + ground.fs_cli("reload mod_event_socket"),
     )
 
 
-def _access(ground: Ground, found: Element, near: bool) -> Finding:
-    lists = [value for name, value in parameters(found) if name == "apply-inbound-acl" and value]
-    if near or not lists:  # without a list it is loopback.auto (mod_event_socket.c)
-        return ok("FSC106", "the event socket admits this host only")
-    for each in lists:
-        if flag(ground.ask(Admits(_ANYBODY, each))):
-            return problem(
-                "FSC106",
-                f"the event socket admits every address (apply-inbound-acl {each})",
-                "only its password keeps strangers out",
-                f"name the controllers' hosts in apply-inbound-acl of {_FILE}, then: "
-                + ground.fs_cli("reload mod_event_socket"),
-            )
+def _access(ground: Ground, lists: list[str]) -> Finding:
+    if not lists:
+        return ok("FSC106", "the event socket admits its own host only")
+    if all(flag(ground.ask(Admits(_ANYBODY, each))) for each in lists):
+        return problem(
+            "FSC106",
+            f"the event socket admits every address (apply-inbound-acl {', '.join(lists)})",
+            "only its password keeps strangers out",
+            f"name the controllers' hosts in apply-inbound-acl of {_FILE}, then: "
+            + ground.fs_cli("reload mod_event_socket"),
+        )
     return ok("FSC106", f"the event socket admits the addresses of {', '.join(lists)} only")

@@ -17,6 +17,8 @@ _COMMANDS: Final = (
     *("dialplan", "scenario", "demo"),
 )
 """Each is a module here, with ``add_parser``."""
+_UNREAD: Final = 141
+"""As a shell tells SIGPIPE."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,8 +39,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             import_module("fsctl.cli.check").tell_usage()
         raise
     try:
-        return int(arguments.run(arguments))
+        status = int(arguments.run(arguments))
+        sys.stdout.flush()
+        return status
     except (FsctlError, OSError) as error:
+        if isinstance(error, BrokenPipeError) and arguments.command != "serve":
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return _UNREAD  # whoever reads has seen enough, as `head`
         form = settings.log_form(getattr(arguments, "config", None), os.environ)
         log.last_words(str(error), form if arguments.command == "serve" else "text")
         return 2

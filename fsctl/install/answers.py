@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 from xml.etree import ElementTree
 
+from fsctl.check.answers import canonical
 from fsctl.dialplan import CHANNELS, CONTEXTS, PARAMETERS, Rendered
 from fsctl.switch.armed import CONFIRM, CONTEXT, DIALPLAN
 from fsctl.switch.marks import Context
@@ -22,8 +22,6 @@ DEFAULTS: Final = {
 """What sofia does where its profile says nothing (``config_sofia`` in sofia.c). A parameter that
 is no longer there keeps its last value until the profile is restarted, which would cut calls."""
 
-_PROFILE: Final = re.compile(r"<profile>\s*<name>([^<>\s]+)</name>")
-
 Locate = Callable[[str], str]
 """The reply to ``xml_locate …``."""
 
@@ -32,14 +30,6 @@ def refusal(reply: str) -> str:
     """Return why ``reloadxml`` has kept the old configuration; empty: it has taken the new one."""
     text = reply.strip()
     return "" if text.startswith("+OK [Success]") else text.removeprefix("+OK ").strip("[]") or "?"
-
-
-def running_profiles(status: str) -> list[str]:
-    """Return the names in a reply to ``sofia xmlstatus``; aliases and gateways are none.
-
-    It escapes nothing, so it need not be XML.
-    """
-    return list(dict.fromkeys(_PROFILE.findall(status)))
 
 
 def armed_by_us(variables: Mapping[str, str]) -> list[str]:
@@ -57,10 +47,12 @@ def not_in_force(
     missing = []
     for context in ElementTree.fromstring(texts[CONTEXTS]).iter("context"):
         name = context.get("name", "")
-        if not _alike(context, _parsed(locate(f"dialplan context name {name}"))):
+        found = _parsed(locate(f"dialplan context name {name}"))
+        if found is None or canonical(found) != canonical(context):
             missing.append(f"the dialplan's context {name} is not the one in {CONTEXTS}")
     section = ElementTree.fromstring(texts[CHANNELS]).find("section")
-    if section is None or not _alike(section, _parsed(locate("channels"))):
+    found = _parsed(locate("channels"))
+    if section is None or found is None or canonical(found) != canonical(section):
         missing.append(f"the section channels is not the one in {CHANNELS}")
     return missing + _parameters_not_in_force(texts[PARAMETERS], profiles, locate)
 
@@ -125,15 +117,3 @@ def _parsed(text: str) -> ElementTree.Element | None:
         return ElementTree.fromstring(text[text.index("<") :])
     except (ValueError, ElementTree.ParseError):
         return None
-
-
-def _alike(one: ElementTree.Element, other: ElementTree.Element | None) -> bool:
-    """Whether both say the same, apart from comments and blanks."""
-    return (
-        other is not None
-        and one.tag == other.tag
-        and one.attrib == other.attrib
-        and (one.text or "").strip() == (other.text or "").strip()
-        and len(one) == len(other)
-        and all(_alike(mine, theirs) for mine, theirs in zip(one, other, strict=True))
-    )

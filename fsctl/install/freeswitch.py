@@ -10,6 +10,7 @@ from typing import Protocol
 from gevent import socket
 
 from fsctl.check import rescan_mark
+from fsctl.check.answers import running_profiles
 from fsctl.errors import AuthError, CommandFailed, InstallError, LinkError
 from fsctl.esl.apis import ApiCommand
 from fsctl.esl.commands import GlobalGetvar, GlobalSetvar, SchedDel
@@ -109,7 +110,7 @@ class LiveFreeSwitch:
 
     def running_profiles(self) -> list[str]:
         """See `FreeSwitch`."""
-        return answers.running_profiles(self._ask(SofiaStatus()))
+        return running_profiles(self._ask(SofiaStatus()))
 
     def has_module(self, name: str) -> bool:
         """See `FreeSwitch`."""

@@ -11,6 +11,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
+import gevent
+
 from fsctl import dialplan
 from fsctl.dialplan import PARAMETERS, Rendered
 from fsctl.errors import FsctlError, InstallError, LinkError
@@ -28,6 +30,7 @@ BY_HAND: Final = 1
 NOT_DONE: Final = 2
 _LIVING_S: Final = 6.0
 """As long as FreeSWITCH takes a controller for living that has died."""
+_SEEN_S: Final = 0.5
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -374,8 +377,14 @@ def _interruptible() -> Iterator[Callable[[], None]]:
             signal.signal(number, signal.SIG_IGN)
 
     before = [(number, signal.signal(number, interrupt)) for number in _SIGNALS]
+    # A signal that comes just before the hub waits is seen when it wakes up: not after the 90 s
+    # that a reload may take.
+    wakes = gevent.get_hub().loop.timer(_SEEN_S, _SEEN_S)
+    wakes.start(lambda: None)
     try:
         yield ignore
     finally:
+        wakes.stop()
+        wakes.close()
         for number, handler in before:
             signal.signal(number, handler)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import signal
 from collections import Counter
 from collections.abc import Callable
+from weakref import WeakSet
 
 import gevent
 from gevent import socket
@@ -32,6 +32,11 @@ log = logging.getLogger(__name__)
 
 LINKS_PER_CALL = 8
 """Every leg that comes home opens one more; the calls themselves are limited by the switchboard."""
+
+_GREENLETS: WeakSet[gevent.Greenlet] = WeakSet()
+"""All that are there. Not asked of the garbage collector: what another thread builds just then
+would fail with a SystemError there (a tuple of a generator, as in many an import)."""
+gevent.Greenlet.add_spawn_callback(_GREENLETS.add)
 
 _SWITCH_GONE_S = 1.0
 """When FreeSWITCH itself has gone, the kept link to it ends in that time, too."""
@@ -109,8 +114,7 @@ class Worker:
 
     def tell_state(self) -> None:
         """Log how much is going on here: for whoever looks for something that is left behind."""
-        made = (each for each in gc.get_objects() if issubclass(type(each), gevent.Greenlet))
-        alive = sum(not each.dead for each in made)
+        alive = sum(not each.dead for each in _GREENLETS)
         links = sum(server.link_count for server in (self._server, *self._homes))
         sessions = self.switchboard.sessions.values()
         running = self._switches.state(Counter(session.switch for session in sessions))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fsctl.errors import SettingsError
-from fsctl.settings import SAFE_NUMBER, Dialplan, Route, Server, Settings, Switch, load
+from fsctl.settings import SAFE_NUMBER, Dialplan, Hep, Route, Server, Settings, Switch, load
 from fsctl.settings import Call as CallSettings
 from fsctl.settings import Transfer as TransferSettings
 
@@ -46,7 +46,7 @@ def test_the_example_file_shows_every_default_and_loads() -> None:
 
 def test_the_example_file_names_every_key() -> None:
     text = EXAMPLE.read_text(encoding="utf-8")
-    for schema in (Server, Switch, CallSettings, TransferSettings, Dialplan):
+    for schema in (Server, Switch, CallSettings, TransferSettings, Dialplan, Hep):
         section = schema.__name__.lower()
         assert f"[{section}]" in text
         for name in schema.__slots__:
@@ -105,6 +105,11 @@ def test_the_example_file_with_everything_uncommented_loads(tmp_path: Path) -> N
         ('[server]\nlisten = "[::]:8084"', "[server] home: must be set"),
         ("[server]\nworkers = -1", "[server] workers: must be 0..256, not -1"),
         ("[server]\nhang_timeout_s = 0.5", "[server] hang_timeout_s: must be 1..600, not 0.5"),
+        ('[hep]\nlisten = "0.0.0.0:9060"', '[hep] listen: must be "address:port"'),
+        ('[hep]\nlisten = "pbx:9060"', '[hep] listen: must be "address:port"'),
+        ('[hep]\nlisten = "::1:9060"', '[hep] listen: must be "address:port"'),
+        ('[hep]\nlisten = "127.0.0.1:1023"', '[hep] listen: must be "address:port"'),
+        ("[hep]\nlisten = 9060", '[hep] listen: must be "address:port"'),
         ('[server]\nhome_ports = "9-8"', "[server] home_ports: must be a range of ports"),
         ('[server]\nhome_ports = "0-8"', "[server] home_ports: must be a range of ports"),
         ("[server]\nhome_ports = 8085", "[server] home_ports: must be a range of ports"),
@@ -449,3 +454,9 @@ def test_a_range_of_ports(tmp_path: Path) -> None:
     assert load_text(tmp_path, text).server.home_ports == (8085, 8100)
     environ = {"FSCTL_SERVER_HOME_PORTS": "1-2"}
     assert load_text(tmp_path, text, **environ).server.home_ports == (1, 2)
+
+
+@pytest.mark.parametrize("address", ["", "127.0.0.1:1024", "192.0.2.7:65535", "[::1]:9060"])
+def test_where_copies_are_to_be_sent(tmp_path: Path, address: str) -> None:
+    assert load_text(tmp_path, f'[hep]\nlisten = "{address}"').hep.listen == address
+    assert load_text(tmp_path, "", FSCTL_HEP_LISTEN=address).hep.listen == address

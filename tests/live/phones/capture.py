@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import struct
 import threading
 from dataclasses import dataclass
 
+from fsctl.errors import HepError
+from fsctl.hep.packet import parse
 from fsctl.simulator import SipMessage
 from tests.live.lab.messages import parse_message
 from tests.live.lab.ports import LOCALHOST
-
-_MAGIC = b"HEP3"
-_SOURCE_PORT, _TARGET_PORT, _SECONDS, _MICROSECONDS, _PAYLOAD = 7, 8, 9, 10, 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,23 +28,11 @@ class Captured:
     text: str
 
 
-def unpack(packet: bytes) -> Captured | None:
-    """What a HEP 3 packet holds; nothing of another one."""
-    if not packet.startswith(_MAGIC):
-        return None
-    chunks: dict[int, bytes] = {}
-    at = 6
-    while at + 6 <= len(packet):
-        _, kind, length = struct.unpack_from("!HHH", packet, at)
-        chunks[kind] = packet[at + 6 : at + length]
-        at += max(length, 6)
-    number = {kind: int.from_bytes(value, "big") for kind, value in chunks.items()}
-    return Captured(
-        number.get(_SOURCE_PORT, 0),
-        number.get(_TARGET_PORT, 0),
-        number.get(_SECONDS, 0) + number.get(_MICROSECONDS, 0) / 1e6,
-        chunks.get(_PAYLOAD, b"").decode(errors="replace"),
-    )
+def unpack(data: bytes) -> Captured:
+    """What a HEP 3 packet holds. Raises HepError."""
+    packet = parse(data)
+    text = packet.payload.decode(errors="replace")
+    return Captured(packet.source_port, packet.destination_port, packet.time_s, text)
 
 
 class Capture:
@@ -90,6 +76,5 @@ class Capture:
 
     def _run(self) -> None:
         while not self._closed.is_set():
-            with contextlib.suppress(TimeoutError, OSError):
-                if captured := unpack(self._socket.recv(65535)):
-                    self._captured.append(captured)
+            with contextlib.suppress(OSError, HepError):
+                self._captured.append(unpack(self._socket.recv(65535)))

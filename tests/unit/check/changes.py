@@ -138,11 +138,13 @@ SERVED = both(
 )
 """mod_xml_curl makes the dialplan."""
 
+LISTED = socket_conf(listen_ip="0.0.0.0", apply_inbound_acl="lan")
+
 CHANGES: list[tuple[str, State, Change]] = [
     ("FSC003", PROBLEM, section("check", ignore=(("FSC999", "a slip"),))),
     ("FSC004", PROBLEM, lambda h: setattr(h, "settings", replace(h.settings, warnings=("f: x",)))),
     ("FSC005", PROBLEM, no_controllers),
-    ("FSC105", PROBLEM, both(shipped, socket_conf(listen_ip="0.0.0.0"))),
+    ("FSC105", PROBLEM, both(shipped, LISTED, answer("acl 192.0.2.1 lan", "false"))),
     ("FSC105", UNKNOWN, answer(SOCKET_CONF, "can't find anything\n")),
     (
         "FSC106",

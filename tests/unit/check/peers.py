@@ -200,7 +200,9 @@ _STATUS = """<?xml version="1.0" encoding="ISO-8859-1"?>
 <profiles>
 <alias><name>127.0.0.1</name><type>alias</type><data>internal</data><state>ALIASED</state></alias>
 <profile><name>external</name><type>profile</type><state>RUNNING (0)</state></profile>
-<gateway><name>carrier</name><type>gateway</type><state>NOREG</state></gateway>
+<gateway><name>carrier</name><type>gateway</type><data>sip:a@b;c=1&d</data><state>NOREG</state>
+</gateway>
+<profile><name>internal</name><type>profile</type><state>RUNNING (0) (WS)</state></profile>
 <profile><name>internal</name><type>profile</type><state>RUNNING (0)</state></profile>
 </profiles>
 """

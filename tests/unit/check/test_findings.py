@@ -29,10 +29,13 @@ from tests.unit.check.changes import (
     Change,
     answer,
     armed_without,
+    both,
     calls,
     dead,
     edit,
     section,
+    shipped,
+    socket_conf,
 )
 from tests.unit.check.peers import EXTENSION, Healthy, freeswitch, listening
 
@@ -43,6 +46,7 @@ def found(healthy: Healthy, *, quick: bool = False, wanted: Wanted | None = None
         freeswitch(healthy.answers(), healthy.settings.switches[0].password), healthy.settings
     ) as settings:
         report = examine(settings, quick=quick, wanted=wanted)
+    assert len(set(report.findings)) == len(report.findings)
     for finding in report.findings:
         assert finding.code in CODES
         assert "\x1b" not in repr(finding.as_json())
@@ -61,7 +65,18 @@ def test_what_is_wrong_is_the_only_finding(code: str, state: State, change: Chan
     assert found(healthy) == {code: state}
 
 
-@pytest.mark.parametrize("change", [lambda h: None, calls()], ids=["transfers", "calls"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda h: None, id="transfers"),
+        pytest.param(calls(), id="calls"),
+        pytest.param(both(shipped, socket_conf(listen_ip="::")), id="as shipped"),
+        pytest.param(
+            both(shipped, socket_conf(listen_ip="::", apply_inbound_acl="loopback.auto")),
+            id="its own host",
+        ),
+    ],
+)
 @pytest.mark.parametrize("quick", [False, True])
 def test_where_all_is_well_nothing_is_found(change: Change, quick: bool) -> None:
     healthy = Healthy()
@@ -75,8 +90,9 @@ ELSEWHERE = {
     *(("FSC103", PROBLEM), ("FSC104", PROBLEM)),
     *(("FSC204", PROBLEM), ("FSC204", UNKNOWN), ("FSC402", UNKNOWN), ("FSC604", PROBLEM)),
     *(("FSC502", PROBLEM), ("FSC502", UNKNOWN), ("FSC603", PROBLEM), ("FSC603", UNKNOWN)),
+    *(("FSC801", PROBLEM), ("FSC802", PROBLEM), ("FSC803", PROBLEM), ("FSC803", UNKNOWN)),
 }
-"""States that are tested below, and in test_event_socket.py."""
+"""States that are tested below, in test_event_socket.py and in test_capture.py."""
 
 
 def test_every_code_is_tested_in_every_state_that_it_can_have() -> None:

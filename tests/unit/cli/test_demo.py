@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -27,6 +29,16 @@ def test_one_story_as_json(capsys):
     assert result["ok"] and result["simulated"] and result["story"] == "busy"
     bodies = [message["body"] for message in result["messages"] if message["message"] == "NOTIFY"]
     assert bodies == ["SIP/2.0 486 Busy Here"]
+
+
+def test_whoever_reads_may_have_seen_enough():
+    """As `fsctl demo | head -1`: no complaint."""
+    command = [sys.executable, "-m", "fsctl", "demo"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
 
 
 def test_a_story_that_goes_wrong(capsys, monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from fsctl.check.answers import running_profiles
 from fsctl.install import answers
 
 STATUS = """<?xml version="1.0" encoding="ISO-8859-1"?>
@@ -41,8 +42,8 @@ STATUS = """<?xml version="1.0" encoding="ISO-8859-1"?>
 
 
 def test_profiles_are_neither_aliases_nor_gateways_and_each_is_one() -> None:
-    assert answers.running_profiles(STATUS) == ["external", "internal"]
-    assert answers.running_profiles("-ERR sofia Command not found!\n") == []
+    assert running_profiles(STATUS) == ["external", "internal"]
+    assert running_profiles("-ERR sofia Command not found!\n") == []
 
 
 @pytest.mark.parametrize(
