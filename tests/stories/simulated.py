@@ -43,6 +43,9 @@ _RELAYS: list[Relay] = []
 _RENDERED: dict[str, Path] = {}
 """By the settings, in full: what does not differ is rendered once, and read once."""
 
+IMPATIENCE_S = 2.0
+"""The same where fsctl would wait for less than a second: it reckons with hearing nothing."""
+
 PATIENCE_S = 60.0
 """Real seconds after which a wait has failed, however little virtual time has passed."""
 
@@ -53,7 +56,7 @@ class _PatientDeadline(Deadline):
     __slots__ = ()
 
     def __init__(self, seconds: float) -> None:
-        super().__init__(max(seconds, PATIENCE_S))
+        super().__init__(PATIENCE_S if seconds >= 1.0 else IMPATIENCE_S)
 
 
 class _Log(logging.Handler):
