@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
+import os
+import sys
+import tempfile
 from pathlib import Path
 
 from hypothesis import HealthCheck, settings
@@ -13,3 +18,15 @@ settings.load_profile("fsctl")
 
 fsctl.settings.DEFAULT_FILE = Path("/nonexistent/fsctl.toml")  # type: ignore[misc]
 """What this machine's own fsctl has there is none of a test's business."""
+
+if sys.dont_write_bytecode:
+    # Else each of a hundred processes that tests start would compile fsctl anew.
+    _compiled = tempfile.TemporaryDirectory(prefix="fsctl-tests-")
+    atexit.register(_compiled.cleanup)
+    os.environ["PYTHONPYCACHEPREFIX"] = _compiled.name
+    del os.environ["PYTHONDONTWRITEBYTECODE"]
+
+
+def pytest_collection_finish() -> None:
+    """What has been collected lives until the end: the garbage collector need not look there."""
+    gc.freeze()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
 from fsctl.simulator.events import SimEvent, Value, joined
@@ -38,7 +39,16 @@ _CALL_STATES = [
 _HANGUP = STATES.index("CS_HANGUP")
 # switch_channel_event_set_extended_data: these say where the channel is, without variables.
 _WITHOUT_VARIABLES = frozenset({"CHANNEL_STATE", "CHANNEL_CALLSTATE"})
-_CODEC = (("Name", "PCMU"), ("Rate", "8000"), ("Bit-Rate", "64000"))
+_CODEC = tuple(
+    (f"Channel-{way}-Codec-{name}", value)
+    for way in ("Read", "Write")
+    for name, value in (("Name", "PCMU"), ("Rate", "8000"), ("Bit-Rate", "64000"))
+)
+
+
+@cache
+def _header_of(variable: str) -> str:
+    return f"variable_{variable}"
 
 
 class Endpoint(Protocol):
@@ -214,10 +224,11 @@ class Channel:
 
     def fire_event(self, event: SimEvent, *extra: tuple[str, str]) -> None:
         """Publish an event that has headers of its own before the channel's."""
-        if self.switch.hears(event):
+        heard = self.switch.hears(event)
+        if heard:
             self.fill(event)
             event.headers.extend(extra)
-        self.switch.publish(event)
+        self.switch.publish(event, heard=heard)
 
     def fill(self, event: SimEvent) -> None:
         """Append the channel's headers (``switch_channel_event_set_data``)."""
@@ -227,10 +238,11 @@ class Channel:
             event.add("Other-Type", self.profile.other_type)
             event.headers.extend(self.profile.other.headers("Other-Leg", is_other=True))
         if event.name not in _WITHOUT_VARIABLES:
-            event.headers.extend((f"variable_{k}", v) for k, v in self.variables.items())
+            values = map(joined, self.variables.values())
+            event.headers.extend(zip(map(_header_of, self.variables), values, strict=True))
 
-    def _state_headers(self) -> list[tuple[str, Value]]:
-        headers: list[tuple[str, Value]] = [
+    def _state_headers(self) -> list[tuple[str, str]]:
+        headers = [
             ("Channel-State", self.running_state),
             ("Channel-Call-State", self.call_state),
             ("Channel-State-Number", str(STATES.index(self.state))),
@@ -244,6 +256,5 @@ class Channel:
             ("Hangup-Cause", self.hangup_cause),
         ]
         if self.direction == "inbound" or self.answered or self.early:
-            headers += [(f"Channel-Read-Codec-{k}", v) for k, v in _CODEC]
-            headers += [(f"Channel-Write-Codec-{k}", v) for k, v in _CODEC]
+            headers += _CODEC
         return headers

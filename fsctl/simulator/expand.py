@@ -18,6 +18,7 @@ _START = re.compile(r"(\\?)\$?\$\{")
 _ESCAPED = re.compile(r"\\[\\nst']")
 _ESCAPE = re.compile(r"\\[\\']")
 _API = re.compile(r"([^ (]+)([ (])(.*)", re.DOTALL)
+_BRACE = re.compile("[{}]")
 _MAX_DEPTH = 100
 
 
@@ -27,6 +28,8 @@ def expand(channel: Channel, text: str, depth: int = 0) -> str:
     In a text that holds a reference or any escape, ``\\\\`` becomes one backslash and ``\\'`` goes.
     What stands right behind a reference is copied as it is: a backslash there escapes nothing.
     """
+    if "$" not in text and "\\" not in text:
+        return text
     if depth > _MAX_DEPTH or not (_START.search(text) or _ESCAPED.search(text)):
         return text
     out: list[str] = []
@@ -52,10 +55,10 @@ def _unescape(text: str) -> str:
 def _braced(text: str, start: int) -> tuple[str, int]:
     """What stands before the brace that closes, and the position behind it."""
     open_braces = 1
-    for position in range(start, len(text)):
-        open_braces += {"{": 1, "}": -1}.get(text[position], 0)
+    for brace in _BRACE.finditer(text, start):
+        open_braces += 1 if brace[0] == "{" else -1
         if open_braces == 0:
-            return text[start:position], position + 1
+            return text[start : brace.start()], brace.end()
     return text[start:], len(text)
 
 

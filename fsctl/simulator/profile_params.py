@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -59,9 +60,13 @@ def _params(paths: list[Path]) -> dict[str, str]:
     found: dict[str, str] = {}
     for path in paths:
         try:
-            root = ElementTree.fromstring(path.read_text(encoding="utf-8"))
+            found.update(_named(path.read_text(encoding="utf-8")))
         except ElementTree.ParseError as error:
             raise SettingsError(f"{path}: {error}") from error
-        for node in root.iter("param"):
-            found[node.get("name", "")] = node.get("value", "")
     return found
+
+
+@lru_cache(maxsize=256)
+def _named(text: str) -> dict[str, str]:
+    params = ElementTree.fromstring(text).iter("param")
+    return {node.get("name", ""): node.get("value", "") for node in params}

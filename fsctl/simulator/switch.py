@@ -5,9 +5,8 @@ from __future__ import annotations
 import itertools
 import uuid
 from collections.abc import Callable, Sequence
-from email.utils import formatdate
 from pathlib import Path
-from time import gmtime, monotonic, strftime
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import gevent
@@ -24,7 +23,7 @@ from fsctl.simulator.dialog import Dialog
 from fsctl.simulator.dialplan import Dialplan
 from fsctl.simulator.dialplan_xml import load_dialplan
 from fsctl.simulator.directory import Directory
-from fsctl.simulator.events import SimEvent, Value
+from fsctl.simulator.events import SimEvent, dates
 from fsctl.simulator.faults import Fault
 from fsctl.simulator.inbound import make_inbound_channel
 from fsctl.simulator.link import Link
@@ -322,22 +321,19 @@ class SimulatedSwitch:
         """The switch's time in microseconds since the epoch."""
         return int(self.clock.now_s * 1_000_000)
 
-    def base_headers(self, event: SimEvent) -> list[tuple[str, Value]]:
+    def base_headers(self, event: SimEvent) -> list[tuple[str, str]]:
         """The headers that every event begins with (``switch_event_prep_for_delivery``)."""
-        subclass: list[tuple[str, Value]] = []
-        if event.subclass:
-            subclass.append(("Event-Subclass", event.subclass))
-        moment = gmtime(self.clock.now_s)
+        local, gmt = dates(int(self.clock.now_s))
         return [
-            *subclass,
+            *([("Event-Subclass", event.subclass)] if event.subclass else []),
             ("Event-Name", event.name),
             ("Core-UUID", self.global_variables["core_uuid"]),
             ("FreeSWITCH-Hostname", "simulator"),
             ("FreeSWITCH-Switchname", self.switchname),
             ("FreeSWITCH-IPv4", "127.0.0.1"),
             ("FreeSWITCH-IPv6", "::1"),
-            ("Event-Date-Local", strftime("%Y-%m-%d %H:%M:%S", moment)),
-            ("Event-Date-GMT", formatdate(self.clock.now_s, usegmt=True)),
+            ("Event-Date-Local", local),
+            ("Event-Date-GMT", gmt),
             ("Event-Date-Timestamp", str(self.now_us)),
             ("Event-Calling-File", "simulator.py"),
             ("Event-Calling-Function", "simulate"),
@@ -345,10 +341,10 @@ class SimulatedSwitch:
             ("Event-Sequence", str(next(self._sequence))),
         ]
 
-    def publish(self, event: SimEvent) -> None:
-        """Fire an event: every link that wants it gets it."""
+    def publish(self, event: SimEvent, *, heard: bool | None = None) -> None:
+        """Fire an event: every link that wants it gets it; ``heard``: what ``hears`` says of it."""
         self.note_activity()
-        if not self.hears(event):
+        if not (self.hears(event) if heard is None else heard):
             next(self._sequence)
             return
         event.headers[:0] = self.base_headers(event)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _LEADING_NUMBER = re.compile(r"\s*([+-]?\d+)")
 _ESCAPES = {"'": "'", '"': '"', "\\": "\\", "n": "\n", "r": "\r", "t": "\t", "s": " "}
@@ -14,8 +15,13 @@ def separate(text: str, limit: int, delimiter: str = " ") -> list[str]:
     Single quotes protect blanks, and ``\\' \\" \\\\ \\n \\r \\t \\s`` stand for one character each
     (``\\s`` for a blank); blanks around a word go.
     """
+    return list(_separated(text, limit, delimiter))
+
+
+@lru_cache(maxsize=8192)
+def _separated(text: str, limit: int, delimiter: str) -> tuple[str, ...]:
     if delimiter != " ":
-        return [_clean(word, delimiter) for word in _parts(text, limit, delimiter)]
+        return tuple(_clean(word, delimiter) for word in _parts(text, limit, delimiter))
     words: list[str] = []
     position = 0
     while position < len(text):
@@ -27,7 +33,7 @@ def separate(text: str, limit: int, delimiter: str = " ") -> list[str]:
         position = end
         while position < len(text) and text[position] == " ":
             position += 1
-    return [_clean(word) for word in words]
+    return tuple(_clean(word) for word in words)
 
 
 def leading_number(text: str) -> int:
@@ -75,6 +81,8 @@ def _clean(word: str, delimiter: str = "") -> str:
     end = position = 0
     quoted = False
     word = word.lstrip(" ")
+    if "\\" not in word and "'" not in word:
+        return word.rstrip(" ")
     while position < len(word):
         char, following = word[position], word[position + 1 : position + 2]
         if char == "\\" and following and (following in _ESCAPES or following == delimiter):

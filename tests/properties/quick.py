@@ -1,50 +1,16 @@
-"""The simulated world for thousands of stories: what does not differ is made once."""
+"""The simulated world for stories in which a controller may end at any moment."""
 
 from __future__ import annotations
 
-import atexit
-import tempfile
-from functools import cache
-from pathlib import Path
-
 import gevent
 
-from fsctl import dialplan
-from tests.stories.relay import Relay
 from tests.stories.simulated import SimulatedWorld
 
 DRAINING_S = 2.0
 
 
-class _KeptRelay(Relay):
-    """One for all stories: the address is a part of what is rendered."""
-
-    def close(self) -> None:
-        self.cut()
-
-
-@cache
-def _relay() -> Relay:
-    return _KeptRelay()
-
-
-_RENDERED: dict[str, Path] = {}
-
-
 class QuickWorld(SimulatedWorld):
-    """One relay and one rendered dialplan for all stories."""
-
-    def _make_relay(self) -> Relay:
-        return _relay()
-
-    def _rendered(self) -> Path:
-        key = repr(self._settings)
-        if key not in _RENDERED:
-            folder = tempfile.TemporaryDirectory()
-            atexit.register(folder.cleanup)
-            _RENDERED[key] = Path(folder.name)
-            dialplan.render(self._settings, _RENDERED[key])
-        return _RENDERED[key]
+    """Its clock goes on while a controller drains."""
 
     def terminate(self) -> None:
         self._relay.refuse()

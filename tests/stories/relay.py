@@ -37,7 +37,8 @@ class Relay:
         return f"{LOCALHOST}:{self.port}"
 
     def open(self, target: tuple[str, int]) -> None:
-        """Accept connections, and pass them on to ``target``."""
+        """Accept connections, and pass them on to ``target``, and to nobody else any more."""
+        self.refuse()
         listener = _bound(self.port)
         listener.listen(64)
         self._server = StreamServer(listener, partial(self._relay, target))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
@@ -35,6 +37,15 @@ from tests.stories.world import DOMAIN, LIMIT_S, World
 LEAK_LIMIT_S = 5.0
 """Within this time after the last hang-up (of the switch's clock) everything must have gone."""
 
+_RELAYS: list[Relay] = []
+"""Those that no story uses: their addresses are a part of what is rendered."""
+
+_RENDERED: dict[str, Path] = {}
+"""By the settings, in full: what does not differ is rendered once, and read once."""
+
+IMPATIENCE_S = 2.0
+"""The same where fsctl would wait for less than a second: it reckons with hearing nothing."""
+
 PATIENCE_S = 60.0
 """Real seconds after which a wait has failed, however little virtual time has passed."""
 
@@ -45,7 +56,7 @@ class _PatientDeadline(Deadline):
     __slots__ = ()
 
     def __init__(self, seconds: float) -> None:
-        super().__init__(max(seconds, PATIENCE_S))
+        super().__init__(PATIENCE_S if seconds >= 1.0 else IMPATIENCE_S)
 
 
 class _Log(logging.Handler):
@@ -97,8 +108,8 @@ class SimulatedWorld(World, story.SimulatedWorld):
         self._folder = folder
         self._clock = VirtualClock()
         self._controller_clock = StoppableClock(self._clock)
-        self._relay = self._make_relay()
-        self._esl = Relay()
+        self._relay = _RELAYS.pop() if _RELAYS else Relay()
+        self._esl = _RELAYS.pop() if _RELAYS else Relay()
         """What controllers know as FreeSWITCH's own event socket, in scope transfers."""
         self._workers: list[Worker] = []
         self._stopping: list[Any] = []
@@ -114,9 +125,6 @@ class SimulatedWorld(World, story.SimulatedWorld):
         self._patch = pytest.MonkeyPatch()
         self._watch_hub()
         self._patch.setattr(connection, "Deadline", _PatientDeadline)
-
-    def _make_relay(self) -> Relay:
-        return Relay()
 
     def _watch_hub(self) -> None:
         """A greenlet that dies of an exception, ours or the simulator's, is a fault."""
@@ -163,12 +171,17 @@ class SimulatedWorld(World, story.SimulatedWorld):
 
     def _rendered(self) -> Path:
         """The dialplan of these settings."""
-        rendered = self._folder / "rendered"
-        dialplan.render(self._settings, rendered)
-        if self._settings.dialplan.scope == "transfers":
-            (rendered / "dialplan/default").mkdir()
-            (rendered / "dialplan/default/plain.xml").write_text(PLAIN_CALLS, encoding="utf-8")
-        return rendered
+        key = repr(self._settings)
+        if key not in _RENDERED:
+            folder = tempfile.TemporaryDirectory()
+            atexit.register(folder.cleanup)
+            rendered = Path(folder.name)
+            dialplan.render(self._settings, rendered)
+            if self._settings.dialplan.scope == "transfers":
+                (rendered / "dialplan/default").mkdir()
+                (rendered / "dialplan/default/plain.xml").write_text(PLAIN_CALLS, encoding="utf-8")
+            _RENDERED[key] = rendered
+        return _RENDERED[key]
 
     def restart(self) -> None:
         self._esl.open(self.switch.esl_address)
@@ -315,8 +328,10 @@ class SimulatedWorld(World, story.SimulatedWorld):
         while self._workers:
             self._stop_worker()
         gevent.joinall(self._stopping, timeout=10, raise_error=True)
-        self._relay.close()
-        self._esl.close()
+        for relay in (self._esl, self._relay):  # the next story takes them in the same order
+            relay.cut()
+            relay.go_on()
+            _RELAYS.append(relay)
         self._patch.undo()
         self._logger.removeHandler(self._log)
         self._logger.setLevel(self._level)

@@ -29,7 +29,7 @@ FOLDER = "TRANSCRIPTS_OF_STORIES"
 
 _VARYING = re.compile(
     r"(?P<uuid>[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"
-    r"|(?<=127\.0\.0\.1:)(?P<port>\d+)"
+    r"|(?<=127\.0\.0\.1[:-])(?P<port>\d+)"
     r"|(?P<folder>/tmp/[\w./-]+)"
     r"|(?P<hash>(?<=_)[0-9a-f]{32}\b)"
 )

@@ -48,7 +48,7 @@ def test_run(
         **dict.fromkeys(("bin/sipp", "bin/kamailio", "bin/baresip", "bin/linphonec"), "exit 0"),
         ".venv/bin/ruff": "exit 0",
         ".venv/bin/mypy": f"exit {mypy}",
-        ".venv/bin/pytest": f'exec "{sys.executable}" -m pytest -p xdist.plugin "$@"',
+        ".venv/bin/pytest": f'exec "{sys.executable}" -B -m pytest -p xdist.plugin "$@"',
     }
     for name, does in commands.items():
         path = tmp_path / name
@@ -59,7 +59,12 @@ def test_run(
     run = subprocess.run(
         ["sh", ".ci/run"],
         cwd=tmp_path,
-        env={**os.environ, "PATH": path, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        env={
+            **os.environ,
+            "PATH": path,
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+            "PYTHONPYCACHEPREFIX": "",  # pytest itself has been compiled
+        },
         capture_output=True,
         text=True,
         timeout=60,

@@ -135,7 +135,7 @@ class Healthy:
         """What it answers, by the command's line."""
         if self.fixed is not None:
             return self.fixed
-        files = {each.path: each.text for each in dialplan.rendered(self.settings)}
+        files = _files(self.settings)
         inside = {path: _inside(text) for path, text in files.items()}
         made = {
             "version short": "1.10.12-release",
@@ -166,12 +166,23 @@ class Healthy:
         return {line: answer for line, answer in given.items() if answer is not None}
 
 
+def _files(settings: Settings) -> dict[str, str]:
+    """What is rendered, by path."""
+    key = repr(settings)
+    if key not in _FILES:
+        _FILES[key] = {each.path: each.text for each in dialplan.rendered(settings)}
+    return _FILES[key]
+
+
+_FILES: dict[str, dict[str, str]] = {}
+
+
 def _inside(text: str) -> str:
     return text.partition("<include>")[2].rpartition("</include>")[0]
 
 
 def _sofia(healthy: Healthy) -> str:
-    files = {each.path: each.text for each in dialplan.rendered(healthy.settings)}
+    files = _files(healthy.settings)
     return _SOFIA.replace(
         "PARAMS", _inside(files["sip_profiles/fsctl_params.xml"]) + healthy.params
     )

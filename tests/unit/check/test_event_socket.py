@@ -19,6 +19,7 @@ from fsctl.settings import Settings
 from tests.unit.check.peers import (
     GREETING,
     PASSWORD,
+    Healthy,
     freeswitch,
     listening,
     saying,
@@ -33,8 +34,8 @@ MODULE = import_module("fsctl.check.examine")
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody is waited for as long as in life."""
-    monkeypatch.setattr(event_socket, "GREETING_S", 0.3)
-    monkeypatch.setattr(MODULE, "DEADLINE_S", 1.0)
+    monkeypatch.setattr(event_socket, "GREETING_S", 0.2)
+    monkeypatch.setattr(MODULE, "DEADLINE_S", 0.5)
 
 
 def only(settings_: Settings) -> tuple[str, State]:
@@ -103,8 +104,11 @@ def test_an_answer_without_end_is_unknown() -> None:
         ("custom build \x1b[31m", State.UNKNOWN),
     ],
 )
-def test_version(text: str, state: State) -> None:
-    with listening(freeswitch({"version short": text})) as wanted:
+def test_version(text: str, state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MODULE, "DEADLINE_S", 20.0)  # all is answered
+    healthy = Healthy(changed={"version short": text})
+    served = freeswitch(healthy.answers(), healthy.settings.switches[0].password)
+    with listening(served, healthy.settings) as wanted:
         found = {finding.code: finding for finding in examine(wanted).findings}
     assert found["FSC201"].state is state
     assert "\x1b" not in repr(found["FSC201"].as_json())

@@ -88,6 +88,7 @@ def test_a_handler_that_raises(check):
 
 def test_a_leg_that_is_left_behind(check, monkeypatch):
     monkeypatch.setattr(rehearsal, "PATIENCE_S", 20.0)
+    monkeypatch.setattr(rehearsal, "REAL_PATIENCE_S", 1.0)
     text = HEAD + (
         "@scenario.on(Disconnected)\n"
         "def disconnected(event):\n"

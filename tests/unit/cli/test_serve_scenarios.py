@@ -25,17 +25,19 @@ def config(tmp_path):
     return write
 
 
+_OF_ALL = '[scenario]\nfile = "bad.py"\n'
+_OF_A_ROUTE = '[[route]]\nkind = "user"\nscenario = "bad.py"\n'
+_FAULTY = "x = 1\nx.y\n"
+
+
 @pytest.mark.parametrize(
-    ("text", "key"),
+    ("text", "key", "content", "message"),
     [
-        ('[scenario]\nfile = "bad.py"\n', "[scenario] file: "),
-        ('[[route]]\nname = "sales"\nkind = "user"\nscenario = "bad.py"\n', "[[route]] sales "),
-        ('[[route]]\nkind = "user"\nscenario = "bad.py"\n', "[[route]] route1 scenario: "),
+        (_OF_ALL, "[scenario] file: ", _FAULTY, "bad.py:2: AttributeError"),
+        (_OF_ALL, "[scenario] file: ", None, "bad.py: FileNotFoundError"),
+        (_OF_A_ROUTE + 'name = "sales"\n', "[[route]] sales ", _FAULTY, "bad.py:2: Attribute"),
+        (_OF_A_ROUTE, "[[route]] route1 scenario: ", None, "bad.py: FileNotFoundError"),
     ],
-)
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [("x = 1\nx.y\n", "bad.py:2: AttributeError"), (None, "bad.py: FileNotFoundError")],
 )
 def test_a_file_that_cannot_be_loaded(config, tmp_path, capsys, text, key, content, message):
     if content is not None:

@@ -61,7 +61,7 @@ def test_nobody_listens(monkeypatch, path) -> None:
     readiness.ready()
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(("heard", "workers"), [("path", 1), ("abstract", 2)], indirect=["heard"])
 def test_a_service_tells_its_whole_life(heard, tmp_path, workers) -> None:
     with supervised(tmp_path, workers=workers) as served:
         assert heard() == "READY=1"

@@ -154,8 +154,10 @@ def test_workers_are_watched_and_ended_while_nobody_reads_the_log(serve) -> None
     assert said.count(f"listening on 127.0.0.1:{served.port}") == 1
 
 
-@pytest.mark.parametrize("form", ["text", "json"])
-@pytest.mark.parametrize("kind", ["full disk", "closed", "pipe"])
+@pytest.mark.parametrize(
+    ("kind", "form"),
+    [("full disk", "json"), ("closed", "text"), ("closed", "json"), ("pipe", "text")],
+)
 def test_what_prevents_its_start_is_said_where_it_can_be(tmp_path, kind, form) -> None:
     kept, descriptor = make_stderr(kind)
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -60,7 +60,10 @@ def test_the_line(
         assert line(caplog).startswith(expected)
 
 
-def test_a_silent_freeswitch(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_silent_freeswitch(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fsctl.check.event_socket.GREETING_S", 0.2)
     with listening(saying(b"")) as settings:
         begun = time.monotonic()
         start_check.begin(settings)
