@@ -30,7 +30,7 @@ def open_link(switch: Switch, deadline: Deadline) -> Connection | Finding:
     where = f"{switch.host}:{switch.port}"
     try:
         link = connected(switch.host, switch.port, min(CONNECT_S, deadline.left_s()))
-    except (OSError, UnicodeError) as error:  # a name that is none
+    except OSError as error:
         return problem(
             "FSC101",
             f"FreeSWITCH's event socket at {where} cannot be reached",
@@ -49,9 +49,12 @@ def open_link(switch: Switch, deadline: Deadline) -> Connection | Finding:
 def connected(host: str, port: int, timeout_s: float) -> Connection:
     """Return a link on which nothing was said yet; the caller closes it.
 
-    Raises OSError, and UnicodeError for a name that is none. The resolver has no deadline of its
-    own.
+    Raises OSError. The resolver has no deadline of its own.
     """
+    try:
+        host.encode("idna")  # in gevent's resolver it would be told with a traceback
+    except UnicodeError as error:
+        raise OSError(f"{host} is no name of a host") from error
     with gevent.Timeout(timeout_s, TimeoutError(f"no connection within {timeout_s:g} s")):
         sock = socket.create_connection((host.strip("[]"), port))
     sock.settimeout(None)
