@@ -17,6 +17,7 @@ from fsctl.settings import Switch
 CONNECT_S = 3.0
 GREETING_S = 3.0
 _LIMITS = Limits(body_bytes=16 << 20)
+"""``sofia.conf`` may hold thousands of gateways."""
 _NO_SWITCH = "FreeSWITCH is not told who is there: it sends us nothing and transfers by itself"
 _SEE_FILE = "see autoload_configs/event_socket.conf.xml on FreeSWITCH's host"
 
@@ -28,8 +29,8 @@ def open_link(switch: Switch, deadline: Deadline) -> Connection | Finding:
     """
     where = f"{switch.host}:{switch.port}"
     try:
-        sock = _connect(switch, min(CONNECT_S, deadline.left_s()))
-    except (OSError, UnicodeError) as error:  # a name that is none
+        link = connected(switch.host, switch.port, min(CONNECT_S, deadline.left_s()))
+    except OSError as error:
         return problem(
             "FSC101",
             f"FreeSWITCH's event socket at {where} cannot be reached",
@@ -37,8 +38,6 @@ def open_link(switch: Switch, deadline: Deadline) -> Connection | Finding:
             f"systemctl status freeswitch ([switch] host and port name {where})",
             getattr(error, "strerror", None) or str(error) or type(error).__name__,
         )
-    link = Connection(sock, (switch.host, switch.port), log_id=where, limits=_LIMITS)
-    link.start()
     try:
         link.authenticate(switch.password, min(GREETING_S, deadline.left_s()))
     except LinkError as error:
@@ -47,13 +46,22 @@ def open_link(switch: Switch, deadline: Deadline) -> Connection | Finding:
     return link
 
 
-def _connect(switch: Switch, timeout_s: float) -> socket.socket:
-    """The resolver has no deadline of its own."""
+def connected(host: str, port: int, timeout_s: float) -> Connection:
+    """Return a link on which nothing was said yet; the caller closes it.
+
+    Raises OSError. The resolver has no deadline of its own.
+    """
+    try:
+        host.encode("idna")  # in gevent's resolver it would be told with a traceback
+    except UnicodeError as error:
+        raise OSError(f"{host} is no name of a host") from error
     with gevent.Timeout(timeout_s, TimeoutError(f"no connection within {timeout_s:g} s")):
-        sock = socket.create_connection((switch.host.strip("[]"), switch.port))
+        sock = socket.create_connection((host.strip("[]"), port))
     sock.settimeout(None)
     tune(sock)
-    return sock
+    link = Connection(sock, (host, port), log_id=f"{host}:{port}", limits=_LIMITS)
+    link.start()
+    return link
 
 
 def _refused(where: str, error: LinkError) -> Finding:

@@ -7,23 +7,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
-from gevent import socket
-
 from fsctl.check import rescan_mark
 from fsctl.check.answers import running_profiles
+from fsctl.check.event_socket import connected
 from fsctl.errors import AuthError, CommandFailed, InstallError, LinkError
 from fsctl.esl.apis import ApiCommand
 from fsctl.esl.commands import GlobalGetvar, GlobalSetvar, SchedDel
-from fsctl.esl.connection import Connection
 from fsctl.esl.fields import check_name
-from fsctl.esl.frames import Limits
 from fsctl.esl.questions import ModuleExists, SofiaStatus, XmlLocate
 from fsctl.install import answers
 from fsctl.switch.armed import TIMERS
 from fsctl.switch.global_variables import listed
 
-_LIMITS = Limits(body_bytes=16 << 20)
-"""``sofia.conf`` may hold thousands of gateways."""
 _CONNECT_S = 3.0
 _REPLY_S = 10.0
 _RELOAD_S = 90.0
@@ -84,13 +79,9 @@ class LiveFreeSwitch:
 
     def __init__(self, host: str, port: int, password: str) -> None:
         """Connect and log in."""
-        address = (host.strip("[]"), port)
-        sock = socket.create_connection(address, timeout=_CONNECT_S)
-        sock.settimeout(None)
         self._reload_s = _RELOAD_S
-        self._link = Connection(sock, address, log_id=f"{host}:{port}", limits=_LIMITS)
+        self._link = connected(host, port, _CONNECT_S)
         try:
-            self._link.start()
             self._link.authenticate(password, _CONNECT_S)
         except BaseException:
             self._link.close()

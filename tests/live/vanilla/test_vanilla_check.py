@@ -85,7 +85,10 @@ def rescanned(doctor: Doctor) -> Doctor:
 
 @pytest.fixture
 def meddled(switch: VanillaSwitch, installation: Installation) -> Iterator[VanillaSwitch]:
-    """The switch; what a test changes in its files is put back."""
+    """The switch; what a test changes in its files is put back. A start that still looks at them
+    has looked."""
+    log = installation.controller.log_text
+    wait_for(lambda: "reach us" in log(), 20.0, "the line of the start")
     kept = {name: (switch.conf / name).read_text() for name in (INTERNAL, ANYBODY)}
     yield switch
     switch.wait(lambda: "UP" in switch.esl("status"), what="the switch is there")

@@ -88,6 +88,7 @@ def test_a_password_file_is_named_and_not_copied(conf, tmp_path):
         (["--conf", "/nowhere"], "/nowhere: there is no freeswitch.xml"),
         (["--switch", "127.0.0.1"], "must be HOST:PORT"),
         (["--switch", "127.0.0.1:0"], "must be HOST:PORT"),
+        (["--switch", "a..b:8021"], "a..b is no name of a host"),
         (["--password-file", "/nowhere"], "/nowhere"),
     ],
 )
