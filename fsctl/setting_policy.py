@@ -61,7 +61,7 @@ def _accept_party(raw: Any) -> str:
 
 
 def _accept_asker(raw: Any) -> str:
-    return str(raw) if raw in ("inside", "outside") else _accept_party(raw)
+    return str(raw) if raw in ("inside", "outside", "unknown") else _accept_party(raw)
 
 
 def _accept_target(raw: Any) -> str:

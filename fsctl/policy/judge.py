@@ -19,10 +19,11 @@ from fsctl.sip.status import SipStatus
 
 EMERGENCY: Final = Rule(name="emergency", to=("emergency",), then="allow")
 OURS: Final = (
-    Rule(name="outside-asks", by=("outside",)),
+    Rule(name="unknown-asks", by=("unknown",), to=("internal",), then="allow"),
+    Rule(name="outside-asks", by=("outside", "unknown")),
     Rule(name="premium", to=("premium",)),
     Rule(name="abroad", to=("abroad",)),
-    Rule(name="two-outsiders", of=("outside",), to=("outside",)),
+    Rule(name="two-outsiders", of=("outside", "unknown"), to=("outside",)),
     Rule(name="inside", by=("inside",), then="allow"),
 )
 """The last rules, behind those of the settings: a ``[[rule]]`` opens or closes more."""

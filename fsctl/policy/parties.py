@@ -14,7 +14,8 @@ from typing import Final, Literal
 
 from fsctl.setting_policy import Policy
 
-Side = Literal["inside", "outside"]
+Side = Literal["inside", "outside", "unknown"]
+"""``unknown``: it left before FreeSWITCH could say who it is."""
 Facts = Mapping[str, str | None]
 """Variables of a channel by name; None: not set."""
 
@@ -75,6 +76,8 @@ def party(facts: Facts, policy: Policy) -> Party:
     def known(name: str) -> str:
         return facts.get(name) or ""
 
+    if not known("direction"):
+        return Party("unknown", "it has left, and nobody knows who it was")
     called_in = known("direction") != "outbound"
     gateway = known("sip_gateway") or known("sip_gateway_name")
     side, because, user = _by_switch(known, called_in, gateway)

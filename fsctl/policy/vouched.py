@@ -12,7 +12,7 @@ from fsctl.setting_policy import Policy
 _ANY: Final = "[^;]*"
 _UNSET: Final = "(?:_undef_)?"
 _SET: Final = "(?!_undef_;)[^;]+"
-_CALLED_IN: Final = "(?!outbound;)[^;]*"
+_CALLED_IN: Final = "(?!outbound;|_undef_;)[^;]+"
 _NO_GATEWAY: Final = {"sip_gateway": _UNSET, "sip_gateway_name": _UNSET}
 _FIELDS: Final = {
     "context": "fsctl_own_context",
@@ -35,7 +35,8 @@ def inside_expression(policy: Policy) -> str:
 
 
 def _facts(**patterns: str) -> str:
-    return SEPARATOR.join(patterns.get(name, _ANY) for name in FACTS)
+    known = {"direction": _SET} | patterns  # where that is not set, nobody knows who it was
+    return SEPARATOR.join(known.get(name, _ANY) for name in FACTS)
 
 
 def _of_word(word: str) -> Iterator[str]:

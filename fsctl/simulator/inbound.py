@@ -108,7 +108,7 @@ def _variables(switch: SimulatedSwitch, dialog: Dialog, channel: Channel) -> dic
 
 def _identity(dialog: Dialog) -> dict[str, str]:
     """Of a phone whose digest was right (sofia_reg.c)."""
-    if not dialog.phone.registered:
+    if not dialog.phone.authenticates:
         return {}
     identity = {"sip_authorized": "true", "sip_auth_username": dialog.phone.number}
     return identity | {"sip_auth_realm": _HOST}

@@ -37,15 +37,13 @@ class Phone:
         """What its calls offer; there is no media, and so no SDP. Others: 488 if `particular`."""
         self.particular = False
         self.dialogs: list[Dialog] = []
-        self.registered = True
-        """FreeSWITCH has authenticated it; False: an open profile has let its calls in."""
         self.directory: dict[str, str] = {}
         """The variables that its entry in the directory gives a leg that has authenticated."""
         self._behaviours: list[Behaviour] = [Behaviour()]
         self._of_dialog: dict[str, Behaviour] = {}
         self._refer = ReferBehaviour()
         self._leaving = Leaving()
-        self.registered = True
+        self.registered = self.authenticates = True
         self.heard_digits = ""
 
     # -- the script ----------------------------------------------------------------------------

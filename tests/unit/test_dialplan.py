@@ -280,7 +280,7 @@ def test_the_refer_context_uses_nothing_that_the_network_chose(tmp_path: Path) -
             own = own.removeprefix(f"{asked} sip_authorized)}}/{asked} sip_auth_username)}}")
             assert not re.search(r"destination_number|sip_", own)
         expression = node.attrib.get("expression", "")
-        if expression == inside_expression(Policy()):
+        if expression == f"^$|{inside_expression(Policy())}":
             assert node.attrib["field"] == "${fsctl_asker}"
         elif "(" in expression:  # what is captured there is a uuid, or a number that is safe
             number = rf"\^(outbound/_undef_/|true/)?\(\(\?!_undef_\){re.escape(SAFE_NUMBER)}\)\$"

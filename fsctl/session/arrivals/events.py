@@ -30,6 +30,7 @@ from fsctl.session.transfers.blind import abandon
 from fsctl.session.transfers.native import Native, NativeTransfer, forsaken, succeeded
 from fsctl.session.transfers.registry import BlindTransfers
 from fsctl.sip.status import SipStatus
+from fsctl.switch import facts
 from fsctl.switch.end_status import hangup_status, returned_by_itself, was_taken
 from fsctl.switch.grace import REPLACES, departure
 from fsctl.switch.grace import end as end_grace
@@ -89,6 +90,8 @@ class LinkEvents:
         call = branches.call_of(self._session, event)
         if call is not None and (call.placed or event.name == "CHANNEL_ANSWER"):
             branches.learn(call, event)
+        elif call is not None and call.facts is None:
+            call.facts = facts.of_event(event)  # any of its branches is of the same party
         return call
 
     def _dial_of(self, outgoing: Leg) -> Dial | None:

@@ -40,6 +40,7 @@ def test_facts_are_the_channels_own():
 @pytest.mark.parametrize(
     ("facts", "side", "user"),
     [
+        ({"direction": None}, "unknown", ""),
         ({}, "outside", ""),
         ({"sip_authorized": "true"}, "outside", ""),
         ({"sip_auth_username": "1001"}, "outside", ""),  # no digest was checked
@@ -70,7 +71,7 @@ def test_facts_are_the_channels_own():
     ],
 )
 def test_side(facts, side, user):
-    found = party(facts, GERMAN)
+    found = party({"direction": "inbound", **facts}, GERMAN)
     assert (found.side, found.user) == (side, user)
 
 
@@ -97,8 +98,7 @@ def test_side(facts, side, user):
     ],
 )
 def test_settings_name_more(words, facts, side):
-    if "dialed_user" in facts:
-        facts = {"direction": "outbound", **facts}
+    facts = {"direction": "outbound" if "dialed_user" in facts else "inbound", **facts}
     assert party(facts, replace(GERMAN, **words)).side == side
 
 

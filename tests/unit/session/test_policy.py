@@ -41,7 +41,7 @@ class Fraud:
         log.addHandler(self.records)
         log.setLevel(logging.INFO)
         self.alice = self.stage.phone("+4930123456" if outside else "1000")
-        self.alice.registered = not outside
+        self.alice.authenticates = not outside
         self.bob = self.stage.phone("1001")
         for number in ("1002", "030123456", "+442079460000"):
             self.stage.phone(number)

@@ -124,7 +124,7 @@ def test_the_contacts_of_a_redirection_are_called_best_first(
     attempts, contacts = Attempts(5, ""), ["<sip:1001@example.org>", second]
     for listed in (contacts, contacts[::-1]) if second.endswith("0.5") else (contacts,):
         following = replace(attempts).next(
-            SipStatus(302), listed, router(Route()), "example.org", ("example.org",)
+            SipStatus(302), listed, lambda uri: router(Route()).route(uri, "example.org")
         )
         assert following is not None and following.number == first_called
 
