@@ -30,7 +30,7 @@ def test_it_counts_greenlets_and_disturbs_no_other_thread(
     thread = threading.Thread(target=build)
     with Stage() as stage:
         stage.worker.tell_state()
-        sleeping = [gevent.spawn(gevent.sleep, 60) for _ in range(3)]
+        sleeping = [gevent.spawn(gevent.sleep, 60) for _ in range(50)]
         gevent.sleep(0)
         thread.start()
         for _ in range(20):
@@ -41,5 +41,5 @@ def test_it_counts_greenlets_and_disturbs_no_other_thread(
     counts = [
         int(re.findall(r"(\d+) greenlets", each)[0]) for each in caplog.messages if "state:" in each
     ]
-    assert counts[1] == counts[0] + 3
+    assert counts[0] < 50 <= counts[1]
     assert not failed
