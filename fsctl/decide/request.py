@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Final, Literal
 
-KIND = "transfer.requested"
+TYPE: Final = "transfer.requested"
+Kind = Literal["blind", "attended"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Question:
     """Also ``webhook-id``: the same when it is sent a second time."""
     session: str
     switch: str
-    kind: Literal["blind", "attended"]
+    kind: Kind
     transferor: Person
     transferee: Person
     refer_to: str
@@ -59,9 +60,9 @@ class Question:
     """Embedded in the Refer-To, those that the settings let pass to the target."""
     referred_by: str
     policy: Opinion | None
-    """None: it is off."""
+    """None: it is off, or has nothing to say."""
 
     def body(self) -> bytes:
         """Return it as JSON."""
         fields = asdict(self) | {"headers": dict(self.headers)}
-        return json.dumps({"type": KIND, **fields}, separators=(",", ":")).encode()
+        return json.dumps({"type": TYPE, **fields}, separators=(",", ":")).encode()

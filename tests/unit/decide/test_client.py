@@ -23,7 +23,7 @@ from tests.unit.decide.services import Asked, Behaviour, serving
 
 SECRET = b"s" * 32
 TIMEOUT_S = 0.4
-LATE_S = 0.4
+LATE_S = 2.0
 """For a machine that does something else."""
 YES = b'{"decision": "settings"}'
 
