@@ -218,9 +218,9 @@ def test_the_transferee_leaves_while_it_is_asked(
         bob.transfers("1002")
         world.wait_really(lambda: service.asked, "it is asked")
         alice.hangs_up()
+        assert bob.wait_notify() == "SIP/2.0 487 Request Terminated"
 
     asked_meanwhile(world, service, leave, decision=decision, targets=["1003"])
-    assert bob.wait_notify() == "SIP/2.0 487 Request Terminated"
     bob.wait_over()
     written = record(world)
     assert (written["outcome"], written["decided_by"]) == ("abandoned", "web")
@@ -345,6 +345,7 @@ def test_a_party_leaves_while_it_is_asked_of_an_attended_one(
         bob.refers(world.replacing(line, "1002"))
         world.wait_really(lambda: service.asked, "it is asked")
         alice.hangs_up()
+        world.wait_logged("the transferee hangs up")
 
     asked_meanwhile(world, service, leave, decision="settings")
     assert record(world)["outcome"] != "succeeded"
