@@ -214,8 +214,13 @@ class _Connection(HTTPConnection):
         sock = socket.create_connection((self.host, self.port))
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            tls = self._tls
-            return sock if tls is None else tls.wrap_socket(sock, server_hostname=self.host)
+            if self._tls is not None:
+                name = self.host
+                sock = self._tls.wrap_socket(
+                    sock, server_hostname=name, do_handshake_on_connect=False
+                )
+                sock.do_handshake()
+            return sock
         except BaseException:  # the deadline, too
             sock.close()
             raise

@@ -6,7 +6,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -34,8 +34,10 @@ def answering(service: Service, **answer: Any) -> None:
 
 
 def serve(world: World, service: Service, *, policy: dict[str, Any] | None = None,
-          scenario: str = "", **decide: Any) -> None:  # fmt: skip
+          scenario: str = "", rules: Sequence[dict[str, Any]] = (), **decide: Any,
+          ) -> None:  # fmt: skip
     world.serve(
+        rules=rules,
         decide={"url": service.url, "secret": SECRET, **decide},
         policy=policy,
         scenario=scenario,
@@ -225,6 +227,23 @@ def test_the_transferee_leaves_while_it_is_asked(
     written = record(world)
     assert (written["outcome"], written["decided_by"]) == ("abandoned", "web")
     assert not carol.received("INVITE")
+
+
+def test_somebody_takes_the_transferee_while_it_is_asked(world: World, service: Service) -> None:
+    serve(world, service)
+    bob, alice = talking(world)
+    dave, erin = world.party("1003").answers(), world.party("1004").answers()
+
+    def take() -> None:
+        bob.transfers("1002")
+        world.wait_really(lambda: service.asked, "it is asked")
+        world.moves(alice, "1004", world.context)
+        world.wait_logged("-> transferee taken")
+
+    asked_meanwhile(world, service, take, decision="connect", targets=["1003"])
+    world.wait_logged("that is too late")
+    assert hear_each_other(alice, erin)
+    assert not dave.received("INVITE")
 
 
 # -- several targets ----------------------------------------------------------------------------
@@ -435,3 +454,16 @@ def test_a_bound_is_never_opened(world: World, service: Service) -> None:
     assert alice.wait_notify(2) == "SIP/2.0 503 Too Many Transfers"
     assert hear_each_other(alice, bob)
     assert service.connections == 1
+
+
+def test_a_rule_of_the_operators_is_never_opened(world: World, service: Service) -> None:
+    answering(service, decision="connect", targets=["1002", "1003"])
+    rule = {"name": "mine", "to": ["number:1002"], "then": "refuse", "phrase": "Never"}
+    serve(world, service, policy=ENFORCED, rules=[rule], may_open=True)
+    bob, alice = talking(world)
+    carol, dave = world.party("1002").answers(), world.party("1003").answers()
+    alice.transfers("1005")
+    assert alice.wait_notify() == "SIP/2.0 200 OK"
+    assert hear_each_other(bob, dave)
+    assert not carol.received("INVITE")
+    alice.wait_over()

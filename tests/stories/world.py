@@ -66,6 +66,7 @@ class World(story.World):
         behind: Mapping[str, Sequence[str]] | None = None,
         decide: Mapping[str, Any] | None = None,
         policy: Mapping[str, Any] | None = None,
+        rules: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         """Install the dialplan and start the controller.
 
@@ -73,9 +74,9 @@ class World(story.World):
 
         Numbers of four digits are users of the switch and ring for 2 s at most; ``route`` is added
         to that route's keys, ``routes`` come before it; ``transfer``, ``call``, ``decide`` and
-        ``policy`` are the sections of that name. ``profile`` are parameters of the sofia profile,
-        ``dialplan``
-        are applications (``set x=y``) that the operator's own dialplan executes on a new call
+        ``policy`` are the sections of that name, ``rules`` the policy's. ``profile`` are
+        parameters of the sofia profile, ``dialplan`` are applications (``set x=y``) that the
+        operator's own dialplan executes on a new call
         before us; ``house`` are the extensions of another context of the operator's, of that name:
         the applications of each number, and ``behind`` stand in the context of new calls, behind
         our own. ``scenario`` is the text
@@ -95,6 +96,7 @@ class World(story.World):
         }
         sections |= {"decide": dict(decide)} if decide else {}
         sections |= {"policy": dict(policy)} if policy else {}
+        sections |= {"rule": [*map(dict, rules)]} if rules else {}
         plan = {"inbound_match": ".*"} if scope == "calls" else {}
         sections["dialplan"] = {"scope": scope, **plan}
         if profile or dialplan or house or behind:

@@ -215,8 +215,7 @@ class AttendedTransfer:
         return True
 
     def _told_by_web(self, exchange: Exchange) -> None:
-        if not self.snapshot.is_undecided:
-            return
+        """Obey; where all is decided meanwhile, the table has no answer to it."""
         by_web = isinstance(exchange.decision, Refuse)
         self._decided = Decided("web" if by_web else "settings", exchange.fields())
         failed = not isinstance(exchange.decision, Refuse | Leave)  # these two, or nobody
