@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from fsctl import setting_devices, setting_policy, setting_switches
+from fsctl import setting_decide, setting_devices, setting_policy, setting_switches
 from fsctl import setting_kinds as kinds
 from fsctl.errors import SettingsError
+from fsctl.setting_decide import Decide as Decide
 from fsctl.setting_devices import Device as Device
 from fsctl.setting_kinds import SAFE_NUMBER as SAFE_NUMBER
 from fsctl.setting_kinds import key
@@ -225,6 +226,7 @@ class Settings:
     policy: Policy = Policy()
     rules: tuple[Rule, ...] = ()
     devices: tuple[Device, ...] = ()
+    decide: Decide = Decide()
     routes: tuple[Route, ...] = (Route(),)
     warnings: tuple[str, ...] = ()
 
@@ -250,9 +252,12 @@ _SECTIONS: Final[dict[str, type[Any]]] = {
     "hep": Hep,
     "check": Check,
     "policy": Policy,
+    "decide": Decide,
 }
 _LISTS: Final = ("switch", "route", "rule", "device")
 _ENVIRONMENT: Final = "FSCTL_"
+_IN_FILES: Final = {"password_file": "password", "secret_file": "secret"}
+"""Keys that name a file, and those that what stands there is the value of."""
 _WILDCARDS: Final = ("0.0.0.0", "[::]")
 _BELONGS: Final[dict[str, tuple[str, ...]]] = {
     "domain": ("user",),
@@ -295,6 +300,9 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     _override(values, tables, environ)
     switches = setting_switches.complete(origin, document.get("switch"), tables)
     _complete(origin, values, tables)
+    warnings += setting_decide.warnings(
+        path, values["decide"], in_file="secret" in document.get("decide", {})
+    )
     routes = _routes(origin, document.get("route", []), values, base)
     rules = setting_policy.read_rules(origin, document.get("rule", []), base)
     devices = setting_devices.read_devices(origin, document.get("device", []), base)
@@ -348,10 +356,11 @@ def _override(
     for name in ours:
         table, key_name, kind = known[name]
         value = kinds.accept(name, kind, kind.read(environ[name]))
-        if key_name == "password_file" and (id(table), "password") not in given:
-            table.pop("password", None)
-        if key_name == "password":
-            table.pop("password_file", None)
+        for file, itself in _IN_FILES.items():
+            if key_name == file and (id(table), itself) not in given:
+                table.pop(itself, None)
+            if key_name == itself:
+                table.pop(file, None)
         table[key_name] = value
 
 
@@ -375,6 +384,8 @@ def _complete(
             )
     if transfer.get("caller_id") == "fixed" and not transfer.get("caller_id_number"):
         raise SettingsError(f"{origin}: [transfer] caller_id_number: must be set for a fixed one")
+    decision_timeout_s = transfer.get("decision_timeout_s", Transfer().decision_timeout_s)
+    setting_decide.complete(origin, values["decide"], decision_timeout_s)
 
 
 def _check_scope(where: str, dialplan: dict[str, Any]) -> None:

@@ -46,6 +46,9 @@ class Asking:
     """So many transfers ``by`` has asked for in the last minute, this one too."""
     verdict: Verdict | None = None
     """What was decided last. Set by who asks the policy; None: it has not been asked yet."""
+    opened: bool = False
+    """A web service connects it, which the settings let open what our own rules close. Set when it
+    has said so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,9 @@ class Verdict:
     """What who asks is told when it is refused."""
     why: str
     """One sentence, for the log, the record, and ``fsctl policy explain``."""
+    may_be_opened: bool = False
+    """One of our own rules closes it, which are there as long as nobody knows better: neither the
+    operator's rules nor a bound."""
 
 
 def table(rules: Sequence[Rule]) -> tuple[Rule, ...]:
@@ -147,4 +153,5 @@ def _verdict(request: Request, policy: Policy, rule: Rule) -> Verdict:
         why = f"rule {rule.name}: it has been moved {request.asked.chain} times"
     elif rule is RATE or (rule.then == "allow" and not allowed):
         why = f"rule {rule.name}: {request.asked.per_minute} transfers asked for in a minute"
-    return Verdict(allowed, rule.name, SipStatus(code, phrase), why)
+    opens = not allowed and (rule is NOTHING or any(rule is each for each in OURS))
+    return Verdict(allowed, rule.name, SipStatus(code, phrase), why, opens)

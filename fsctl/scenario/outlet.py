@@ -92,6 +92,15 @@ class Outlet:
     def record_stopped(self, leg: Leg, path: str) -> bool:
         return self._tell(events.RecordStopped(self._session, as_call(leg), path))
 
+    def decides_on_transfers(self, transferor: Leg) -> bool:
+        return self._decides(transferor, events.BlindTransferRequested)
+
+    def decides_on_attended_transfers(self, transferor: Leg) -> bool:
+        return self._decides(transferor, events.AttendedTransferRequested)
+
+    def _decides(self, leg: Leg, kind: type[events.CallEvent]) -> bool:
+        return bool(as_call(leg).handlers(kind)) or self._handlers.listen(kind)
+
     def blind_transfer_requested(
         self,
         transferor: Leg,

@@ -84,6 +84,9 @@ class RealWorld(World):
     def log(self) -> str:
         return self._controllers.logs()
 
+    def wait_really(self, condition: Callable[[], object], what: str) -> None:
+        self.wait(condition, what)
+
     def forgive(self) -> None:
         pass  # only a traceback in a log is a fault here
 

@@ -20,6 +20,7 @@ from fsctl.esl.waiting import Deadline
 from fsctl.scenario import Scenario, load
 from fsctl.scenario.scenarios import Scenarios
 from fsctl.service.worker import Worker
+from fsctl.session.calling.deciding import WebService
 from fsctl.session.core.clock import Pending
 from fsctl.settings import Settings
 from fsctl.settings import load as load_settings
@@ -106,6 +107,9 @@ class SimulatedWorld(World, story.SimulatedWorld):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self._folder = folder
+        self.waits_for_answers = True
+        """Time stands still while a web service is asked. Cleared by a story that does something
+        meanwhile."""
         self._clock = VirtualClock()
         self._controller_clock = StoppableClock(self._clock)
         self._relay = _RELAYS.pop() if _RELAYS else Relay()
@@ -232,6 +236,11 @@ class SimulatedWorld(World, story.SimulatedWorld):
     def log(self) -> str:
         return "\n".join(self._log.lines)
 
+    def wait_really(self, condition: Callable[[], object], what: str) -> None:
+        with gevent.Timeout(LIMIT_S, StoryTimeout(what)):
+            while not condition():
+                gevent.sleep(0.002)
+
     def forgive(self) -> None:
         self._log.errors.clear()
 
@@ -290,7 +299,15 @@ class SimulatedWorld(World, story.SimulatedWorld):
 
     def _settle(self) -> None:
         """Return when neither side has anything more to say."""
-        until_quiet(lambda: (self._relay.passed, self._esl.passed, self.switch.activity))
+        while True:
+            until_quiet(lambda: (self._relay.passed, self._esl.passed, self.switch.activity))
+            if not self.waits_for_answers or not self._asks():
+                return
+            gevent.sleep(0.002)
+
+    def _asks(self) -> bool:
+        """Whether a web service is being asked: its time is real."""
+        return any(worker.switchboard.part(WebService).asking for worker in self._workers)
 
     def applications(self) -> list[str]:
         channels = self.switch.channels.values()

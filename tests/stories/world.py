@@ -9,7 +9,7 @@ operator on the switch: no party does any of it. A story is written once;
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
@@ -64,15 +64,19 @@ class World(story.World):
         scope: str = "calls",
         house: Mapping[str, Sequence[str]] | None = None,
         behind: Mapping[str, Sequence[str]] | None = None,
+        decide: Mapping[str, Any] | None = None,
+        policy: Mapping[str, Any] | None = None,
+        rules: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         """Install the dialplan and start the controller.
 
         In scope transfers the switch connects a call to any number by itself.
 
         Numbers of four digits are users of the switch and ring for 2 s at most; ``route`` is added
-        to that route's keys, ``routes`` come before it; ``transfer`` and ``call`` are
-        the sections of that name. ``profile`` are parameters of the sofia profile, ``dialplan``
-        are applications (``set x=y``) that the operator's own dialplan executes on a new call
+        to that route's keys, ``routes`` come before it; ``transfer``, ``call``, ``decide`` and
+        ``policy`` are the sections of that name, ``rules`` the policy's. ``profile`` are
+        parameters of the sofia profile, ``dialplan`` are applications (``set x=y``) that the
+        operator's own dialplan executes on a new call
         before us; ``house`` are the extensions of another context of the operator's, of that name:
         the applications of each number, and ``behind`` stand in the context of new calls, behind
         our own. ``scenario`` is the text
@@ -90,6 +94,9 @@ class World(story.World):
             "transfer": dict(transfer or {}),
             "route": [*map(dict, routes), {**users, **(route or {})}],
         }
+        sections |= {"decide": dict(decide)} if decide else {}
+        sections |= {"policy": dict(policy)} if policy else {}
+        sections |= {"rule": [*map(dict, rules)]} if rules else {}
         plan = {"inbound_match": ".*"} if scope == "calls" else {}
         sections["dialplan"] = {"scope": scope, **plan}
         if profile or dialplan or house or behind:
@@ -191,6 +198,11 @@ class World(story.World):
     @abstractmethod
     def log(self) -> str:
         """What the controllers have logged."""
+
+    @abstractmethod
+    def wait_really(self, condition: Callable[[], object], what: str) -> None:
+        """As :meth:`wait`, for what happens outside of switch and controller: no time passes at
+        these meanwhile, on the simulated switch."""
 
     @abstractmethod
     def forgive(self) -> None:

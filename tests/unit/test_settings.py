@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 import tomllib
+from base64 import b64encode
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from fsctl.errors import SettingsError
-from fsctl.settings import SAFE_NUMBER, Dialplan, Hep, Route, Server, Settings, Switch, load
+from fsctl.settings import SAFE_NUMBER, Decide, Dialplan, Hep, Route, Server, Settings, Switch, load
 from fsctl.settings import Call as CallSettings
 from fsctl.settings import Transfer as TransferSettings
 
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 EXAMPLE = Path(__file__).parents[2] / "fsctl.example.toml"
 USUAL = replace(Settings(), routes=(Route(name="dialplan", match=".+", kind="dialplan"),))
 
@@ -46,7 +48,7 @@ def test_the_example_file_shows_every_default_and_loads() -> None:
 
 def test_the_example_file_names_every_key() -> None:
     text = EXAMPLE.read_text(encoding="utf-8")
-    for schema in (Server, Switch, CallSettings, TransferSettings, Dialplan, Hep):
+    for schema in (Server, Switch, CallSettings, TransferSettings, Dialplan, Hep, Decide):
         section = schema.__name__.lower()
         assert f"[{section}]" in text
         for name in schema.__slots__:
@@ -58,7 +60,8 @@ def test_the_example_file_names_every_key() -> None:
 def test_the_example_file_with_everything_uncommented_loads(tmp_path: Path) -> None:
     lines = EXAMPLE.read_text(encoding="utf-8").splitlines()
     text = "\n".join(re.sub(r"^# (?=[a-z_]+ = |\[\[)", "", line) for line in lines)
-    text = re.sub(r"(?m)^(password_file|overrides) = .*$", "", text)
+    text = re.sub(r"(?m)^(password_file|overrides|secret_file|ca_file) = .*$", "", text)
+    text = text.replace('"whsec_..."', f'"{SECRET}"')
     text = text.replace('scope = "transfers"', 'scope = "calls"')
     assert [route.kind for route in load_text(tmp_path, text).routes] == [
         "user",
@@ -137,6 +140,25 @@ def test_the_example_file_with_everything_uncommented_loads(tmp_path: Path) -> N
         ('[transfer]\nheaders = {From = "1"}', "From is a header that belongs to the call itself"),
         ('[transfer]\nheaders = {X-A = "1\\r\\nX-B: 2"}', "[transfer] headers: X-A must be text"),
         ('[transfer]\nheaders = {X-A = "${x}"}', "[transfer] headers: X-A must be text"),
+        ('[decide]\nurl = "http://h/"', "[decide] secret_file: must be set"),
+        (
+            '[decide]\nsecret = "x"\nsecret_file = "f"',
+            '[decide] secret: must be "whsec_" and base64',
+        ),
+        (f'[decide]\nsecret = "{SECRET}"\nsecret_file = "f"', "secret is set as well"),
+        ('[decide]\nsecret_file = "gone"', "[decide] secret_file: "),
+        *(
+            (f'[decide]\nurl = "{url}"', "[decide] url: must be http://… or https://… without user")
+            for url in ("ftp://h/", "https://", "https://u:p@h/", "http://h/#x", "http://h/ x", "h")
+        ),
+        (
+            f'[decide]\nurl = "http://h/"\nsecret = "{SECRET}"\ntimeout_s = 10',
+            "[decide] timeout_s: must be below [transfer] decision_timeout_s = 10",
+        ),
+        (
+            f'[decide]\nurl = "https://h/"\nsecret = "{SECRET}"\nca_file = "gone"',
+            "[decide] ca_file: ",
+        ),
         ("[server]\nx = y", "Invalid value (at line 2"),
     ],
 )
@@ -460,3 +482,27 @@ def test_a_range_of_ports(tmp_path: Path) -> None:
 def test_where_copies_are_to_be_sent(tmp_path: Path, address: str) -> None:
     assert load_text(tmp_path, f'[hep]\nlisten = "{address}"').hep.listen == address
     assert load_text(tmp_path, "", FSCTL_HEP_LISTEN=address).hep.listen == address
+
+
+def test_secrets_of_the_web_service_come_from_several_places_and_are_never_shown(
+    tmp_path: Path,
+) -> None:
+    key, other = b"k" * 24, b"o" * 32
+    (tmp_path / "f").write_text(
+        f"whsec_{b64encode(key).decode()}\n{b64encode(other).decode()}\n", encoding="utf-8"
+    )
+    text = "[decide]\nurl = 'http://decide.example.com/'\nsecret_file = 'f'"
+    settings = load_text(tmp_path, text)
+    assert settings.decide.secret == (key, other)
+    assert "kkk" not in repr(settings) and b64encode(key).decode() not in repr(settings)
+    assert load_text(tmp_path, text, FSCTL_DECIDE_SECRET=SECRET).decide.secret != (key, other)
+    (warning,) = settings.warnings
+    assert "without TLS" in warning
+    assert not load_text(tmp_path, text.replace("decide.example.com", "127.0.0.2:80")).warnings
+
+
+def test_a_wrong_secret_is_not_repeated() -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(None, {"FSCTL_DECIDE_SECRET": "S3cret"})
+    assert "FSCTL_DECIDE_SECRET: must be" in str(caught.value)
+    assert "S3cret" not in str(caught.value)

@@ -15,6 +15,7 @@ from fsctl.session.calling import judging, safe_answers
 from fsctl.session.calling.applications import reject
 from fsctl.session.calling.bridged import again, connect, forget
 from fsctl.session.calling.calls import Calls
+from fsctl.session.calling.deciding import WebService
 from fsctl.session.calling.headers import REFERRED_BY, of_invite, of_request, of_transfer
 from fsctl.session.calling.identity import Shown, of_channel, of_leg
 from fsctl.session.calling.native_call import NOBODY, NativeCall, leave_to_switch
@@ -24,9 +25,10 @@ from fsctl.session.calling.routing import NoRoute
 from fsctl.session.core import branches
 from fsctl.session.core.leg import Leg, LegState
 from fsctl.session.core.session import Session
-from fsctl.session.transfers import taken_away
+from fsctl.session.transfers import by_web, taken_away
 from fsctl.session.transfers.attended_registry import AttendedTransfers
 from fsctl.session.transfers.blind import BlindTransfer, abandon
+from fsctl.session.transfers.record import BY_SCENARIO
 from fsctl.session.transfers.registry import BlindTransfers
 from fsctl.sip.refer import ReferTo
 from fsctl.sip.status import SipStatus
@@ -159,8 +161,9 @@ def _begin(session: Session, transfer: BlindTransfer, snapshot: Event) -> None:
         return
     pair, movers = (transfer.transferor, transfer.transferee), snapshot.variable(Mark.MOVERS)
     transfer.asking = judging.asking(session, *pair, "blind", movers=movers)
+    opens = session.settings.decide.may_open and _asks_web(session, transfer)
     try:
-        judging.permit_asking(session, transfer.asking, refer_to.target)
+        judging.permit_asking(session, transfer.asking, refer_to.target, may_be_opened=opens)
     except judging.Refused as refused:
         log.warning("%s: transfer refused: %s", session.id, refused)
         transfer.give_up(refused.status)
@@ -269,8 +272,14 @@ def _take_back(session: Session, link: Connection, snapshot: Event, running: Bli
     running.fail(SipStatus(480))
 
 
+def _asks_web(session: Session, transfer: BlindTransfer) -> bool:
+    """Whether a web service decides: there is one, and no scenario does."""
+    there = session.board.part(WebService).is_asked
+    return there and not session.tell.decides_on_transfers(transfer.transferor)
+
+
 def _ask(session: Session, transfer: BlindTransfer, refer_to: ReferTo) -> None:
-    """Give the request to the scenario; without a handler the configured decision applies."""
+    """Give the request to the scenario, else to the web service, else the settings decide."""
     request = transfer.request
     headers = of_request(request.refer_to, request.referred_by, refer_to)
     log.info(
@@ -281,6 +290,13 @@ def _ask(session: Session, transfer: BlindTransfer, refer_to: ReferTo) -> None:
         refer_to.target.user,
         session.switch,
     )
+    if _asks_web(session, transfer):
+        by_web.ask(
+            session, transfer, refer_to, lambda: _transfer_by_settings(session, transfer, refer_to)
+        )
+        return
+    if session.tell.decides_on_transfers(transfer.transferor):
+        transfer.decided = BY_SCENARIO
     asked = session.tell.blind_transfer_requested(
         transfer.transferor,
         transfer.transferee,

@@ -88,7 +88,7 @@ def permit(session: Session, asked: Asking | None, routed: Routed, dialled: str 
     """
     if asked is None:
         return
-    _judge(session, asked, destination(routed, dialled))
+    _obey(session, asked, opinion(session, asked, routed, dialled))
 
 
 def permit_party(session: Session, asked: Asking | None, target: Leg) -> None:
@@ -113,13 +113,23 @@ def permit_extension(session: Session, asked: Asking | None, number: str, contex
         _judge(session, asked, to)
 
 
-def permit_asking(session: Session, asked: Asking | None, dialled: str | Uri) -> None:
-    """As :func:`permit`, before the scenario is asked: refuses what no number would change."""
+def opinion(session: Session, asked: Asking, routed: Routed, dialled: str | Uri) -> Verdict:
+    """Return what the policy says of a call, without any effect."""
+    return judge(_request(session, asked, destination(routed, dialled)), *_rules(session))
+
+
+def permit_asking(
+    session: Session, asked: Asking | None, dialled: str | Uri, *, may_be_opened: bool = False
+) -> None:
+    """As :func:`permit`, before anybody is asked: refuses what no number would change.
+
+    ``may_be_opened``: a web service is asked that may open what our own rules close.
+    """
     if asked is None:
         return
     number = dialled.number if isinstance(dialled, Uri) else dialled
     verdict = hopeless(_request(session, asked, Destination(number)), *_rules(session))
-    if verdict is not None:
+    if verdict is not None and not (may_be_opened and verdict.may_be_opened):
         _obey(session, asked, verdict)
 
 
@@ -177,5 +187,7 @@ def _obey(session: Session, asked: Asking, verdict: Verdict) -> None:
         log.info("%s: allowed by %s", session.id, verdict.why)
     elif session.settings.policy.mode == "observe":
         log.warning("%s: would be refused, were the policy enforced: %s", session.id, verdict.why)
+    elif asked.opened and verdict.may_be_opened:
+        log.warning("%s: opened by the web service, against %s", session.id, verdict.why)
     else:
         raise Refused(verdict)

@@ -210,10 +210,14 @@ def call_out(
     destination: str | Uri,
     options: CallOptions = NO_OPTIONS,
     kind: RouteKind | None = None,
+    wanted: tuple[Purpose, Leg] | None = None,
 ) -> Leg:
-    """Call somebody for the application; what stands in the way becomes ``Failed``, a bit later."""
+    """Call somebody for the application; what stands in the way becomes ``Failed``, a bit later.
+
+    ``wanted``: for what, and who waits; None: for what the application does now.
+    """
     session.part(Calls).lends = True
-    purpose, waiting = purposes.of_application(session)
+    purpose, waiting = wanted or purposes.of_application(session)
     asker = Asker(waiting, purpose)
     chosen = _as_named(options)
     planned, refusal = None, SipStatus(404)

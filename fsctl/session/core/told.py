@@ -87,6 +87,12 @@ class Told(Protocol):
     def record_stopped(self, leg: Leg, path: str) -> bool:
         """A recording is complete."""
 
+    def decides_on_transfers(self, transferor: Leg) -> bool:
+        """Asked, not told: whether anybody would listen to :meth:`blind_transfer_requested`."""
+
+    def decides_on_attended_transfers(self, transferor: Leg) -> bool:
+        """As that, of :meth:`attended_transfer_requested`."""
+
     def blind_transfer_requested(
         self,
         transferor: Leg,

@@ -13,12 +13,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from fsctl.decide.answer import Leave, Refuse
+from fsctl.decide.client import Exchange
 from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.commands import UuidSetvar
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.policy.judge import Asking
-from fsctl.session.calling import judging
+from fsctl.session.calling import deciding, judging
+from fsctl.session.calling.headers import REFERRED_BY
 from fsctl.session.core import branches
 from fsctl.session.core.leg import Leg
 from fsctl.session.transfers.attended_acts import AttendedActs
@@ -27,7 +30,14 @@ from fsctl.session.transfers.attended_registry import AttendedTransfers
 from fsctl.session.transfers.attended_request import AttendedRequest, read_attended, read_unheard
 from fsctl.session.transfers.attended_target import CalledAnew
 from fsctl.session.transfers.engine import Engine
-from fsctl.session.transfers.record import Outcome, conclude, owing_attended
+from fsctl.session.transfers.record import (
+    BY_SCENARIO,
+    BY_SETTINGS,
+    Decided,
+    Outcome,
+    conclude,
+    owing_attended,
+)
 from fsctl.sip.status import SipStatus
 from fsctl.sip.uri import UriError
 from fsctl.switch.grace import secure
@@ -96,6 +106,8 @@ class AttendedTransfer:
         """As read last; it may not know its dialog yet while that is sought."""
         self._asking: Asking | None = None
         """What the policy judges. Set when the request is read; None: it is not asked."""
+        self._decided: Decided = BY_SETTINGS
+        """Who decides. Set by whoever is asked."""
         self._anew: CalledAnew | None = None
         """The target's call for the transferee; set where the transferor has taken its own back."""
         self._engine = Engine(
@@ -167,6 +179,8 @@ class AttendedTransfer:
             self._secure(parties.target)  # one that rings is, when it has answered
         if self.asks and not self._is_permitted():
             return Stimulus.REFUSED
+        if self.asks and self.session.tell.decides_on_attended_transfers(self.transferor):
+            self._decided = BY_SCENARIO
         asked = self.asks and self.session.tell.attended_transfer_requested(
             self.transferor,
             self.transferee,
@@ -179,12 +193,34 @@ class AttendedTransfer:
         if asked:
             return None
         if self._can_be_done:
-            return Stimulus.ACCEPTED
+            return None if self._asks_web(request) else Stimulus.ACCEPTED
         log.warning(
             "attended transfer to an unknown dialog refused: transferor %s",
             self.transferor.channel_uuid,
         )
         return Stimulus.REFUSED
+
+    def _asks_web(self, request: AttendedRequest) -> bool:
+        """Ask the web service, where there is one: it can refuse what would be joined."""
+        session, service = self.session, self.session.board.part(deciding.WebService)
+        if not self.asks or not service.is_asked:
+            return False
+        pair = self.transferor, self.transferee
+        written = request.headers.get("Refer-To", ""), request.headers.get(REFERRED_BY, "")
+        question = deciding.question_of(
+            session, "attended", pair, request.refer_to, written, self._asking
+        )
+        self._decided = Decided("web", {"id": question.id})
+        service.ask(session, question, self._told_by_web)
+        return True
+
+    def _told_by_web(self, exchange: Exchange) -> None:
+        """Obey; where all is decided meanwhile, the table has no answer to it."""
+        by_web = isinstance(exchange.decision, Refuse)
+        self._decided = Decided("web" if by_web else "settings", exchange.fields())
+        failed = not isinstance(exchange.decision, Refuse | Leave)  # these two, or nobody
+        refuses = by_web or (failed and self.session.settings.decide.on_failure == "refuse")
+        self._feed(Stimulus.REFUSED if refuses else Stimulus.ACCEPTED)
 
     def _is_permitted(self) -> bool:
         """Whether the policy lets the transferee have the target."""
@@ -385,6 +421,7 @@ class AttendedTransfer:
             refer=self.parties.loopback,
             ours=snapshot.state is not State.ABANDONED,
             asking=self._asking,
+            decided=self._decided,
         )
 
     def _perform(self, action: Action) -> Stimulus | None:

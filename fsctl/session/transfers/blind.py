@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Protocol
 
 from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.commands import (
@@ -31,7 +32,7 @@ from fsctl.session.core.session import Session
 from fsctl.session.transfers import devices, taken_away
 from fsctl.session.transfers.engine import Engine
 from fsctl.session.transfers.meanwhile import look
-from fsctl.session.transfers.record import Outcome, conclude
+from fsctl.session.transfers.record import BY_SETTINGS, Decided, Outcome, conclude
 from fsctl.session.transfers.registry import BlindTransfers
 from fsctl.session.transfers.reporter import Reporter, of_last_refer
 from fsctl.settings import Transfer
@@ -70,6 +71,17 @@ _FORGOTTEN = {"blind_transfer_uuid": "", Mark.REFERRED: ""}
 """Set, FreeSWITCH would report the first two's join as the transfer's success."""
 
 
+class Several(Protocol):
+    """Calls several targets for a transferee, without a scenario."""
+
+    def answered(self, target: Leg) -> None:
+        """One that was called by itself (``originate``) has answered."""
+
+    def failed(self, status: SipStatus) -> SipStatus | None:
+        """One has not; return what the transferor is told when all have. None: the next is
+        called."""
+
+
 class BlindTransfer:
     """One REFER in a running session, from its arrival to its one final report."""
 
@@ -83,6 +95,11 @@ class BlindTransfer:
         self.request = request
         self.asking: Asking | None = None
         """What the policy judges. Set when the request is read; None: it is not asked."""
+        self.decided: Decided = BY_SETTINGS
+        """Who decides. Set by who gives the request to them."""
+        self.several: Several | None = None
+        """Goes on where one target is not all. Set by who calls several; None: nobody does, or the
+        scenario."""
         self._session = session
         self._reporter = Reporter(transferor.channel_uuid, request.event)
         self._held: Leg | None = None
@@ -118,6 +135,11 @@ class BlindTransfer:
     def awaits_target(self) -> bool:
         """The transferee is free for a target: none has been joined with it yet."""
         return self.snapshot.awaits_target
+
+    @property
+    def is_undecided(self) -> bool:
+        """Nobody has decided yet, nor is anything else being done."""
+        return self.snapshot.state is State.REQUESTED
 
     @property
     def awaits_call(self) -> bool:
@@ -210,6 +232,8 @@ class BlindTransfer:
         self._choose(target)
         self._held = target
         self._feed(Stimulus.TARGET_HELD)
+        if (several := self.several) is not None:
+            self._session.post(lambda: several.answered(target))
 
     def join(self, target: Leg) -> None:
         """The application joins ``target`` with the transferee, now.
@@ -273,6 +297,8 @@ class BlindTransfer:
 
     def failed(self, target: Leg, status: SipStatus, *, handled: bool) -> None:
         """The application's call of ``target`` has failed."""
+        if self.several is not None:
+            status = self.several.failed(status) or status
         safe_answers.when_thought(self._session, lambda: self.target_failed(target, status))
 
     def target_handler_failed(self, target: Leg) -> None:
@@ -284,8 +310,11 @@ class BlindTransfer:
 
     def not_reached(self, target: Leg, status: SipStatus, uses: int = 0) -> None:
         """FreeSWITCH could not reach ``target`` for the transferee."""
-        if self.target is target:
-            self.fail(status)
+        if self.target is not target:
+            return
+        told = status if self.several is None else self.several.failed(status)
+        if told is not None:
+            self.fail(told)
 
     def fail(self, status: SipStatus) -> None:
         """FreeSWITCH does not call the target any more: it has failed with this ``status``."""
@@ -560,6 +589,7 @@ class BlindTransfer:
             refer=self.request.event,
             ours=ours,
             asking=self.asking,
+            decided=self.decided,
         )
 
 

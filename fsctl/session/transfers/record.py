@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, cast
 
 from fsctl.errors import ChannelGone, LinkError
@@ -31,9 +31,24 @@ Kind = Literal["blind", "legacy", "attended", "deflected"]
 """``blind``: in the session. ``legacy``: by FreeSWITCH. ``attended``: REFER with Replaces.
 ``deflected``: the party was asked to go elsewhere, by our own REFER."""
 
+DecidedBy = Literal["settings", "scenario", "web"]
+"""``settings`` also where the web service has left it to them, or has failed."""
+
 Outcome = Literal["succeeded", "failed", "abandoned"]
 """``abandoned``: a party left in the middle, or the switch was lost; without ``[switch]`` also when
 the calls were left to it or to another worker, which then writes a record of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """Who has decided on a transfer; see `TransferRecord`."""
+
+    by: DecidedBy = "settings"
+    exchange: Mapping[str, Any] = field(default_factory=dict)
+
+
+BY_SETTINGS = Decided()
+BY_SCENARIO = Decided("scenario")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +80,13 @@ class TransferRecord:
     rule: str = ""
     """The rule of the policy that decided (``[[rule]]``, or one of ours); empty: none was asked."""
     allowed: bool = True
-    """What it said; with ``[policy] mode = "observe"`` a transfer goes on all the same."""
+    """What it said; with ``[policy] mode = "observe"``, or where a web service may open what our
+    own rules close, a transfer goes on all the same."""
+    decided_by: DecidedBy = "settings"
+    """Who has decided where the transferee goes, or was asked."""
+    exchange: dict[str, Any] = field(default_factory=dict)
+    """With the web service: the question's ``id``, its ``host``, ``ms``, the HTTP ``status`` (0:
+    none), and the ``decision`` or the ``failure`` in words; empty: it was not asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +175,7 @@ def conclude(
     refer: str | None = None,
     ours: bool = True,
     asking: Asking | None = None,
+    decided: Decided = BY_SETTINGS,
 ) -> None:
     """Write the record of a transfer, unless it has been, then tell the scenario.
 
@@ -178,6 +200,8 @@ def conclude(
         {role: call.sip_call_id for role, call in legs.items() if call.sip_call_id},
         session.switch,
         **_judged(asking),
+        decided_by=decided.by,
+        exchange=dict(decided.exchange),
     )
     if not ours:
         session.board.part(Records).owe(record)

@@ -31,6 +31,11 @@ def test_listens_and_ends_on_sigterm(tmp_path, workers):
     [
         ("[server]\nlisten = 5\n", "[server] listen"),
         ("[sever]\n", "did you mean server?"),
+        (
+            '[decide]\nurl = "https://h/"\nca_file = "fsctl.toml"\n'
+            'secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"\n',
+            "[decide] ca_file",
+        ),
         ("nonsense", "fsctl.toml"),
     ],
 )

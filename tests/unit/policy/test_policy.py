@@ -289,3 +289,28 @@ def test_the_dialplan_takes_the_same_sides(seed):
         mark = SEPARATOR.join(facts[name] or "_undef_" for name in FACTS)
         assert noted(mark) == facts
         assert bool(inside.match(mark)) is (party(facts, policy).side == "inside"), (words, mark)
+
+
+@pytest.mark.parametrize(
+    ("by", "of", "number", "more", "rule", "may_be_opened"),
+    [
+        (OUTSIDE, INSIDE, "1002", {}, "outside-asks", True),
+        (INSIDE, INSIDE, "009001234567", {}, "premium", True),
+        (INSIDE, INSIDE, "0004412345678", {}, "abroad", True),
+        (INSIDE, OUTSIDE, "0030123456", {}, "two-outsiders", True),
+        (INSIDE, INSIDE, "1002", {}, "inside", False),  # nothing is closed
+        (INSIDE, INSIDE, "1002", {"chain": 10}, "max-chain", False),
+        (INSIDE, INSIDE, "1002", {"per_minute": 31}, "max-per-minute", False),
+        (INSIDE, INSIDE, "1003", {}, "mine", False),
+        (INSIDE, INSIDE, "1004", {"per_minute": 3}, "limited", False),
+    ],
+)
+def test_what_a_web_service_may_open_is_closed_by_our_own_rules(
+    by, of, number, more, rule, may_be_opened
+):
+    rules = (
+        Rule(name="mine", to=("number:1003",)),
+        Rule(name="limited", to=("number:1004",), then="allow", per_minute=2),
+    )
+    verdict = decide(by, of, number, rules=rules, **more)
+    assert (verdict.rule, verdict.may_be_opened) == (rule, may_be_opened)
