@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import atexit
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,6 +19,10 @@ from fsctl.simulator import Phone, RealClock, SimulatedSwitch, StoryTimeout, Vir
 from fsctl.story import SimulatedWorld
 
 LIMIT_S = 120.0
+_PORT: Final = "STAGE_PORT"
+"""Stands for the controller's port in what is rendered: each stage has another."""
+_RENDERED: Final[dict[str, Path]] = {}
+"""Folders by the settings, in full: what does not differ between stages is made once."""
 
 CALLS: Final = replace(Settings(), dialplan=Dialplan(scope="calls", inbound_match=".*"))
 """The default settings, in scope calls: every call comes to the scenario."""
@@ -64,21 +68,22 @@ class Stage(SimulatedWorld):
         )
         scenarios = Scenarios(scenario) if scenario else load_all(listening)
         self.worker = Worker(listening, scenarios, clock)
-        home = "{}:{}".format(*self.worker.address)
-        self._rendered = Path(tempfile.mkdtemp(prefix="fsctl-stage-"))
-        plan = replace(chosen.dialplan, controllers=(home,), event_socket=False, only_living=False)
-        dialplan.render(replace(listening, dialplan=plan), self._rendered)
-        (context, *_) = plan.inbound_contexts
-        if plan.scope == "transfers":
-            everybody = self._rendered / "dialplan" / context / "everybody.xml"
-            everybody.write_text(PLAIN_CALLS, encoding="utf-8")
+        host, port = self.worker.address
+        plan = replace(
+            chosen.dialplan,
+            controllers=(f"{host}:{_PORT}",),
+            event_socket=False,
+            only_living=False,
+        )
+        rendered = _rendered(replace(listening, dialplan=plan))
         self.worker.start()
         self._switch = SimulatedSwitch(
-            self._rendered,
-            context=context,
+            rendered,
+            context=plan.inbound_contexts[0],
             clock=clock,
             global_variables={"domain": self.domain},
         )
+        self._switch.dialplan = self._switch.dialplan.with_text(str(port), _PORT)
 
     @property
     def switch(self) -> SimulatedSwitch:
@@ -119,10 +124,28 @@ class Stage(SimulatedWorld):
         """End everything: calls, switch, controller."""
         self.switch.stop()
         self.worker.stop()
-        shutil.rmtree(self._rendered, ignore_errors=True)
 
     def __enter__(self) -> Stage:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _rendered(settings: Settings) -> Path:
+    """What FreeSWITCH is given. Templates of the operator's own may change between two stages."""
+    key = repr(settings)
+    if key in _RENDERED and not settings.dialplan.overrides:
+        return _RENDERED[key]
+    files = {each.path: each.text for each in dialplan.rendered(settings)}
+    if settings.dialplan.scope == "transfers":
+        files[f"dialplan/{settings.dialplan.inbound_contexts[0]}/everybody.xml"] = PLAIN_CALLS
+    temporary = tempfile.TemporaryDirectory(prefix="fsctl-stage-")
+    atexit.register(temporary.cleanup)
+    folder = Path(temporary.name)
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    _RENDERED[key] = folder
+    return folder

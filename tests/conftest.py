@@ -9,9 +9,12 @@ import sys
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 import fsctl.settings
+
+LIVE = Path(__file__).parent / "live"
 
 settings.register_profile("fsctl", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("fsctl")
@@ -25,6 +28,11 @@ if sys.dont_write_bytecode:
     atexit.register(_compiled.cleanup)
     os.environ["PYTHONPYCACHEPREFIX"] = _compiled.name
     del os.environ["PYTHONDONTWRITEBYTECODE"]
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Live tests that are not wanted need not be made: a third of all, which takes seconds."""
+    return (collection_path == LIVE and config.option.markexpr == "not live") or None
 
 
 def pytest_collection_finish() -> None:

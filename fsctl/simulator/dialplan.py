@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from fsctl.errors import SettingsError
@@ -105,6 +105,36 @@ class Dialplan:
         for name, extensions in other.contexts.items():
             contexts[name] = contexts.get(name, ()) + extensions
         return Dialplan(contexts)
+
+    def with_text(self, text: str, for_: str) -> Dialplan:
+        """The same, with ``text`` wherever ``for_`` stands in a condition or in an argument."""
+        return Dialplan(
+            {
+                name: tuple(_with_text(extension, text, for_) for extension in extensions)
+                for name, extensions in self.contexts.items()
+            }
+        )
+
+
+def _with_text(extension: Extension, text: str, for_: str) -> Extension:
+    """The extension itself where there is nothing to be changed, as in nearly all."""
+
+    def changed(found: tuple[Action, ...]) -> tuple[Action, ...]:
+        return tuple(replace(each, argument=each.argument.replace(for_, text)) for each in found)
+
+    if for_ not in repr(extension):
+        return extension
+    conditions = (
+        replace(
+            condition,
+            field=condition.field.replace(for_, text),
+            expression=condition.expression.replace(for_, text),
+            actions=changed(condition.actions),
+            anti_actions=changed(condition.anti_actions),
+        )
+        for condition in extension.conditions
+    )
+    return replace(extension, conditions=tuple(conditions))
 
 
 def actions(*lines: str) -> tuple[Action, ...]:
