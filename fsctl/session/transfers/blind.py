@@ -9,7 +9,6 @@ bridged.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from dataclasses import replace
 
 from fsctl.errors import ChannelGone, LinkError
@@ -26,6 +25,7 @@ from fsctl.policy.judge import Asking
 from fsctl.session.calling import safe_answers
 from fsctl.session.calling.bridging import bridge_commands
 from fsctl.session.core import branches
+from fsctl.session.core.diversion import Diversion
 from fsctl.session.core.leg import Leg, LegState, paired
 from fsctl.session.core.session import Session
 from fsctl.session.transfers import taken_away
@@ -83,6 +83,9 @@ class BlindTransfer:
         self.request = request
         self.asking: Asking | None = None
         """What the policy judges. Set when the request is read; None: it is not asked."""
+        self.diversion: Diversion | None = None
+        """What the target may be told of it. Set when the request is read, and anew when it is the
+        settings that decide."""
         self._session = session
         self._reporter = Reporter(transferor.channel_uuid, request.event)
         self._held: Leg | None = None
@@ -157,10 +160,6 @@ class BlindTransfer:
     @property
     def defaults(self) -> Transfer:
         return self._session.settings.transfer
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        return {}  # the application gives those of the request
 
     @property
     def stage(self) -> Stage:
