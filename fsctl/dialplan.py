@@ -24,7 +24,8 @@ from fsctl import files
 from fsctl.errors import SettingsError
 from fsctl.policy.parties import FACTS
 from fsctl.policy.vouched import inside_expression
-from fsctl.settings import OWN_HOSTS, SAFE_NUMBER, Route, Settings
+from fsctl.session.calling.identity import CID_TYPES, asserted_by
+from fsctl.settings import OWN_HOSTS, SAFE_NUMBER, ReferredBy, Route, Settings
 from fsctl.sip.refer import NEVER_PASSED
 from fsctl.sip.status import HANGUP_CAUSES
 from fsctl.switch.armed import CONFIRM, CONTEXT, armed
@@ -150,7 +151,9 @@ def _variables(route: Route, settings: Settings) -> str:
     # As soon as it talks: that of a later REFER would stand in the same variable (sofia.c).
     variables.append("execute_on_pre_bridge_fsctl=unset sip_h_Referred-By")
     variables.append("fsctl_number=${fsctl_dialled_number}")
-    if route.kind != "gateway":
+    asserted = asserted_by(settings, route, moves=False)
+    variables += [f"sip_cid_type={CID_TYPES[asserted]}"] if asserted else []
+    if route.kind != "gateway" or asserted == "none":
         # Empty for most, and then not there at all (switch_event.c).
         anonymous = "${fsctl_anonymous}"
         variables += [f"origination_caller_id_{part}={anonymous}" for part in ("number", "name")]
@@ -179,9 +182,14 @@ def _held_back(route: Route, settings: Settings) -> str:
     allow = settings.call.pass_headers if route.pass_headers is None else route.pass_headers
     names = "|".join(name.replace("*", ".*") for name in allow)
     kept = [f"${{fsctl_never}}(?!{NEVER_PASSED})(?:{names})"] if names else []
-    kept += ["Referred-By"] if settings.transfer.referred_by else []
+    kept += ["Referred-By"] if _referred_by(route, settings) == "keep" else []
     rest = f"(?!(?:{'|'.join(kept)})(?!.))" if kept else ""
     return f"(?i)^sip_h_{rest}"
+
+
+def _referred_by(route: Route, settings: Settings) -> ReferredBy:
+    """FreeSWITCH alone cannot rewrite one: it is dropped then."""
+    return route.referred_by or settings.transfer.referred_by
 
 
 def _host_expression(route: Route) -> str:

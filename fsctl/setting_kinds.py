@@ -21,6 +21,9 @@ T = TypeVar("T")
 SAFE_NUMBER: Final = "[0-9A-Za-z+*._~-]{1,64}"
 """The only dialled numbers that a rendered dialplan may copy (Python and PCRE syntax)."""
 
+PLACEHOLDERS: Final = ("transferee", "transferor", "dialled")
+"""The parties that a template of an identity may name."""
+
 _HOST: Final = r"(?:[0-9A-Za-z][0-9A-Za-z._-]{0,252}|\[[0-9A-Fa-f:.]{2,45}\])"
 _DIALLED_HOST: Final = r"[0-9A-Za-z][0-9A-Za-z.-]{0,252}"
 _REGEX: Final = (
@@ -116,6 +119,20 @@ def list_of(item: Kind, *, least: int = 1) -> Kind:
         return tuple(item.accept(each) for each in raw)
 
     return Kind(accept, lambda line: [part.strip() for part in line.split(",") if part.strip()])
+
+
+def template(plain: Kind, *placeholders: str) -> Kind:
+    """As ``plain``, with ``{name}`` of these names in it."""
+
+    def accept(raw: Any) -> str:
+        for name in re.findall(r"\{([^{}]*)\}", raw) if isinstance(raw, str) else ():
+            if name not in placeholders:
+                known = ", ".join(f"{{{each}}}" for each in placeholders)
+                raise ValueError(f"{{{name}}} is none of {known}")
+        plain.accept(re.sub(r"\{[^{}]*\}", "", raw) if isinstance(raw, str) else raw)
+        return cast(str, raw)
+
+    return Kind(accept)
 
 
 def _accept_flag(raw: Any) -> bool:
@@ -262,6 +279,9 @@ CALLER_NUMBER: Final = text(r"[0-9A-Za-z+*#._~-]{0,64}", "a number")
 CALLER_NAME: Final = text(
     r"""[^\x00-\x1f\x7f$"'<>\\,{}\[\]|^]{0,64}""", "a display name without quotes"
 )
+SHOWN_NUMBER: Final = template(CALLER_NUMBER, *PLACEHOLDERS)
+SHOWN_NAME: Final = template(CALLER_NAME, *PLACEHOLDERS)
+"""What a target sees; the parties of the transfer in braces."""
 SOUND: Final = text(r"""[^\x00-\x1f\x7f$"'<>\\{}\[\]|^]{0,256}""", "a tone or the path of a sound")
 CODECS: Final = text(r"[0-9A-Za-z@,._-]{0,256}", "a list of codecs")
 _HOST_GLOB: Final = text(r"[0-9A-Za-z.*?_-]{1,253}", "a host name, '*' and '?' allowed")

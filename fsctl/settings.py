@@ -34,12 +34,16 @@ LegacyReport = Literal["result", "at-once"]
 Scope = Literal["transfers", "calls"]
 Attended = Literal["application", "switch"]
 Fallback = Literal["hangup", "number", "voicemail", "announcement"]
-CallerId = Literal["transferee", "transferor", "fixed"]
+CallerId = Literal["transferee", "transferor", "dialled", "fixed", "template"]
+ReferredBy = Literal["keep", "rewrite", "drop"]
+AssertedIdentity = Literal["", "pai", "rpid", "none"]
 RouteKind = Literal["user", "sofia", "gateway", "uri", "dialplan"]
 Transport = Literal["", "udp", "tcp", "tls"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
-_CALLER_ID: Final = kinds.choice("transferee", "transferor", "fixed")
+_CALLER_ID: Final = kinds.choice("transferee", "transferor", "dialled", "fixed", "template")
+_REFERRED_BY: Final = kinds.choice("keep", "rewrite", "drop")
+_ASSERTED: Final = kinds.choice("", "pai", "rpid", "none")
 _MODE: Final = kinds.choice("in-session", "legacy")
 _RING: Final = kinds.integer(1, 600)
 _PORT: Final = kinds.integer(1, 65535)
@@ -88,7 +92,11 @@ class Call:
 @dataclass(frozen=True, slots=True)
 class Transfer:
     """``[transfer]``: blind transfers. ``headers`` go to the target; ``pass_headers`` lists the
-    headers embedded in a Refer-To (RFC 3261 19.1.1) that may pass; ``legacy_report`` says whether a
+    headers embedded in a Refer-To (RFC 3261 19.1.1) that may pass. ``caller_id`` says whom the
+    target sees, in a "template" by ``{transferee}``, ``{transferor}`` and ``{dialled}`` (the number
+    that the transferee's call was first made to), ``asserted_identity`` by which header (empty: as
+    the profile says); ``referred_by``, ``diversion`` (RFC 5806), ``history_info`` (RFC 7044) say
+    what it is told of the transfer itself. ``legacy_report`` says whether a
     native transfer is reported with its result or at once; ``attended``: whether the application is
     asked about each REFER with Replaces, or FreeSWITCH joins its own dialogs by itself (None: see
     :attr:`Settings.attended`). When a
@@ -104,8 +112,9 @@ class Transfer:
     hold_timeout_s: float = key(60.0, kinds.seconds(1, 3600))
     ringback: str = key("%(2000,4000,440,480)", kinds.SOUND)
     caller_id: CallerId = key("transferee", _CALLER_ID)
-    caller_id_number: str = key("", kinds.CALLER_NUMBER)
-    caller_id_name: str = key("", kinds.CALLER_NAME)
+    caller_id_number: str = key("", kinds.SHOWN_NUMBER)
+    caller_id_name: str = key("", kinds.SHOWN_NAME)
+    asserted_identity: AssertedIdentity = key("", _ASSERTED)
     release_transferor_after_s: int = key(2, kinds.integer(1, 60))
     recall: bool = key(True, kinds.FLAG)
     recall_prefix: str = key("Recall ", kinds.CALLER_NAME)
@@ -117,7 +126,9 @@ class Transfer:
     rescue_after_s: int = key(6, kinds.integer(5, 60))
     headers: tuple[tuple[str, str], ...] = key((), kinds.HEADERS)
     pass_headers: tuple[str, ...] = key(("X-*", "User-to-User"), kinds.HEADER_GLOBS)
-    referred_by: bool = key(True, kinds.FLAG)
+    referred_by: ReferredBy = key("keep", _REFERRED_BY)
+    diversion: bool = key(False, kinds.FLAG)
+    history_info: bool = key(False, kinds.FLAG)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +174,12 @@ class Route:
     transfer_mode: TransferMode | None = key(None, _MODE)
     ring_timeout_s: int | None = key(None, _RING)
     caller_id: CallerId | None = key(None, _CALLER_ID)
-    caller_id_number: str | None = key(None, kinds.CALLER_NUMBER)
-    caller_id_name: str | None = key(None, kinds.CALLER_NAME)
+    caller_id_number: str | None = key(None, kinds.SHOWN_NUMBER)
+    caller_id_name: str | None = key(None, kinds.SHOWN_NAME)
+    asserted_identity: AssertedIdentity | None = key(None, _ASSERTED)
+    referred_by: ReferredBy | None = key(None, _REFERRED_BY)
+    diversion: bool | None = key(None, kinds.FLAG)
+    history_info: bool | None = key(None, kinds.FLAG)
     pass_headers: tuple[str, ...] | None = key(None, kinds.HEADER_GLOBS)
     scenario: Path | None = key(None, kinds.PATH)
 
@@ -382,10 +397,23 @@ def _complete(
             raise SettingsError(
                 f'{origin}: [transfer] fallback_{fallback}: must be set for fallback = "{kind}"'
             )
-    if transfer.get("caller_id") == "fixed" and not transfer.get("caller_id_number"):
-        raise SettingsError(f"{origin}: [transfer] caller_id_number: must be set for a fixed one")
     decision_timeout_s = transfer.get("decision_timeout_s", Transfer().decision_timeout_s)
     setting_decide.complete(origin, values["decide"], decision_timeout_s)
+    _check_shown(f"{origin}: [transfer]", transfer, {})
+
+
+def _check_shown(where: str, table: dict[str, Any], section: dict[str, Any]) -> None:
+    """What a route does not say, the section does."""
+    policy = table.get("caller_id", section.get("caller_id"))
+    parts = [f"caller_id_{part}" for part in ("number", "name")]
+    texts = {name: table.get(name, section.get(name, "")) for name in parts}
+    if policy in ("fixed", "template") and not texts["caller_id_number"]:
+        raise SettingsError(f"{where} caller_id_number: must be set for a {policy} one")
+    for name, text in texts.items():
+        if policy != "template" and "{" in text and name in table:
+            raise SettingsError(f'{where} {name}: placeholders need caller_id = "template"')
+        if policy == "fixed" and "{" in text:
+            raise SettingsError(f"{where} {name}: that of [transfer] is a template's")
 
 
 def _check_scope(where: str, dialplan: dict[str, Any]) -> None:
@@ -449,6 +477,4 @@ def _check_route(where: str, route: dict[str, Any], transfer: dict[str, Any]) ->
         raise SettingsError(f'{where} {_NEEDS[kind]}: must be set for kind = "{kind}"')
     if kind == "uri" and any(not glob.strip("*?.") or glob == OWN_HOSTS for glob in route["hosts"]):
         raise SettingsError(f'{where} hosts: kind = "uri" must name the hosts that may be dialled')
-    number = route.get("caller_id_number") or transfer.get("caller_id_number")
-    if route.get("caller_id") == "fixed" and not number:
-        raise SettingsError(f"{where} caller_id_number: must be set for a fixed one")
+    _check_shown(where, route, transfer)

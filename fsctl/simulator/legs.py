@@ -181,6 +181,18 @@ def exported_variables(caller: Channel) -> dict[str, str]:
     return variables
 
 
+def _asserted(channel: Channel, caller_id: str, privacy: str) -> list[tuple[str, str]]:
+    """``cid_type`` of sofia_glue.c, where the profile's own is Remote-Party-ID."""
+    match (channel.get_variable("sip_cid_type") or "rpid").lower():
+        case "rpid":
+            party = f"{caller_id};party=calling;screen=yes;privacy={privacy}"
+            return [("Remote-Party-ID", party)]
+        case "pid":
+            hidden = "id" if privacy == "full" else "none"
+            return [("P-Asserted-Identity", caller_id), ("Privacy", hidden)]
+    return []
+
+
 def _dial(
     channel: Channel, phone: Phone, number: str, caller: Channel | None, *, secure: bool = False
 ) -> None:
@@ -193,8 +205,7 @@ def _dial(
     caller_id = f"{name}<sip:{profile.caller_id_number}@127.0.0.1>"
     headers = [("From", caller_id), ("To", f"<sip:{number}>")]
     privacy = "full" if profile.hide_number else "name" if profile.hide_name else "off"
-    party = f"{caller_id};party=calling;screen=yes;privacy={privacy}"
-    headers.append(("Remote-Party-ID", party))
+    headers += _asserted(channel, caller_id, privacy)
     held_back = channel.get_variable("exclude_outgoing_extra_header")
     for variable, value in channel.variables.items():
         own = variable.removeprefix(_SIP_HEADER) in OF_THEIR_OWN

@@ -87,6 +87,24 @@ def test_the_directory_says_who_transfers(world: World, way: str, private: bool)
 
 
 @pytest.mark.parametrize("private", [False, True], ids=["shown", "private"])
+def test_the_target_is_told_of_a_caller_that_transfers_by_the_directory(
+    world: World, private: bool
+) -> None:
+    world.serve(transfer={"referred_by": "rewrite", "diversion": True})
+    bob, carol = (world.party(number).answers() for number in ("1001", "1002"))
+    alice = caller(world, private)
+    assert hear_each_other(alice, bob)
+    alice.refers(world.refer_to("1002"), "<sip:2907@127.0.0.1>")
+    invite = carol.wait_received("INVITE")
+    assert ("2107" in invite.header("Referred-By")) is not private
+    assert ("<sip:2107@" in invite.header("Diversion")) is not private
+    assert ("anonymous@" in invite.header("Diversion")) is private
+    assert "2907" not in invite.header("Referred-By") + invite.header("Diversion")
+    assert hear_each_other(bob, carol)
+    alice.hangs_up()
+
+
+@pytest.mark.parametrize("private", [False, True], ids=["shown", "private"])
 @pytest.mark.parametrize("alone", [False, True], ids=["controller", "killed"])
 def test_a_recall_shows_whom_the_directory_names(world: World, alone: bool, private: bool) -> None:
     world.serve()

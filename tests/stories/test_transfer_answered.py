@@ -81,6 +81,16 @@ def test_target_sees_who_is_transferred_and_what_was_chosen(world: World, by: st
     [
         pytest.param({"caller_id": "transferee"}, '"Alice" <sip:2000@', id="transferee"),
         pytest.param({"caller_id": "transferor"}, "<sip:1001@", id="transferor"),
+        pytest.param({"caller_id": "dialled"}, "<sip:1001@", id="dialled"),
+        pytest.param(
+            {
+                "caller_id": "template",
+                "caller_id_number": "+49{dialled}",
+                "caller_id_name": "{transferee} via {transferor}",
+            },
+            '"Alice via 1001" <sip:+491001@',
+            id="template",
+        ),
         pytest.param(
             {"caller_id": "fixed", "caller_id_number": "4711", "caller_id_name": "Reception"},
             '"Reception" <sip:4711@',
@@ -110,8 +120,31 @@ def test_target_sees_no_false_name_of_a_callee_who_is_transferred(world: World) 
     assert "Outbound Call" not in seen and "Alice" not in seen, seen
 
 
+def test_the_target_is_told_who_has_sent_the_call_there(world: World) -> None:
+    """By what FreeSWITCH vouches for, never by what the REFER says."""
+    world.serve(
+        transfer={"referred_by": "rewrite", "diversion": True, "history_info": True},
+        route={"asserted_identity": "pai"},
+    )
+    transferor, transferee = talking(world)
+    target = world.party("1002").answers()
+    forged = f"<{world.uri('1002')}?Diversion=%3Csip:9%40a.example%3E&X-Account=42>"
+    transferor.refers(forged, "<sip:9999@example.org>")
+    invite = target.wait_received("INVITE")
+    assert invite.header("X-Account") == "42"
+    shown = f"<sip:{transferor.number}@127.0.0.1>"
+    assert invite.header("Referred-By") == shown
+    assert invite.header("Diversion") == f"{shown};reason=unconditional;counter=1"
+    assert invite.header("History-Info") == (
+        f"{shown};index=1, <sip:1002@127.0.0.1;cause=302>;index=1.1;mp=1"
+    )
+    assert f"<sip:{transferee.number}@" in invite.header("P-Asserted-Identity")
+    assert not invite.header("Remote-Party-ID")
+    assert transferor.wait_notify() == "SIP/2.0 200 OK"
+
+
 def test_referred_by_is_kept_from_the_target_when_so_configured(world: World) -> None:
-    world.serve(transfer={"referred_by": False})
+    world.serve(transfer={"referred_by": "drop"})
     bob, _ = talking(world)
     target = world.party("1002").answers()
     bob.refers(world.refer_to("1002"), "<sip:1001@example.org>")

@@ -91,7 +91,7 @@ def test_the_example_file_with_everything_uncommented_loads(tmp_path: Path) -> N
             '[transfer]\nmode = "legcy"',
             '[transfer] mode: must be one of "in-session", "legacy", not \'legcy\'',
         ),
-        ("[transfer]\nreferred_by = 1", "[transfer] referred_by: must be true or false, not 1"),
+        ("[transfer]\nrecall = 1", "[transfer] recall: must be true or false, not 1"),
         ("[transfr]\n", "unknown section transfr; did you mean transfer?"),
         (
             "[transfer]\nring_timout_s = 5",
@@ -136,6 +136,18 @@ def test_the_example_file_with_everything_uncommented_loads(tmp_path: Path) -> N
         ('[call]\nringback = "${system(id)}"', "[call] ringback: must be"),
         ('[transfer]\ncaller_id_name = "a\\"b"', "[transfer] caller_id_name: must be"),
         ('[transfer]\ncaller_id = "fixed"', "[transfer] caller_id_number: must be set"),
+        ('[transfer]\ncaller_id = "template"', "[transfer] caller_id_number: must be set"),
+        (
+            '[transfer]\ncaller_id_number = "{dialed}"',
+            "[transfer] caller_id_number: {dialed} is none of {transferee}, {transferor}, {dial",
+        ),
+        ('[transfer]\ncaller_id_name = "{dialled"', "[transfer] caller_id_name: must be"),
+        (
+            '[transfer]\ncaller_id = "fixed"\ncaller_id_number = "{dialled}"',
+            '[transfer] caller_id_number: placeholders need caller_id = "template"',
+        ),
+        ("[transfer]\nreferred_by = true", '[transfer] referred_by: must be one of "keep", "rew'),
+        ('[transfer]\nasserted_identity = "pid"', "[transfer] asserted_identity: must be one of"),
         ('[transfer]\nheaders = {"X Foo" = "1"}', "'X Foo' is not the name of a header"),
         ('[transfer]\nheaders = {From = "1"}', "From is a header that belongs to the call itself"),
         ('[transfer]\nheaders = {X-A = "1\\r\\nX-B: 2"}', "[transfer] headers: X-A must be text"),
@@ -190,6 +202,10 @@ def test_a_wrong_file_is_refused_by_place(tmp_path: Path, text: str, message: st
         ('kind = "user"\nname = "a b"', "[[route]] 1 name: "),
         ('kind = "user"\nprefix = "1,2"', "[[route]] 1 prefix: "),
         ('kind = "user"\ncaller_id = "fixed"', "[[route]] 1 caller_id_number: must be set"),
+        (
+            'kind = "user"\ncaller_id_name = "{transferor}"',
+            '[[route]] 1 caller_id_name: placeholders need caller_id = "template"',
+        ),
     ],
 )
 def test_a_wrong_route_is_refused_by_number(tmp_path: Path, text: str, message: str) -> None:
@@ -270,11 +286,11 @@ def test_a_single_bracket_route_is_explained(tmp_path: Path) -> None:
 def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
     settings = load_text(
         tmp_path,
-        "[server]\nlisten = '127.0.0.1:1'\nmax_calls = 5\n[transfer]\nreferred_by = true",
+        "[server]\nlisten = '127.0.0.1:1'\nmax_calls = 5\n[transfer]\nreferred_by = 'rewrite'",
         FSCTL_SERVER_LISTEN="127.0.0.1:2",
         FSCTL_SERVER_DRAIN_TIMEOUT_S="2.5",
         FSCTL_CALL_RING_TIMEOUT_S="7",
-        FSCTL_TRANSFER_REFERRED_BY="False",
+        FSCTL_TRANSFER_REFERRED_BY="drop",
         FSCTL_TRANSFER_PASS_HEADERS="X-A, X-B",
         FSCTL_TRANSFER_HEADERS="X-C=1, X-D=a=b",
         FSCTL_DIALPLAN_CONTROLLERS="a:1,b:2",
@@ -283,7 +299,7 @@ def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
     assert settings.server.listen == settings.server.home == "127.0.0.1:2"
     assert (settings.server.max_calls, settings.server.drain_timeout_s) == (5, 2.5)
     assert settings.call.ring_timeout_s == 7
-    assert settings.transfer.referred_by is False
+    assert settings.transfer.referred_by == "drop"
     assert settings.transfer.pass_headers == ("X-A", "X-B")
     assert settings.transfer.headers == (("X-C", "1"), ("X-D", "a=b"))
     assert settings.dialplan.controllers == ("a:1", "b:2")
@@ -304,8 +320,13 @@ def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
         ),
         (
             "FSCTL_TRANSFER_REFERRED_BY",
+            "true",
+            'FSCTL_TRANSFER_REFERRED_BY: must be one of "keep", "rewrite", "drop", not \'true\'',
+        ),
+        (
+            "FSCTL_TRANSFER_RECALL",
             "maybe",
-            "FSCTL_TRANSFER_REFERRED_BY: must be true or false, not 'maybe'",
+            "FSCTL_TRANSFER_RECALL: must be true or false, not 'maybe'",
         ),
         ("FSCTL_TRANSFER_HEADERS", "X-A", "FSCTL_TRANSFER_HEADERS: must be a table of headers"),
     ],

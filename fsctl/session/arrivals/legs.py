@@ -16,8 +16,9 @@ from fsctl.session.calling.applications import reject
 from fsctl.session.calling.bridged import again, connect, forget
 from fsctl.session.calling.calls import Calls
 from fsctl.session.calling.deciding import WebService
-from fsctl.session.calling.headers import REFERRED_BY, of_invite, of_request, of_transfer
-from fsctl.session.calling.identity import Shown, of_channel, of_leg
+from fsctl.session.calling.diverted import diversion
+from fsctl.session.calling.headers import of_invite, of_request, of_transfer
+from fsctl.session.calling.identity import Shown, first_dialled, of_channel, of_leg
 from fsctl.session.calling.native_call import NOBODY, NativeCall, leave_to_switch
 from fsctl.session.calling.partings import gone
 from fsctl.session.calling.plan import CallOptions
@@ -79,8 +80,6 @@ def native_transfer(session: Session, link: Connection, snapshot: Event) -> None
     session.take_link(link, call.channel_uuid)
     _clear(session, leftovers.clearing(snapshot))
     request = read_request(link, snapshot)
-    if session.settings.transfer.referred_by and request.referred_by:
-        native.headers = {REFERRED_BY: request.referred_by}
     session.choose_scenario(snapshot.variable(Mark.DIALLED_NUMBER) or "")
     session.tell.started()
     try:
@@ -89,10 +88,11 @@ def native_transfer(session: Session, link: Connection, snapshot: Event) -> None
         log.warning("%s: legacy transfer refused: %s", session.id, error)
         leave_to_switch(call, error.status)
         return
-    by = session.new_leg(native.transferor, number="")
-    by.facts = facts.noted(snapshot.variable(Mark.ASKER))
+    by = session.new_leg(native.transferor, number=shown.number)
+    by.caller_privacy, by.facts = shown.privacy, facts.noted(snapshot.variable(Mark.ASKER))
     movers = snapshot.variable(Mark.MOVERS)
     native.asking = judging.asking(session, by, call, "blind", movers=movers)
+    native.diversion = diversion(session, by, call, native.asking, request.referred_by or "")
     try:
         judging.permit_asking(session, native.asking, refer_to.target)
     except judging.Refused as refused:
@@ -162,6 +162,7 @@ def _begin(session: Session, transfer: BlindTransfer, snapshot: Event) -> None:
     pair, movers = (transfer.transferor, transfer.transferee), snapshot.variable(Mark.MOVERS)
     transfer.asking = judging.asking(session, *pair, "blind", movers=movers)
     opens = session.settings.decide.may_open and _asks_web(session, transfer)
+    transfer.diversion = diversion(session, *pair, transfer.asking, None)
     try:
         judging.permit_asking(session, transfer.asking, refer_to.target, may_be_opened=opens)
     except judging.Refused as refused:
@@ -317,7 +318,8 @@ def _request_handler_failed(transfer: BlindTransfer, error: Exception) -> None:
 
 
 def _transfer_by_settings(session: Session, transfer: BlindTransfer, refer_to: ReferTo) -> None:
-    headers = of_transfer(session.settings, refer_to, transfer.request.referred_by)
+    headers = of_transfer(session.settings, refer_to)
+    transfer.tell_referred_by()
     try:
         connect(session, transfer.transferee, refer_to.target, CallOptions(headers=headers))
     except NoRoute as error:
@@ -443,7 +445,7 @@ def _known_leg(session: Session, snapshot: Event) -> Leg:
     call.held = True
     call.facts = facts.of_event(snapshot)
     call.outgoing = not inbound
-    call.caller_privacy = shown.privacy
+    call.caller_privacy, call.dialled = shown.privacy, first_dialled(snapshot)
     call.sip_call_id = snapshot.variable("sip_call_id") or ""
     call.codecs.learn(snapshot)
     call.invite_headers = of_invite(snapshot)

@@ -83,6 +83,7 @@ _HANDED_ON = (
     Mark.TRANSFEROR_NUMBER,
     Mark.TRANSFEROR_NAME,
     Mark.TRANSFEROR_PRIVACY,
+    "sip_cid_type",
     "absolute_codec_string",
     "media_mix_inbound_outbound_codecs",
 )

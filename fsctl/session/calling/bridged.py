@@ -28,8 +28,9 @@ from fsctl.session.calling.arming import (
 )
 from fsctl.session.calling.attempts import Attempts
 from fsctl.session.calling.calls import Calls
+from fsctl.session.calling.diverted import told
 from fsctl.session.calling.headers import merged, passed_on
-from fsctl.session.calling.identity import Shown, origination
+from fsctl.session.calling.identity import Shown, asserted_by, origination
 from fsctl.session.calling.plan import (
     NO_OPTIONS,
     Asker,
@@ -43,7 +44,7 @@ from fsctl.session.core import branches
 from fsctl.session.core.leg import Leg, LegState
 from fsctl.session.core.purpose import Purpose
 from fsctl.session.core.session import Session
-from fsctl.settings import RouteKind, Settings
+from fsctl.settings import Route, Settings
 from fsctl.sip.status import SipStatus
 from fsctl.sip.uri import Uri
 from fsctl.switch import timers
@@ -92,7 +93,8 @@ class Dial:
     """The party that left may have asked for an attended transfer: once, its request is waited for
     before the waiting leg is hung up."""
     passed_on: Mapping[str, str] = field(default_factory=dict)
-    """Headers of the waiting leg's own INVITE that the latest attempt's route lets through."""
+    """Headers of the waiting leg's own INVITE that the latest attempt's route lets through, and
+    what it tells of a transfer."""
 
     def commands(self, routed: Routed, home: str, settings: Settings) -> list[Command]:
         """Return what starts the next attempt."""
@@ -101,7 +103,7 @@ class Dial:
         waiting = self.waiting.channel_uuid
         armed = self._waiting_variables() | arming(self.waiting, self.outgoing, home, settings)
         dial_string = DialString(
-            routed.endpoint, self._leg_variables(home, settings, routed.route.kind)
+            routed.endpoint, self._leg_variables(home, settings, routed.route)
         ).format()
         return [
             UuidSetvarMulti(waiting, tuple(armed.items())),
@@ -136,10 +138,12 @@ class Dial:
         }
         return variables | dict.fromkeys(STALE, "") | {Mark.STAGE: self.purpose.stage}
 
-    def _leg_variables(self, home: str, settings: Settings, kind: RouteKind) -> dict[str, str]:
+    def _leg_variables(self, home: str, settings: Settings, route: Route) -> dict[str, str]:
         variables = arming(self.outgoing, self.waiting, home, settings) | called_variables(
             self.outgoing,
-            shown=origination(self.shown, kind),
+            shown=origination(
+                self.shown, route.kind, asserted_by(settings, route, moves=self.purpose.moves)
+            ),
             ring_timeout_s=self.ring_timeout_s,
             headers=merged(self.passed_on, self.headers),
             codecs=self.attempts.codecs,
@@ -148,7 +152,7 @@ class Dial:
             # bridge returns at 183 otherwise, and FreeSWITCH would report success.
             variables |= {"ignore_early_media": "true", "instant_ringback": "true"}
             variables |= without_partner(self.waiting)
-        if kind == "dialplan":
+        if route.kind == "dialplan":
             variables |= in_dialplan(variables, self.waiting)
         return variables
 
@@ -173,7 +177,7 @@ def connect(
         outgoing=called_party(session, planned.routed, waiting=call),
         ring_timeout_s=planned.ring_timeout_s,
         shown=planned.shown,
-        headers=merged(purpose.headers, options.headers or {}),
+        headers=dict(options.headers or {}),
         purpose=purpose,
         attempts=planned.attempts,
     )
@@ -199,7 +203,11 @@ def start(session: Session, dial: Dial, routed: Routed) -> None:
 
     Raises DialStringError, ChannelGone, LinkError; then nobody is called.
     """
-    dial.passed_on = passed_on(dial.waiting, routed.route, session.settings)
+    route, settings = routed.route, session.settings
+    dial.passed_on = merged(
+        passed_on(dial.waiting, route, settings),
+        told(dial.purpose.diversion, route, routed.number, settings),
+    )
     branches.name_anew(session, dial.outgoing)
     dial.routed = routed
     dial.attempts.note(routed)

@@ -62,12 +62,11 @@ def passed_on(call: Leg | None, route: Route, settings: Settings) -> dict[str, s
     return {name: value for (name, _), value in zip(wanted, values, strict=True) if value}
 
 
-def of_transfer(settings: Settings, refer_to: ReferTo, referred_by: str | None) -> dict[str, str]:
-    """Return the headers that the settings send to the target of a transfer."""
+def of_transfer(settings: Settings, refer_to: ReferTo) -> dict[str, str]:
+    """Return the headers that the settings send to the target of a transfer, whatever its route."""
     section = settings.transfer
     embedded = allowed_headers(refer_to.embedded_headers, section.pass_headers)
-    told = {REFERRED_BY: referred_by} if section.referred_by and referred_by else {}
-    return merged(dict(embedded), dict(section.headers), told)
+    return merged(dict(embedded), dict(section.headers))
 
 
 def of_request(

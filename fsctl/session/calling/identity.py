@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
 from fsctl.esl.events import Event
 from fsctl.session.core.leg import Leg
-from fsctl.settings import Route, RouteKind, Settings
+from fsctl.settings import AssertedIdentity, Route, RouteKind, Settings
+from fsctl.sip.uri import telephone
 from fsctl.switch.dialstring import carried_caller_name
 from fsctl.switch.marks import Mark
 from fsctl.switch.variables import Asked, read_several
@@ -15,6 +17,13 @@ from fsctl.switch.variables import Asked, read_several
 ANONYMOUS = "anonymous"
 _FLAGS = {"": "screen", "name": "screen:hide_name", "full": "screen:hide_name:hide_number"}
 _HIDING = ("id", "user")
+CID_TYPES = {"pai": "pid", "rpid": "rpid", "none": "none"}
+_TELLS: dict[str, Collection[str]] = {"pai": ("", "full"), "none": ("",)}
+"""What privacy a header tells the far end of: P-Asserted-Identity has no word for the name alone
+(sofia_glue.c)."""
+_LONGEST = 64
+_NOT_IN_NUMBER = re.compile(r"[^0-9A-Za-z+*#._~-]")
+_NOT_IN_NAME = re.compile(r"""[\x00-\x1f\x7f$"'<>\\,{}\[\]|^]""")
 
 
 class Shown(NamedTuple):
@@ -105,23 +114,71 @@ def _privacy(known: Known) -> str:
     return "name" if known("privacy_hide_name") == "true" else ""
 
 
+def first_dialled(leg: Event) -> str:
+    """Return the number that a leg's call was first made to, by an event of it; empty for one that
+    was called, which is itself that number.
+
+    A gateway that registers is called by its own name (``gw+NAME``), and To says the number
+    (sofia.c). What no number has in it is left out.
+    """
+    if leg.get("Call-Direction") == "outbound":
+        return ""
+    user, params = leg.variable("sip_req_user") or "", leg.variable("sip_req_params") or ""
+    if user.startswith("gw+") and leg.variable("sip_gateway"):
+        user = leg.variable("sip_to_user") or ""
+    number = telephone(user, phone="user=phone" in params.lower().split(";"))[0]
+    return "" if _NOT_IN_NUMBER.search(number) or len(number) > _LONGEST else number
+
+
 def presented(settings: Settings, route: Route, waiting: Leg, transferor: Leg | None) -> Shown:
     """Return whom the party called for ``waiting`` sees.
 
     In a transfer (``transferor`` given) ``[transfer] caller_id`` decides, unless the route has a
-    word of its own; in a plain call only a route's ``fixed`` replaces the caller.
+    word of its own; in a plain call only a route's ``fixed`` replaces the caller. Where nothing is
+    left to be shown it is the transferee.
     """
     section = settings.transfer
     policy = route.caller_id or (section.caller_id if transferor else "transferee")
+    number, name = route.caller_id_number, route.caller_id_name
+    number = section.caller_id_number if number is None else number
+    name = section.caller_id_name if name is None else name
+    transferee = Shown(waiting.caller_id, waiting.caller_name, waiting.caller_privacy)
     if policy == "fixed":
-        number, name = route.caller_id_number, route.caller_id_name
-        return Shown(
-            section.caller_id_number if number is None else number,
-            section.caller_id_name if name is None else name,
-        )
-    if policy == "transferor" and transferor is not None:
-        return Shown(transferor.number, transferor.display_name, transferor.caller_privacy)
-    return Shown(waiting.caller_id, waiting.caller_name, waiting.caller_privacy)
+        return Shown(number, name)
+    if transferor is None or policy == "transferee":
+        return transferee
+    by = Shown(transferor.number, transferor.display_name, transferor.caller_privacy)
+    if policy == "transferor":
+        return by
+    dialled = Shown(waiting.dialled, "") if waiting.dialled else transferee
+    if policy == "dialled":
+        return dialled
+    parties = {"transferee": transferee, "transferor": by, "dialled": dialled}
+    filled = templated(number, name, parties)
+    return filled if filled.number else transferee
+
+
+def templated(number: str, name: str, parties: Mapping[str, Shown]) -> Shown:
+    """Return what a template shows: of each party that it names in braces the number, in the name
+    the display name before that. What a party wants hidden stays so: the number of one that is
+    hidden hides all, its name the name.
+    """
+    in_number, in_name = (
+        [parties[each] for each in parties if f"{{{each}}}" in text] for text in (number, name)
+    )
+    hidden = "name" if any(party.privacy for party in in_name) else ""
+    hidden = "full" if any(party.privacy == "full" for party in in_number) else hidden
+    return Shown(
+        _filled(number, _NOT_IN_NUMBER, {of: each.number for of, each in parties.items()}),
+        _filled(name, _NOT_IN_NAME, {of: each.name or each.number for of, each in parties.items()}),
+        hidden,
+    )
+
+
+def _filled(text: str, unsafe: re.Pattern[str], values: Mapping[str, str]) -> str:
+    """A value is put in once: braces in it are dropped, and never read as a placeholder."""
+    filled = re.sub(r"\{([a-z]+)\}", lambda found: values[found[1]], text)
+    return unsafe.sub("", filled)[:_LONGEST].strip()
 
 
 def chosen(usual: Shown, number: str | None, name: str | None) -> Shown:
@@ -134,15 +191,16 @@ def chosen(usual: Shown, number: str | None, name: str | None) -> Shown:
     )
 
 
-def origination(shown: Shown, kind: RouteKind) -> dict[str, str]:
+def origination(shown: Shown, kind: RouteKind, asserted: AssertedIdentity = "") -> dict[str, str]:
     """Return the variables by which a called party sees ``shown``.
 
     FreeSWITCH tells who wants to be hidden (Remote-Party-ID, or Privacy with P-Asserted-Identity),
-    and shows number and name in From all the same: only a gateway, which needs them, gets them.
+    and shows number and name in From all the same: only a gateway, which needs them, gets them, and
+    only where it is told so by the header that is ``asserted``.
     The flags are always said: a leg that was called has those of its caller.
     """
     number, name = shown.number, shown.name
-    if kind != "gateway":
+    if kind != "gateway" or shown.privacy not in _TELLS.get(asserted, (shown.privacy,)):
         number = ANONYMOUS if shown.privacy == "full" else number
         name = ANONYMOUS.capitalize() if shown.privacy else name
     return {
@@ -150,4 +208,12 @@ def origination(shown: Shown, kind: RouteKind) -> dict[str, str]:
         # Without a name FreeSWITCH would show one of its own, "Outbound Call" (sofia_glue.c).
         "origination_caller_id_name": name or "_undef_",
         "origination_privacy": _FLAGS[shown.privacy],
+        **({"sip_cid_type": CID_TYPES[asserted]} if asserted else {}),
     }
+
+
+def asserted_by(settings: Settings, route: Route, *, moves: bool) -> AssertedIdentity:
+    """Return by which header FreeSWITCH says who calls; empty: as its profile has it. Where nobody
+    is moved only the route's own word counts."""
+    section = settings.transfer.asserted_identity if moves else ""
+    return section if route.asserted_identity is None else route.asserted_identity

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from fsctl.esl.commands import UuidSetvarMulti
 from fsctl.policy.judge import Asking
+from fsctl.session.core.diversion import Diversion
 from fsctl.session.core.leg import Leg
 from fsctl.session.core.session import Part, Session
 from fsctl.sip.status import SipStatus
@@ -28,8 +29,8 @@ class NativeCall(Part):
         has joined the transferee with the target. Empty as well: no native transfer brought it."""
         self.bridged = ""
         """The transferor's channel from then on: its timers are deleted should the join be none."""
-        self.headers: dict[str, str] = {}
-        """The Referred-By for the target, where the settings send it. Set when the leg comes."""
+        self.diversion: Diversion | None = None
+        """What the target may be told of the transfer. Set when the leg comes."""
         self.asking: Asking | None = None
         """What the policy judges. Set when the leg comes; None: it is not asked."""
         self.parent_id = ""

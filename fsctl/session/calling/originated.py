@@ -19,8 +19,9 @@ from fsctl.session.calling.applications import run
 from fsctl.session.calling.arming import arming, called_variables, in_dialplan
 from fsctl.session.calling.attempts import Attempts
 from fsctl.session.calling.calls import Calls
+from fsctl.session.calling.diverted import told
 from fsctl.session.calling.headers import merged, passed_on
-from fsctl.session.calling.identity import Shown, origination
+from fsctl.session.calling.identity import Shown, asserted_by, origination
 from fsctl.session.calling.plan import (
     NO_OPTIONS,
     Asker,
@@ -38,7 +39,7 @@ from fsctl.session.core import branches
 from fsctl.session.core.leg import Leg, LegState
 from fsctl.session.core.purpose import Purpose
 from fsctl.session.core.session import Session
-from fsctl.settings import RouteKind
+from fsctl.settings import Route, RouteKind
 from fsctl.sip.status import SipStatus, status_of_cause
 from fsctl.sip.uri import Uri
 from fsctl.switch.codecs import preferred
@@ -77,9 +78,13 @@ class Outgoing:
         callee = call.callee
         call.number = routed.number
         self.attempts.note(routed)
-        passed = passed_on(self.waiting, routed.route, session.settings)
+        route, settings = routed.route, session.settings
+        passed = merged(
+            passed_on(self.waiting, route, settings),
+            told(self.purpose.diversion, route, routed.number, settings),
+        )
         dial_string = DialString(
-            routed.endpoint, self._variables(passed, routed.route.kind)
+            routed.endpoint, self._variables(passed, route)
         ).format_for_originate()
         commands: list[Command] = [
             branches.begin(session, call),
@@ -91,10 +96,14 @@ class Outgoing:
         session.link.send_all(commands)[-1].raise_for_error()
         session.after(self.ring_timeout_s + _GRACE_S, lambda: self._ring_deadline(callee))
 
-    def _variables(self, passed: Mapping[str, str], kind: RouteKind) -> dict[str, str]:
+    def _variables(self, passed: Mapping[str, str], route: Route) -> dict[str, str]:
         called = called_variables(
             self.call,
-            shown=origination(self.shown, kind),
+            shown=origination(
+                self.shown,
+                route.kind,
+                asserted_by(self.session.settings, route, moves=self.purpose.moves),
+            ),
             ring_timeout_s=self.ring_timeout_s,
             headers=merged(passed, self.headers),
             codecs=self.attempts.codecs,
@@ -103,7 +112,7 @@ class Outgoing:
             called |= preferred(self.scheme)
         if self.session.own_context:
             called[Mark.OWN_CONTEXT] = carried_value(self.session.own_context)
-        if kind == "dialplan":
+        if route.kind == "dialplan":
             called |= self._in_dialplan(called)
         return called | {
             # originate returns at 183 otherwise, and the party would be taken for one that answered

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from fsctl.esl.commands import Command
 from fsctl.policy.judge import Asking
 from fsctl.session.calling import safe_answers
 from fsctl.session.calling.applications import reject
 from fsctl.session.calling.native_call import NOBODY, NativeCall
+from fsctl.session.core.diversion import Diversion
 from fsctl.session.core.leg import Leg
 from fsctl.session.core.purpose import Purpose
 from fsctl.session.core.session import Session
@@ -47,6 +46,7 @@ class PlainCall:
     transferor: Leg | None = None
     moves = False
     asking: Asking | None = None
+    diversion: Diversion | None = None
     told_by_switch = False
     awaits_target = True
     awaits_call = True
@@ -58,10 +58,6 @@ class PlainCall:
     @property
     def defaults(self) -> Call | Transfer:
         return self._session.settings.call
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        return {}
 
     @property
     def stage(self) -> Stage:
@@ -103,11 +99,8 @@ class NativeTransferee(PlainCall):
 
     def __init__(self, session: Session, waiting: Leg | None) -> None:
         super().__init__(session, waiting)
-        self.asking = session.part(NativeCall).asking
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        return self._session.part(NativeCall).headers
+        native = session.part(NativeCall)
+        self.asking, self.diversion = native.asking, native.diversion
 
     @property
     def stage(self) -> Stage:

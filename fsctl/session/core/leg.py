@@ -54,6 +54,9 @@ class Leg:
     caller_privacy: str = field(default="", init=False)
     """The part of these that the party wants hidden: nothing, its ``name``, or both (``full``). Set
     when the leg comes, or from the channels of a leg that another worker had."""
+    dialled: str = field(default="", init=False)
+    """The number that its call was first made to. Set when a caller's leg comes; empty of a called
+    party, whose own number that is."""
     branches: Branches | None = field(default=None, init=False)
     """The channels of a party that we call; the one that answers, or is joined, is the leg. Made
     anew with each attempt; None: we have not called it."""

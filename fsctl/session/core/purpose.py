@@ -6,7 +6,6 @@ calls asks nobody else for whom it does, and tells nobody else what has become o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from fsctl.policy.judge import Asking
@@ -14,6 +13,7 @@ from fsctl.sip.status import SipStatus
 
 if TYPE_CHECKING:
     from fsctl.esl.commands import Command
+    from fsctl.session.core.diversion import Diversion
     from fsctl.session.core.leg import Leg
     from fsctl.settings import Call, Transfer
     from fsctl.switch.marks import Stage
@@ -44,8 +44,8 @@ class Purpose(Protocol):
         """The settings that say how long a party may ring, and what the waiting one hears."""
 
     @property
-    def headers(self) -> Mapping[str, str]:
-        """SIP headers for the called party, besides those that the application gives."""
+    def diversion(self) -> Diversion | None:
+        """What the called party may be told of the transfer; None: there is none."""
 
     @property
     def stage(self) -> Stage:

@@ -11,14 +11,17 @@ from fsctl.esl.commands import BgApi, Events, Filter, Originate
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.policy.judge import Asking
+from fsctl.session.calling import plan
 from fsctl.session.calling.arming import arming, called_variables, in_dialplan
+from fsctl.session.calling.diverted import diversion, told
 from fsctl.session.calling.headers import REFERRED_BY, merged, of_transfer, passed_on
-from fsctl.session.calling.identity import origination, presented
+from fsctl.session.calling.identity import asserted_by, origination, presented
 from fsctl.session.calling.judging import permit
 from fsctl.session.calling.partings import gone
-from fsctl.session.calling.plan import attempts, called_party, next_place, route
+from fsctl.session.calling.plan import attempts, called_party, next_place
 from fsctl.session.calling.routing import NoRoute, Routed
 from fsctl.session.core import branches
+from fsctl.session.core.diversion import Diversion
 from fsctl.session.core.leg import Leg
 from fsctl.session.transfers.attended_parties import Parties
 from fsctl.session.transfers.attended_request import AttendedRequest
@@ -61,7 +64,7 @@ class CalledAnew:
         """Call it where its number leads; None where that is nowhere."""
         session = self._session
         try:
-            routed = route(session, self._request.refer_to.target)
+            routed = plan.route(session, self._request.refer_to.target)
             permit(session, self._asking, routed, self._request.refer_to.target)
             return self._call(routed)
         except (NoRoute, DialStringError) as error:
@@ -108,24 +111,31 @@ class CalledAnew:
         """The call of the target, and the command that calls it. Raises DialStringError."""
         session, request, parties = self._session, self._request, self._parties
         settings = session.settings
-        shown = presented(settings, routed.route, parties.transferee, parties.transferor)
+        route = routed.route
+        shown = presented(settings, route, parties.transferee, parties.transferor)
         target = called_party(session, routed)
         branches.name_anew(session, target)
         variables = arming(target, parties.transferee, session.board.home, settings)
         variables |= called_variables(
             target,
-            shown=origination(shown, routed.route.kind),
-            ring_timeout_s=routed.route.ring_timeout_s or settings.transfer.ring_timeout_s,
+            shown=origination(shown, route.kind, asserted_by(settings, route, moves=True)),
+            ring_timeout_s=route.ring_timeout_s or settings.transfer.ring_timeout_s,
             headers=merged(
-                passed_on(parties.transferee, routed.route, settings),
-                of_transfer(settings, request.refer_to, request.headers.get(REFERRED_BY)),
+                passed_on(parties.transferee, route, settings),
+                of_transfer(settings, request.refer_to),
+                told(self._diversion(), route, routed.number, settings),
             ),
             codecs=self._attempts.codecs,
         )
-        if routed.route.kind == "dialplan":
+        if route.kind == "dialplan":
             variables |= in_dialplan(variables, parties.transferee) | {"loopback_bowout": "false"}
         variables |= {"ignore_early_media": "true", "park_timeout": str(_PARK_TIMEOUT_S)}
         return target, Originate(DialString(routed.endpoint, variables).format_for_originate())
+
+    def _diversion(self) -> Diversion:
+        pair = self._parties.transferor, self._parties.transferee
+        referred_by = self._request.headers.get(REFERRED_BY) or ""
+        return diversion(self._session, *pair, self._asking, referred_by)
 
     def _note_result(self, event: Event) -> None:
         """The target has answered, or will not (called by the link: it may not wait)."""

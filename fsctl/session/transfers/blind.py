@@ -9,7 +9,6 @@ bridged.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Protocol
 
@@ -27,6 +26,7 @@ from fsctl.policy.judge import Asking
 from fsctl.session.calling import safe_answers
 from fsctl.session.calling.bridging import bridge_commands
 from fsctl.session.core import branches
+from fsctl.session.core.diversion import Diversion
 from fsctl.session.core.leg import Leg, LegState, paired
 from fsctl.session.core.session import Session
 from fsctl.session.transfers import devices, taken_away
@@ -100,6 +100,9 @@ class BlindTransfer:
         self.several: Several | None = None
         """Goes on where one target is not all. Set by who calls several; None: nobody does, or the
         scenario."""
+        self.diversion: Diversion | None = None
+        """What the target may be told of it. Set when the request is read, and anew when it is the
+        settings that decide."""
         self._session = session
         self._reporter = Reporter(transferor.channel_uuid, request.event)
         self._held: Leg | None = None
@@ -181,16 +184,17 @@ class BlindTransfer:
         return self._session.settings.transfer
 
     @property
-    def headers(self) -> Mapping[str, str]:
-        return {}  # the application gives those of the request
-
-    @property
     def stage(self) -> Stage:
         return Stage.CALLING
 
     def timers(self, rings_s: float) -> list[Command]:
         """None besides those of the table."""
         return []
+
+    def tell_referred_by(self) -> None:
+        """No scenario decides: the target is told the REFER's own, where the settings send it."""
+        if self.diversion is not None:
+            self.diversion = replace(self.diversion, referred_by=self.request.referred_by or "")
 
     # -- the application ----------------------------------------------------------------------
 

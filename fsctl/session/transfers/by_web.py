@@ -67,7 +67,8 @@ def _obey(
         case Connect():
             if transfer.asking is not None:
                 transfer.asking.opened = settings.may_open
-            headers = of_transfer(session.settings, refer_to, transfer.request.referred_by)
+            headers = of_transfer(session.settings, refer_to)
+            transfer.tell_referred_by()
             _connect(session, transfer, decision, headers)
         case Refuse():
             transfer.give_up(SipStatus(decision.code, decision.phrase))

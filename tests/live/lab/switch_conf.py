@@ -202,7 +202,9 @@ def _context(name: str) -> str:
   <!-- In place of a phone that authenticates: FreeSWITCH sets the variables of its entry. -->
   <extension name="lab_directory" continue="true">
     <condition field="caller_id_number" expression="^29([0-9]{{2}})$">
+      <action application="set" data="sip_authorized=true" inline="true"/>
       <action application="set" data="sip_auth_username=21$1" inline="true"/>
+      <action application="set" data="sip_auth_realm=127.0.0.1" inline="true"/>
       <action application="set" data="effective_caller_id_number=21$1" inline="true"/>
       <action application="set" data="effective_caller_id_name=Directory $1" inline="true"/>
     </condition>

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import cast
+from unittest.mock import ANY
 from urllib.parse import quote
 
 import pytest
@@ -11,7 +12,15 @@ import pytest
 from fsctl.esl.events import Event
 from fsctl.scenario.call import Call
 from fsctl.scenario.session import Session
-from fsctl.session.calling.identity import Shown, chosen, of_leg, origination, presented
+from fsctl.session.calling.identity import (
+    Shown,
+    chosen,
+    first_dialled,
+    of_leg,
+    origination,
+    presented,
+    templated,
+)
 from fsctl.session.calling.plan import caller_of, name_of
 from fsctl.settings import Route, Transfer
 from fsctl.stage import CALLS
@@ -20,6 +29,12 @@ from fsctl.switch.dialstring import carried_caller_name
 SESSION = cast(Session, None)
 WAITING = Call(SESSION, "a", number="2000", display_name="Alice", transfer_mode="in-session")
 TRANSFEROR = Call(SESSION, "b", number="1001", display_name="Bob", transfer_mode="in-session")
+WAITING.dialled = "4930100"
+TEMPLATE = {
+    "caller_id": "template",
+    "caller_id_number": "+{dialled}",
+    "caller_id_name": "{transferee} via {transferor}",
+}
 FIXED = {"caller_id_number": "5000", "caller_id_name": "Front desk"}
 
 
@@ -34,12 +49,65 @@ FIXED = {"caller_id_number": "5000", "caller_id_name": "Front desk"}
         ("transferee", {"caller_id": "fixed"}, False, ("5000", "Front desk")),
         ("transferee", {"caller_id": "transferor"}, True, ("1001", "Bob")),
         ("fixed", {"caller_id_number": "1", "caller_id_name": ""}, True, ("1", "")),
+        ("dialled", {}, True, ("4930100", "")),
+        ("dialled", {}, False, ("2000", "Alice")),
+        ("transferee", {"caller_id": "dialled"}, False, ("2000", "Alice")),
+        ("transferee", TEMPLATE, True, ("+4930100", "Alice via Bob")),
+        ("transferee", TEMPLATE, False, ("2000", "Alice")),
+        ("transferee", TEMPLATE | {"caller_id_number": "{transferor}x"}, True, ("1001x", ANY)),
     ],
 )
 def test_presented(policy, route, transfer, seen):
     settings = replace(CALLS, transfer=Transfer(caller_id=policy, **FIXED))
     transferor = TRANSFEROR if transfer else None
     assert presented(settings, Route(**route), WAITING, transferor)[:2] == seen
+
+
+@pytest.mark.parametrize("leg", [WAITING, TRANSFEROR], ids=["dialled", "not known"])
+def test_the_number_that_was_dialled_first(leg):
+    """Of one that was called it is the transferee's own."""
+    shown = presented(CALLS, Route(caller_id="dialled"), leg, TRANSFEROR)
+    assert shown == (("4930100", "", "") if leg is WAITING else ("1001", "Bob", ""))
+
+
+PARTIES = {
+    "transferee": Shown("{dialled}'2;0", "Al,{x}", ""),
+    "transferor": Shown("1001", "Bob", "full"),
+    "dialled": Shown("", ""),
+}
+
+
+@pytest.mark.parametrize(
+    ("number", "name", "shown"),
+    [
+        ("{transferee}", "{transferee}", ("dialled20", "Alx", "")),
+        ("1{dialled}", "{dialled}", ("1", "", "")),
+        ("1", "{transferor}", ("1", "Bob", "name")),
+        ("{transferor}", "", ("1001", "", "full")),
+        ("1" + "{transferor}" * 32, "x", (("1" + "1001" * 16)[:64], "x", "full")),
+    ],
+)
+def test_a_template_holds_safe_characters_and_hides_who_is_hidden(number, name, shown):
+    assert templated(number, name, PARTIES) == shown
+
+
+@pytest.mark.parametrize(
+    ("variables", "direction", "number"),
+    [
+        ({"sip_req_user": "4930100"}, "inbound", "4930100"),
+        ({"sip_req_user": "+49-30.100"}, "inbound", "+4930100"),
+        ({"sip_req_user": "4930100"}, "outbound", ""),
+        (
+            {"sip_req_user": "gw+x", "sip_to_user": "4930100", "sip_gateway": "x"},
+            "inbound",
+            "4930100",
+        ),
+        ({"sip_req_user": "a b", "sip_to_user": "4930100"}, "inbound", ""),
+        ({}, "inbound", ""),
+    ],
+)
+def test_what_was_dialled_first_stands_in_the_invite(variables, direction, number):
+    assert first_dialled(event({"Call-Direction": direction}, variables)) == number
 
 
 HIDDEN = {"Caller-Privacy-Hide-Number": "true", "Caller-Privacy-Hide-Name": "true"}
@@ -79,9 +147,34 @@ DIRECTORY = {"effective_caller_id_number": "2100", "effective_caller_id_name": "
 )
 def test_who_is_at_a_leg(variables, headers, shown):
     said = {"Caller-Caller-ID-Number": "1019", "Caller-Caller-ID-Name": "CEO"}
-    fields = said | headers | {f"variable_{name}": text for name, text in variables.items()}
+    assert of_leg(event(said | headers, variables)) == shown
+
+
+def event(headers, variables):
+    fields = headers | {f"variable_{name}": text for name, text in variables.items()}
     lines = (f"{name}: {quote(text)}\n" for name, text in fields.items())
-    assert of_leg(Event("".join(lines).encode())) == shown
+    return Event("".join(lines).encode())
+
+
+@pytest.mark.parametrize(
+    ("asserted", "privacy", "number", "name"),
+    [
+        ("", "full", "2000", "Alice"),
+        ("rpid", "name", "2000", "Alice"),
+        ("pai", "full", "2000", "Alice"),
+        ("pai", "name", "2000", "Anonymous"),
+        ("none", "name", "2000", "Anonymous"),
+        ("none", "full", "anonymous", "Anonymous"),
+        ("none", "", "2000", "Alice"),
+    ],
+)
+def test_a_gateway_sees_who_is_hidden_only_with_the_word_that_says_so(
+    asserted, privacy, number, name
+):
+    seen = origination(Shown("2000", "Alice", privacy), "gateway", asserted)
+    assert list(seen.values())[:2] == [number, name]
+    sent = {"pai": "pid", "": None}.get(asserted, asserted)
+    assert seen.get("sip_cid_type") == sent
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -185,15 +186,27 @@ def test_a_native_success_is_noted_where_the_next_controller_looks(talk: Talk) -
     switch.until(lambda: leg.get_variable("fsctl_told") == "refer;id=2", 2)
 
 
-@pytest.mark.parametrize("sent", [True, False])
-def test_a_native_target_sees_referred_by_where_the_settings_send_it(
-    talk: Talk, sent: bool
+@pytest.mark.parametrize(
+    ("settings", "header", "value"),
+    [
+        ({}, "Referred-By", "<sip:1009@example.org>"),
+        ({"referred_by": "drop"}, "Referred-By", ""),
+        ({"referred_by": "rewrite"}, "Referred-By", "<sip:1001@127.0.0.1>"),
+        (
+            {"diversion": True},
+            "Diversion",
+            "<sip:1001@127.0.0.1>;reason=unconditional;counter=1",
+        ),
+    ],
+)
+def test_a_native_target_sees_of_the_transfer_what_the_settings_send(
+    talk: Talk, settings: dict[str, Any], header: str, value: str
 ) -> None:
-    transfer = replace(LEGACY.transfer, referred_by=sent)
+    transfer = replace(LEGACY.transfer, **settings)
     switch, alice, bob, carol = talk(settings=replace(LEGACY, transfer=transfer))
-    bob.refers(TARGET, "<sip:1001@example.org>")
+    bob.refers(TARGET, "<sip:1009@example.org>")
     switch.until(lambda: alice.hears == "1002")
-    assert bool(carol.received("INVITE")[0].header("Referred-By")) is sent
+    assert carol.received("INVITE")[0].header(header) == value
 
 
 def test_a_native_request_that_cannot_be_used_is_refused(talk: Talk) -> None:

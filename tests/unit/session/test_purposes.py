@@ -66,7 +66,7 @@ def test_a_call_that_is_no_transfer(stage):
     (dial,) = dials(session)
     purpose = dial.purpose
     assert type(purpose) is PlainCall and purpose.transferor is None
-    assert not (purpose.moves or purpose.told_by_switch or purpose.headers or purpose.timers(1.0))
+    assert not (purpose.moves or purpose.told_by_switch or purpose.diversion or purpose.timers(1.0))
     assert (purpose.stage, purpose.defaults) == (Stage.DIALLING, session.settings.call)
     assert of_application(session)[1] is dial.waiting
 
