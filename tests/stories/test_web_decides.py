@@ -310,6 +310,61 @@ def test_it_has_several_ring_at_once(world: World, service: Service, by: str) ->
     transferee.wait_over()
 
 
+@BY
+def test_of_two_that_answer_at_once_one_is_joined(world: World, service: Service, by: str) -> None:
+    answering(service, decision="connect", targets=["1002", "1003"], mode="at-once")
+    serve(world, service)
+    transferor, transferee = talking(world, by)
+    both = [world.party(number).answers() for number in ("1002", "1003")]
+    transferor.transfers("1005")
+    assert transferor.wait_notify() == "SIP/2.0 200 OK"
+    transferor.wait_over()
+    world.wait(lambda: sum(party.in_call for party in both) == 1, "one is released")
+    (joined,) = (party for party in both if party.in_call)
+    assert hear_each_other(transferee, joined)
+    assert record(world)["outcome"] == "succeeded"
+
+
+HOUSE = {"3001": ["hangup USER_BUSY"], "3002": ["bridge user/1002@127.0.0.1"],
+         "3003": ["bridge user/1003@127.0.0.1"]}  # fmt: skip
+IN_HOUSE = {"name": "house", "match": "3[0-9]*", "kind": "dialplan", "context": "house"}
+
+
+@BY
+@pytest.mark.parametrize("mode", ["in-turn", "at-once"])
+def test_several_in_the_switchs_own_dialplan(
+    world: World, service: Service, mode: str, by: str
+) -> None:
+    """Of a call that is the switch's own, as everything is in scope transfers."""
+    answering(service, decision="connect", targets=["3001", "3002", "3003"], mode=mode,
+              ring_timeout_s=20)  # fmt: skip
+    world.serve(
+        decide={"url": service.url, "secret": SECRET},
+        scope="transfers",
+        routes=[IN_HOUSE],
+        house=HOUSE,
+        transfer={"release_transferor_after_s": 1},
+    )
+    transferor, transferee = talking(world, by)
+    carol, dave = world.party("1002").rings(), world.party("1003").answers()
+    transferor.transfers("1005")
+    if mode == "in-turn":
+        carol.wait_received("INVITE")
+        carol.answers_now()
+    target = carol if mode == "in-turn" else dave
+    assert transferor.wait_notify() == "SIP/2.0 200 OK"
+    assert hear_each_other(transferee, target)
+    transferor.wait_over()
+    written = record(world)
+    assert (written["outcome"], written["decided_by"]) == ("succeeded", "web")
+    if mode == "in-turn":
+        assert not dave.received("INVITE")
+    else:
+        carol.wait_received("CANCEL")
+    target.hangs_up()
+    transferee.wait_over()
+
+
 # -- attended -----------------------------------------------------------------------------------
 
 
