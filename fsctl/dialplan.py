@@ -128,9 +128,13 @@ def native_route(route: Route, settings: Settings) -> NativeRoute:
     )
 
 
-def _endpoint(route: Route) -> str:
+def _number(route: Route) -> str:
     cut = f"${{fsctl_dialled_number:{route.strip}}}" if route.strip else "${fsctl_dialled_number}"
-    number = route.prefix + cut
+    return route.prefix + cut
+
+
+def _endpoint(route: Route) -> str:
+    number = _number(route)
     if route.kind == "gateway":
         return f"sofia/gateway/{route.gateway}/{number}"
     if route.kind == "dialplan":
@@ -151,6 +155,8 @@ def _variables(route: Route, settings: Settings) -> str:
     # As soon as it talks: that of a later REFER would stand in the same variable (sofia.c).
     variables.append("execute_on_pre_bridge_fsctl=unset sip_h_Referred-By")
     variables.append("fsctl_number=${fsctl_dialled_number}")
+    # What phones that show it see of the party (UPDATE): FreeSWITCH says "Outbound Call".
+    variables += [f"origination_callee_id_{part}={_number(route)}" for part in ("name", "number")]
     asserted = asserted_by(settings, route, moves=False)
     variables += [f"sip_cid_type={CID_TYPES[asserted]}"] if asserted else []
     if route.kind != "gateway" or asserted == "none":

@@ -57,7 +57,10 @@ def test_each_kind_of_route_has_its_dial_string() -> None:
         "exclude_outgoing_extra_header=(?i)^sip_h_(?!(?:Referred-By)(?!.)),"
         "execute_on_pre_bridge_fsctl=unset sip_h_Referred-By,"
         "fsctl_number=${fsctl_dialled_number}"
+        ",origination_callee_id_name=${fsctl_dialled_number}"
+        ",origination_callee_id_number=${fsctl_dialled_number}"
     )
+    cut = "=+49${fsctl_dialled_number:1}"
     hidden = "".join(
         f",origination_caller_id_{part}=${{fsctl_anonymous}}" for part in ("number", "name")
     )
@@ -69,7 +72,8 @@ def test_each_kind_of_route_has_its_dial_string() -> None:
         user + "user/${fsctl_dialled_number}@${fsctl_domain}",
         user + "user/${fsctl_dialled_number}@pbx.example.com",
         common + "sofia/p/sip:${fsctl_dialled_number}@h:5080;transport=tcp",
-        shown + "sofia/gateway/g/+49${fsctl_dialled_number:1}",
+        re.sub(r"(callee_id_\w+)=[^,]+", rf"\1{cut}", shown)
+        + "sofia/gateway/g/+49${fsctl_dialled_number:1}",
         common.replace(media, ",fsctl_for=${uuid},fsctl_target_context=house,x=1=2" + media)
         + "loopback/${fsctl_dialled_number}/fsctl_target/XML",
         common + "sofia/p/sip:${fsctl_dialled_number}@${fsctl_dialled_host}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from fsctl.esl.commands import Command, UuidSetvar
@@ -14,6 +15,9 @@ from fsctl.switch.grace import WAITS
 from fsctl.switch.marks import Mark
 
 _ID = ("number", "name")
+_IGNORES = "ignore_display_updates"
+_CALLEE_ID = ("origination_callee_id_name", "origination_callee_id_number")
+_PLAIN = re.compile("[0-9A-Za-z+*#._~-]{1,64}")
 
 
 def called_variables(
@@ -33,6 +37,9 @@ def called_variables(
         # A waiting leg on hold would have the party called with a=sendonly, for good.
         "origination_audio_mode": "sendrecv",
     }
+    if _PLAIN.fullmatch(call.number):
+        # What phones that show it (UPDATE) see of the party; FreeSWITCH says "Outbound Call".
+        variables |= dict.fromkeys(_CALLEE_ID, call.number)
     if codecs:
         variables["absolute_codec_string"] = codecs
     else:
@@ -67,7 +74,17 @@ def arming(call: Leg, peer: Leg, home: str, settings: Settings) -> dict[str, str
         Mark.TRANSFEROR_NUMBER: carried_caller_number(peer.number),
         Mark.TRANSFEROR_NAME: carried_caller_name(peer.display_name),
         Mark.TRANSFEROR_PRIVACY: peer.caller_privacy,
+        **_display(call, peer),
     }
+
+
+def _display(call: Leg, peer: Leg) -> dict[str, str]:
+    """FreeSWITCH tells a phone whom it talks to at each bridge (UPDATE), by what the other leg's
+    caller profile says: also of one that wants to be hidden. What an operator has set is kept."""
+    screened, call.screened = call.screened, bool(peer.caller_privacy)
+    if call.screened:
+        return {_IGNORES: "true"}
+    return {_IGNORES: ""} if screened else {}
 
 
 _HANDED_ON = (
@@ -84,6 +101,7 @@ _HANDED_ON = (
     Mark.TRANSFEROR_NAME,
     Mark.TRANSFEROR_PRIVACY,
     "sip_cid_type",
+    _IGNORES,
     "absolute_codec_string",
     "media_mix_inbound_outbound_codecs",
 )

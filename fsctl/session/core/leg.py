@@ -120,6 +120,10 @@ class Leg:
     """A NOTIFY is on its way to the party, which its BYE must not overtake. Set by the transfer
     that sends it; cleared by a timer, ``release_transferor_after_s`` later."""
 
+    screened: bool = field(default=False, init=False)
+    """Its phone is not told whom it talks to, for that party wants to be hidden
+    (``ignore_display_updates``). Set whenever the leg is armed."""
+
     guarded: bool = field(default=False, init=False)
     """A timer in FreeSWITCH sends the leg on, should we die before the scenario has used it. Set
     when it is offered; cleared when somebody is called for it, or it is used."""

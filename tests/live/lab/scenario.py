@@ -255,8 +255,9 @@ def _callee_step(script: Script, number: int, step: Step, at_once: bool) -> None
         case Pause():
             _ringing_hub(script, f"pause{number}", step, f"resumed{number}")
             script.label(f"resumed{number}")
-        case Answer():
-            script.invite_response("200 OK", "talking", sdp="[$direction]", at_once=at_once)
+        case Answer(headers):
+            lines = _lines(headers)
+            script.invite_response("200 OK", "talking", lines, "[$direction]", at_once=at_once)
         case Refuse(status, phrase, headers):
             script.invite_response(f"{status} {phrase}", "ended", _lines(headers), at_once=at_once)
 

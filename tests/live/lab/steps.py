@@ -31,7 +31,9 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Send 200 OK with SDP."""
+    """Send 200 OK with SDP; ``headers`` are added."""
+
+    headers: Headers = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import cast
 from unittest.mock import ANY
 from urllib.parse import quote
@@ -12,6 +13,7 @@ import pytest
 from fsctl.esl.events import Event
 from fsctl.scenario.call import Call
 from fsctl.scenario.session import Session
+from fsctl.session.calling.arming import arming
 from fsctl.session.calling.identity import (
     Shown,
     chosen,
@@ -194,6 +196,20 @@ def test_how_a_party_is_shown(shown, kind, number, name, privacy):
         name,
         privacy or "screen:hide_name:hide_number",
     )
+
+
+def test_a_phone_is_not_told_of_who_is_hidden_and_an_operators_own_word_is_kept():
+    session = SimpleNamespace(id="", scenario_name="", domain="", own_hosts=set())
+    legs = [
+        Call(cast(Session, session), n, number=n, display_name="", transfer_mode="in-session")
+        for n in ("1", "2", "3")
+    ]
+    legs[1].caller_privacy = "full"
+
+    def says(peer):
+        return arming(legs[0], peer, "h:1", CALLS).get("ignore_display_updates")
+
+    assert [says(peer) for peer in (legs[2], legs[1], legs[2], legs[2])] == [None, "true", "", None]
 
 
 def test_a_number_of_the_applications_own_hides_nothing():
