@@ -103,4 +103,6 @@ AUTHENTICATED = {"sip_authorized": "true", "sip_auth_username": "bob", "sip_auth
 def test_a_number_is_vouched_for_or_not_told(facts, directory, called, number):
     leg = Call(cast(Session, None), "b", number="4711", display_name="", transfer_mode="in-session")
     leg.branches = Branches() if called else None
-    assert vouched_number(leg, party(facts, Policy()), directory) == number
+    assert (
+        vouched_number(leg, party({"direction": "inbound", **facts}, Policy()), directory) == number
+    )
