@@ -11,9 +11,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 
 LIMIT_S = 60.0
+STARTS = r"worker {} \(pid (\d+)\) starts, home is 127\.0\.0\.1:(\d+)"
 
 
 def wait_for(condition: Callable[[], object], what: str | Callable[[], str]) -> None:
@@ -40,7 +42,7 @@ class Supervised:
         self, folder: Path, server: str = "", scenario: str = "", workers: int = 2, port: int = 0
     ) -> None:
         self.config, self.scenario = folder / "fsctl.toml", folder / "scenario.py"
-        self._log = folder / "log.txt"
+        self._log, self._forgotten = folder / "log.txt", 0
         self.configure(f'listen = "127.0.0.1:{port}"\nworkers = {workers}\n{server}')
         self._command = [sys.executable, "-m", "fsctl", "serve", "--config", str(self.config)]
         if scenario:
@@ -64,8 +66,18 @@ class Supervised:
             )
 
     def log(self) -> str:
-        """All that it has printed."""
-        return self._log.read_text()
+        """All that it has printed, but for what is forgotten."""
+        return self._log.read_bytes()[self._forgotten :].decode()
+
+    def forget(self) -> None:
+        """What it has printed until now is another test's."""
+        self._forgotten = self._log.stat().st_size
+
+    def living(self) -> dict[int, tuple[int, int]]:
+        """Process id and private port of the workers that live, by number."""
+        starts = re.findall(STARTS.format(r"(\d+)"), self._log.read_text())
+        each = [(int(number), int(pid), int(port)) for number, pid, port in starts]
+        return {number: (pid, port) for number, pid, port in each if not gone(pid)}
 
     def wait_log(self, pattern: str, times: int = 1) -> re.Match[str]:
         """Wait until a line matches so many times; the last match."""
@@ -76,16 +88,14 @@ class Supervised:
         wait_for(lambda: len(matches()) >= times, lambda: f"{times} x {pattern}\n{self.log()}")
         return matches()[times - 1]
 
-    @property
+    @cached_property
     def port(self) -> int:
         """The shared port, once all workers accept."""
         return int(self.wait_log(r"fsctl: listening on 127\.0\.0\.1:(\d+)")[1])
 
     def started(self, number: int, times: int = 1) -> tuple[int, int]:
         """Process id and private port of worker ``number``, started for the ``times``-th time."""
-        match = self.wait_log(
-            rf"worker {number} \(pid (\d+)\) starts, home is 127\.0\.0\.1:(\d+)", times
-        )
+        match = self.wait_log(STARTS.format(number), times)
         return int(match[1]), int(match[2])
 
     def signal(self, number: signal.Signals) -> None:

@@ -5,12 +5,21 @@ from __future__ import annotations
 import os
 import signal
 import socket
+from collections.abc import Iterator
 
 import pytest
 
 from fsctl.service.supervisor import restart_delay_s, worker_count
 from fsctl.settings import Server, Settings
-from tests.unit.service.supervised import dial, gone, is_served, refused, supervised, wait_for
+from tests.unit.service.supervised import (
+    Supervised,
+    dial,
+    gone,
+    is_served,
+    refused,
+    supervised,
+    wait_for,
+)
 
 MANY = 20
 
@@ -26,11 +35,18 @@ def test_the_second_failure_in_a_row_waits_and_the_wait_has_a_limit() -> None:
     assert delays[-1] == 30
 
 
-def test_all_accept_and_a_termination_ends_them_in_order(tmp_path) -> None:
+def test_all_tell_their_state_and_accept_and_a_termination_ends_them_in_order(tmp_path) -> None:
     with supervised(tmp_path, server="drain_timeout_s = 0.1") as served:
+        served.port  # noqa: B018 - waits for it
+        pids = [served.started(number)[0] for number in (1, 2)]
+        served.signal(signal.SIGUSR1)
+        for number in (1, 2):
+            served.wait_log(rf"\[worker {number}\] .*state: 0 sessions, 0 links, \d+ greenlets")
+        os.kill(pids[0], signal.SIGUSR1)
+        served.wait_log(r"\[worker 1\] .*state: ", 2)
         links = [dial(served.port) for _ in range(MANY)]
         assert all(is_served(link) for link in links)
-        pids = [served.started(number)[0] for number in (1, 2)]
+        assert not any(map(gone, pids))
         for link in links:
             link.close()
         served.signal(signal.SIGTERM)
@@ -50,13 +66,6 @@ def test_each_has_a_private_port_of_the_configured_ones(tmp_path) -> None:
             ports = {served.started(number)[1] for number in (1, 2)}
             assert len(ports) == 2 and all(first < port <= first + 50 for port in ports)
             assert all(is_served(dial(port)) for port in ports)
-
-
-def test_no_call_waits_for_a_worker_that_hangs(tmp_path) -> None:
-    with supervised(tmp_path, server="hang_timeout_s = 60") as served:
-        port = served.port
-        os.kill(served.started(1)[0], signal.SIGSTOP)
-        assert all(is_served(dial(port)) for _ in range(MANY))
 
 
 def test_a_silent_worker_is_killed_and_who_waited_at_its_port_is_served(tmp_path) -> None:
@@ -82,36 +91,6 @@ gevent.spawn_later(0.2, time.sleep, 60)
 """
     with supervised(tmp_path, server="hang_timeout_s = 1", scenario=scenario) as served:
         served.wait_log("has been silent for 1 s: killing it", 2)
-
-
-def test_a_dead_worker_is_replaced_and_nobody_is_refused_meanwhile(tmp_path) -> None:
-    with supervised(tmp_path) as served:
-        port = served.port
-        pid, private = served.started(1)
-        os.kill(pid, signal.SIGKILL)
-        assert all(is_served(dial(port)) for _ in range(MANY))
-        wait_for(lambda: refused(private), "the private port is closed")
-        assert served.started(1, 2) != (pid, private)
-        served.wait_log(rf"worker 1 \(pid {pid}\) ended with status -9")
-
-
-def test_one_that_dies_again_and_again_waits(tmp_path) -> None:
-    with supervised(tmp_path) as served:
-        port = served.port
-        for times in (1, 2):
-            os.kill(served.started(1, times)[0], signal.SIGKILL)
-        served.wait_log("worker 1: the next attempt in 0.5 s")
-        assert is_served(dial(port))
-        served.started(1, 3)
-
-
-def test_one_that_is_told_to_end_leaves_the_others_alone(tmp_path) -> None:
-    with supervised(tmp_path, server="drain_timeout_s = 0.1") as served:
-        port = served.port
-        os.kill(served.started(1)[0], signal.SIGTERM)
-        served.wait_log("ended with status 0")
-        assert all(is_served(dial(port)) for _ in range(MANY))
-        served.started(1, 2)
 
 
 @pytest.mark.parametrize(
@@ -159,19 +138,6 @@ def test_a_second_order_ends_it_at_once(tmp_path) -> None:
         assert all(map(gone, pids))
 
 
-def test_a_worker_tells_its_state_and_nobody_dies_of_it(tmp_path) -> None:
-    with supervised(tmp_path) as served:
-        served.port  # noqa: B018
-        pids = [served.started(number)[0] for number in (1, 2)]
-        served.signal(signal.SIGUSR1)
-        for number in (1, 2):
-            served.wait_log(rf"\[worker {number}\] .*state: 0 sessions, 0 links, \d+ greenlets")
-        os.kill(pids[0], signal.SIGUSR1)
-        served.wait_log(r"\[worker 1\] .*state: ", 2)
-        served.signal(signal.SIGTERM)
-        assert served.wait() == 0
-
-
 def test_a_reload_replaces_all_and_refuses_nobody(tmp_path) -> None:
     with supervised(tmp_path, server="drain_timeout_s = 0.1") as served:
         port = served.port
@@ -198,17 +164,78 @@ def test_a_termination_ends_a_reload(tmp_path) -> None:
         assert "Traceback" not in served.log()
 
 
+# -- what leaves a supervisor and its workers as they were: one for all
+
+SCENARIO = "from fsctl.scenario import Scenario\nscenario = Scenario()\n"
+
+
+@pytest.fixture(scope="module")
+def lasting(tmp_path_factory) -> Iterator[Supervised]:
+    server = "hang_timeout_s = 60\ndrain_timeout_s = 0.1"
+    folder = tmp_path_factory.mktemp("lasting")
+    with supervised(folder, server=server, scenario=SCENARIO) as served:
+        yield served
+        served.signal(signal.SIGTERM)
+        assert served.wait() == 0
+
+
+@pytest.fixture
+def served(lasting) -> Iterator[Supervised]:
+    """It, with two workers that serve; only what a test makes it print is there."""
+    lasting.port  # noqa: B018 - waits for it
+    wait_for(lambda: len(lasting.living()) == 2, lasting.log)
+    assert all(is_served(dial(private)) for _, private in lasting.living().values())
+    lasting.forget()
+    yield lasting
+    assert "Traceback" not in lasting.log()
+
+
+def test_no_call_waits_for_a_worker_that_hangs(served) -> None:
+    pid, _ = served.living()[1]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        assert all(is_served(dial(served.port)) for _ in range(MANY))
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def test_a_dead_worker_is_replaced_and_nobody_is_refused_meanwhile(served) -> None:
+    pid, private = served.living()[1]
+    os.kill(pid, signal.SIGKILL)
+    assert all(is_served(dial(served.port)) for _ in range(MANY))
+    wait_for(lambda: refused(private), "the private port is closed")
+    assert served.started(1) != (pid, private)
+    served.wait_log(rf"worker 1 \(pid {pid}\) ended with status -9")
+
+
+def test_one_that_dies_again_and_again_waits(served) -> None:
+    os.kill(served.living()[2][0], signal.SIGKILL)
+    os.kill(served.started(2)[0], signal.SIGKILL)
+    served.wait_log("worker 2: the next attempt in 0.5 s")
+    assert is_served(dial(served.port))
+    served.started(2, 2)
+
+
+def test_one_that_is_told_to_end_leaves_the_others_alone(served) -> None:
+    os.kill(served.living()[1][0], signal.SIGTERM)
+    served.wait_log("ended with status 0")
+    assert all(is_served(dial(served.port)) for _ in range(MANY))
+    served.started(1)
+
+
 @pytest.mark.parametrize("what", ["configuration", "scenario"])
-def test_a_broken_reload_changes_nothing(tmp_path, what) -> None:
-    scenario = "from fsctl.scenario import Scenario\nscenario = Scenario()\n"
-    with supervised(tmp_path, scenario=scenario) as served:
-        port = served.port
-        pids = [served.started(number)[0] for number in (1, 2)]
-        if what == "configuration":
-            served.configure("workers = -5")
-        else:
-            served.scenario.write_text("raise ValueError('broken')")
+def test_a_broken_reload_changes_nothing(served, what) -> None:
+    workers = served.living()
+    broken, text = {
+        "configuration": (served.config, "[server]\nworkers = -5\n"),
+        "scenario": (served.scenario, "raise ValueError('broken')"),
+    }[what]
+    whole = broken.read_text()
+    broken.write_text(text)
+    try:
         served.signal(signal.SIGHUP)
         served.wait_log("not reloaded, the running workers go on: .*(workers: must be|broken)")
-        assert not any(map(gone, pids))
-        assert is_served(dial(port))
+    finally:
+        broken.write_text(whole)
+    wait_for(lambda: served.living() == workers, served.log)
+    assert is_served(dial(served.port))
