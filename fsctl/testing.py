@@ -34,7 +34,12 @@ class MakeStage(Protocol):
 
     def __call__(
         self, scenario: str | Path | Scenario | None = None, settings: Settings | None = None
-    ) -> Stage: ...
+    ) -> Stage:
+        """Make a stage: a world with a simulated switch, its controller, and no phones yet.
+
+        ``scenario`` is a scenario or its file, relative to the test's folder; None: the settings
+        decide. Without ``settings`` it is a controller of scope calls.
+        """
 
 
 @pytest.fixture

@@ -21,7 +21,8 @@ from fsctl.setting_policy import STARTS, Policy, Rule
 from fsctl.sip.uri import Uri, UriError, parse_address
 
 _PARTY = (
-    "a user (1001, 1001@DOMAIN), inside, outside, gateway:NAME, or anybody else, who is outside"
+    "a user (1001, 1001@DOMAIN), inside, outside, unknown, gateway:NAME, or anybody else, who is "
+    "outside"
 )
 
 
@@ -113,6 +114,8 @@ def _party(text: str, context: str, policy: Policy) -> Party:
     what, colon, name = text.partition(":")
     if colon and what == "gateway":
         return Party("outside", f"it is behind the gateway {name}", gateway=name, context=context)
+    if text == "unknown":
+        return Party("unknown", "it has left, and nobody knows who it was", context=context)
     if text == "outside" or (text != "inside" and not _is_user(text, policy)):
         return Party("outside", "nobody has authenticated it", context=context)
     user = "" if text == "inside" else text.removeprefix("user:")

@@ -8,15 +8,19 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import fields
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import fsctl.cli
 import fsctl.scenario
+from fsctl.dialplan import NativeRoute, _context
 from fsctl.scenario import Call, Scenario, Session
 from fsctl.session.core.clock import Timer
+from fsctl.settings import Server, Settings
 
 REPOSITORY = Path(__file__).parents[2]
 DOCS = REPOSITORY / "docs"
@@ -153,6 +157,38 @@ def test_scenarios_in_the_text_load(tmp_path: Path) -> None:
         path = tmp_path / f"block{number}.py"
         path.write_text(block, encoding="utf-8")
         fsctl.scenario.load(path)
+
+
+def test_the_page_shows_the_policy_as_it_comes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "fsctl.toml").touch()
+    assert fsctl.cli.main(["policy", "show", "--config", str(tmp_path / "fsctl.toml")]) == 0
+    assert f"```text\n{capsys.readouterr().out}```" in text("policy.md")
+
+
+@pytest.mark.parametrize(
+    ("by", "rule", "status"), [("1001", "premium", 1), ("unknown", "outside-asks", 1)]
+)
+def test_the_pages_policy_explains_its_question(
+    by: str, rule: str, status: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "fsctl.toml"
+    page = text("policy.md")
+    file.write_text(page.partition("```toml\n")[2].partition("```")[0], encoding="utf-8")
+    question = re.search(r"\$ fsctl (policy explain .*)", page)
+    assert question is not None
+    asked = question[1].replace("fsctl.toml", str(file)).replace("--by 1001", f"--by {by}")
+    assert fsctl.cli.main(asked.split()) == status
+    assert f": rule {rule}: who asks is " in capsys.readouterr().out
+
+
+def test_the_page_names_what_templates_have() -> None:
+    page = (REPOSITORY / "dialplan" / "README.md").read_text(encoding="utf-8")
+    listed = page.partition("In templates there are ")[2].partition("which makes")[0]
+    routes = {field.name for field in fields(NativeRoute)}
+    there = set(_context(Settings(server=Server(home="127.0.0.1:8084"))))
+    assert set(re.findall(r"`(\w+)`", listed)) == there | routes
 
 
 # -- the site -------------------------------------------------------------------------------------
