@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
+from phonenumbers import SUPPORTED_REGIONS
+
 from fsctl import setting_kinds as kinds
 from fsctl.errors import SettingsError
 from fsctl.setting_kinds import key
@@ -36,7 +38,9 @@ _PARTIES: Final = {
     "profile": _NAME,
 }
 """Words of a party that take a name."""
-_TARGETS: Final = {"host": _GLOB, "route": _NAME, "context": _NAME, "country": "[A-Z]{2}"}
+_COUNTRY: Final = "|".join(sorted(SUPPORTED_REGIONS))
+"""Any other one, "UK", would never be a number's."""
+_TARGETS: Final = {"host": _GLOB, "route": _NAME, "context": _NAME, "country": _COUNTRY}
 _TARGETS["prefix"] = "[0-9+*#]{1,32}"
 _DAY: Final = "(?:Mo|Tu|We|Th|Fr|Sa|Su)"
 _DAYS: Final = f"{_DAY}(?:-{_DAY})?(?:,{_DAY}(?:-{_DAY})?)*"
@@ -107,7 +111,7 @@ class Policy:
     mode: PolicyMode = key("enforce", kinds.choice("enforce", "observe", "off"))
     inside: tuple[str, ...] = key((), _PARTY_WORDS)
     outside: tuple[str, ...] = key((), _PARTY_WORDS)
-    country: str = key("", kinds.text("(?:[A-Z]{2})?", 'a country by ISO 3166, "DE"'))
+    country: str = key("", kinds.text(f"(?:{_COUNTRY})?", 'a country by ISO 3166, "DE"'))
     outside_prefix: str = key("", kinds.text("[0-9*#]{0,4}", "up to four digits"))
     internal: str = key("[0-9*#]{1,5}", kinds.REGEX)
     emergency: tuple[str, ...] = key(

@@ -14,7 +14,7 @@ from fsctl.cli.options import add_config
 from fsctl.errors import FsctlError
 from fsctl.policy.judge import Asking, Request, considered, judge, said, table
 from fsctl.policy.numbers import is_internal
-from fsctl.policy.parties import Party
+from fsctl.policy.parties import Party, as_settings_say
 from fsctl.session.calling.judging import destination
 from fsctl.session.calling.routing import NoRoute, Router
 from fsctl.setting_policy import STARTS, Policy, Rule
@@ -111,6 +111,10 @@ def run_explain(arguments: argparse.Namespace) -> int:
 
 def _party(text: str, context: str, policy: Policy) -> Party:
     """Who is meant: a number that is internal is that user's."""
+    return as_settings_say(_usual_party(text, context, policy), policy)
+
+
+def _usual_party(text: str, context: str, policy: Policy) -> Party:
     what, colon, name = text.partition(":")
     if colon and what == "gateway":
         return Party("outside", f"it is behind the gateway {name}", gateway=name, context=context)

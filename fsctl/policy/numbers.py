@@ -19,8 +19,11 @@ from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberType, sho
 
 from fsctl.setting_policy import Policy
 
-_INTERNATIONAL: Final = re.compile(r"(?:\+|00|011)([1-9][0-9]{4,})", re.ASCII)
-"""A number in international form where nobody has said from which country it is dialled."""
+_INTERNATIONAL: Final = re.compile(r"(?:\+0*|000*|0*11)([1-9][0-9]{4,})", re.ASCII)
+"""A number in international form where nobody has said from which country it is dialled; who puts
+one more zero before it finds a network that overlooks that."""
+_SERVICE: Final = re.compile(r"(?:[*#]{1,2}[0-9]{2}(?:[0-9]?[*#])?){1,3}([+0-9]+)#?", re.ASCII)
+"""A number behind codes of the network's (``*31#``, ``*67``), which dials it all the same."""
 _NAME: Final = re.compile(r"[A-Za-z_][0-9A-Za-z._-]*", re.ASCII)
 """The user part of somebody who is called by a name."""
 _NO_COUNTRY: Final = "001"
@@ -65,10 +68,10 @@ class Destination:
 
 def classes_of(to: Destination, policy: Policy) -> frozenset[str]:
     """Return all words that are true of the number: its class, and for example ``country:FR``."""
-    if to.kind != "user" and _is_emergency(to.number, policy):
-        return frozenset({"emergency"})
     if to.inside is not None:
         return frozenset({"internal"} if to.inside else {"outside", "unknown"})
+    if to.kind != "user" and not to.host and _is_emergency(to.number, policy):
+        return frozenset({"emergency"})
     if to.kind == "user":
         return frozenset({"internal"})
     found = _by_plan(_outside_number(to, policy), policy.country)
@@ -118,6 +121,8 @@ def _by_plan(number: str, country: str) -> frozenset[str]:
 def _readings(number: str, country: str) -> Iterator[PhoneNumber]:
     """The number as the country's plan has it, then, for who dials 00 or 011 all the same, as an
     international one."""
+    service = _SERVICE.fullmatch(number)
+    number = service[1] if service else number
     if not re.fullmatch(r"\+?[0-9]+", number, re.ASCII):
         return
     international = _INTERNATIONAL.fullmatch(number)

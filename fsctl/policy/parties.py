@@ -92,7 +92,7 @@ def party(facts: Facts, policy: Policy) -> Party:
         known("sofia_profile_name"),
         known("sip_network_ip") if called_in else "",
     )
-    return _as_settings_say(found, policy)
+    return as_settings_say(found, policy)
 
 
 def _by_switch(known: Callable[[str], str], called_in: bool, gateway: str) -> tuple[Side, str, str]:
@@ -105,7 +105,7 @@ def _by_switch(known: Callable[[str], str], called_in: bool, gateway: str) -> tu
         return "outside", "it was called at an address that is no user's", ""
     if known("sip_authorized") == "true":
         user = _at(known("sip_auth_username"), known("sip_auth_realm"))
-        if user:
+        if user and not known("sip_acl_authed_by"):  # whom an ACL lets in is not challenged
             return "inside", f"it has authenticated as {user}", user
         token = known("sip_acl_token")
         if token:
@@ -117,7 +117,8 @@ def _at(user: str, domain: str) -> str:
     return f"{user}@{domain}" if user and domain else user
 
 
-def _as_settings_say(found: Party, policy: Policy) -> Party:
+def as_settings_say(found: Party, policy: Policy) -> Party:
+    """Return the party on the side that ``[policy] inside`` and ``outside`` put it."""
     sides: tuple[tuple[Side, tuple[str, ...]], ...]
     sides = (("outside", policy.outside), ("inside", policy.inside))
     for side, words in sides:

@@ -57,9 +57,11 @@ def _users(user: str, domain: str = "") -> Iterator[dict[str, str]]:
     """How a leg shows that it is a user's: by its digest, its address, or as it was called."""
     at = domain or _ANY
     authorized = {"direction": _CALLED_IN, "sip_authorized": "true", **_NO_GATEWAY}
-    yield {**authorized, "sip_auth_username": user, "sip_auth_realm": at}
+    digest = {"sip_auth_username": user, "sip_auth_realm": at, "sip_acl_authed_by": _UNSET}
+    yield authorized | digest
     token = f"{user}@{domain}" if domain else f"{user}(?:@{_ANY})?"
     yield {**authorized, "sip_auth_username": _UNSET, "sip_acl_token": token}
+    yield {**authorized, "sip_acl_authed_by": _SET, "sip_acl_token": token}
     yield {"direction": "outbound", "dialed_user": user, "dialed_domain": at, **_NO_GATEWAY}
 
 

@@ -279,6 +279,15 @@ def test_two_routes_of_one_name_are_refused(tmp_path: Path) -> None:
     assert "[[route]] 2 name: 'a' is another route's name" in refusal(tmp_path, text)
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["[policy]\ncountry = 'UK'", "[[rule]]\nthen = 'allow'\nto = ['country:UK']"],
+)
+def test_a_country_that_no_number_has_is_refused(tmp_path: Path, text: str) -> None:
+    assert "must be" in refusal(tmp_path, text)
+    load_text(tmp_path, text.replace("UK", "GB"))
+
+
 def test_a_single_bracket_route_is_explained(tmp_path: Path) -> None:
     assert "route: must be written as [[route]]" in refusal(tmp_path, "[route]\nkind = 'user'")
 

@@ -23,6 +23,7 @@ from fsctl.session.core.session import Session
 from fsctl.settings import Policy, Rule
 from fsctl.sip.uri import Uri
 from fsctl.switch import facts
+from fsctl.switch.dialstring import SofiaEndpoint
 
 log = logging.getLogger(__name__)
 
@@ -175,9 +176,9 @@ def _request(session: Session, asked: Asking, to: Destination) -> Request:
 
 def destination(routed: Routed, dialled: str | Uri) -> Destination:
     """Return what is judged of a number, or URI, that a route dials."""
-    route = routed.route
-    foreign = route.kind == "uri" and isinstance(dialled, Uri)
-    host = dialled.host if foreign and isinstance(dialled, Uri) else ""
+    route, endpoint = routed.route, routed.endpoint
+    foreign = route.kind == "uri" and isinstance(endpoint, SofiaEndpoint)
+    host = endpoint.uri.host if foreign and isinstance(endpoint, SofiaEndpoint) else ""
     return Destination(routed.number, route.kind, route.name, host, route.context)
 
 

@@ -55,6 +55,11 @@ def test_facts_are_the_channels_own():
             "inside",
             "1002@pbx",
         ),
+        (  # an ACL lets it in unchallenged: the dialplan has set the name, for its trunk
+            {"sip_authorized": "true", "sip_acl_authed_by": "wan", "sip_auth_username": "trunk"},
+            "outside",
+            "",
+        ),
         ({"direction": "outbound", "dialed_user": "1001"}, "inside", "1001"),
         ({"dialed_user": "1001"}, "outside", ""),  # a caller's own
         ({"direction": "outbound", "sip_auth_username": "trunk"}, "outside", ""),
@@ -106,6 +111,14 @@ ABROAD = [
     ("DE", "+14045551234"),
     ("DE", "00014045551234"),  # with the outside line's 0
     ("DE", "+870773111111"),
+    ("DE", "+0442079460000"),
+    ("DE", "0000442079460000"),
+    ("DE", "*31#00442079460000"),
+    ("DE", "0*31#00442079460000"),
+    ("DE", "#31#09001123456"),
+    ("DE", "*21*00442079460000#"),
+    ("US", "*6719005551212"),
+    ("US", "*67011442079460000"),
     ("DE", "+8861234"),
     ("US", "+18765551234"),  # Jamaica has the country code of the United States
     ("US", "18765551234"),
@@ -137,6 +150,8 @@ def test_abroad_is_closed(country, number):
         ("4930123456", {"kind": "user"}, {"internal"}),
         ("1001", {"kind": "gateway"}, {"outside", "unknown"}),
         ("1001", {"kind": "uri", "host": "evil.example"}, {"outside", "host"}),
+        ("112", {"kind": "uri", "host": "evil.example"}, {"outside", "host"}),
+        ("112", {"inside": False}, {"outside", "unknown"}),  # a claim of who has called
         ("0030123456", {}, {"outside", "national", "country:DE"}),
         ("015112345678", {}, {"outside", "national", "country:DE", "mobile"}),
         ("009001123456", {}, {"outside", "national", "country:DE", "premium"}),

@@ -6,11 +6,13 @@ from dataclasses import replace
 
 import pytest
 
+from fsctl.policy.numbers import classes_of
 from fsctl.session.calling.attempts import Attempts
+from fsctl.session.calling.judging import destination
 from fsctl.session.calling.routing import NoRoute, Router
-from fsctl.settings import Route, Settings
+from fsctl.settings import Policy, Route, Settings
 from fsctl.sip.status import SipStatus
-from fsctl.sip.uri import parse_uri
+from fsctl.sip.uri import Uri, parse_uri
 
 OWN = {"2001:db8::1", "pbx.here.example"}
 
@@ -139,3 +141,12 @@ def test_the_switchs_own_dialplan_may_lead_to_a_gateway_but_is_not_known_to_be_s
     with pytest.raises(NoRoute) as raised:
         one.route("7/x", "here.example")
     assert raised.value.status == SipStatus(404)
+
+
+@pytest.mark.parametrize(
+    "text", ["sip:100@a.partner.example", parse_uri("sip:100@a.partner.example")]
+)
+def test_a_foreign_host_is_judged_however_it_is_dialled(text: str | Uri) -> None:
+    """A scenario may pass on the text of a Refer-To: 100 is nobody's number there."""
+    to = destination(router(PARTNER).route(text, "here"), text)
+    assert classes_of(to, Policy()) >= {"outside", "host"}
