@@ -177,7 +177,7 @@ class AttendedTransfer:
         parties.named_by(request)
         if parties.target is not None and parties.target.placed:
             self._secure(parties.target)  # one that rings is, when it has answered
-        if self.asks and not self._is_permitted():
+        if self.asks and not self._is_permitted(request):
             return Stimulus.REFUSED
         if self.asks and self.session.tell.decides_on_attended_transfers(self.transferor):
             self._decided = BY_SCENARIO
@@ -222,7 +222,7 @@ class AttendedTransfer:
         refuses = by_web or (failed and self.session.settings.decide.on_failure == "refuse")
         self._feed(Stimulus.REFUSED if refuses else Stimulus.ACCEPTED)
 
-    def _is_permitted(self) -> bool:
+    def _is_permitted(self, request: AttendedRequest) -> bool:
         """Whether the policy lets the transferee have the target."""
         session, parties, legs = self.session, self.parties, (self.transferor, self.transferee)
         movers = read(session.link, self.transferee.channel_uuid, Mark.MOVERS)
@@ -232,6 +232,8 @@ class AttendedTransfer:
                 judging.permit_extension(session, self._asking, *parties.extension)
             elif parties.target is not None:
                 judging.permit_party(session, self._asking, parties.target)
+            else:  # an application, or whoever is called anew, which is judged by its number then
+                judging.permit_asking(session, self._asking, request.refer_to.target)
         except judging.Refused as refused:
             log.warning("%s: attended transfer refused: %s", session.id, refused)
             return False

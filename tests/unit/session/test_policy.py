@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from fsctl.scenario import BlindTransferRequested, Scenario
+from fsctl.scenario import BlindTransferRequested, CallAlerting, Scenario
 from fsctl.settings import Policy, Route, Rule, Transfer
 from fsctl.simulator import Departure
 from fsctl.stage import CALLS, Stage
@@ -179,6 +179,32 @@ def test_attended_is_judged_by_who_is_there(to, outside):
         if allowed:
             fraud.stage.until(lambda: fraud.alice.hears == to)
         assert fraud.records.all[-1]["allowed"] is allowed
+
+
+@pytest.mark.parametrize("outside", [True, False])
+def test_attended_to_an_application_is_judged_by_who_asks(outside):
+    """Alice's second call is in a conference: from outside she may not bring Bob there."""
+    scenario = Scenario()
+
+    @scenario.on(CallAlerting)
+    def alerting(event):
+        if event.destination == "7000":
+            event.call.answer()
+            event.call.execute("conference", "room")
+        else:
+            event.session.connect(event.call, event.destination)
+
+    with Fraud(scenario=scenario, outside=outside) as fraud:
+        number = fraud.alice.number
+        line = fraud.stage.phone(number)
+        line.authenticates = not outside
+        second = line.calls("7000")
+        fraud.stage.until(lambda: line.hears == "conference room")
+        to = f"<sip:7000@example.org?Replaces={second.replaces}>"
+        fraud.alice.refers(to, dialog=fraud.alice.dialogs[0])
+        fraud.stage.until(lambda: line.notifies)
+        (told,) = fraud.told(line)
+        assert told.startswith("403" if outside else "200")
 
 
 def test_storms_and_loops_end():
