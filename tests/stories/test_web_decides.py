@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import threading
@@ -172,8 +173,14 @@ def test_it_fails(world: World, service: Service, how: str, on_failure: str) -> 
 # -- somebody leaves while it is asked ----------------------------------------------------------
 
 
-def asked_meanwhile(world: World, service: Service, act: Callable[[], None], **answer: Any) -> None:
-    """Do something while the service thinks, which then answers so."""
+def asked_meanwhile(
+    world: World,
+    service: Service,
+    refers: Callable[[], None],
+    act: Callable[[], None],
+    **answer: Any,
+) -> None:
+    """Have somebody send a REFER, and do something while the service thinks, which then answers."""
     heard, go = threading.Event(), threading.Event()
 
     def think(asked: Asked) -> None:
@@ -185,8 +192,9 @@ def asked_meanwhile(world: World, service: Service, act: Callable[[], None], **a
     service.then(think)
     if isinstance(world, SimulatedWorld):
         world.waits_for_answers = False
-    act()
+    refers()
     world.wait_really(heard.is_set, "it is asked")
+    act()
     go.set()
     if isinstance(world, SimulatedWorld):
         world.waits_for_answers = True
@@ -197,12 +205,8 @@ def test_the_transferor_leaves_while_it_is_asked(world: World, service: Service)
     bob, alice = talking(world)
     carol = world.party("1003").answers()
 
-    def leave() -> None:
-        bob.transfers("1002")
-        world.wait_really(lambda: service.asked, "it is asked")
-        bob.hangs_up()
-
-    asked_meanwhile(world, service, leave, decision="connect", targets=["1003"])
+    refers = functools.partial(bob.transfers, "1002")
+    asked_meanwhile(world, service, refers, bob.hangs_up, decision="connect", targets=["1003"])
     assert hear_each_other(alice, carol)
     assert record(world)["decided_by"] == "web"
 
@@ -217,12 +221,11 @@ def test_the_transferee_leaves_while_it_is_asked(
     carol = world.party("1003").answers()
 
     def leave() -> None:
-        bob.transfers("1002")
-        world.wait_really(lambda: service.asked, "it is asked")
         alice.hangs_up()
         assert bob.wait_notify() == "SIP/2.0 487 Request Terminated"
 
-    asked_meanwhile(world, service, leave, decision=decision, targets=["1003"])
+    refers = functools.partial(bob.transfers, "1002")
+    asked_meanwhile(world, service, refers, leave, decision=decision, targets=["1003"])
     bob.wait_over()
     written = record(world)
     assert (written["outcome"], written["decided_by"]) == ("abandoned", "web")
@@ -235,12 +238,11 @@ def test_somebody_takes_the_transferee_while_it_is_asked(world: World, service: 
     dave, erin = world.party("1003").answers(), world.party("1004").answers()
 
     def take() -> None:
-        bob.transfers("1002")
-        world.wait_really(lambda: service.asked, "it is asked")
         world.moves(alice, "1004", world.context)
         world.wait_logged("-> transferee taken")
 
-    asked_meanwhile(world, service, take, decision="connect", targets=["1003"])
+    refers = functools.partial(bob.transfers, "1002")
+    asked_meanwhile(world, service, refers, take, decision="connect", targets=["1003"])
     world.wait_logged("that is too late")
     assert hear_each_other(alice, erin)
     assert not dave.received("INVITE")
@@ -416,12 +418,11 @@ def test_a_party_leaves_while_it_is_asked_of_an_attended_one(
     assert hear_each_other(line, carol)
 
     def leave() -> None:
-        bob.refers(world.replacing(line, "1002"))
-        world.wait_really(lambda: service.asked, "it is asked")
         alice.hangs_up()
         world.wait_logged("the transferee hangs up")
 
-    asked_meanwhile(world, service, leave, decision="settings")
+    refers = functools.partial(bob.refers, world.replacing(line, "1002"))
+    asked_meanwhile(world, service, refers, leave, decision="settings")
     assert record(world)["outcome"] != "succeeded"
     assert hear_each_other(line, carol)
 
