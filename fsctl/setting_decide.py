@@ -87,16 +87,7 @@ class Decide:
 def complete(origin: str, table: dict[str, Any], decision_timeout_s: float) -> None:
     """Read the file of secrets, and check what belongs together. Raises SettingsError."""
     where = f"{origin}: [decide]"
-    file = table.get("secret_file")
-    if file is not None:
-        if "secret" in table:
-            raise SettingsError(f"{where} secret_file: secret is set as well")
-        try:
-            text = file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(f"{where} secret_file: {file}: {error}") from error
-        kind = kinds.kinds_of(Decide)["secret"]
-        table["secret"] = kinds.accept(f"{file}: the secret", kind, text)
+    kinds.read_file(where, Decide, table, "secret")
     if not table.get("url"):
         return
     if not table.get("secret"):

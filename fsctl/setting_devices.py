@@ -34,12 +34,8 @@ KNOWN: Final = (Device("baresip v[01].*", failure="trying"),)
 
 def read_devices(origin: str, tables: Any, base: Path) -> tuple[Device, ...]:
     """Read the ``[[device]]``s. Raises SettingsError."""
-    if not isinstance(tables, list):
-        raise SettingsError(f"{origin}: device: must be written as [[device]]")
     devices = []
-    for number, table in enumerate(tables, 1):
-        where = f"{origin}: [[device]] {number}"
-        accepted = kinds.accept_table(where, Device, table, base)
+    for where, accepted in kinds.accept_tables(origin, "device", Device, tables, base):
         if "user_agent" not in accepted:
             raise SettingsError(f"{where} user_agent: is missing")
         devices.append(Device(**accepted))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
@@ -20,6 +20,11 @@ T = TypeVar("T")
 
 SAFE_NUMBER: Final = "[0-9A-Za-z+*._~-]{1,64}"
 """The only dialled numbers that a rendered dialplan may copy (Python and PCRE syntax)."""
+
+NUMBER_CHARACTERS: Final = "0-9A-Za-z+*#._~-"
+"""What a number that is shown or dialled may have in it: the inside of a character class."""
+UNSAFE_IN_NAME: Final = r"""\x00-\x1f\x7f$"'<>\\,{}\[\]|^"""
+"""What a display name may not; as that."""
 
 PLACEHOLDERS: Final = ("transferee", "transferor", "dialled")
 """The parties that a template of an identity may name."""
@@ -275,10 +280,8 @@ DOMAIN: Final = text(_DIALLED_HOST, "a domain")
 IP_ADDRESS: Final = text(r"[0-9A-Fa-f:.]{2,45}", "an IP address")
 NAME: Final = text(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}", "a name of letters, digits, '.', '_', '-'")
 PREFIX: Final = text(rf"(?:{SAFE_NUMBER})?", "a number")
-CALLER_NUMBER: Final = text(r"[0-9A-Za-z+*#._~-]{0,64}", "a number")
-CALLER_NAME: Final = text(
-    r"""[^\x00-\x1f\x7f$"'<>\\,{}\[\]|^]{0,64}""", "a display name without quotes"
-)
+CALLER_NUMBER: Final = text(f"[{NUMBER_CHARACTERS}]{{0,64}}", "a number")
+CALLER_NAME: Final = text(f"[^{UNSAFE_IN_NAME}]{{0,64}}", "a display name without quotes")
 SHOWN_NUMBER: Final = template(CALLER_NUMBER, *PLACEHOLDERS)
 SHOWN_NAME: Final = template(CALLER_NAME, *PLACEHOLDERS)
 """What a target sees; the parties of the transfer in braces."""
@@ -322,6 +325,43 @@ def accept_table(where: str, schema: type[Any], table: Any, base: Path) -> dict[
         value = accept(f"{where} {name}", known[name], raw)
         accepted[name] = base / value if isinstance(value, Path) else value
     return accepted
+
+
+def accept_tables(
+    origin: str, section: str, schema: type[Any], tables: Any, base: Path
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield for each ``[[section]]`` where it stands and what it holds, as `accept_table`.
+
+    Where the schema has a ``name``, one without gets its number, and no two have the same.
+    Raises SettingsError.
+    """
+    if not isinstance(tables, list):
+        raise SettingsError(f"{origin}: {section}: must be written as [[{section}]]")
+    taken: set[str] = set()
+    for number, table in enumerate(tables, 1):
+        where = f"{origin}: [[{section}]] {number}"
+        accepted = accept_table(where, schema, table, base)
+        if "name" in kinds_of(schema):
+            name = accepted.setdefault("name", f"{section}{number}")
+            if name in taken:
+                raise SettingsError(f"{where} name: {name!r} is another {section}'s name")
+            taken.add(name)
+        yield where, accepted
+
+
+def read_file(where: str, schema: type[Any], table: dict[str, Any], name: str) -> None:
+    """Put what the file ``{name}_file`` holds into the table as ``name``, where one is named; line
+    ends around it are not meant. Raises SettingsError."""
+    file = table.get(f"{name}_file")
+    if file is None:
+        return
+    if name in table:
+        raise SettingsError(f"{where} {name}_file: {name} is set as well")
+    try:
+        text = file.read_text(encoding="utf-8").strip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{where} {name}_file: {file}: {error}") from error
+    table[name] = accept(f"{file}: the {name}", kinds_of(schema)[name], text)
 
 
 def accept(where: str, kind: Kind, raw: Any) -> Any:

@@ -6,10 +6,9 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
-
-from phonenumbers import SUPPORTED_REGIONS
 
 from fsctl import setting_kinds as kinds
 from fsctl.errors import SettingsError
@@ -38,9 +37,7 @@ _PARTIES: Final = {
     "profile": _NAME,
 }
 """Words of a party that take a name."""
-_COUNTRY: Final = "|".join(sorted(SUPPORTED_REGIONS))
-"""Any other one, "UK", would never be a number's."""
-_TARGETS: Final = {"host": _GLOB, "route": _NAME, "context": _NAME, "country": _COUNTRY}
+_TARGETS: Final = {"host": _GLOB, "route": _NAME, "context": _NAME, "country": "[A-Z]{2}"}
 _TARGETS["prefix"] = "[0-9+*#]{1,32}"
 _DAY: Final = "(?:Mo|Tu|We|Th|Fr|Sa|Su)"
 _DAYS: Final = f"{_DAY}(?:-{_DAY})?(?:,{_DAY}(?:-{_DAY})?)*"
@@ -68,12 +65,24 @@ def _accept_asker(raw: Any) -> str:
     return str(raw) if raw in ("inside", "outside", "unknown") else _accept_party(raw)
 
 
+def _is_country(name: str) -> bool:
+    """Any other one, "UK", would never be a number's."""
+    from phonenumbers import SUPPORTED_REGIONS  # a third of what all settings cost to import
+
+    return name in SUPPORTED_REGIONS
+
+
+def _accept_country(raw: Any) -> str:
+    if not isinstance(raw, str) or (raw and not _is_country(raw)):
+        raise ValueError(f'must be a country by ISO 3166, "DE", not {raw!r}')
+    return raw
+
+
 def _accept_target(raw: Any) -> str:
     word = raw if isinstance(raw, str) else ""
     what, colon, name = word.partition(":")
-    if word in NUMBER_CLASSES or (
-        colon and what in _TARGETS and re.fullmatch(_TARGETS[what], name)
-    ):
+    known_name = colon and what in _TARGETS and re.fullmatch(_TARGETS[what], name)
+    if word in NUMBER_CLASSES or (known_name and (what != "country" or _is_country(name))):
         return word
     if colon and what == "number":
         kinds.REGEX.accept(name)
@@ -111,7 +120,7 @@ class Policy:
     mode: PolicyMode = key("enforce", kinds.choice("enforce", "observe", "off"))
     inside: tuple[str, ...] = key((), _PARTY_WORDS)
     outside: tuple[str, ...] = key((), _PARTY_WORDS)
-    country: str = key("", kinds.text(f"(?:{_COUNTRY})?", 'a country by ISO 3166, "DE"'))
+    country: str = key("", kinds.Kind(_accept_country))
     outside_prefix: str = key("", kinds.text("[0-9*#]{0,4}", "up to four digits"))
     internal: str = key("[0-9*#]{1,5}", kinds.REGEX)
     emergency: tuple[str, ...] = key(
@@ -146,17 +155,10 @@ class Rule:
     phrase: str = key("Transfer Not Allowed", kinds.text(_PHRASE, "a phrase without quotes"))
 
 
-def read_rules(origin: str, tables: Any, base: Any) -> tuple[Rule, ...]:
+def read_rules(origin: str, tables: Any, base: Path) -> tuple[Rule, ...]:
     """Read the ``[[rule]]``s. Raises SettingsError."""
-    if not isinstance(tables, list):
-        raise SettingsError(f"{origin}: rule: must be written as [[rule]]")
-    rules: list[Rule] = []
-    for number, table in enumerate(tables, 1):
-        where = f"{origin}: [[rule]] {number}"
-        accepted = kinds.accept_table(where, Rule, table, base)
-        accepted.setdefault("name", f"rule{number}")
-        if accepted["name"] in [rule.name for rule in rules]:
-            raise SettingsError(f"{where} name: {accepted['name']!r} is another rule's name")
+    rules = []
+    for where, accepted in kinds.accept_tables(origin, "rule", Rule, tables, base):
         if "then" not in accepted:
             raise SettingsError(f"{where} then: is missing")
         if accepted["then"] == "refuse" and accepted.get("per_minute"):

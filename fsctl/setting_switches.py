@@ -95,15 +95,7 @@ def complete(origin: str, raw: Any, tables: list[Table]) -> tuple[Switch, ...]:
 
 
 def _complete_password(where: str, table: Table) -> None:
-    file = table.get("password_file")
-    if file is not None:
-        if "password" in table:
-            raise SettingsError(f"{where} password_file: password is set as well")
-        try:
-            text = file.read_text(encoding="utf-8").strip("\r\n")
-        except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(f"{where} password_file: {file}: {error}") from error
-        table["password"] = kinds.accept(f"{file}: the password", kinds.PASSWORD, text)
+    kinds.read_file(where, Switch, table, "password")
     if table.setdefault("enabled", "password" in table) and "password" not in table:
         raise SettingsError(f"{where} enabled: needs password or password_file")
 

@@ -303,9 +303,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     document = _parse(path)
     origin = str(path) if path else "settings"
     base = path.parent if path else Path()
-    kinds.refuse_unknown(
-        origin, "section", document, [*_SECTIONS, "switch", "route", "rule", "device"]
-    )
+    kinds.refuse_unknown(origin, "section", document, [*_SECTIONS, *_LISTS])
     values = {
         name: kinds.accept_table(f"{origin}: [{name}]", schema, document.get(name, {}), base)
         for name, schema in _SECTIONS.items()
@@ -449,15 +447,8 @@ def _usual_routes(dialplan: dict[str, Any]) -> tuple[Route, ...]:
 def _routes(
     origin: str, tables: Any, values: dict[str, dict[str, Any]], base: Path
 ) -> tuple[Route, ...]:
-    if not isinstance(tables, list):
-        raise SettingsError(f"{origin}: route: must be written as [[route]]")
-    routes: list[Route] = []
-    for number, table in enumerate(tables, 1):
-        where = f"{origin}: [[route]] {number}"
-        accepted = kinds.accept_table(where, Route, table, base)
-        accepted.setdefault("name", f"route{number}")
-        if accepted["name"] in [route.name for route in routes]:
-            raise SettingsError(f"{where} name: {accepted['name']!r} is another route's name")
+    routes = []
+    for where, accepted in kinds.accept_tables(origin, "route", Route, tables, base):
         _check_route(where, accepted, values["transfer"])
         if accepted["kind"] in _BELONGS["profile"]:
             profile = values["dialplan"].get("sofia_profile", Dialplan().sofia_profile)
