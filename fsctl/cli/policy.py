@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from fsctl import settings
 from fsctl.cli.options import add_config
 from fsctl.errors import FsctlError
-from fsctl.policy.judge import Asking, Request, considered, judge, said, table
+from fsctl.policy.judge import CHAIN, RATE, Asking, Request, considered, judge, said, table
 from fsctl.policy.numbers import is_internal
 from fsctl.policy.parties import Party, as_settings_say
 from fsctl.session.calling.judging import destination
@@ -70,9 +70,9 @@ def _cells(rule: Rule, policy: Policy) -> Iterator[str]:
     others = [rule.leg, *rule.start, rule.when]
     if rule.per_minute is not None:
         others.append(f"at most {rule.per_minute} a minute")
-    if rule.name == "max-chain":
+    if rule is CHAIN:
         others.append(f"moved {policy.max_chain} times already")
-    if rule.name == "max-per-minute":
+    if rule is RATE:
         others.append(f"more than {policy.max_per_minute} a minute")
     yield " ".join(each for each in others if each) or "-"
     yield "allow" if rule.then == "allow" else f"refuse {rule.code} {rule.phrase}"
@@ -96,7 +96,7 @@ def run_explain(arguments: argparse.Namespace) -> int:
     except NoRoute as error:
         print(f"refused with {error.status}: {error}")
         return 1
-    request = Request(asked, destination(routed, dialled), _at(arguments.at, loaded.policy))
+    request = Request(asked, destination(routed), _at(arguments.at, loaded.policy))
     print(f"route {routed.route.name} dials {routed.number}: {said(request.to, loaded.policy)}")
     for rule, differs in considered(request, loaded.policy, loaded.rules):
         if not differs:

@@ -12,7 +12,6 @@ import gevent
 
 from fsctl import log, settings
 from fsctl.cli.options import add_config
-from fsctl.decide.client import Client
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -68,6 +67,8 @@ def _own_output() -> None:
 def _load(arguments: argparse.Namespace) -> settings.Settings:
     loaded = settings.load(arguments.config, os.environ)
     if loaded.decide.url:
+        from fsctl.decide.client import Client
+
         Client(loaded.decide)  # what it cannot use is said now, and not at the first transfer
     if arguments.workers is None:
         return loaded

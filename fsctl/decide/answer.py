@@ -20,7 +20,7 @@ MAX_TARGETS: Final = 20
 MAX_HEADERS: Final = 16
 Mode = Literal["in-turn", "at-once"]
 
-_NUMBER: Final = kinds.text("[0-9A-Za-z+*#._~-]{1,64}", "a number or a SIP URI")
+_NUMBER: Final = kinds.text(f"[{kinds.NUMBER_CHARACTERS}]{{1,64}}", "a number or a SIP URI")
 _MODE: Final = kinds.choice("in-turn", "at-once")
 _RING: Final = kinds.integer(1, 600)
 _CODE: Final = kinds.integer(400, 699)

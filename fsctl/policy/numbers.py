@@ -50,8 +50,10 @@ class Destination:
 
     def is_one_of(self, words: tuple[str, ...], policy: Policy) -> bool:
         """Whether one of these words (``[[rule]] to``) is true of it; of no words one is."""
+        if not words:
+            return True
         classes = classes_of(self, policy)
-        return not words or any(self._is(word, classes) for word in words)
+        return any(self._is(word, classes) for word in words)
 
     def _is(self, word: str, classes: frozenset[str]) -> bool:
         what, colon, name = word.partition(":")

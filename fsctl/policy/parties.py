@@ -7,7 +7,7 @@ leg's own authentication counts (sofia.c, ``sofia_handle_sip_i_invite``).
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Final, Literal
@@ -53,9 +53,8 @@ class Party:
     network: str = ""
     """The address its SIP comes from; of a party that was called it is not known."""
 
-    def is_one_of(self, words: Iterable[str]) -> bool:
+    def is_one_of(self, words: tuple[str, ...]) -> bool:
         """Whether one of these words (``[[rule]] by``) is true of it; of no words one is."""
-        words = tuple(words)
         return not words or any(self._is(word) for word in words)
 
     def _is(self, word: str) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from fsctl.esl.commands import Command, UuidSetvar
 from fsctl.session.calling.headers import REFERRED_BY
 from fsctl.session.core.leg import Leg
+from fsctl.setting_kinds import NUMBER_CHARACTERS
 from fsctl.settings import Settings
 from fsctl.switch.armed import CONFIRM, CONTEXT, armed, armed_everywhere
 from fsctl.switch.dialstring import carried_caller_name, carried_caller_number, carried_value
@@ -17,7 +18,7 @@ from fsctl.switch.marks import Mark
 _ID = ("number", "name")
 _IGNORES = "ignore_display_updates"
 _CALLEE_ID = ("origination_callee_id_name", "origination_callee_id_number")
-_PLAIN = re.compile("[0-9A-Za-z+*#._~-]{1,64}")
+_PLAIN = re.compile(f"[{NUMBER_CHARACTERS}]{{1,64}}")
 
 
 def called_variables(

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import gevent
 
-from fsctl.decide.client import Client, Exchange
 from fsctl.decide.request import Kind, Opinion, Person, Question
 from fsctl.policy.judge import Asking
 from fsctl.policy.parties import Party
@@ -24,6 +24,9 @@ from fsctl.session.core.leg import Leg
 from fsctl.session.core.session import Session
 from fsctl.sip.refer import ReferTo, allowed_headers
 
+if TYPE_CHECKING:
+    from fsctl.decide.client import Client, Exchange
+
 log = logging.getLogger(__name__)
 
 
@@ -32,8 +35,12 @@ class WebService:
 
     def __init__(self, board: Board) -> None:
         """Raises SettingsError."""
-        settings = board.settings.decide
-        self.client = Client(settings) if settings.url else None
+        self.client: Client | None = None
+        if board.settings.decide.url:
+            # Python's HTTP and TLS are imported by who asks somebody, and by nobody else.
+            from fsctl.decide.client import Client
+
+            self.client = Client(board.settings.decide)
 
     @property
     def is_asked(self) -> bool:
@@ -108,5 +115,5 @@ def _opinion(session: Session, kind: Kind, refer_to: ReferTo, asked: Asking) -> 
         routed = route(session, refer_to.target)
     except NoRoute as error:
         return Opinion(False, "", str(error))
-    verdict = judging.opinion(session, asked, routed, refer_to.target)
+    verdict = judging.opinion(session, asked, judging.destination(routed))
     return Opinion(verdict.allowed, verdict.rule, verdict.why)

@@ -20,10 +20,11 @@ from fsctl.session.core.leg import Leg
 from fsctl.session.core.session import Session
 from fsctl.settings import Route, Settings, Transfer
 from fsctl.sip.uri import encode
-from fsctl.switch.variables import read_several
+from fsctl.switch.variables import read_all
 
 DIVERSION: Final = "Diversion"
 HISTORY_INFO: Final = "History-Info"
+_OWN_ADDRESS: Final = "sip_local_network_addr"
 _ANONYMOUS: Final = "sip:anonymous@anonymous.invalid"
 _DOMAIN = re.compile(r"[0-9A-Za-z.:_-]{1,255}")
 _IN_USER: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~+*")
@@ -40,8 +41,8 @@ def diversion(
     party = who(session, by)
     directory, address = None, None
     with suppress(LinkError):  # whoever goes on sees that, too
-        (directory,) = read_several(session.link, by.channel_uuid, "effective_caller_id_number")
-        (address,) = read_several(session.link, of.channel_uuid, "sip_local_network_addr")
+        wanted = (by.channel_uuid, "effective_caller_id_number"), (of.channel_uuid, _OWN_ADDRESS)
+        directory, address = read_all(session.link, wanted)
     domain = party.user.partition("@")[2] or address or ""
     return Diversion(
         vouched_number(by, party, directory),

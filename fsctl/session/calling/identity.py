@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from fsctl.esl.events import Event
 from fsctl.session.core.leg import Leg
+from fsctl.setting_kinds import NUMBER_CHARACTERS, UNSAFE_IN_NAME
 from fsctl.settings import AssertedIdentity, Route, RouteKind, Settings
 from fsctl.sip.uri import telephone
 from fsctl.switch.dialstring import carried_caller_name
@@ -22,8 +23,8 @@ _TELLS: dict[str, Collection[str]] = {"pai": ("", "full"), "none": ("",)}
 """What privacy a header tells the far end of: P-Asserted-Identity has no word for the name alone
 (sofia_glue.c)."""
 _LONGEST = 64
-_NOT_IN_NUMBER = re.compile(r"[^0-9A-Za-z+*#._~-]")
-_NOT_IN_NAME = re.compile(r"""[\x00-\x1f\x7f$"'<>\\,{}\[\]|^]""")
+_NOT_IN_NUMBER = re.compile(f"[^{NUMBER_CHARACTERS}]")
+_NOT_IN_NAME = re.compile(f"[{UNSAFE_IN_NAME}]")
 
 
 class Shown(NamedTuple):

@@ -82,14 +82,13 @@ def who(session: Session, leg: Leg) -> Party:
     return party(leg.facts or {}, session.settings.policy)
 
 
-def permit(session: Session, asked: Asking | None, routed: Routed, dialled: str | Uri) -> None:
+def permit(session: Session, asked: Asking | None, routed: Routed) -> None:
     """Let pass what the policy allows; raises `Refused` otherwise.
 
     With ``[policy] mode = "observe"`` everything passes, and what would not is logged.
     """
-    if asked is None:
-        return
-    _obey(session, asked, opinion(session, asked, routed, dialled))
+    if asked is not None:
+        _judge(session, asked, destination(routed))
 
 
 def permit_party(session: Session, asked: Asking | None, target: Leg) -> None:
@@ -110,13 +109,12 @@ def permit_party(session: Session, asked: Asking | None, target: Leg) -> None:
 def permit_extension(session: Session, asked: Asking | None, number: str, context: str) -> None:
     """As :func:`permit`, for an extension of the switch's own dialplan (attended)."""
     if asked is not None:
-        to = Destination(number, context=context)
-        _judge(session, asked, to)
+        _judge(session, asked, Destination(number, context=context))
 
 
-def opinion(session: Session, asked: Asking, routed: Routed, dialled: str | Uri) -> Verdict:
+def opinion(session: Session, asked: Asking, to: Destination) -> Verdict:
     """Return what the policy says of a call, without any effect."""
-    return judge(_request(session, asked, destination(routed, dialled)), *_rules(session))
+    return judge(_request(session, asked, to), *_rules(session))
 
 
 def permit_asking(
@@ -142,7 +140,7 @@ class Redirection:
         self._session, self._waiting, self._place = session, waiting, place
         self._asked: Asking | None = None
 
-    def permit(self, routed: Routed, contact: Uri) -> None:
+    def permit(self, routed: Routed) -> None:
         """Let pass what the policy allows; raises `Refused` otherwise."""
         if self._waiting is None or self._place is None:
             return  # the application calls somebody for itself
@@ -150,7 +148,7 @@ class Redirection:
             by = _called_at(self._place, self._session)
             place = self._place.endpoint.format()
             self._asked = asking(self._session, by, self._waiting, "redirect", key=place)
-        permit(self._session, self._asked, routed, contact)
+        permit(self._session, self._asked, routed)
 
 
 def _called_at(place: Routed, session: Session) -> Party:
@@ -161,7 +159,7 @@ def _called_at(place: Routed, session: Session) -> Party:
 
 
 def _judge(session: Session, asked: Asking, to: Destination) -> None:
-    _obey(session, asked, judge(_request(session, asked, to), *_rules(session)))
+    _obey(session, asked, opinion(session, asked, to))
 
 
 def _rules(session: Session) -> tuple[Policy, tuple[Rule, ...]]:
@@ -174,11 +172,11 @@ def _request(session: Session, asked: Asking, to: Destination) -> Request:
     return Request(asked, to, now)
 
 
-def destination(routed: Routed, dialled: str | Uri) -> Destination:
+def destination(routed: Routed) -> Destination:
     """Return what is judged of a number, or URI, that a route dials."""
-    route, endpoint = routed.route, routed.endpoint
-    foreign = route.kind == "uri" and isinstance(endpoint, SofiaEndpoint)
-    host = endpoint.uri.host if foreign and isinstance(endpoint, SofiaEndpoint) else ""
+    route, endpoint, host = routed.route, routed.endpoint, ""
+    if route.kind == "uri" and isinstance(endpoint, SofiaEndpoint):
+        host = endpoint.uri.host
     return Destination(routed.number, route.kind, route.name, host, route.context)
 
 

@@ -93,7 +93,7 @@ def plan(
     Raises :class:`~fsctl.session.calling.routing.NoRoute`, also where the policy refuses.
     """
     routed = route(session, destination, kind)
-    permit(session, asker.purpose.asking, routed, destination)
+    permit(session, asker.purpose.asking, routed)
     usual = Shown("", "")
     if asker.waiting is not None:
         transferor = asker.purpose.transferor
@@ -128,7 +128,7 @@ def next_place(
 
     def admit(contact: Uri) -> Routed:
         routed = route(session, contact)
-        judged.permit(routed, contact)
+        judged.permit(routed)
         return routed
 
     contacts = called.branches.contacts if called.branches is not None else []

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from fsctl.decide.answer import Leave, Refuse
-from fsctl.decide.client import Exchange
 from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.commands import UuidSetvar
 from fsctl.esl.connection import Connection
@@ -44,6 +44,9 @@ from fsctl.switch.grace import secure
 from fsctl.switch.marks import Mark
 from fsctl.switch.variables import read
 from fsctl.transfer.attended import DEADLINES, Action, Attended, Place, State, Stimulus, step
+
+if TYPE_CHECKING:
+    from fsctl.decide.client import Exchange
 
 log = logging.getLogger(__name__)
 

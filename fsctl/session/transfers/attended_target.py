@@ -65,7 +65,7 @@ class CalledAnew:
         session = self._session
         try:
             routed = plan.route(session, self._request.refer_to.target)
-            permit(session, self._asking, routed, self._request.refer_to.target)
+            permit(session, self._asking, routed)
             return self._call(routed)
         except (NoRoute, DialStringError) as error:
             log.info("%s: attended transfer: %s", session.id, error)

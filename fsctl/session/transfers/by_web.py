@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from fsctl.decide.answer import Connect, Leave, Refuse
-from fsctl.decide.client import Exchange
 from fsctl.errors import ChannelGone
 from fsctl.session.calling import deciding, safe_answers
 from fsctl.session.calling.bridged import connect
@@ -28,6 +27,9 @@ from fsctl.sip.refer import ReferTo
 from fsctl.sip.status import SipStatus, best_failure
 from fsctl.sip.uri import Uri
 from fsctl.switch.dialstring import DialStringError
+
+if TYPE_CHECKING:
+    from fsctl.decide.client import Exchange
 
 log = logging.getLogger(__name__)
 

@@ -148,5 +148,5 @@ def test_the_switchs_own_dialplan_may_lead_to_a_gateway_but_is_not_known_to_be_s
 )
 def test_a_foreign_host_is_judged_however_it_is_dialled(text: str | Uri) -> None:
     """A scenario may pass on the text of a Refer-To: 100 is nobody's number there."""
-    to = destination(router(PARTNER).route(text, "here"), text)
+    to = destination(router(PARTNER).route(text, "here"))
     assert classes_of(to, Policy()) >= {"outside", "host"}
