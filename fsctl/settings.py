@@ -29,7 +29,7 @@ from fsctl.setting_policy import Policy as Policy
 from fsctl.setting_policy import Rule as Rule
 from fsctl.setting_switches import Switch as Switch
 
-TransferMode = Literal["in-session", "legacy"]
+TransferMode = Literal["in-session", "legacy", "observe"]
 LegacyReport = Literal["result", "at-once"]
 Scope = Literal["transfers", "calls"]
 Attended = Literal["application", "switch"]
@@ -44,7 +44,8 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 _CALLER_ID: Final = kinds.choice("transferee", "transferor", "dialled", "fixed", "template")
 _REFERRED_BY: Final = kinds.choice("keep", "rewrite", "drop")
 _ASSERTED: Final = kinds.choice("", "pai", "rpid", "none")
-_MODE: Final = kinds.choice("in-session", "legacy")
+_MODE: Final = kinds.choice("in-session", "legacy", "observe")
+_ROUTE_MODE: Final = kinds.choice("in-session", "legacy")
 _RING: Final = kinds.integer(1, 600)
 _PORT: Final = kinds.integer(1, 65535)
 
@@ -91,18 +92,19 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """``[transfer]``: blind transfers. ``headers`` go to the target; ``pass_headers`` lists the
-    headers embedded in a Refer-To (RFC 3261 19.1.1) that may pass. ``caller_id`` says whom the
-    target sees, in a "template" by ``{transferee}``, ``{transferor}`` and ``{dialled}`` (the number
-    that the transferee's call was first made to), ``asserted_identity`` by which header (empty: as
-    the profile says); ``referred_by``, ``diversion`` (RFC 5806), ``history_info`` (RFC 7044) say
-    what it is told of the transfer itself. ``legacy_report`` says whether a
-    native transfer is reported with its result or at once; ``attended``: whether the application is
-    asked about each REFER with Replaces, or FreeSWITCH joins its own dialogs by itself (None: see
-    :attr:`Settings.attended`). When a
-    transfer fails and its transferor has left, FreeSWITCH calls it again (``recall``); if it does
-    not answer, the ``fallback`` follows. ``rescue_after_s`` is for the timers in FreeSWITCH: so
-    long after a deadline of ours it acts without us."""
+    """``[transfer]``: blind transfers. With ``mode`` "observe" they are FreeSWITCH's own, and what
+    "in-session" would have made of them is in their records. ``headers`` go to the target;
+    ``pass_headers`` lists the headers embedded in a Refer-To (RFC 3261 19.1.1) that may pass.
+    ``caller_id`` says whom the target sees, in a "template" by ``{transferee}``, ``{transferor}``
+    and ``{dialled}`` (the number that the transferee's call was first made to),
+    ``asserted_identity`` by which header (empty: as the profile says); ``referred_by``,
+    ``diversion`` (RFC 5806), ``history_info`` (RFC 7044) say what it is told of the transfer
+    itself. ``legacy_report`` says whether a native transfer is reported with its result or at once;
+    ``attended``: whether the application is asked about each REFER with Replaces, or FreeSWITCH
+    joins its own dialogs by itself (None: see :attr:`Settings.attended`). When a transfer fails and
+    its transferor has left, FreeSWITCH calls it again (``recall``); if it does not answer, the
+    ``fallback`` follows. ``rescue_after_s`` is for the timers in FreeSWITCH: so long after a
+    deadline of ours it acts without us."""
 
     mode: TransferMode = key("in-session", _MODE)
     legacy_report: LegacyReport = key("result", kinds.choice("result", "at-once"))
@@ -171,7 +173,7 @@ class Route:
     domain: str = key("", kinds.DOMAIN)
     context: str = key("", kinds.NAME)
     variables: tuple[tuple[str, str], ...] = key((), kinds.VARIABLES)
-    transfer_mode: TransferMode | None = key(None, _MODE)
+    transfer_mode: TransferMode | None = key(None, _ROUTE_MODE)
     ring_timeout_s: int | None = key(None, _RING)
     caller_id: CallerId | None = key(None, _CALLER_ID)
     caller_id_number: str | None = key(None, kinds.SHOWN_NUMBER)
@@ -247,9 +249,15 @@ class Settings:
 
     @property
     def attended(self) -> Attended:
-        """Who decides on a REFER with Replaces; nothing is said: FreeSWITCH, in scope transfers."""
-        calls = self.dialplan.scope == "calls"
+        """Who decides on a REFER with Replaces; nothing is said: FreeSWITCH, in scope transfers,
+        and where transfers are only observed."""
+        calls = self.dialplan.scope == "calls" and not self.observes
         return self.transfer.attended or ("application" if calls else "switch")
+
+    @property
+    def observes(self) -> bool:
+        """Whether FreeSWITCH carries transfers out, and what we would have done is only noted."""
+        return self.transfer.mode == "observe"
 
     @property
     def arms_everywhere(self) -> bool:
@@ -395,9 +403,22 @@ def _complete(
             raise SettingsError(
                 f'{origin}: [transfer] fallback_{fallback}: must be set for fallback = "{kind}"'
             )
+    _check_observed(f"{origin}: [transfer]", transfer, values["dialplan"], enabled)
     decision_timeout_s = transfer.get("decision_timeout_s", Transfer().decision_timeout_s)
     setting_decide.complete(origin, values["decide"], decision_timeout_s)
     _check_shown(f"{origin}: [transfer]", transfer, {})
+
+
+def _check_observed(
+    where: str, transfer: dict[str, Any], dialplan: dict[str, Any], enabled: bool
+) -> None:
+    if transfer.get("mode") != "observe":
+        return
+    calls = dialplan.get("scope", Dialplan().scope) == "calls"
+    if not calls and not enabled:
+        raise SettingsError(f'{where} mode: "observe" needs [switch], which tells of transfers')
+    if transfer.get("attended") == "application":
+        raise SettingsError(f'{where} attended: "application" does not go with mode = "observe"')
 
 
 def _check_shown(where: str, table: dict[str, Any], section: dict[str, Any]) -> None:

@@ -61,6 +61,8 @@ class Question:
     referred_by: str
     policy: Opinion | None
     """None: it is off, or has nothing to say."""
+    observed: bool = False
+    """FreeSWITCH carries the transfer out meanwhile: the answer is only noted."""
 
     def body(self) -> bytes:
         """Return it as JSON."""

@@ -11,7 +11,7 @@ from gevent import socket
 from gevent.event import Event as Flag
 
 from fsctl.errors import AuthError, LinkError, LinkLost
-from fsctl.esl.commands import ApiCommand, Command, Events, Filter
+from fsctl.esl.commands import ApiCommand, Command, Events, Filter, FilterSet
 from fsctl.esl.connection import DEFAULT_TIMEOUT_S, Connection
 from fsctl.esl.events import Event, Reply
 from fsctl.esl.sockets import tune
@@ -51,7 +51,7 @@ class SwitchClient:
         password: str,
         *,
         events: Events | None = None,
-        filters: tuple[Filter, ...] = (),
+        filters: tuple[Filter | FilterSet, ...] = (),
         on_event: Callable[[Event], None] = _ignore_event,
         on_connected: Callable[[], None] | None = None,
         timeout_s: float = DEFAULT_TIMEOUT_S,
@@ -200,7 +200,7 @@ def client_of(
     switch: Switch,
     *,
     events: Events | None = None,
-    filters: tuple[Filter, ...] = (),
+    filters: tuple[Filter | FilterSet, ...] = (),
     on_event: Callable[[Event], None] = _ignore_event,
     on_connected: Callable[[], None] | None = None,
 ) -> SwitchClient:

@@ -176,6 +176,19 @@ class Filter(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class FilterSet(Command):
+    """As `Filter`, of events in which `header` is not empty."""
+
+    header: str
+
+    def check(self) -> None:
+        _check_filter(self.header, "set")
+
+    def lines(self) -> tuple[str, ...]:
+        return (f"filter {self.header} /./",)
+
+
+@dataclass(frozen=True, slots=True)
 class Execute(Command):
     """Run a dialplan application on a channel (None: the link's own).
 

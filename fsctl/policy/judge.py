@@ -46,6 +46,8 @@ class Asking:
     """So many transfers ``by`` has asked for in the last minute, this one too."""
     verdict: Verdict | None = None
     """What was decided last. Set by who asks the policy; None: it has not been asked yet."""
+    observed: bool = False
+    """FreeSWITCH carries the transfer out, and nothing of ours is to have an effect."""
     opened: bool = False
     """A web service connects it, which the settings let open what our own rules close. Set when it
     has said so."""

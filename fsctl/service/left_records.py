@@ -18,6 +18,7 @@ from fsctl.esl.client import SwitchClient
 from fsctl.esl.commands import GlobalGetvar, UuidExists
 from fsctl.esl.events import Event
 from fsctl.service.living import EXPIRY_S, variable_of
+from fsctl.session.calling.verdicts import judged
 from fsctl.session.transfers.meanwhile import failure_of
 from fsctl.session.transfers.record import Outcome, Owed, TransferRecord, marking, owed_by, write
 from fsctl.sip.status import SipStatus, failure_in
@@ -36,6 +37,8 @@ _WORTH = (
     Mark.HOME,
     Mark.FAILED,
     Mark.STAGE,
+    Mark.JUDGED,
+    Mark.SHADOW,
     *SIGNS_OF_BRIDGE,
     "bridge_to",
     "sip_call_id",
@@ -233,6 +236,7 @@ class LeftRecords:
             before.numbers if before else {},
             {role: text for role, text in call_ids.items() if text},
             self._switch,
+            **judged(known.get(Mark.JUDGED), known.get(Mark.SHADOW)),
         )
         self._written.append(owed.key)
         client.send_all(marking(record))

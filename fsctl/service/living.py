@@ -46,6 +46,8 @@ def scope_of(settings: Settings) -> str:
     contexts = ", ".join(plan.inbound_contexts)
     if plan.scope == "calls":
         return f"scope calls: calls to {plan.inbound_match} in {contexts}, and their transfers"
+    if settings.arms_everywhere and settings.observes:
+        return "scope transfers: FreeSWITCH transfers by itself, and is observed"
     if settings.arms_everywhere:
         return "scope transfers: all legs of FreeSWITCH are armed for as long as we live"
     return f"scope transfers: the dialplan arms the calls that enter in {contexts}; no [switch]"

@@ -192,7 +192,7 @@ class Orphans:
         """Its transferee may have left before we listened, and took what is owed with it."""
         if self._records.has(transferee):
             return
-        kind: Kind = "legacy" if self._settings.transfer.mode == "legacy" else "blind"
+        kind: Kind = "blind" if self._settings.transfer.mode == "in-session" else "legacy"
         session = read_if_there(client, transferor, Mark.SESSION) or ""
         record = TransferRecord(
             session,

@@ -15,10 +15,12 @@ from gevent.event import Event as Flag
 from fsctl import log as logs
 from fsctl.errors import SettingsError
 from fsctl.esl.server import EslServer
+from fsctl.scenario.events import BlindTransferRequested
 from fsctl.scenario.scenarios import Scenarios
 from fsctl.scenario.session import Sessions
 from fsctl.service import readiness, start_check
 from fsctl.service.living import scope_of
+from fsctl.service.observer import Observer
 from fsctl.service.ports import PrivatePort, split
 from fsctl.service.presence import Presence
 from fsctl.service.rescue import Rescue
@@ -46,7 +48,8 @@ class Worker:
     """Serves calls until it is told to stop. Listens once it is made; raises OSError then.
 
     One of several workers gets its sockets from the supervisor: ``listener``, which they share, and
-    its ``private`` port, where its running calls come home to.
+    its ``private`` port, where its running calls come home to. Of several the ``first`` observes
+    FreeSWITCH's own transfers, where that is asked for.
     ``load_scenarios`` loads the scenarios anew, for :meth:`reload`.
     """
 
@@ -58,6 +61,7 @@ class Worker:
         *,
         listener: socket.socket | None = None,
         private: PrivatePort | None = None,
+        first: bool = True,
         load_scenarios: Callable[[], Scenarios] | None = None,
     ) -> None:
         self._settings = settings
@@ -81,6 +85,7 @@ class Worker:
         self.switchboard.name_switch = self._switches.name_of
         self._rescue = Rescue(settings, self.legs)
         self._stays, self._others_accept = True, False
+        self._observers = self._observing() if first else []
         if settings.switches:
             self.switchboard.part(Records).owe = self._owe_record
 
@@ -90,6 +95,17 @@ class Worker:
             lambda link, snapshot: self.switchboard.handle(link, snapshot),
             max_links=LINKS_PER_CALL * self._settings.server.max_calls,
         )
+
+    def _observing(self) -> list[Observer]:
+        """Where calls are ours their sessions see their transfers."""
+        settings = self._settings
+        if not settings.observes or not settings.arms_everywhere:
+            return []
+
+        def decides() -> bool:
+            return bool(self.sessions.scenarios.default.handlers(BlindTransferRequested))
+
+        return [Observer(self.switchboard, switch, decides) for switch in settings.switches]
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT; then drain: running calls go on to the deadline.
@@ -150,6 +166,8 @@ class Worker:
     def start(self) -> None:
         """Begin to accept links, and to look after FreeSWITCH's own event sockets."""
         self._switches.start()
+        for observer in self._observers:
+            observer.start()
         for server in (self._server, *self._homes):
             server.start()
         if self._signs is not None:
@@ -186,6 +204,8 @@ class Worker:
         """
         self._stays, self._others_accept = False, others_accept
         log.info("draining: %d sessions", len(self.switchboard.sessions))
+        for observer in self._observers:
+            observer.stop()
         if self._signs is not None:
             self._signs.disarm()
         if self._homes:

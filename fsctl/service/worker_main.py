@@ -69,7 +69,9 @@ def _worker(job: Job) -> Worker:
     listener, private = _inherited(job.listener), _inherited(job.private)
     scenarios = scenario.load_all(job.settings, job.scenario)
     private_port = PrivatePort(private, job.home)
-    worker = Worker(job.settings, scenarios, listener=listener, private=private_port)
+    worker = Worker(
+        job.settings, scenarios, listener=listener, private=private_port, first=job.number == 1
+    )
     worker.switchboard.part(Policed).counts = Counts(job.counts, job.number)
     os.close(job.counts)
     return worker

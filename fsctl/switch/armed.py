@@ -21,7 +21,7 @@ TIMERS = "fsctl-armed"
 
 def armed(mode: TransferMode, settings: Settings) -> dict[str, str]:
     """Return the variables for transfers in this mode."""
-    at_once = mode == "legacy" and settings.transfer.legacy_report == "at-once"
+    at_once = mode != "in-session" and settings.transfer.legacy_report == "at-once"
     return {
         CONTEXT: Context.REFER if mode == "in-session" else Context.LEGACY,
         DIALPLAN: "XML",
@@ -31,5 +31,7 @@ def armed(mode: TransferMode, settings: Settings) -> dict[str, str]:
 
 
 def armed_everywhere(settings: Settings) -> dict[str, str]:
-    """Return what controllers keep set as global variables; nothing where single legs are armed."""
-    return armed(settings.transfer.mode, settings) if settings.arms_everywhere else {}
+    """Return what controllers keep set as global variables; nothing where single legs are armed, or
+    FreeSWITCH is only observed."""
+    arms = settings.arms_everywhere and not settings.observes
+    return armed(settings.transfer.mode, settings) if arms else {}

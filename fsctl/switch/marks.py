@@ -305,6 +305,17 @@ class Mark(_Explained):
         "the dialplan",
         "whether FreeSWITCH has ended that transfer by itself, as failed",
     )
+    JUDGED = (
+        "fsctl_judged",
+        "controllers, of a legacy transfer",
+        "what the policy has said of the transferee's last transfer: `allow` or `refuse`, and the "
+        "rule",
+    )
+    SHADOW = (
+        "fsctl_shadow",
+        'controllers, with `[transfer] mode = "observe"`',
+        "what they would have done with it, for its record: JSON in base64",
+    )
     RECORDED = (
         "fsctl_recorded",
         "whoever has written its record, on the transferee",

@@ -89,7 +89,13 @@ def test_the_example_file_with_everything_uncommented_loads(tmp_path: Path) -> N
         ),
         (
             '[transfer]\nmode = "legcy"',
-            '[transfer] mode: must be one of "in-session", "legacy", not \'legcy\'',
+            '[transfer] mode: must be one of "in-session", "legacy", "observe", not \'legcy\'',
+        ),
+        ('[transfer]\nmode = "observe"', '[transfer] mode: "observe" needs [switch]'),
+        (
+            '[transfer]\nmode = "observe"\nattended = "application"\n[dialplan]\nscope = "calls"\n'
+            'inbound_match = "1"',
+            '[transfer] attended: "application" does not go with mode = "observe"',
         ),
         ("[transfer]\nrecall = 1", "[transfer] recall: must be true or false, not 1"),
         ("[transfr]\n", "unknown section transfr; did you mean transfer?"),

@@ -19,7 +19,7 @@ from fsctl.session.calling.applications import run
 from fsctl.session.calling.bridged import Dial
 from fsctl.session.calling.bridging import once_bridged
 from fsctl.session.calling.calls import Calls
-from fsctl.session.calling.native_call import NativeCall, leave_to_switch
+from fsctl.session.calling.native_call import NativeCall, leave_to_switch, note
 from fsctl.session.calling.partings import gone
 from fsctl.session.core import branches
 from fsctl.session.core.leg import Leg, LegState, paired
@@ -189,6 +189,7 @@ class LinkEvents:
             session.after(STOCK_AFTER_S, self._take_stock)
         if call.channel_uuid == session.link_leg and self._native_call.is_ours:
             forsaken(session, self._native_call.transferor)
+            self._native_call.ended("abandoned", status)
         if self._native.running is not None:
             self._native.running.hung_up(call)
         for transfer in self._transfers.open:
@@ -326,7 +327,7 @@ class LinkEvents:
         refused = called.branches.refusal_of(sender) if called.branches else None
         branches.settle(session, called, sender)
         waiting.held = False
-        if called.transfer_mode != "legacy":
+        if called.transfer_mode == "in-session":
             self._referred.pair = (called, waiting)
         if refused is not None:
             gone(session, called, refused)
@@ -378,6 +379,9 @@ class LinkEvents:
         if native.transferor:
             session.link.send_all(disarm(session.link_leg))
             succeeded(session, native.transferor)
+            note(session, session.link_leg)
+            if native.is_ours:
+                native.ended("succeeded", SipStatus(200))
             native.bridged, native.transferor = native.transferor, ""
 
     def _given_up(self, dial: Dial) -> bool:
@@ -418,7 +422,7 @@ class LinkEvents:
         if self._comes_too_early(transferor, transferee, transferee_uuid):
             return
         self._attended.give_way_to_blind(session)
-        if transferor.transfer_mode == "legacy":
+        if transferor.transfer_mode != "in-session":
             refer = event.variable("sip_blind_transfer_event")
             self._native.running = NativeTransfer(session, transferor, transferee, refer)
         elif transferee.alive:

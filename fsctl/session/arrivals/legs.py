@@ -10,6 +10,7 @@ from fsctl.esl.commands import Command
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.esl.farewell import let_go
+from fsctl.session.arrivals import observed
 from fsctl.session.arrivals.referred import Referred
 from fsctl.session.calling import judging, safe_answers
 from fsctl.session.calling.applications import reject
@@ -19,8 +20,9 @@ from fsctl.session.calling.deciding import WebService
 from fsctl.session.calling.diverted import diversion
 from fsctl.session.calling.headers import of_invite, of_request, of_transfer
 from fsctl.session.calling.identity import Shown, first_dialled, of_channel, of_leg
-from fsctl.session.calling.native_call import NOBODY, NativeCall, leave_to_switch
+from fsctl.session.calling.native_call import NOBODY, NativeCall, leave_to_switch, note
 from fsctl.session.calling.partings import gone
+from fsctl.session.calling.places import domain_of, own_hosts
 from fsctl.session.calling.plan import CallOptions
 from fsctl.session.calling.routing import NoRoute
 from fsctl.session.core import branches
@@ -92,6 +94,9 @@ def native_transfer(session: Session, link: Connection, snapshot: Event) -> None
     by.caller_privacy, by.facts = shown.privacy, facts.noted(snapshot.variable(Mark.ASKER))
     movers = snapshot.variable(Mark.MOVERS)
     native.asking = judging.asking(session, by, call, "blind", movers=movers)
+    native.ended = observed.recording(session, (by, call), request.event)
+    if native.asking is not None:
+        native.asking.observed = session.settings.observes
     native.diversion = diversion(session, by, call, native.asking, request.referred_by or "")
     try:
         judging.permit_asking(session, native.asking, refer_to.target)
@@ -100,6 +105,10 @@ def native_transfer(session: Session, link: Connection, snapshot: Event) -> None
         leave_to_switch(call, refused.status)
         return
     _offer(session, call, refer_to.target.number, refer_to.target, native=True, snapshot=snapshot)
+    note(session, call.channel_uuid)
+    if session.settings.observes:
+        own = _shown(snapshot, inbound=not call.outgoing)
+        observed.beside(session, (by, shown), (call, own), request)
 
 
 def transfer_request(
@@ -449,15 +458,9 @@ def _known_leg(session: Session, snapshot: Event) -> Leg:
     call.sip_call_id = snapshot.variable("sip_call_id") or ""
     call.codecs.learn(snapshot)
     call.invite_headers = of_invite(snapshot)
-    session.own_hosts |= _own_hosts(snapshot)
+    session.own_hosts |= own_hosts(snapshot)
     session.own_context = snapshot.variable(Mark.OWN_CONTEXT) or session.own_context
-    session.domain = (
-        snapshot.variable(Mark.CALL_DOMAIN)
-        or snapshot.variable("domain_name")
-        or snapshot.variable("sip_to_host")
-        or snapshot.variable("sip_req_host")
-        or ""
-    )
+    session.domain = domain_of(snapshot)
     return call
 
 
@@ -481,21 +484,6 @@ def _stands_for(known: Leg) -> None:
     if inside and known.peer is not None:
         known.caller_id, known.caller_name = known.peer.caller_id, known.peer.caller_name
         known.caller_privacy = known.peer.caller_privacy
-
-
-_OWN_HOSTS = ("domain_name", "dialed_domain", "sip_req_host", "sip_local_network_addr")
-"""Where the leg has come in, or was registered: mod_sofia.c, mod_dptools.c (``user``)."""
-
-
-def _own_hosts(snapshot: Event) -> set[str]:
-    """The hosts that name this switch: FreeSWITCH's own addresses, the domain of the user, and
-    where the caller has sent its INVITE, which has brought it here."""
-    inbound = snapshot.get("Call-Direction") != "outbound"
-    named = [snapshot.get("FreeSWITCH-IPv4"), snapshot.get("FreeSWITCH-IPv6")]
-    named += [snapshot.variable(name) for name in _OWN_HOSTS if inbound or name != "sip_req_host"]
-    hosts = {host.strip("[]").lower() for host in named if host}
-    hosts |= {"localhost", "127.0.0.1", "::1"}
-    return hosts | set((snapshot.variable(Mark.OWN_HOSTS) or "").split())
 
 
 def _transferor(session: Session, link: Connection, snapshot: Event, transferee: Leg) -> Leg:

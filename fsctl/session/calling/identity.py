@@ -138,20 +138,30 @@ def presented(settings: Settings, route: Route, waiting: Leg, transferor: Leg | 
     word of its own; in a plain call only a route's ``fixed`` replaces the caller. Where nothing is
     left to be shown it is the transferee.
     """
+    transferee = Shown(waiting.caller_id, waiting.caller_name, waiting.caller_privacy)
+    by = None
+    if transferor is not None:
+        by = Shown(transferor.number, transferor.display_name, transferor.caller_privacy)
+    return whom(settings, route, transferee, by, waiting.dialled)
+
+
+def whom(
+    settings: Settings, route: Route, transferee: Shown, by: Shown | None, first: str
+) -> Shown:
+    """As :func:`presented`, of parties without their legs; ``first`` is the number that the
+    transferee's call was first made to."""
     section = settings.transfer
-    policy = route.caller_id or (section.caller_id if transferor else "transferee")
+    policy = route.caller_id or (section.caller_id if by else "transferee")
     number, name = route.caller_id_number, route.caller_id_name
     number = section.caller_id_number if number is None else number
     name = section.caller_id_name if name is None else name
-    transferee = Shown(waiting.caller_id, waiting.caller_name, waiting.caller_privacy)
     if policy == "fixed":
         return Shown(number, name)
-    if transferor is None or policy == "transferee":
+    if by is None or policy == "transferee":
         return transferee
-    by = Shown(transferor.number, transferor.display_name, transferor.caller_privacy)
     if policy == "transferor":
         return by
-    dialled = Shown(waiting.dialled, "") if waiting.dialled else transferee
+    dialled = Shown(first, "") if first else transferee
     if policy == "dialled":
         return dialled
     parties = {"transferee": transferee, "transferor": by, "dialled": dialled}

@@ -20,7 +20,7 @@ from fsctl.session.calling.routing import NoRoute, Routed
 from fsctl.session.core.board import Board
 from fsctl.session.core.leg import Leg
 from fsctl.session.core.session import Session
-from fsctl.settings import Policy, Rule
+from fsctl.settings import Settings
 from fsctl.sip.uri import Uri
 from fsctl.switch import facts
 from fsctl.switch.dialstring import SofiaEndpoint
@@ -70,8 +70,14 @@ def asking(
         who(session, of),
         start,
         len(before),
-        session.board.part(Policed).counts.add(asker.user or asker.gateway or key or channel),
+        session.board.part(Policed).counts.add(counted(asker, key or channel)),
     )
+
+
+def counted(asker: Party, key: str) -> str:
+    """Return under what name an asker is counted: the user or gateway that FreeSWITCH vouches for;
+    of others ``key``."""
+    return asker.user or asker.gateway or key
 
 
 def who(session: Session, leg: Leg) -> Party:
@@ -112,9 +118,17 @@ def permit_extension(session: Session, asked: Asking | None, number: str, contex
         _judge(session, asked, Destination(number, context=context))
 
 
-def opinion(session: Session, asked: Asking, to: Destination) -> Verdict:
+def opinion(settings: Settings, asked: Asking, to: Destination) -> Verdict:
     """Return what the policy says of a call, without any effect."""
-    return judge(_request(session, asked, to), *_rules(session))
+    return judge(_request(settings, asked, to), settings.policy, settings.rules)
+
+
+def early_opinion(settings: Settings, asked: Asking, dialled: str | Uri) -> Verdict | None:
+    """Return the refusal that stands whatever number is dialled, without any effect; None: that is
+    still to be seen."""
+    number = dialled.number if isinstance(dialled, Uri) else dialled
+    request = _request(settings, asked, Destination(number))
+    return hopeless(request, settings.policy, settings.rules)
 
 
 def permit_asking(
@@ -126,8 +140,7 @@ def permit_asking(
     """
     if asked is None:
         return
-    number = dialled.number if isinstance(dialled, Uri) else dialled
-    verdict = hopeless(_request(session, asked, Destination(number)), *_rules(session))
+    verdict = early_opinion(session.settings, asked, dialled)
     if verdict is not None and not (may_be_opened and verdict.may_be_opened):
         _obey(session, asked, verdict)
 
@@ -159,15 +172,11 @@ def _called_at(place: Routed, session: Session) -> Party:
 
 
 def _judge(session: Session, asked: Asking, to: Destination) -> None:
-    _obey(session, asked, opinion(session, asked, to))
+    _obey(session, asked, opinion(session.settings, asked, to))
 
 
-def _rules(session: Session) -> tuple[Policy, tuple[Rule, ...]]:
-    return session.settings.policy, session.settings.rules
-
-
-def _request(session: Session, asked: Asking, to: Destination) -> Request:
-    zone = session.settings.policy.timezone
+def _request(settings: Settings, asked: Asking, to: Destination) -> Request:
+    zone = settings.policy.timezone
     now = datetime.now(ZoneInfo(zone)) if zone else datetime.now().astimezone()
     return Request(asked, to, now)
 
@@ -184,7 +193,7 @@ def _obey(session: Session, asked: Asking, verdict: Verdict) -> None:
     asked.verdict = verdict
     if verdict.allowed:
         log.info("%s: allowed by %s", session.id, verdict.why)
-    elif session.settings.policy.mode == "observe":
+    elif asked.observed or session.settings.policy.mode == "observe":
         log.warning("%s: would be refused, were the policy enforced: %s", session.id, verdict.why)
     elif asked.opened and verdict.may_be_opened:
         log.warning("%s: opened by the web service, against %s", session.id, verdict.why)

@@ -6,14 +6,20 @@ along with ours.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, Literal
+
 from fsctl.esl.commands import UuidSetvarMulti
 from fsctl.policy.judge import Asking
+from fsctl.session.calling.verdicts import judgement
 from fsctl.session.core.diversion import Diversion
 from fsctl.session.core.leg import Leg
 from fsctl.session.core.session import Part, Session
 from fsctl.sip.status import SipStatus
 from fsctl.switch.marks import Mark, Stage
 from fsctl.switch.timers import disarm
+
+Ending = Literal["succeeded", "failed", "abandoned"]
 
 NOBODY = "none"
 """Stands for the channel of a transferor that FreeSWITCH has let go already."""
@@ -33,6 +39,11 @@ class NativeCall(Part):
         """What the target may be told of the transfer. Set when the leg comes."""
         self.asking: Asking | None = None
         """What the policy judges. Set when the leg comes; None: it is not asked."""
+        self.shadow: dict[str, Any] = {}
+        """What we would have done in the session. Set when that is known, with ``[transfer] mode =
+        "observe"``; empty: it is not, or nothing is observed."""
+        self.ended: Callable[[Ending, SipStatus], None] = lambda ending, status: None
+        """Writes the record, where no other session does. Set when the leg comes."""
         self.parent_id = ""
         """The session that the call had before. Set when the leg comes; as long as it runs here it
         looks after the transferor."""
@@ -49,7 +60,18 @@ class NativeCall(Part):
 
 def leave_to_switch(leg: Leg, status: SipStatus) -> None:
     """Let FreeSWITCH end a native transfer: it reports failure and rejoins the first two."""
-    session, uuid = leg.session, leg.channel_uuid
-    variables = (("sip_invite_failure_status", str(status.code)), (Mark.STAGE, Stage.DONE))
-    session.link.send_all([*disarm(uuid), UuidSetvarMulti(uuid, variables)])
+    session, uuid, native = leg.session, leg.channel_uuid, leg.session.part(NativeCall)
+    variables = {"sip_invite_failure_status": str(status.code), Mark.STAGE: Stage.DONE}
+    variables |= judgement(native.asking, native.shadow)
+    session.link.send_all([*disarm(uuid), UuidSetvarMulti(uuid, tuple(variables.items()))])
+    if native.is_ours:
+        native.ended("failed", status)
     session.hand_over()
+
+
+def note(session: Session, transferee_uuid: str) -> None:
+    """Leave on the transferee what has been judged until now."""
+    native = session.part(NativeCall)
+    if native.asking is not None or native.shadow:
+        variables = tuple(judgement(native.asking, native.shadow).items())
+        session.link.post(UuidSetvarMulti(transferee_uuid, variables))

@@ -6,8 +6,11 @@ transferor (``fire-transfer-events``).
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from fsctl.errors import LinkError
 from fsctl.esl.commands import SchedHangup
+from fsctl.session.calling.verdicts import judged
 from fsctl.session.core.leg import Leg, paired
 from fsctl.session.core.session import Part, Session
 from fsctl.session.transfers.engine import Engine
@@ -124,6 +127,10 @@ class NativeTransfer:
 
     def _conclude(self, *, ours: bool) -> None:
         snapshot = self._engine.snapshot
+        found: tuple[str | None, ...] = (None, None)
+        with suppress(LinkError):
+            link, transferee = self._session.link, self.transferee.channel_uuid
+            found = tuple(read_several(link, transferee, Mark.JUDGED, Mark.SHADOW))
         conclude(
             "legacy",
             self.transferor,
@@ -133,6 +140,7 @@ class NativeTransfer:
             snapshot.result,
             refer=self.refer,
             ours=ours,
+            found=judged(*found),
         )
 
     def _is_recalled(self) -> bool:

@@ -87,6 +87,9 @@ class TransferRecord:
     exchange: dict[str, Any] = field(default_factory=dict)
     """With the web service: the question's ``id``, its ``host``, ``ms``, the HTTP ``status`` (0:
     none), and the ``decision`` or the ``failure`` in words; empty: it was not asked."""
+    shadow: dict[str, Any] = field(default_factory=dict)
+    """With ``[transfer] mode = "observe"``: what we would have done with a transfer that FreeSWITCH
+    has carried out (`fsctl.session.calling.shadow`); else empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,11 +179,14 @@ def conclude(
     ours: bool = True,
     asking: Asking | None = None,
     decided: Decided = BY_SETTINGS,
+    found: Mapping[str, Any] | None = None,
+    tells: bool = True,
 ) -> None:
     """Write the record of a transfer, unless it has been, then tell the scenario.
 
     Without a ``transferor`` we have asked the transferee ourselves. Not ``ours``: the transfer goes
-    on without us, and whoever sees its end writes the record.
+    on without us, and whoever sees its end writes the record. ``found`` is what another session has
+    left for it (`judged`). Where it does not tell, another session tells its own scenario.
     """
     call, session = transferor or transferee, (transferor or transferee).session
     role: Role = "transferor" if transferor else "transferee"
@@ -199,7 +205,7 @@ def conclude(
         {role: call.number for role, call in legs.items() if call.number},
         {role: call.sip_call_id for role, call in legs.items() if call.sip_call_id},
         session.switch,
-        **_judged(asking),
+        **_judged(asking) | dict(found or {}),
         decided_by=decided.by,
         exchange=dict(decided.exchange),
     )
@@ -207,6 +213,8 @@ def conclude(
         session.board.part(Records).owe(record)
     elif kind == "deflected" or _is_first(session, record):
         write(record)
+    if not tells:
+        return
     if outcome == "succeeded":
         session.tell.transfer_complete(call, role)
     else:
