@@ -295,6 +295,10 @@ HEADER_GLOBS: Final = list_of(
     least=0,
 )
 """Names of headers; an asterisk at the end stands for any rest."""
+PARAMETER_GLOBS: Final = list_of(
+    text(r"(?!fs_)[A-Za-z][A-Za-z0-9_-]{0,62}\*?", "a parameter of a URI, or 'x-*'"), least=0
+)
+"""As that, of a SIP URI's parameters."""
 
 
 def refuse_unknown(where: str, what: str, names: Iterable[str], known: list[str]) -> None:

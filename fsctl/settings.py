@@ -154,9 +154,10 @@ class Route:
     ``match`` must match the whole number (compile it with ``re.ASCII``), ``hosts`` are globs for
     the host of the dialled URI, "own" for this switch's names. ``strip`` characters are taken from
     the number's front (a number that is not longer does not match), then ``prefix`` is put there.
-    ``port`` 0: none is written. ``kind`` "dialplan" calls the number in the switch's own dialplan:
-    in ``context`` (empty: that of the party it is called for), with ``variables`` on the leg that
-    is there. None: the section's own value applies.
+    ``port`` 0: none is written. ``uri_parameters`` of a dialled URI go along in the request line.
+    ``kind`` "dialplan" calls the number in the switch's own dialplan: in ``context`` (empty: that
+    of the party it is called for), with ``variables`` on the leg that is there. None: the section's
+    own value applies.
     """
 
     name: str = key("users", kinds.NAME)
@@ -169,6 +170,7 @@ class Route:
     host: str = key("", kinds.HOST)
     port: int = key(0, _PORT)
     transport: Transport = key("", kinds.choice("udp", "tcp", "tls"))
+    uri_parameters: tuple[str, ...] = key((), kinds.PARAMETER_GLOBS)
     gateway: str = key("", kinds.NAME)
     domain: str = key("", kinds.DOMAIN)
     context: str = key("", kinds.NAME)
@@ -288,6 +290,7 @@ _BELONGS: Final[dict[str, tuple[str, ...]]] = {
     "host": ("sofia",),
     "port": ("sofia",),
     "transport": ("sofia", "uri"),
+    "uri_parameters": ("uri",),
     "gateway": ("gateway",),
     "context": ("dialplan",),
     "variables": ("dialplan",),

@@ -23,7 +23,8 @@ class DialledLeg:
 
     @property
     def number(self) -> str:
-        """The user part that is dialled, percent-decoded."""
+        """The user part that is dialled, percent-decoded; of a URI without one the host: whoever
+        has that for a number answers there."""
         return unquote(self._sip_part("user"))
 
     @property

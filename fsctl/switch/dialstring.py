@@ -29,6 +29,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import Final
 
@@ -53,6 +54,12 @@ _PLAIN_HOST = re.compile(r"[A-Za-z0-9_.:\[\]-]{1,255}")
 _RAW_IN_USER: Final = frozenset(
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~+*"
 )
+_RAW_IN_VALUE: Final = _RAW_IN_USER | {":"}
+_PARAMETER = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_MEANT_FOR_SOFIA = re.compile(
+    r"fs_|transport|port=|maddr|ttl=|(?:^|;)(?:lr|method)(?=[;=]|$)", re.I
+)
+"""mod_sofia looks for these anywhere in a URI, sofia-sip among its parameters."""
 _TRANSPORTS: Final = frozenset({"udp", "tcp", "tls"})
 
 
@@ -77,13 +84,17 @@ def _encoded_user(user: str) -> str:
 class SofiaEndpoint:
     """A SIP URI (``sip:`` or ``sips:``) dialled through a profile: ``sofia/<profile>/<uri>``.
 
-    Of the URI only user, host, port and a ``transport`` of udp, tcp or tls are dialled: other
-    parameters (``fs_path``, ``maddr``) would let the phone that wrote the URI choose the way.
+    Of the URI only user (which may be missing), host, port and a ``transport`` of udp, tcp or tls
+    are dialled: other parameters (``fs_path``, ``maddr``) would let the phone that wrote the URI
+    choose the way. Those whose names match one of ``passed`` (``x-*``) go along, unless FreeSWITCH
+    would find a word of its own in them. ``transport`` counts more than the URI's own.
     Raises :class:`DialStringError` for another scheme and for what cannot be carried.
     """
 
     profile: str
     uri: Uri
+    passed: tuple[str, ...] = ()
+    transport: str = ""
 
     def __post_init__(self) -> None:
         _require(_NAME, self.profile, "a profile")
@@ -92,15 +103,32 @@ class SofiaEndpoint:
         if self.uri.scheme not in ("sip", "sips"):
             raise DialStringError(f"sofia cannot dial {self.uri.scheme}:")
         _require(_PLAIN_HOST, self.uri.host, "a host")
-        _encoded_user(self.uri.user)
+        self._address()
+        self._parameters()
 
     def format(self) -> str:
         """Return the endpoint as text."""
         uri = self.uri
-        transport = "tls" if uri.scheme == "sips" else (uri.parameter("transport") or "").lower()
+        transport = self.transport or (uri.parameter("transport") or "").lower()
+        transport = "tls" if uri.scheme == "sips" else transport
         suffix = f";transport={transport}" if transport in _TRANSPORTS else ""
-        address = f"{uri.scheme}:{_encoded_user(uri.user)}@{uri.host_port()}{suffix}"
-        return f"sofia/{self.profile}/{address}"
+        return f"sofia/{self.profile}/{uri.scheme}:{self._address()}{suffix}{self._parameters()}"
+
+    def _address(self) -> str:
+        uri = self.uri
+        return f"{_encoded_user(uri.user)}@{uri.host_port()}" if uri.user else uri.host_port()
+
+    def _parameters(self) -> str:
+        """Raises DialStringError."""
+        kept = []
+        for name, value in self.uri.parameters:
+            if any(fnmatchcase(name.lower(), glob.lower()) for glob in self.passed):
+                _require(_PARAMETER, name, "a parameter of a URI")
+                kept.append(name if value is None else f"{name}={encode(value, _RAW_IN_VALUE)}")
+        text = "".join(f";{each}" for each in kept)
+        if len(text) > MAX_USER_BYTES or _MEANT_FOR_SOFIA.search(text):
+            raise DialStringError(f"parameters of a URI cannot be dialled: {text[:64]!r}")
+        return text
 
     def variables(self) -> Mapping[str, str]:
         """Return what the endpoint itself needs in the block.

@@ -105,6 +105,9 @@ class RealWorld(World):
     def leg(self, party: Party) -> str:
         return self.phones.leg(party)
 
+    def host_of(self, party: Party) -> str:
+        return party.contact.rpartition("@")[2]
+
     @property
     def context(self) -> str:
         return self._switch.context

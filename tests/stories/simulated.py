@@ -254,6 +254,9 @@ class SimulatedWorld(World, story.SimulatedWorld):
         assert channel is not None, f"{party.name} has no leg"
         return channel.uuid
 
+    def host_of(self, party: Party) -> str:
+        return party.number
+
     @property
     def context(self) -> str:
         return self.switch.context

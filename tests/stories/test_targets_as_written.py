@@ -97,16 +97,31 @@ def test_a_request_uri_is_dialled_with_and_without_a_controller(world: World) ->
 
 def test_a_profile_with_full_ids(world: World) -> None:
     """The destination is ``number@host`` there, and a REFER without a user part comes home."""
-    world.serve(profile={"full-id-in-dialplan": "true"})
+    teams = {"name": "teams", "kind": "uri", "match": ".*", "uri_parameters": ["x-*"]}
+    world.serve(
+        profile={"full-id-in-dialplan": "true"},
+        transfer={"release_transferor_after_s": 1},
+        routes=[{**teams, "hosts": ["127.0.0.*", "1003"]}],
+    )
     bob, alice = talking(world)
     carol = world.party("1002").answers()
-    bob.refers(f"<sip:{world.uri('x').rpartition('@')[2]}>")
-    assert bob.wait_notify() == "SIP/2.0 404 Not Found"
+    dave = world.party("1003").refuses(486, "Gone fishing")
+    for count, refer_to in enumerate(
+        ("<sip:service.example;transport=tcp>", "<sip:service.example?X-A=1>", "<sip:evil;x-m=1>"),
+        1,
+    ):
+        bob.refers(refer_to)
+        assert bob.wait_notify(count) == "SIP/2.0 404 Not Found"
     assert hear_each_other(alice, bob)
-    bob.refers("<sip:service.example;transport=tcp>")
-    assert bob.wait_notify(2) == "SIP/2.0 404 Not Found"
+    by = "<sip:sip.example:5061;x-m=8:orgid:1;x-t=2>"
+    bob.refers(f"<sip:{world.host_of(dave)};x-m=8:orgid:41d8-67;fs_path=sip:evil;x-t=aHR0%3D>", by)
+    assert bob.wait_notify(4) == "SIP/2.0 486 Gone fishing"
+    (invite,) = dave.received("INVITE")
+    assert invite.uri in ("", f"sip:{world.host_of(dave)};x-m=8:orgid:41d8-67;x-t=aHR0%3D")
+    assert invite.header("Referred-By") == by
+    assert hear_each_other(alice, bob)
     bob.refers(world.refer_to("1002"))
-    assert bob.wait_notify(3) == "SIP/2.0 200 OK"
+    assert bob.wait_notify(5) == "SIP/2.0 200 OK"
     assert hear_each_other(alice, carol)
 
 

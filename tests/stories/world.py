@@ -233,6 +233,10 @@ class World(story.World):
             for line in self.api("global_getvar").splitlines()
         )
 
+    @abstractmethod
+    def host_of(self, party: Party) -> str:
+        """Host and port at which the phone of that party takes a request without a user."""
+
     @property
     @abstractmethod
     def context(self) -> str:

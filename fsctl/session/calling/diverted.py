@@ -83,7 +83,7 @@ def told(known: Diversion | None, route: Route, number: str, settings: Settings)
     if diverted:
         privacy = ";privacy=full" if hidden else ""
         headers[DIVERSION] = f"<{by}>;reason=unconditional;counter={known.counter}{privacy}"
-    if history:
+    if history and number:
         private = "?Privacy=history" if by == user and hidden else ""
         target = f"sip:{encode(number, _IN_USER)}@{_host(known.domain)};cause=302"
         headers[HISTORY_INFO] = f"<{by}{private}>;index=1, <{target}>;index=1.1;mp=1"

@@ -75,7 +75,7 @@ class Router:
         insecure = False
         for number in numbers:
             for pattern, route in self._routes:
-                wanted = len(number) > route.strip and _is_of(route, kind)
+                wanted = _is_left(number, route) and _is_of(route, kind)
                 if wanted and pattern.fullmatch(number) and _host_matches(route, host, is_own):
                     if _is_secure_enough(route, uri):
                         return self._routed(route, number, uri, domain)
@@ -117,8 +117,13 @@ class Router:
             address = Uri("sip", number, None, route.host, route.port or None, parameters, ())
             return SofiaEndpoint(profile, address)
         if isinstance(uri, Uri) and uri.host:
-            return SofiaEndpoint(profile, uri)
+            return SofiaEndpoint(profile, uri, route.uri_parameters, route.transport)
         raise ValueError("a route of kind 'uri' needs a destination with a host")
+
+
+def _is_left(number: str, route: Route) -> bool:
+    """Whether something is left to be dialled: a URI may be its host alone."""
+    return len(number) > route.strip or (route.kind == "uri" and not number)
 
 
 def _is_of(route: Route, kind: RouteKind | None) -> bool:

@@ -269,8 +269,8 @@ def test_too_many_variables() -> None:
 # --- endpoints ---------------------------------------------------------------------------------
 
 
-def sofia(uri: str) -> SofiaEndpoint:
-    return SofiaEndpoint("lab", parse_uri(uri))
+def sofia(uri: str, passed: tuple[str, ...] = (), transport: str = "") -> SofiaEndpoint:
+    return SofiaEndpoint("lab", parse_uri(uri), passed, transport)
 
 
 @pytest.mark.parametrize(
@@ -287,6 +287,10 @@ def sofia(uri: str) -> SofiaEndpoint:
         (sofia("sip:fs_path=x;port=tls@h"), "sofia/lab/sip:fs_path%3Dx%3Bport%3Dtls@h"),
         (sofia("sip:a|b,c/d^e$f'g@h"), "sofia/lab/sip:a%7Cb%2Cc%2Fd%5Ee%24f%27g@h"),
         (sofia("sip:ü@h"), "sofia/lab/sip:%C3%BC@h"),
+        (sofia("sip:h:5061;x-m=8:a"), "sofia/lab/sip:h:5061"),
+        (sofia("sip:h;X-M=8:a;maddr=y;x-t", ("x-*",)), "sofia/lab/sip:h;X-M=8:a;x-t"),
+        (sofia("sip:h;x-m=a%2Cb%7Cc%7D%40", ("x-*",)), "sofia/lab/sip:h;x-m=a%2Cb%7Cc%7D%40"),
+        (sofia("sip:a@h;transport=udp", (), "tls"), "sofia/lab/sip:a@h;transport=tls"),
         (UserEndpoint("1001", "example.com"), "user/1001@example.com"),
         (UserEndpoint("*97#", "[::1]"), "user/*97#@[::1]"),
         (GatewayEndpoint("carrier-1", "+1555"), "sofia/gateway/carrier-1/+1555"),
@@ -307,7 +311,19 @@ def test_sofia_is_told_to_leave_the_uri_alone() -> None:
     }
 
 
-BAD_USERS = ["", "a\nb", "a\x00", "\x7f", "\ud800", "ü" * 200]
+@pytest.mark.parametrize(
+    "parameter",
+    [
+        *("x-transport=ws", "x-fs_path=sip:h", "x-port=1", "x-a=fs_path%3Dsip%3Ah", "x-maddr=h"),
+        *("lr", "method=BYE", f"x-a={'1' * 1100}", "x-a!=1"),
+    ],
+)
+def test_a_parameter_in_which_sofia_finds_a_word_of_its_own_is_not_dialled(parameter: str) -> None:
+    with pytest.raises(DialStringError):
+        sofia(f"sip:h;{parameter}", ("*",))
+
+
+BAD_USERS = ["a\nb", "a\x00", "\x7f", "\ud800", "ü" * 200]
 BAD_NUMBERS = ["", "a b", "a@b", "a/b", "app=park", "a,b", "a|b", "a'b", "${x}", "$", "a%41",
                "a^b", "{a}", "[a]", "ü", "a\n", "a:b", "1" * 129]  # fmt: skip
 BAD_NAMES = ["", "a/b", "a b", "a,b", "${x}", "a|b", "a:_:b", "a\n", "ü", "a'b", "{a}"]
@@ -319,6 +335,11 @@ def test_a_user_part_that_cannot_be_dialled(user: str) -> None:
         SofiaEndpoint("lab", Uri("sip", user, None, "h", None))
     with pytest.raises(DialStringError):
         GatewayEndpoint("g", user)
+
+
+def test_a_gateway_needs_a_number() -> None:
+    with pytest.raises(DialStringError):
+        GatewayEndpoint("g", "")
 
 
 @pytest.mark.parametrize("number", BAD_NUMBERS)
