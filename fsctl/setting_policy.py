@@ -114,7 +114,8 @@ class Policy:
     profile or network. ``country`` (ISO 3166, "DE") and ``outside_prefix`` (what is dialled before
     an outside number) say how a number is read; ``internal`` matches a whole internal one. Above
     ``max_per_minute`` transfers of one party, or a transferee that has been moved ``max_chain``
-    times, nothing more is served. ``timezone``: of ``when``; empty: the machine's.
+    times, nothing more is served, and above ``max_per_minute_of_switch`` (0: as many as there are)
+    of all parties of one FreeSWITCH together. ``timezone``: of ``when``; empty: the machine's.
     """
 
     mode: PolicyMode = key("enforce", kinds.choice("enforce", "observe", "off"))
@@ -128,6 +129,7 @@ class Policy:
     )
     max_chain: int = key(10, kinds.integer(1, 70))
     max_per_minute: int = key(30, kinds.integer(1, 100_000))
+    max_per_minute_of_switch: int = key(0, kinds.integer(0, 1_000_000))
     timezone: str = key("", kinds.Kind(_accept_zone))
 
 

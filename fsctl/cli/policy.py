@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from fsctl import settings
 from fsctl.cli.options import add_config
 from fsctl.errors import FsctlError
-from fsctl.policy.judge import CHAIN, RATE, Asking, Request, considered, judge, said, table
+from fsctl.policy.judge import ALL, CHAIN, RATE, Asking, Request, considered, judge, said, table
 from fsctl.policy.numbers import is_internal
 from fsctl.policy.parties import Party, as_settings_say
 from fsctl.session.calling.judging import destination
@@ -55,7 +55,7 @@ def run_show(arguments: argparse.Namespace) -> int:
     """Print the rules; 0."""
     loaded = settings.load(arguments.config, os.environ)
     rows = [("rule", "by", "of", "to", "else", "then")]
-    rows += [tuple(_cells(rule, loaded.policy)) for rule in table(loaded.rules)]  # type: ignore[misc]
+    rows += [tuple(_cells(rule, loaded.policy)) for rule in table(loaded.policy, loaded.rules)]  # type: ignore[misc]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         print("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip())
@@ -74,6 +74,8 @@ def _cells(rule: Rule, policy: Policy) -> Iterator[str]:
         others.append(f"moved {policy.max_chain} times already")
     if rule is RATE:
         others.append(f"more than {policy.max_per_minute} a minute")
+    if rule is ALL:
+        others.append(f"more than {policy.max_per_minute_of_switch} a minute, of all")
     yield " ".join(each for each in others if each) or "-"
     yield "allow" if rule.then == "allow" else f"refuse {rule.code} {rule.phrase}"
 

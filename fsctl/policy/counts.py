@@ -15,13 +15,17 @@ from collections.abc import Callable
 from hashlib import blake2b
 from typing import Final
 
-_ENTRY: Final = struct.Struct("=QIII")
-"""The party (a hash, 0: free), the minute, and how often it has asked in that and before."""
+_ENTRY: Final = struct.Struct("=QIIIQ")
+"""The party (a hash, 0: free), the minute, how often it has asked in that and before, and its last
+request (a hash)."""
+_NAME_BYTES: Final = 48
+_ENTRY_SIZE: Final = _ENTRY.size + _NAME_BYTES
+"""Behind it stands the party's name, for who lists them."""
 _ENTRIES: Final = 512
 _REGIONS: Final = 32
 """More workers than run at a time, those of a reload included."""
 _PROBES: Final = 4
-_REGION_SIZE: Final = _ENTRIES * _ENTRY.size
+_REGION_SIZE: Final = _ENTRIES * _ENTRY_SIZE
 SIZE: Final = _REGIONS * _REGION_SIZE
 """Bytes of the shared memory."""
 _MINUTE_S: Final = 60.0
@@ -52,26 +56,48 @@ class Counts:
         self._own = region % _REGIONS
         self._now = now  # CLOCK_MONOTONIC is the same for all processes of a machine
 
-    def add(self, party: str) -> int:
+    def add(self, party: str, request: str = "") -> int:
         """Count one more, and return how many there are in the last minute, all workers' together.
 
         The minute slides: of the one before, as much counts as is left of it. With very many
-        parties at once the one that has been silent longest is forgotten.
+        parties at once the one that has been silent longest is forgotten. A ``request`` that is the
+        party's last one is counted already: another worker has taken it over.
         """
         minute, fraction = divmod(self._now() / _MINUTE_S, 1.0)
-        key = int.from_bytes(blake2b(party.encode("utf-8", "replace"), digest_size=8).digest())
-        key = key or 1
-        at = self._place(key)
-        now, before = self._read(at, key, int(minute))
-        _ENTRY.pack_into(self._memory, at, key, int(minute), now + 1, before)
+        key, asked = _hash(party), _hash(request) if request else 0
+        if not (asked and any(self._last(region, key) == asked for region in range(_REGIONS))):
+            at = self._place(key)
+            now, before = self._read(at, key, int(minute))
+            _ENTRY.pack_into(self._memory, at, key, int(minute), now + 1, before, asked)
+            name = party.encode("utf-8", "replace")[:_NAME_BYTES].ljust(_NAME_BYTES, b"\0")
+            self._memory[at + _ENTRY.size : at + _ENTRY_SIZE] = name
         counted = [self._find(region, key, int(minute)) for region in range(_REGIONS)]
-        present = sum(now for now, _ in counted)
-        past = sum(before for _, before in counted)
-        return present + int(past * (1.0 - fraction))
+        return _sliding(counted, fraction)
+
+    def listed(self) -> dict[str, int]:
+        """Return how often each party has asked in the last minute, those with most first; names
+        may be cut short."""
+        minute, fraction = divmod(self._now() / _MINUTE_S, 1.0)
+        found: dict[int, tuple[str, list[tuple[int, int]]]] = {}
+        for at in range(0, SIZE, _ENTRY_SIZE):
+            key = _ENTRY.unpack_from(self._memory, at)[0]
+            if key:
+                name = self._memory[at + _ENTRY.size : at + _ENTRY_SIZE].rstrip(b"\0")
+                _, counted = found.setdefault(key, (name.decode("utf-8", "replace"), []))
+                counted.append(self._read(at, key, int(minute)))
+        counts = [(name, _sliding(counted, fraction)) for name, counted in found.values()]
+        return dict(sorted((each for each in counts if each[1]), key=lambda each: -each[1]))
+
+    def _last(self, region: int, key: int) -> int:
+        for at in self._slots(region, key):
+            entry = _ENTRY.unpack_from(self._memory, at)
+            if entry[0] == key:
+                return int(entry[4])
+        return 0
 
     def _slots(self, region: int, key: int) -> list[int]:
         first = region * _REGION_SIZE
-        return [first + ((key + probe) % _ENTRIES) * _ENTRY.size for probe in range(_PROBES)]
+        return [first + ((key + probe) % _ENTRIES) * _ENTRY_SIZE for probe in range(_PROBES)]
 
     def _place(self, key: int) -> int:
         """Where this party is counted in our region: its own place, else that of the stillest."""
@@ -88,7 +114,16 @@ class Counts:
 
     def _read(self, at: int, key: int, minute: int) -> tuple[int, int]:
         """What is counted there for this minute and the one before."""
-        found, then, now, before = _ENTRY.unpack_from(self._memory, at)
+        found, then, now, before, _ = _ENTRY.unpack_from(self._memory, at)
         if found != key or then + 1 < minute:
             return 0, 0
         return (now, before) if then == minute else (0, now)
+
+
+def _hash(text: str) -> int:
+    return int.from_bytes(blake2b(text.encode("utf-8", "replace"), digest_size=8).digest()) or 1
+
+
+def _sliding(counted: list[tuple[int, int]], fraction: float) -> int:
+    present, past = sum(now for now, _ in counted), sum(before for _, before in counted)
+    return present + int(past * (1.0 - fraction))

@@ -29,6 +29,7 @@ OURS: Final = (
 """The last rules, behind those of the settings: a ``[[rule]]`` opens or closes more."""
 CHAIN: Final = Rule(name="max-chain", code=483, phrase="Too Many Transfers")
 RATE: Final = Rule(name="max-per-minute", code=503, phrase="Too Many Transfers")
+ALL: Final = Rule(name="max-per-minute-of-switch", code=503, phrase="Too Many Transfers")
 NOTHING: Final = Rule(name="nothing-matches")
 
 
@@ -44,6 +45,8 @@ class Asking:
     """So many others have had ``of`` moved before."""
     per_minute: int = 1
     """So many transfers ``by`` has asked for in the last minute, this one too."""
+    per_minute_of_switch: int = 1
+    """So many all of its FreeSWITCH have."""
     verdict: Verdict | None = None
     """What was decided last. Set by who asks the policy; None: it has not been asked yet."""
     observed: bool = False
@@ -78,9 +81,10 @@ class Verdict:
     operator's rules nor a bound."""
 
 
-def table(rules: Sequence[Rule]) -> tuple[Rule, ...]:
+def table(policy: Policy, rules: Sequence[Rule]) -> tuple[Rule, ...]:
     """Return all rules in their order, those of the settings among ours."""
-    return (EMERGENCY, CHAIN, RATE, *rules, *OURS)
+    bounds = (CHAIN, RATE, ALL) if policy.max_per_minute_of_switch else (CHAIN, RATE)
+    return (EMERGENCY, *bounds, *rules, *OURS)
 
 
 def judge(request: Request, policy: Policy, rules: Sequence[Rule]) -> Verdict:
@@ -95,7 +99,7 @@ def hopeless(request: Request, policy: Policy, rules: Sequence[Rule]) -> Verdict
     """Return the refusal that stands whatever number is dialled; None: that is still to be seen."""
     if EMERGENCY.to[0] in classes_of(request.to, policy):
         return None
-    for rule in table(rules)[1:]:
+    for rule in table(policy, rules)[1:]:
         if _differs(replace(rule, to=()) if rule.to else rule, request, policy):
             continue
         if not rule.to:
@@ -110,7 +114,7 @@ def considered(
     request: Request, policy: Policy, rules: Sequence[Rule]
 ) -> Iterator[tuple[Rule, str]]:
     """Yield each rule, with why it does not match; empty: it does."""
-    for rule in table(rules):
+    for rule in table(policy, rules):
         yield rule, _differs(rule, request, policy)
 
 
@@ -121,6 +125,9 @@ def _differs(rule: Rule, request: Request, policy: Policy) -> str:
     if rule is RATE:
         asked = request.asked.per_minute
         return "" if asked > policy.max_per_minute else f"{asked} asked for in a minute"
+    if rule is ALL:
+        asked, most = request.asked.per_minute_of_switch, policy.max_per_minute_of_switch
+        return "" if asked > most else f"{asked} asked for in a minute, by all together"
     if not request.asked.by.is_one_of(rule.by):
         return f"who asks is {request.asked.by.side}: {request.asked.by.because}"
     if not request.asked.of.is_one_of(rule.of):
@@ -153,6 +160,9 @@ def _verdict(request: Request, policy: Policy, rule: Rule) -> Verdict:
     )
     if rule is CHAIN:
         why = f"rule {rule.name}: it has been moved {request.asked.chain} times"
+    elif rule is ALL:
+        asked = request.asked.per_minute_of_switch
+        why = f"rule {rule.name}: {asked} transfers asked for in a minute, by all together"
     elif rule is RATE or (rule.then == "allow" and not allowed):
         why = f"rule {rule.name}: {request.asked.per_minute} transfers asked for in a minute"
     opens = not allowed and (rule is NOTHING or any(rule is each for each in OURS))

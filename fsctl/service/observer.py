@@ -26,7 +26,7 @@ from fsctl.policy.parties import Facts, party
 from fsctl.session.arrivals.observed import decided
 from fsctl.session.calling.deciding import WebService
 from fsctl.session.calling.identity import Shown, first_dialled, of_leg
-from fsctl.session.calling.judging import Policed, counted
+from fsctl.session.calling.judging import Policed, all_of, counted
 from fsctl.session.calling.places import domain_of, own_hosts
 from fsctl.session.calling.plan import Routes
 from fsctl.session.calling.shadow import Party, Seen, Shadow
@@ -173,7 +173,11 @@ class Observer:
         asker = party(_facts(by), policy)
         counts = self._board.part(Policed).counts
         often = counts.add(counted(asker, by.channel_uuid or ""))
-        return Asking(asker, party(_facts(of), policy), "blind", per_minute=often)
+        of_all = counts.add(all_of(self._name))
+        moved = party(_facts(of), policy)
+        return Asking(
+            asker, moved, "blind", per_minute=often, per_minute_of_switch=of_all, observed=True
+        )
 
     def _record(self, transfer: _Transfer, seen: Seen, shadow: dict[str, object]) -> TransferRecord:
         outcome, status = _outcome(transfer)

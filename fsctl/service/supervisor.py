@@ -20,9 +20,10 @@ from gevent.queue import Empty, Queue
 from fsctl import log as logs
 from fsctl.errors import FsctlError
 from fsctl.esl.sockets import address_of
-from fsctl.policy.counts import make_shared
+from fsctl.policy.counts import Counts, make_shared
 from fsctl.service import readiness, start_check
 from fsctl.service.control import LEAVE, STATE, STOP
+from fsctl.service.counted import tell_counts
 from fsctl.service.living import scope_of
 from fsctl.service.ports import dialled_host, private_port, public_listener, refuse
 from fsctl.service.presence import Presence
@@ -186,7 +187,8 @@ class Supervisor:
             gevent.spawn_later(_LAST_DELAY_S, self._replace, number)
 
     def _ask_states(self) -> None:
-        """Have every worker log its state."""
+        """Have every worker log its state; the counts are those of all of them."""
+        tell_counts(Counts(self._counts))
         for worker in list(self._alive):
             worker.send(STATE)
 

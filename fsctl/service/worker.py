@@ -19,6 +19,7 @@ from fsctl.scenario.events import BlindTransferRequested
 from fsctl.scenario.scenarios import Scenarios
 from fsctl.scenario.session import Sessions
 from fsctl.service import readiness, start_check
+from fsctl.service.counted import tell_counts
 from fsctl.service.living import scope_of
 from fsctl.service.observer import Observer
 from fsctl.service.ports import PrivatePort, split
@@ -26,6 +27,7 @@ from fsctl.service.presence import Presence
 from fsctl.service.rescue import Rescue
 from fsctl.service.switches import Switches
 from fsctl.session.arrivals.switchboard import Switchboard
+from fsctl.session.calling.judging import Policed
 from fsctl.session.core.clock import Clock
 from fsctl.session.transfers.record import Records, TransferRecord, write
 from fsctl.settings import Settings
@@ -141,6 +143,8 @@ class Worker:
             alive,
             f"; {running}" if running else "",
         )
+        if not self._homes:  # of several the supervisor has them all
+            tell_counts(self.switchboard.part(Policed).counts)
 
     def reload(self) -> None:
         """Load the scenarios anew, for new calls: a session that runs keeps its own.

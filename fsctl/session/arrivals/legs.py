@@ -93,8 +93,9 @@ def native_transfer(session: Session, link: Connection, snapshot: Event) -> None
     by = session.new_leg(native.transferor, number=shown.number)
     by.caller_privacy, by.facts = shown.privacy, facts.noted(snapshot.variable(Mark.ASKER))
     movers = snapshot.variable(Mark.MOVERS)
-    native.asking = judging.asking(session, by, call, "blind", movers=movers)
-    native.ended = observed.recording(session, (by, call), request.event)
+    refer = request.event
+    native.asking = judging.asking(session, by, call, "blind", movers=movers, refer=refer)
+    native.ended = observed.recording(session, (by, call), refer)
     if native.asking is not None:
         native.asking.observed = session.settings.observes
     native.diversion = diversion(session, by, call, native.asking, request.referred_by or "")
@@ -169,7 +170,8 @@ def _begin(session: Session, transfer: BlindTransfer, snapshot: Event) -> None:
         transfer.give_up(error.status)
         return
     pair, movers = (transfer.transferor, transfer.transferee), snapshot.variable(Mark.MOVERS)
-    transfer.asking = judging.asking(session, *pair, "blind", movers=movers)
+    refer = transfer.request.event
+    transfer.asking = judging.asking(session, *pair, "blind", movers=movers, refer=refer)
     opens = session.settings.decide.may_open and _asks_web(session, transfer)
     transfer.diversion = diversion(session, *pair, transfer.asking, None)
     try:

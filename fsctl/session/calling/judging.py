@@ -52,11 +52,13 @@ def asking(
     *,
     movers: str | None = None,
     key: str = "",
+    refer: str | None = None,
 ) -> Asking | None:
     """Return who asks for what, to be judged; it counts as one request. None: nobody judges.
 
     ``movers`` is what the dialplan has noted of ``of`` (`Mark.MOVERS`). Requests are counted by
-    user or gateway; of others by ``key``, or the leg. A leg that has gone before FreeSWITCH could
+    user or gateway; of others by ``key``, or the leg. One REFER (``refer``: its ``Event``, or its
+    loopback) is one request, whoever has taken it over. A leg that has gone before FreeSWITCH could
     say who it is, is nobody that is known.
     """
     policy = session.settings.policy
@@ -65,13 +67,21 @@ def asking(
     asker = by if isinstance(by, Party) else who(session, by)
     channel = by.channel_uuid if isinstance(by, Leg) else ""
     before = set((movers or "").split()) - {channel}
+    request = f"{channel} {refer}" if refer else ""
+    counts = session.board.part(Policed).counts
     return Asking(
         asker,
         who(session, of),
         start,
         len(before),
-        session.board.part(Policed).counts.add(counted(asker, key or channel)),
+        counts.add(counted(asker, key or channel), request),
+        counts.add(all_of(session.switch), request),
     )
+
+
+def all_of(switch: str) -> str:
+    """Return under what name all askers of a FreeSWITCH are counted together; no user has it."""
+    return f"all of {switch}"
 
 
 def counted(asker: Party, key: str) -> str:

@@ -229,7 +229,8 @@ class AttendedTransfer:
         """Whether the policy lets the transferee have the target."""
         session, parties, legs = self.session, self.parties, (self.transferor, self.transferee)
         movers = read(session.link, self.transferee.channel_uuid, Mark.MOVERS)
-        self._asking = judging.asking(session, *legs, "attended", movers=movers)
+        refer = parties.loopback
+        self._asking = judging.asking(session, *legs, "attended", movers=movers, refer=refer)
         try:
             if parties.extension is not None:
                 judging.permit_extension(session, self._asking, *parties.extension)

@@ -216,6 +216,11 @@ def test_bounds():
     assert decide(INSIDE, INSIDE, "1002", per_minute=31).status.code == 503
     assert decide(INSIDE, INSIDE, "1002", per_minute=30).allowed
     assert decide(INSIDE, INSIDE, "112", per_minute=31, chain=99).rule == "emergency"
+    of_all = replace(GERMAN, max_per_minute_of_switch=100)
+    refused = decide(INSIDE, INSIDE, "1002", of_all, per_minute_of_switch=101)
+    assert (refused.rule, refused.status.code) == ("max-per-minute-of-switch", 503)
+    assert decide(INSIDE, INSIDE, "1002", of_all, per_minute_of_switch=100).allowed
+    assert decide(INSIDE, INSIDE, "1002", per_minute_of_switch=10**6).allowed
     limited = (Rule(name="few", to=("internal",), per_minute=2, then="allow"),)
     assert decide(INSIDE, INSIDE, "1002", rules=limited, per_minute=2).allowed
     refused = decide(INSIDE, INSIDE, "1002", rules=limited, per_minute=3)
@@ -269,7 +274,17 @@ def test_counts_agree_over_processes_and_slide():
     assert two.add("1001") == 1
     crowd = [one.add(f"user {each}") for each in range(3000)]
     assert max(crowd) <= 3, "a party has been taken for another"
-    assert SIZE < 1_000_000
+    assert SIZE < 2_000_000
+
+
+def test_a_request_that_is_taken_over_is_counted_once_and_all_are_listed():
+    shared = make_shared()
+    one, two = (Counts(shared, region, lambda: 6000.0) for region in (3, 4))
+    assert [one.add("1001", "leg refer;id=1"), two.add("1001", "leg refer;id=1")] == [1, 1]
+    assert [two.add("1001", "leg refer;id=2"), one.add("1001", "leg refer;id=2")] == [2, 2]
+    assert [one.add("1002"), one.add("1002"), one.add("1002")] == [1, 2, 3]
+    one.add("\u00fc" * 100)
+    assert two.listed() == {"1002": 3, "1001": 2, "\u00fc" * 24: 1}
 
 
 WORDS = (

@@ -86,9 +86,8 @@ def test_what_costs_money_is_closed(form, mode):
         fraud.stage.until(lambda: fraud.records.all)
         (record,) = fraud.records.all
         assert (record["outcome"], record["code"]) == ("failed", 403)
-        if mode == "in-session":
-            assert record["rule"] in ("abroad", "premium")
-            assert record["allowed"] is False
+        assert record["rule"] in ("abroad", "premium")
+        assert record["allowed"] is False
 
 
 @pytest.mark.parametrize("mode", ["in-session", "legacy"])
