@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
+from fsctl import setting_regex
 from fsctl.errors import SettingsError
 
 T = TypeVar("T")
@@ -196,6 +197,10 @@ def _accept_regex(raw: Any) -> str:
         re.compile(line, re.ASCII)
     except re.error as error:
         raise ValueError(f"must be {meaning}, not {raw!r} ({error})") from None
+    try:
+        setting_regex.check(line)
+    except setting_regex.Ambiguous as error:
+        raise ValueError(f"{raw!r} could take forever to answer: {error}") from None
     return line
 
 

@@ -21,6 +21,12 @@ Then = Literal["allow", "refuse"]
 STARTS: Final = ("blind", "attended", "redirect")
 """What may ask for a party: a REFER, one with Replaces, and a phone's 3xx."""
 
+OUR_RULES: Final = frozenset(
+    {"emergency", "max-chain", "max-per-minute", "max-per-minute-of-switch", "unknown-asks"}
+    | {"outside-asks", "premium", "abroad", "two-outsiders", "inside", "nothing-matches"}
+)
+"""Names of the rules that are there without any ``[[rule]]`` (`fsctl.policy.judge`)."""
+
 NUMBER_CLASSES: Final = (
     *("internal", "outside", "national", "abroad", "premium"),
     *("mobile", "toll-free", "emergency", "host", "unknown"),
@@ -161,6 +167,8 @@ def read_rules(origin: str, tables: Any, base: Path) -> tuple[Rule, ...]:
     """Read the ``[[rule]]``s. Raises SettingsError."""
     rules = []
     for where, accepted in kinds.accept_tables(origin, "rule", Rule, tables, base):
+        if accepted["name"] in OUR_RULES:
+            raise SettingsError(f"{where} name: {accepted['name']!r} is the name of one of our own")
         if "then" not in accepted:
             raise SettingsError(f"{where} then: is missing")
         if accepted["then"] == "refuse" and accepted.get("per_minute"):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime
+from ipaddress import ip_network
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from fsctl import settings
@@ -14,16 +15,28 @@ from fsctl.cli.options import add_config
 from fsctl.errors import FsctlError
 from fsctl.policy.judge import ALL, CHAIN, RATE, Asking, Request, considered, judge, said, table
 from fsctl.policy.numbers import is_internal
-from fsctl.policy.parties import Party, as_settings_say
+from fsctl.policy.parties import Party, party
 from fsctl.session.calling.judging import destination
 from fsctl.session.calling.routing import NoRoute, Router
 from fsctl.setting_policy import STARTS, Policy, Rule
 from fsctl.sip.uri import Uri, UriError, parse_address
 
 _PARTY = (
-    "a user (1001, 1001@DOMAIN), inside, outside, unknown, gateway:NAME, or anybody else, who is "
-    "outside"
+    "a user (1001, 1001@DOMAIN), inside, outside, unknown, gateway:NAME, acl:NAME, context:NAME, "
+    "profile:NAME, network:ADDRESS, several of these with commas between them, or anybody else, "
+    "who is outside"
 )
+_DIRECTIONS: Final = {"caller": "inbound", "callee": "outbound"}
+_OTHERS: Final = {"caller": "callee", "callee": "caller"}
+_VARIABLES: Final = {
+    "gateway": ("sip_gateway", "sip_gateway_name"),
+    "acl": ("sip_acl_authed_by",) * 2,
+    "context": ("fsctl_own_context",) * 2,
+    "profile": ("sofia_profile_name",) * 2,
+}
+"""What says so of who has called, and of who was called."""
+_LET_IN: Final[dict[str, dict[str, str | None]]] = {"acl": {"sip_authorized": "true"}}
+_LOCAL: Final = frozenset(("localhost", "127.0.0.1", "::1"))
 
 
 class Unanswerable(FsctlError):
@@ -42,7 +55,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     explain.add_argument("--by", required=True, metavar="PARTY", help=f"who asks: {_PARTY}")
     explain.add_argument("--of", required=True, metavar="PARTY", help="who is to be moved: as that")
     explain.add_argument("--to", required=True, metavar="NUMBER", help="number, SIP or tel URI")
-    explain.add_argument("--context", default="", help="the context where who asks is")
+    explain.add_argument("--context", default="", help="as context:NAME of who asks")
+    explain.add_argument(
+        "--own-host", action="append", default=[], metavar="HOST",
+        help="a name or address of FreeSWITCH's own, in a URI; those after @ are too",
+    )  # fmt: skip
     explain.add_argument("--leg", choices=("caller", "callee"), default="callee")
     explain.add_argument("--start", choices=STARTS, default="blind")
     explain.add_argument("--chain", type=int, default=0, help="transfers before this one")
@@ -86,19 +103,17 @@ def run_explain(arguments: argparse.Namespace) -> int:
     if loaded.policy.mode == "off":
         print('allowed: [policy] mode is "off"')
         return 0
-    by = replace(
-        _party(arguments.by, arguments.context, loaded.policy),
-        called_in=arguments.leg == "caller",
-    )
-    of = _party(arguments.of, "", loaded.policy)
+    context = f",context:{arguments.context}" if arguments.context else ""
+    by = _party(arguments.by + context, arguments.leg, loaded.policy)
+    of = _party(arguments.of, _OTHERS[arguments.leg], loaded.policy)
     asked = Asking(by, of, arguments.start, arguments.chain, arguments.per_minute)
     dialled = _dialled(arguments.to)
     try:
-        routed = Router(loaded).route(dialled, "")
+        routed = Router(loaded).route(dialled, "", None, _own_hosts(arguments))
     except NoRoute as error:
         print(f"refused with {error.status}: {error}")
         return 1
-    request = Request(asked, destination(routed), _at(arguments.at, loaded.policy))
+    request = Request(asked, destination(loaded, routed, of), _at(arguments.at, loaded.policy))
     print(f"route {routed.route.name} dials {routed.number}: {said(request.to, loaded.policy)}")
     for rule, differs in considered(request, loaded.policy, loaded.rules):
         if not differs:
@@ -111,25 +126,53 @@ def run_explain(arguments: argparse.Namespace) -> int:
     return 0 if verdict.allowed else 1
 
 
-def _party(text: str, context: str, policy: Policy) -> Party:
-    """Who is meant: a number that is internal is that user's."""
-    return as_settings_say(_usual_party(text, context, policy), policy)
+def _party(text: str, leg: str, policy: Policy) -> Party:
+    """Who is meant, as FreeSWITCH would know it: by the variables of a leg."""
+    words = [word.strip() for word in text.split(",")]
+    facts: dict[str, str | None] = {"direction": _DIRECTIONS[leg]}
+    for word in words:
+        facts |= _facts(word, leg, policy)
+    return party({} if "unknown" in words else facts, policy)
 
 
-def _usual_party(text: str, context: str, policy: Policy) -> Party:
-    what, colon, name = text.partition(":")
-    if colon and what == "gateway":
-        return Party("outside", f"it is behind the gateway {name}", gateway=name, context=context)
-    if text == "unknown":
-        return Party("unknown", "it has left, and nobody knows who it was", context=context)
-    if text == "outside" or (text != "inside" and not _is_user(text, policy)):
-        return Party("outside", "nobody has authenticated it", context=context)
-    user = "" if text == "inside" else text.removeprefix("user:")
-    return Party("inside", f"it is the user {user or 'of somebody'}", user, context=context)
+def _facts(word: str, leg: str, policy: Policy) -> dict[str, str | None]:
+    what, colon, name = word.partition(":")
+    if colon and what == "network":
+        if leg != "caller":
+            raise Unanswerable(f"{word}: of a party that was called no address is known")
+        return {"sip_network_ip": _address(name)}
+    if colon and what in _VARIABLES:
+        variables = _VARIABLES[what]
+        return dict.fromkeys((variables[leg == "callee"],), name) | _LET_IN.get(what, {})
+    if word == "inside" or _is_user(word, policy):
+        user = "somebody" if word == "inside" else word.removeprefix("user:")
+        return _user(*user.partition("@")[::2], leg)
+    return {}
+
+
+def _user(user: str, domain: str, leg: str) -> dict[str, str | None]:
+    if leg == "callee":
+        return {"dialed_user": user, "dialed_domain": domain or None}
+    realm = domain or None
+    return {"sip_authorized": "true", "sip_auth_username": user, "sip_auth_realm": realm}
+
+
+def _address(text: str) -> str:
+    try:
+        return str(ip_network(text, strict=False).network_address)
+    except ValueError as error:
+        raise Unanswerable(f"network:{text}: {error}") from error
 
 
 def _is_user(text: str, policy: Policy) -> bool:
     return text.startswith("user:") or is_internal(text.partition("@")[0], policy)
+
+
+def _own_hosts(arguments: argparse.Namespace) -> set[str]:
+    """FreeSWITCH itself knows its addresses and domains; here they are those that are named."""
+    named = {host.strip("[]").lower() for host in arguments.own_host}
+    domains = {text.partition("@")[2] for text in f"{arguments.by},{arguments.of}".split(",")}
+    return named | {domain.lower() for domain in domains if domain} | _LOCAL
 
 
 def _dialled(text: str) -> str | Uri:

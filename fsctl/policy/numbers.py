@@ -18,6 +18,7 @@ import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberType, shortnumberinfo
 
 from fsctl.setting_policy import Policy
+from fsctl.setting_regex import LONGEST
 
 _INTERNATIONAL: Final = re.compile(r"(?:\+0*|000*|0*11)([1-9][0-9]{4,})", re.ASCII)
 """A number in international form where nobody has said from which country it is dialled; who puts
@@ -62,7 +63,7 @@ class Destination:
         if what == "prefix":
             return self.number.startswith(name)
         if what == "number":
-            return re.fullmatch(name, self.number, re.ASCII) is not None
+            return re.fullmatch(name, self.number[:LONGEST], re.ASCII) is not None
         if what == "host":
             return bool(self.host) and fnmatchcase(self.host, name.lower())
         return str(getattr(self, what)) == name
@@ -86,6 +87,8 @@ def classes_of(to: Destination, policy: Policy) -> frozenset[str]:
 
 def is_internal(number: str, policy: Policy) -> bool:
     """Whether that is a whole internal number by ``[policy] internal``, or a name."""
+    if len(number) > LONGEST:
+        return False
     plain = re.fullmatch(policy.internal, number, re.ASCII) or _NAME.fullmatch(number)
     return plain is not None
 

@@ -224,6 +224,12 @@ class Mark(_Explained):
     )
     TRANSFEROR_NAME = ("fsctl_transferor_name", "as that", "its display name")
     TRANSFEROR_PRIVACY = ("fsctl_transferor_privacy", "as that", "what it wants hidden")
+    CLAIMED = (
+        "fsctl_claimed",
+        "controllers, on both legs of a call",
+        "`true`: both have called in, and were joined: the other party's number may be no more "
+        "than what it says",
+    )
     CALLEE = (
         "fsctl_callee",
         "controllers, in the dial string",

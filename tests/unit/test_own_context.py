@@ -147,3 +147,28 @@ def until(switch: SimulatedSwitch, condition: Callable[[], object]) -> None:
 def was_in(switch: SimulatedSwitch, phone: Phone) -> str | None:
     assert phone.dialog is not None and phone.dialog.channel is not None
     return phone.dialog.channel.get_variable("was_in")
+
+
+@pytest.mark.parametrize("claimed", ["", "true"])
+def test_whose_number_is_only_a_claim_is_not_called_again(
+    switch: SimulatedSwitch, claimed: str
+) -> None:
+    """It was gone before anybody could say who it is, and had called in as its transferee has."""
+    alice = caller(switch)
+    alice.calls("1001")
+    until(switch, lambda: alice.hears == "1001")
+    channel = alice.dialogs[0].channel
+    assert channel is not None
+    left = {
+        "blind_transfer_uuid": "00000000-0000-4000-8000-000000000000",
+        "fsctl_transferor_number": "1003",
+        "fsctl_claimed": claimed,
+    }
+    for name, value in left.items():
+        switch.run_api("uuid_setvar", f"{channel.uuid} {name} {value}")
+    switch.run_api("uuid_transfer", f"{channel.uuid} 1002 XML fsctl_refer")
+    if claimed:
+        until(switch, lambda: not alice.in_call)
+        assert not switch.phone("1003").dialogs
+    else:
+        until(switch, lambda: alice.hears == "1003")

@@ -98,6 +98,23 @@ def test_the_example_file_with_everything_uncommented_loads(tmp_path: Path) -> N
             '[transfer] attended: "application" does not go with mode = "observe"',
         ),
         ("[transfer]\nrecall = 1", "[transfer] recall: must be true or false, not 1"),
+        (
+            '[[rule]]\nname = "premium"\nthen = "allow"',
+            "[[rule]] 1 name: 'premium' is the name of one of our own",
+        ),
+        (
+            '[[rule]]\nto = ["number:(1+)+"]\nthen = "refuse"',
+            "[[rule]] 1 to: '(1+)+' could take forever to answer: repetitions inside a repetition",
+        ),
+        ('[policy]\ninternal = "(1|11)*"', "[policy] internal: '(1|11)*' could take forever"),
+        (
+            '[[route]]\nkind = "user"\nmatch = "(.*)*"',
+            "[[route]] 1 match: '(.*)*' could take forever to answer",
+        ),
+        (
+            '[dialplan]\nscope = "calls"\ninbound_match = ".*.*.*.*.*"',
+            "[dialplan] inbound_match: '.*.*.*.*.*' could take forever to answer: too many",
+        ),
         ("[transfr]\n", "unknown section transfr; did you mean transfer?"),
         (
             "[transfer]\nring_timout_s = 5",

@@ -76,7 +76,16 @@ def arming(call: Leg, peer: Leg, home: str, settings: Settings) -> dict[str, str
         Mark.TRANSFEROR_NAME: carried_caller_name(peer.display_name),
         Mark.TRANSFEROR_PRIVACY: peer.caller_privacy,
         **_display(call, peer),
+        **_claimed(call, peer),
     }
+
+
+def _claimed(call: Leg, peer: Leg) -> dict[str, str]:
+    """Who has left before FreeSWITCH could say who it is would be called again by its number."""
+    claimed, call.claimed = call.claimed, not (call.outgoing or peer.outgoing)
+    if call.claimed:
+        return {Mark.CLAIMED: "true"}
+    return {Mark.CLAIMED: ""} if claimed else {}
 
 
 def _display(call: Leg, peer: Leg) -> dict[str, str]:

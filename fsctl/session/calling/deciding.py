@@ -115,5 +115,7 @@ def _opinion(session: Session, kind: Kind, refer_to: ReferTo, asked: Asking) -> 
         routed = route(session, refer_to.target)
     except NoRoute as error:
         return Opinion(False, "", str(error))
-    verdict = judging.opinion(session.settings, asked, judging.destination(routed))
+    verdict = judging.opinion(
+        session.settings, asked, judging.destination(session.settings, routed, asked.of)
+    )
     return Opinion(verdict.allowed, verdict.rule, verdict.why)

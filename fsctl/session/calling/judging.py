@@ -16,6 +16,7 @@ from fsctl.policy.counts import Counts
 from fsctl.policy.judge import Asking, Request, Verdict, hopeless, judge
 from fsctl.policy.numbers import Destination
 from fsctl.policy.parties import Party, party
+from fsctl.session.calling.calls import Calls
 from fsctl.session.calling.routing import NoRoute, Routed
 from fsctl.session.core.board import Board
 from fsctl.session.core.leg import Leg
@@ -104,22 +105,42 @@ def permit(session: Session, asked: Asking | None, routed: Routed) -> None:
     With ``[policy] mode = "observe"`` everything passes, and what would not is logged.
     """
     if asked is not None:
-        _judge(session, asked, destination(routed))
+        _judge(session, asked, destination(session.settings, routed, asked.of))
 
 
 def permit_party(session: Session, asked: Asking | None, target: Leg) -> None:
     """As :func:`permit`, for a party that is there already, or rings, and is joined (attended)."""
     if asked is None:
         return
-    to = Destination(target.number)
-    if target.placed:
-        there = who(session, target)
-        # Of whom has called, the number is only a claim; who was called costs what that says.
-        dialled = there.side == "outside" and not there.called_in
-        inside = None if dialled else there.side == "inside"
-        kind = "gateway" if dialled else "dialplan"
-        to = Destination(target.number, kind, context=there.context, inside=inside)
+    routed, settings = _called_by(target), session.settings
+    if not target.placed:
+        # It rings: where it was called counts. Nobody knows: it is not taken for an internal one.
+        there = Destination(target.number, "gateway")
+        to = there if routed is None else destination(settings, routed, asked.of)
+    else:
+        to = _party_there(session, target, routed)
     _judge(session, asked, to)
+
+
+def _party_there(session: Session, target: Leg, routed: Routed | None) -> Destination:
+    """Of whom has called, the number is only a claim; who was called costs what that says."""
+    there = who(session, target)
+    if there.side != "outside" or there.called_in:
+        inside = there.side == "inside"
+        return Destination(target.number, context=there.context, inside=inside)
+    if routed is not None and routed.route.kind in ("gateway", "uri"):
+        return destination(session.settings, routed, there)
+    return Destination(target.number, "gateway", context=there.context)
+
+
+def _called_by(target: Leg) -> Routed | None:
+    """By which route its session has called it; None: that has not."""
+    calls = target.session.part(Calls)
+    outgoing = calls.outgoing.get(target.callee)
+    if outgoing is not None:
+        return outgoing.attempts.latest
+    dials = (dial for dial in calls.dials.values() if dial.outgoing is target)
+    return next((dial.routed for dial in dials), None)
 
 
 def permit_extension(session: Session, asked: Asking | None, number: str, context: str) -> None:
@@ -191,12 +212,15 @@ def _request(settings: Settings, asked: Asking, to: Destination) -> Request:
     return Request(asked, to, now)
 
 
-def destination(routed: Routed) -> Destination:
-    """Return what is judged of a number, or URI, that a route dials."""
-    route, endpoint, host = routed.route, routed.endpoint, ""
+def destination(settings: Settings, routed: Routed, of: Party) -> Destination:
+    """Return what is judged of a number, or URI, that a route dials for ``of``: in its context,
+    where the route has none of its own (`fsctl.switch.marks.Context.TARGET`)."""
+    route, endpoint, host, context = routed.route, routed.endpoint, "", ""
     if route.kind == "uri" and isinstance(endpoint, SofiaEndpoint):
         host = endpoint.uri.host
-    return Destination(routed.number, route.kind, route.name, host, route.context)
+    if route.kind == "dialplan":
+        context = route.context or of.context or settings.dialplan.inbound_contexts[0]
+    return Destination(routed.number, route.kind, route.name, host, context)
 
 
 def _obey(session: Session, asked: Asking, verdict: Verdict) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from fsctl.errors import FsctlError
+from fsctl.setting_regex import LONGEST
 from fsctl.settings import OWN_HOSTS, Route, RouteKind, Settings
 from fsctl.sip.status import SipStatus
 from fsctl.sip.uri import Uri, UriError, parse_uri, telephone
@@ -73,6 +74,8 @@ class Router:
         host = uri.host if isinstance(uri, Uri) else ""
         is_own = self._is_own(host, domain, own)
         insecure = False
+        if len(numbers[0]) > LONGEST:
+            raise NoRoute(f"no number has {len(numbers[0])} characters", SipStatus(404))
         for number in numbers:
             for pattern, route in self._routes:
                 wanted = _is_left(number, route) and _is_of(route, kind)

@@ -136,7 +136,8 @@ class Shadow:
         """Raises NoRoute, also where the policy refuses."""
         routed = self._router.route(target, seen.domain, None, seen.own_hosts)
         if (asked := seen.asked) is not None:
-            verdict = judging.opinion(self._settings, asked, judging.destination(routed))
+            to = judging.destination(self._settings, routed, asked.of)
+            verdict = judging.opinion(self._settings, asked, to)
             asked.verdict = verdict
             if not self._passes(asked, verdict, opened=asked.opened):
                 raise judging.Refused(verdict)

@@ -124,6 +124,10 @@ class Leg:
     """Its phone is not told whom it talks to, for that party wants to be hidden
     (``ignore_display_updates``). Set whenever the leg is armed."""
 
+    claimed: bool = field(default=False, init=False)
+    """The party that it talks with has called in, as this one has: its number may be a claim. Set
+    whenever the leg is armed."""
+
     guarded: bool = field(default=False, init=False)
     """A timer in FreeSWITCH sends the leg on, should we die before the scenario has used it. Set
     when it is offered; cleared when somebody is called for it, or it is used."""

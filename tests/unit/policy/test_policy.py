@@ -10,12 +10,12 @@ from random import Random
 import pytest
 
 from fsctl.policy.counts import SIZE, Counts, make_shared
-from fsctl.policy.judge import Asking, Request, hopeless, judge
+from fsctl.policy.judge import NOTHING, Asking, Request, hopeless, judge, table
 from fsctl.policy.numbers import Destination, classes_of
 from fsctl.policy.parties import FACTS, SEPARATOR, Party, party
 from fsctl.policy.times import is_within
 from fsctl.policy.vouched import inside_expression
-from fsctl.setting_policy import Policy, Rule
+from fsctl.setting_policy import OUR_RULES, Policy, Rule
 from fsctl.switch.facts import noted
 from fsctl.switch.marks import Mark
 
@@ -225,6 +225,11 @@ def test_bounds():
     assert decide(INSIDE, INSIDE, "1002", rules=limited, per_minute=2).allowed
     refused = decide(INSIDE, INSIDE, "1002", rules=limited, per_minute=3)
     assert (refused.allowed, refused.rule, refused.status.code) == (False, "few", 503)
+
+
+def test_no_rule_of_the_settings_has_the_name_of_one_of_ours():
+    ours = table(Policy(max_per_minute_of_switch=1), ())
+    assert {rule.name for rule in ours} | {NOTHING.name} == OUR_RULES
 
 
 def test_hopeless_before_the_number_is_known():

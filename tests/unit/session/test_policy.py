@@ -13,6 +13,7 @@ from fsctl.session.calling.judging import Policed
 from fsctl.settings import Policy, Route, Rule, Transfer
 from fsctl.simulator import Departure
 from fsctl.stage import CALLS, Stage
+from fsctl.switch.marks import Mark
 from tests.unit.records import Records
 
 ROUTES = (
@@ -180,6 +181,57 @@ def test_attended_is_judged_by_who_is_there(to, outside):
         if allowed:
             fraud.stage.until(lambda: fraud.alice.hears == to)
         assert fraud.records.all[-1]["allowed"] is allowed
+
+
+@pytest.mark.parametrize(
+    ("to", "allowed"), [("1002", True), ("990", False), ("sip:100@evil.example", False)]
+)
+def test_a_target_that_rings_is_judged_by_the_way_it_is_called(to, allowed):
+    """990 looks like one of ours, and is the carrier's; so does 100, at another host."""
+    scenario = Scenario()
+
+    @scenario.on(CallAlerting)
+    def alerting(event):
+        event.session.connect(event.call, to if event.destination == "7000" else event.destination)
+
+    partner = Route(name="partner", match=".+", kind="uri", hosts=("evil.example",))
+    with Fraud(replace(SETTINGS, routes=(partner, *ROUTES)), scenario, outside=True) as fraud:
+        line = fraud.stage.phone("1001")
+        rings = fraud.stage.phone("100" if "@" in to else to)
+        rings.rings()
+        second = fraud.bob.calls("7000")
+        fraud.stage.until(lambda: any(dialog.state == "ringing" for dialog in rings.dialogs))
+        first = fraud.bob.dialogs[0]
+        fraud.bob.refers(f"<sip:7000@example.org?Replaces={second.replaces}>", dialog=first)
+        if allowed:
+            rings.answers_now()
+        (told,) = fraud.told(line)
+        fraud.stage.until(lambda: fraud.records.all)
+        assert told.startswith("200") is allowed
+        assert fraud.records.all[-1]["allowed"] is allowed
+
+
+def test_who_has_joined_by_somebody_elses_word_names_no_number_for_its_recall():
+    """Both have called in, the one that leaves behind its REFER with a number of its choice."""
+    opened = Rule(name="bob", by=("user:1001",), then="allow")
+    with Fraud(replace(SETTINGS, rules=(opened,)), outside=True) as fraud:
+        mallory = fraud.stage.phone("+442079460000")
+        mallory.authenticates = False
+        line = fraud.stage.phone("1001")
+        mallory.calls("1001")
+        fraud.stage.until(lambda: len(fraud.bob.dialogs) == 2 and mallory.in_call)
+        one, other = fraud.bob.dialogs
+        fraud.bob.refers(f"<sip:x@example.org?Replaces={other.replaces}>", dialog=one)
+        fraud.stage.until(lambda: line.notifies)
+        fraud.stage.until(lambda: fraud.alice.hears == mallory.number)
+        joined = [fraud.alice.dialogs[0].channel, mallory.dialogs[0].channel]
+        assert [leg.get_variable(Mark.CLAIMED) for leg in joined] == ["true", "true"]
+        mallory.leaves_after_refer(Departure("202"))
+        mallory.refers("<sip:1002@example.org>")
+        fraud.stage.until(lambda: not fraud.alice.in_call)
+        fraud.stage.advance(30.0)
+        assert len(mallory.dialogs) == 1
+        assert not fraud.stage.phone("1002").dialogs
 
 
 @pytest.mark.parametrize("outside", [True, False])

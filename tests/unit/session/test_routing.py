@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from fsctl.policy.numbers import classes_of
+from fsctl.policy.parties import Party
 from fsctl.session.calling.attempts import Attempts
 from fsctl.session.calling.judging import destination
 from fsctl.session.calling.routing import NoRoute, Router
@@ -148,5 +149,20 @@ def test_the_switchs_own_dialplan_may_lead_to_a_gateway_but_is_not_known_to_be_s
 )
 def test_a_foreign_host_is_judged_however_it_is_dialled(text: str | Uri) -> None:
     """A scenario may pass on the text of a Refer-To: 100 is nobody's number there."""
-    to = destination(router(PARTNER).route(text, "here"))
+    of = Party("inside", "test")
+    to = destination(Settings(), router(PARTNER).route(text, "here"), of)
     assert classes_of(to, Policy()) >= {"outside", "host"}
+
+
+@pytest.mark.parametrize(
+    ("of_route", "own", "judged"),
+    [("", "house", "house"), ("shop", "house", "shop"), ("", "", "default")],
+)
+def test_a_number_of_the_dialplan_is_judged_in_the_context_where_it_is_called(
+    of_route: str, own: str, judged: str
+) -> None:
+    route = Route(name="dialplan", kind="dialplan", context=of_route)
+    settings = Settings(routes=(route,))
+    of = Party("inside", "test", context=own)
+    to = destination(settings, Router(settings).route("1002", ""), of)
+    assert to.is_one_of((f"context:{judged}",), Policy())
