@@ -7,10 +7,10 @@ import json
 import pytest
 
 from fsctl.story import hear_each_other
-from tests.live.lab import wait_for
+from tests.live.lab import Refuse, wait_for
 from tests.live.lab.fsctl_process import Sections
 from tests.live.vanilla.installation import Installation, State
-from tests.live.vanilla.kinds import ANSWERS, OUTSIDE
+from tests.live.vanilla.kinds import ANSWERS, CALLER, OUTSIDE
 from tests.live.vanilla.scene import PROVIDER, Scene
 
 pytestmark = pytest.mark.parametrize("state", [State.ALIVE], ids=str)
@@ -21,6 +21,14 @@ OPENED: Sections = {
         {"name": "provider", "by": ["gateway:example.com"], "to": ["internal"], "then": "allow"},
         {"name": "net", "by": ["network:127.0.0.0/8"], "to": ["internal"], "then": "allow"},
         {"name": "mobile", "by": ["user:1000"], "to": ["national"], "then": "allow"},
+    ]
+}
+HIDDEN = "%3Csip:12125551212%40127.0.0.1%3E"
+ASKED: Sections = {"transfer": {"attended": "application"}}
+DIALLED: Sections = {
+    "route": [
+        {"name": "users", "match": "1[0-9]{3}", "kind": "user", "domain": "127.0.0.1"},
+        {"name": "dialplan", "match": ".+", "kind": "dialplan"},
     ]
 }
 OBSERVED: Sections = {"policy": {"mode": "observe", "country": "US"}}
@@ -40,42 +48,96 @@ def _outside_calls(scene: Scene) -> None:
     assert hear_each_other(scene["1000"], scene[OUTSIDE])
 
 
+def _inside_calls(scene: Scene) -> None:
+    scene.add("1000", ANSWERS)
+    scene.add("1002", ANSWERS)
+    scene.add(PROVIDER, ANSWERS)
+    assert hear_each_other(scene.talk(CALLER, "1000"), scene["1000"])
+
+
+def _refused(scene: Scene, installation: Installation, seen: int, rule: str) -> None:
+    """Nobody was called, and the one record says by which rule."""
+    assert not scene["1002"].received("INVITE") + scene[PROVIDER].received("INVITE")
+    (record,) = wait_for(lambda: _records(installation)[seen:], TOLD_S, "a record")
+    assert (record["rule"], record["allowed"], record["code"]) == (rule, False, 403)
+
+
 @pytest.mark.parametrize(
-    ("by", "refer_to"),
+    ("by", "refer_to", "rule"),
     [
-        (OUTSIDE, "<sip:1002@127.0.0.1>"),
-        (OUTSIDE, "<sip:12125551212@127.0.0.1>"),
-        (OUTSIDE, "<tel:+442079460000>"),
-        ("1000", "<sip:12125551212@127.0.0.1>"),
-        ("1000", "<sip:011442079460000@127.0.0.1>"),
-        ("1000", "<sip:%2B442079460000@127.0.0.1>"),
-        ("1000", "<sip:00442079460000@127.0.0.1>"),
-        ("1000", "<tel:+44-20-7946-0000>"),
-        ("1000", "<sip:19005551212@127.0.0.1>"),
+        (OUTSIDE, "<sip:1002@127.0.0.1>", "outside-asks"),
+        (OUTSIDE, "<sip:12125551212@127.0.0.1>", "outside-asks"),
+        (OUTSIDE, "<tel:+442079460000>", "outside-asks"),
+        (OUTSIDE, f"<sip:1002@127.0.0.1?Refer-To={HIDDEN}&Referred-By={HIDDEN}>", "outside-asks"),
+        ("1000", "<sip:12125551212@127.0.0.1>", "two-outsiders"),
+        ("1000", "<sip:011442079460000@127.0.0.1>", "abroad"),
+        ("1000", "<sip:%2B442079460000@127.0.0.1>", "abroad"),
+        ("1000", "<sip:00442079460000@127.0.0.1>", "abroad"),
+        ("1000", "<tel:+44-20-7946-0000>", "abroad"),
+        ("1000", "<sip:19005551212@127.0.0.1>", "premium"),
+        (CALLER, "<sip:1900555%31212@127.0.0.1;user=phone;phone-context=+1>", "premium"),
+        (CALLER, "<sip:011442079460000@127.0.0.1>", "abroad"),
     ],
 )
 def test_it_is_refused_and_talk_goes_on(
-    scene: Scene, installation: Installation, by: str, refer_to: str
+    scene: Scene, installation: Installation, by: str, refer_to: str, rule: str
 ) -> None:
-    _outside_calls(scene)
+    """Whoever asks says that it is 1000. (By keys nothing is asked for yet: a row's place.)"""
+    (_inside_calls if by == CALLER else _outside_calls)(scene)
+    other = scene[CALLER] if by == CALLER else scene[OUTSIDE]
     seen = len(_records(installation))
     scene[by].refers(refer_to, "<sip:1000@127.0.0.1>")
     wait_for(lambda: scene[by].notifies, TOLD_S, "a report")
     assert scene[by].notifies == REFUSED
-    assert hear_each_other(scene["1000"], scene[OUTSIDE])
-    assert not scene["1002"].received("INVITE") + scene[PROVIDER].received("INVITE")
-    (record,) = wait_for(lambda: _records(installation)[seen:], TOLD_S, "a record")
-    assert record["allowed"] is False
-    assert record["rule"] in ("outside-asks", "two-outsiders", "abroad", "premium")
+    assert hear_each_other(scene["1000"], other)
+    _refused(scene, installation, seen, rule)
 
 
-def test_who_is_outside_names_no_number_for_its_recall(scene: Scene) -> None:
+def test_who_is_outside_names_no_number_for_its_recall(
+    scene: Scene, installation: Installation
+) -> None:
     """It leaves behind its REFER: its From may be any number, which is not called."""
     _outside_calls(scene)
+    seen = len(_records(installation))
     scene[OUTSIDE].refers("<sip:1002@127.0.0.1>", "<sip:12125551212@127.0.0.1>")
     scene[OUTSIDE].hangs_up()
     wait_for(lambda: not scene["1000"].in_call, TOLD_S, "1000 is let go")
-    assert not scene["1002"].received("INVITE") + scene[PROVIDER].received("INVITE")
+    _refused(scene, installation, seen, "outside-asks")
+
+
+@pytest.mark.parametrize("settings", [ASKED], ids=["asked"])
+def test_two_who_are_outside_are_not_joined_by_a_consultation(
+    scene: Scene, installation: Installation
+) -> None:
+    """1000 may call the provider by itself, as ever."""
+    _outside_calls(scene)
+    line = scene.dial("1000", "12125551212", "second call")
+    line.wait_talking()
+    seen = len(_records(installation))
+    scene.joins("1000", "12125551212", "second call")
+    wait_for(lambda: scene["1000"].notifies, TOLD_S, "a report")
+    assert scene["1000"].notifies == ["SIP/2.0 403 Forbidden"]
+    assert hear_each_other(scene["1000"], scene[OUTSIDE])
+    assert hear_each_other(line, scene[PROVIDER])
+    (record,) = wait_for(lambda: _records(installation)[seen:], TOLD_S, "a record")
+    assert (record["rule"], record["allowed"], record["code"]) == ("two-outsiders", False, 403)
+    assert len(scene[PROVIDER].received("INVITE")) == 1
+
+
+@pytest.mark.parametrize("settings", [DIALLED], ids=["dialled by fsctl"])
+def test_a_phone_redirects_nobody_abroad(scene: Scene, installation: Installation) -> None:
+    """Its 302 is its own wish: the transfer to it was allowed, and ends with that."""
+    _outside_calls(scene)
+    scene.add("1003", [Refuse(302, "Moved", (("Contact", "<sip:011442079460000@127.0.0.1>"),))])
+    seen = len(_records(installation))
+    scene["1000"].transfers("1003")
+    wait_for(lambda: scene["1000"].notifies, TOLD_S, "a report")
+    assert not scene["1000"].notifies[0].startswith("SIP/2.0 2")
+    assert hear_each_other(scene["1000"], scene[OUTSIDE])
+    assert not scene[PROVIDER].received("INVITE")
+    (record,) = wait_for(lambda: _records(installation)[seen:], TOLD_S, "a record")
+    assert (record["rule"], record["outcome"]) == ("inside", "failed")
+    assert "rule abroad" in installation.controller.log_text()
 
 
 @pytest.mark.parametrize("settings", [OPENED], ids=["opened"])
