@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Final
+from unicodedata import digit
 
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberType, shortnumberinfo
@@ -25,6 +26,10 @@ _INTERNATIONAL: Final = re.compile(r"(?:\+0*|000*|0*11)([1-9][0-9]{4,})", re.ASC
 one more zero before it finds a network that overlooks that."""
 _SERVICE: Final = re.compile(r"(?:[*#]{1,2}[0-9]{2}(?:[0-9]?[*#])?){1,3}([+0-9]+)#?", re.ASCII)
 """A number behind codes of the network's (``*31#``, ``*67``), which dials it all the same."""
+_BEFORE_SIGNS: Final = re.compile(r"\+?[0-9]+")
+"""A ``#`` or ``*`` behind it ends what is dialled, or comes as keys."""
+_DIALLED: Final = re.compile(r"[+0-9*#\s()./_-]+")
+_SEPARATORS: Final = re.compile(r"[\s()./_-]")
 _NAME: Final = re.compile(r"[A-Za-z_][0-9A-Za-z._-]*", re.ASCII)
 """The user part of somebody who is called by a name."""
 _NO_COUNTRY: Final = "001"
@@ -96,7 +101,17 @@ def is_internal(number: str, policy: Policy) -> bool:
 def _outside_number(to: Destination, policy: Policy) -> str:
     """Without the digits for an outside line, which only the switch's own dialplan takes away."""
     prefixed = to.kind == "dialplan" and not is_internal(to.number, policy)
-    return to.number.removeprefix(policy.outside_prefix) if prefixed else to.number
+    number = _digits(to.number)
+    return number.removeprefix(policy.outside_prefix) if prefixed else number
+
+
+def _digits(number: str) -> str:
+    """What a network may make of a number that is written oddly: digits of other scripts are
+    digits, separators nothing, and what follows the first other character is an extension."""
+    ascii_digits = (str(digit(each, each)) for each in number)
+    found = _DIALLED.match("".join(ascii_digits))
+    dialled = _SEPARATORS.sub("", found[0]) if found else ""
+    return dialled or number
 
 
 def _is_emergency(number: str, policy: Policy) -> bool:
@@ -127,9 +142,10 @@ def _readings(number: str, country: str) -> Iterator[PhoneNumber]:
     """The number as the country's plan has it, then, for who dials 00 or 011 all the same, as an
     international one."""
     service = _SERVICE.fullmatch(number)
-    number = service[1] if service else number
-    if not re.fullmatch(r"\+?[0-9]+", number, re.ASCII):
+    found = _BEFORE_SIGNS.match(service[1] if service else number)
+    if not found:
         return
+    number = found[0]
     international = _INTERNATIONAL.fullmatch(number)
     dialled = f"+{international[1]}" if international else ""
     for text, region in ((number, country), (dialled, None)):
