@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from time import monotonic
 from typing import Final
 
 import gevent
@@ -46,6 +47,8 @@ _REFER_TO: Final = "sip_refer_to"
 """On a transferee; FreeSWITCH never unsets it by itself."""
 _FOLLOWED_S: Final = 300.0
 """So long a target may take; then the transferee is where nobody talks, a mailbox or a queue."""
+_PAIR_S: Final = 2.0
+"""The two events of one REFER come within so much."""
 _AT_MOST: Final = 1000
 """So many transfers at a time; more are not seen."""
 _ANSWERED: Final = ("SUCCESS", "call accepted")
@@ -53,6 +56,8 @@ _ANSWERED: Final = ("SUCCESS", "call accepted")
 
 @dataclass(slots=True)
 class _Transfer:
+    since: float
+    """When the first of its events came (time.monotonic)."""
     transferor: Event | None = None
     transferee: Event | None = None
     target: str = ""
@@ -122,14 +127,18 @@ class Observer:
     def _note(
         self, uuid: str, *, transferor: Event | None = None, transferee: Event | None = None
     ) -> None:
-        """One of the two events: FreeSWITCH sends them one after the other, in no sure order."""
-        known = self._open.get(uuid)
-        if known is None or (known.transferor and known.transferee):
+        """One of the two events: FreeSWITCH sends them one after the other, in no sure order.
+
+        Of an attended transfer the second comes as well, and the first is none of ours.
+        """
+        known, now = self._open.get(uuid), monotonic()
+        if known is None or known.over is not None or now - known.since > _PAIR_S:
             if known is not None and known.over is not None:
                 known.over.set()  # the same party is transferred again
+            self._open.pop(uuid, None)
             if len(self._open) >= _AT_MOST:
                 self._open.pop(next(iter(self._open)))
-            known = self._open[uuid] = _Transfer()
+            known = self._open[uuid] = _Transfer(now)
         known.transferor = transferor or known.transferor
         known.transferee = transferee or known.transferee
         if known.transferor is not None and known.transferee is not None:

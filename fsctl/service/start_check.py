@@ -41,7 +41,8 @@ def _tell(settings: Settings) -> None:
 def _line(settings: Settings, report: Any) -> tuple[Callable[[str], None], str]:
     """The line, with the first finding that is not ok, and where it goes."""
     calls = settings.dialplan.scope == "calls"
-    what = "calls and their transfers" if calls else "transfers"
+    observed = "news of transfers" if settings.observes else "transfers"
+    what = "calls and their transfers" if calls else observed
     bad = [each for each in report.findings if each.state.value != "ok"]
     if not bad:
         return log.info, f"{what} will reach us: FreeSWITCH is set up for it"

@@ -1,0 +1,66 @@
+"""Which two events are one transfer that FreeSWITCH carries out."""
+
+from __future__ import annotations
+
+import pytest
+
+from fsctl.esl.events import Event
+from fsctl.service import observer
+from fsctl.service.observer import Observer
+from fsctl.settings import Switch
+
+BOB, ALICE = "5e8a7a0e-0000-4000-8000-000000000001", "5e8a7a0e-0000-4000-8000-000000000002"
+
+
+def transferor(kind: str = "blind", **more: str) -> Event:
+    return _event("transferor", BOB, variable_transfer_to=f"{kind}:{ALICE}", **more)
+
+
+def transferee() -> Event:
+    return _event("transferee", ALICE)
+
+
+def _event(name: str, channel: str, **more: str) -> Event:
+    headers = {
+        "Event-Name": "CUSTOM",
+        "Event-Subclass": f"sofia::{name}",
+        "Unique-ID": channel,
+        **{each.replace("__", "-"): value for each, value in more.items()},
+    }
+    lines = "".join(f"{each}: {value}\n" for each, value in headers.items())
+    return Event(f"{lines}\n".encode())
+
+
+@pytest.fixture
+def heard(monkeypatch: pytest.MonkeyPatch) -> tuple[Observer, list[str]]:
+    """An observer, and the transferees of the transfers that it follows."""
+    followed: list[str] = []
+    made = Observer(None, Switch(name="pbx"), lambda: False)  # type: ignore[arg-type]
+    monkeypatch.setattr(observer.gevent, "spawn", lambda _, uuid, *__: followed.append(uuid))
+    return made, followed
+
+
+@pytest.mark.parametrize("events", [(transferor, transferee), (transferee, transferor)])
+def test_in_either_order_they_are_one(heard, events):
+    made, followed = heard
+    for event in events:
+        made._hear(event())
+    assert followed == [ALICE]
+    made._hear(transferor())  # another REFER
+    assert followed == [ALICE]
+    made._hear(transferee())
+    assert followed == [ALICE, ALICE]
+
+
+def test_what_an_attended_transfer_has_left_belongs_to_no_other(heard, monkeypatch):
+    made, followed = heard
+    now = [100.0]
+    monkeypatch.setattr(observer, "monotonic", lambda: now[0])
+    made._hear(transferor("att"))
+    made._hear(transferor(att_xfer_original_call_id=ALICE))
+    made._hear(transferee())
+    now[0] += 60.0
+    made._hear(transferor())
+    assert not followed
+    made._hear(transferee())
+    assert followed == [ALICE]
