@@ -116,7 +116,7 @@ def rendered(settings: Settings) -> list[Rendered]:
 
 def native_route(route: Route, settings: Settings) -> NativeRoute:
     """How FreeSWITCH dials ``route`` by itself, with what a safe condition has copied."""
-    variables = armed(route.transfer_mode or settings.transfer.mode, settings)
+    variables = armed(settings.mode(route.transfer_mode), settings)
     longer_than_strip = f"(?=.{{{route.strip + 1}}})" if route.strip else ""
     return NativeRoute(
         name=route.name,

@@ -261,6 +261,11 @@ class Settings:
         """Whether FreeSWITCH carries transfers out, and what we would have done is only noted."""
         return self.transfer.mode == "observe"
 
+    def mode(self, wanted: TransferMode | None = None) -> TransferMode:
+        """How transfers go where a route or a scenario wants them so: where they are only observed
+        nobody's wish counts."""
+        return self.transfer.mode if self.observes or wanted is None else wanted
+
     @property
     def arms_everywhere(self) -> bool:
         """Whether controllers arm all legs of the switch by global variables, for as long as they

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from fsctl.story import hear_each_other, talking
+from tests.stories.simulated import SimulatedWorld
 from tests.stories.test_web_decides import SECRET, answering
 from tests.stories.world import World
 from tests.unit.decide.services import Service, serving
@@ -28,6 +29,15 @@ def requested(event):
     tell("asked")
     event.call.notify_blind_transfer_failed(603)
 """
+WANTS_THEM = (
+    REFUSES.replace("import Blind", "import CallAlerting, Blind")
+    + """
+@scenario.on(CallAlerting)
+def alerting(event):
+    event.call.handle_blind_transfer(True)
+    event.session.connect(event.call, event.destination)
+"""
+)
 BY = pytest.mark.parametrize("by", ["callee", "caller"])
 
 
@@ -119,6 +129,27 @@ def test_what_would_be_connected_is_planned_and_no_scenario_runs(world: World) -
     assert written["shadow"]["decided_by"] == "scenario"
     assert not world.told()
     assert not world.is_armed()
+    if isinstance(world, SimulatedWorld):
+        listens = "sofia::transferor"
+        links = (each for each in world.switch.links if listens in each.subscription.subclasses)
+        (link,) = links
+        sent = {each["command"].partition(" ")[0] for each in link.obeyed}
+        assert sent == {"auth", "filter", "event"}
+        assert not [each for each in world.switch.links_made if each.channel is not None]
+
+
+@BY
+def test_no_scenario_nor_route_makes_it_ours(world: World, by: str) -> None:
+    """In scope calls a scenario wants the caller's transfers, the route those of who is called."""
+    world.serve(transfer=OBSERVE, scenario=WANTS_THEM, route={"transfer_mode": "in-session"})
+    transferor, transferee = talking(world, by)
+    carol = world.party("1002").answers()
+    transferor.transfers("1002")
+    assert transferor.wait_notify() == "SIP/2.0 200 OK"
+    assert hear_each_other(transferee, carol)
+    written = record(world)
+    assert (written["kind"], written["shadow"]["decided_by"]) == ("legacy", "scenario")
+    assert world.told() == []
 
 
 @SCOPES

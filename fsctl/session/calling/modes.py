@@ -11,7 +11,7 @@ from fsctl.settings import TransferMode
 
 def choose(session: Session, call: Leg, mode: TransferMode) -> None:
     """Choose what a REFER by ``call`` does, now and when it is joined with others."""
-    call.transfer_mode, call.mode_chosen = mode, True
+    call.transfer_mode, call.mode_chosen = session.settings.mode(mode), True
     rearm(session, call)
 
 

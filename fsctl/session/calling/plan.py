@@ -139,7 +139,7 @@ def called_party(session: Session, routed: Routed | None, waiting: Leg | None = 
     """The leg of a party that is about to be called; the route may have a transfer mode."""
     mode = routed.route.transfer_mode if routed else None
     if mode is not None and waiting is not None and not waiting.mode_chosen:
-        waiting.transfer_mode = mode
+        waiting.transfer_mode = session.settings.mode(mode)
     number = routed.number if routed else ""
     return session.new_leg(str(uuid4()), number=number, transfer_mode=mode, outgoing=True)
 

@@ -155,7 +155,7 @@ class Session:
             channel_uuid,
             number=number,
             display_name=display_name,
-            transfer_mode=transfer_mode or self.settings.transfer.mode,
+            transfer_mode=self.settings.mode(transfer_mode),
             state=state,
             outgoing=outgoing,
         )
