@@ -132,7 +132,7 @@ def _differs(rule: Rule, request: Request, policy: Policy) -> str:
         return f"who asks is {request.asked.by.side}: {request.asked.by.because}"
     if not request.asked.of.is_one_of(rule.of):
         return f"who is to be moved is {request.asked.of.side}: {request.asked.of.because}"
-    if not request.to.is_one_of(rule.to, policy):
+    if not request.to.is_one_of(rule.to, policy, closing=rule.then == "refuse"):
         return f"the number is {said(request.to, policy)}"
     if rule.leg and (rule.leg == "caller") is not request.asked.by.called_in:
         return "who asks has called" if request.asked.by.called_in else "who asks was called"

@@ -54,21 +54,28 @@ class Destination:
     inside: bool | None = None
     """Whether the party is inside, where it is there already (attended); None: the number says."""
 
-    def is_one_of(self, words: tuple[str, ...], policy: Policy) -> bool:
-        """Whether one of these words (``[[rule]] to``) is true of it; of no words one is."""
+    def is_one_of(self, words: tuple[str, ...], policy: Policy, *, closing: bool = False) -> bool:
+        """Whether one of these words (``[[rule]] to``) is true of it; of no words one is.
+
+        ``closing``: a rule refuses by them, so what a network may make of the number counts, too,
+        and the number behind the digits for an outside line.
+        """
         if not words:
             return True
         classes = classes_of(self, policy)
-        return any(self._is(word, classes) for word in words)
+        numbers = {self.number}
+        if closing and any(word.startswith(("prefix:", "number:")) for word in words):
+            numbers |= {_digits(self.number), _outside_number(self, policy)}
+        return any(self._is(word, classes, numbers) for word in words)
 
-    def _is(self, word: str, classes: frozenset[str]) -> bool:
+    def _is(self, word: str, classes: frozenset[str], numbers: set[str]) -> bool:
         what, colon, name = word.partition(":")
         if not colon or what == "country":
             return word in classes
         if what == "prefix":
-            return self.number.startswith(name)
+            return any(number.startswith(name) for number in numbers)
         if what == "number":
-            return re.fullmatch(name, self.number[:LONGEST], re.ASCII) is not None
+            return any(re.fullmatch(name, number[:LONGEST], re.ASCII) for number in numbers)
         if what == "host":
             return bool(self.host) and fnmatchcase(self.host, name.lower())
         return str(getattr(self, what)) == name

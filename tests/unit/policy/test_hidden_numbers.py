@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from urllib.parse import quote
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -93,6 +94,22 @@ def test_a_number_that_is_closed_hides_behind_nothing(
     assert found is None or not found[0].allowed, (refer_to, found)
 
 
+@pytest.mark.parametrize("word", ["prefix:0800", "number:0800[0-9]+"])
+@pytest.mark.parametrize(
+    "user", ["0800123", "00800123", "0-800-123", "0800%20123", "0%EF%BC%98%EF%BC%90%EF%BC%90123"]
+)
+def test_what_an_operator_closes_hides_behind_nothing_and_what_is_opened_is_as_written(
+    word: str, user: str
+) -> None:
+    closes = Rule("closed", to=(word,))
+    opens = Rule("opened", to=(word,), then="allow")
+    inside = PARTIES[0]
+    found = _judged(f"<sip:{user}@pbx>", "dialplan", inside, inside, (closes,))
+    assert found is None or found[0].rule == "closed"
+    found = _judged(f"<sip:{user}@pbx>", "dialplan", inside, inside, (opens,))
+    assert found is None or (found[0].rule == "opened") is (user == "0800123")
+
+
 WORDS = st.lists(
     st.sampled_from(
         ("internal", "outside", "abroad", "premium", "national", "unknown", "route:all")
@@ -137,7 +154,7 @@ def test_the_first_rule_that_is_true_decides(
         if rule.name not in ("max-chain", "max-per-minute")
         and by.is_one_of(rule.by)
         and of.is_one_of(rule.of)
-        and to.is_one_of(rule.to, policy)
+        and to.is_one_of(rule.to, policy, closing=rule.then == "refuse")
     )
     first = next(true, None)
     expected = (first.name, first.then == "allow") if first else ("nothing-matches", False)
