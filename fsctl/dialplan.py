@@ -25,12 +25,13 @@ from fsctl.errors import SettingsError
 from fsctl.policy.parties import FACTS
 from fsctl.policy.vouched import inside_expression
 from fsctl.session.calling.identity import CID_TYPES, asserted_by
+from fsctl.session.calling.routing import of_loopback
 from fsctl.settings import OWN_HOSTS, SAFE_NUMBER, ReferredBy, Route, Settings
 from fsctl.sip.refer import NEVER_PASSED
 from fsctl.sip.status import HANGUP_CAUSES
 from fsctl.switch.armed import CONFIRM, CONTEXT, armed
 from fsctl.switch.dialstring import carried_caller_name
-from fsctl.switch.marks import Context, Mark, Stage, one_of
+from fsctl.switch.marks import Context, Stage, one_of
 
 CONTEXTS: Final = "dialplan/fsctl.xml"
 PARAMETERS: Final = "sip_profiles/fsctl_params.xml"
@@ -137,7 +138,7 @@ def _endpoint(route: Route) -> str:
     number = _number(route)
     if route.kind == "gateway":
         return f"sofia/gateway/{route.gateway}/{number}"
-    if route.kind == "dialplan":
+    if route.in_dialplan:
         return f"loopback/{number}/{Context.TARGET}/XML"
     if route.kind == "user":
         return f"user/{number}@{route.domain or '${fsctl_domain}'}"
@@ -163,10 +164,9 @@ def _variables(route: Route, settings: Settings) -> str:
         # Empty for most, and then not there at all (switch_event.c).
         anonymous = "${fsctl_anonymous}"
         variables += [f"origination_caller_id_{part}={anonymous}" for part in ("number", "name")]
-    if route.kind == "dialplan":
+    if route.in_dialplan:
         variables.append("fsctl_for=${uuid}")
-        variables += [f"{Mark.TARGET_CONTEXT}={route.context}"] if route.context else []
-        variables += [f"{name}={value}" for name, value in route.variables]
+        variables += [f"{name}={value}" for name, value in of_loopback(route).items() if value]
     if route.kind == "user":
         # Of several phones the first to send 183 with media would be taken.
         variables.append("bridge_early_media=true")
@@ -260,6 +260,7 @@ def _context(settings: Settings) -> dict[str, Any]:
         "armed": armed(settings.transfer.mode, settings),
         "arms_everywhere": settings.arms_everywhere,
         "routes": [native_route(route, settings) for route in settings.routes],
+        "services": [each for each in settings.routes if each.kind in ("voicemail", "queue")],
         "longest_park_s": _longest_park_s(settings),
         "recall_prefix": carried_caller_name(settings.transfer.recall_prefix),
         "controllers": "|".join(settings.dialplan.controllers),
@@ -295,6 +296,7 @@ def _longest_park_s(settings: Settings) -> int:
     """How long FreeSWITCH may park a transferor: to claim, to decide, while any target may ring."""
     ringing = [route.ring_timeout_s or 0 for route in settings.routes]
     ringing += [settings.call.ring_timeout_s, settings.transfer.ring_timeout_s]
+    ringing += [group.ring_timeout_s or 0 for group in settings.groups]
     before = 2 * settings.dialplan.claim_timeout_s + math.ceil(settings.transfer.decision_timeout_s)
     return before + max(ringing) + settings.transfer.rescue_after_s
 

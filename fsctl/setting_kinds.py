@@ -29,6 +29,9 @@ UNSAFE_IN_NAME: Final = r"""\x00-\x1f\x7f$"'<>\\,{}\[\]|^"""
 PLACEHOLDERS: Final = ("transferee", "transferor", "dialled")
 """The parties that a template of an identity may name."""
 
+OWN_HOSTS: Final = "own"
+"""Among the hosts of a route: whatever names this switch."""
+
 _HOST: Final = r"(?:[0-9A-Za-z][0-9A-Za-z._-]{0,252}|\[[0-9A-Fa-f:.]{2,45}\])"
 _DIALLED_HOST: Final = r"[0-9A-Za-z][0-9A-Za-z.-]{0,252}"
 _REGEX: Final = (
@@ -285,6 +288,10 @@ CALLER_NAME: Final = text(f"[^{UNSAFE_IN_NAME}]{{0,64}}", "a display name withou
 SHOWN_NUMBER: Final = template(CALLER_NUMBER, *PLACEHOLDERS)
 SHOWN_NAME: Final = template(CALLER_NAME, *PLACEHOLDERS)
 """What a target sees; the parties of the transfer in braces."""
+QUEUE: Final = text(
+    r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}(?:@[0-9A-Za-z][0-9A-Za-z.-]{0,252})?", "a queue's name"
+)
+SAFE: Final = text(SAFE_NUMBER, "a number")
 SOUND: Final = text(r"""[^\x00-\x1f\x7f$"'<>\\{}\[\]|^]{0,256}""", "a tone or the path of a sound")
 CODECS: Final = text(r"[0-9A-Za-z@,._-]{0,256}", "a list of codecs")
 _HOST_GLOB: Final = text(r"[0-9A-Za-z.*?_-]{1,253}", "a host name, '*' and '?' allowed")

@@ -4,8 +4,8 @@ The dataclasses below are the schema: a key's default, kind and range stand toge
 is not listed is an error that names the file, the key and the nearest known name.
 
 ``FSCTL_<SECTION>_<KEY>`` overrides a key (``FSCTL_SERVER_LISTEN``); lists are comma separated,
-tables are ``Name=value`` pairs. Routes, rules, devices, and several switches, come from the file
-only.
+tables are ``Name=value`` pairs. Routes, groups, rules, devices, and several switches, come from the
+file only.
 """
 # ruff: noqa: RUF009 - key() is dataclasses.field() with a kind: nothing is shared by its call.
 
@@ -16,13 +16,21 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
-from fsctl import setting_decide, setting_devices, setting_policy, setting_switches
+from fsctl import (
+    setting_decide,
+    setting_devices,
+    setting_groups,
+    setting_policy,
+    setting_switches,
+)
 from fsctl import setting_kinds as kinds
 from fsctl.errors import SettingsError
 from fsctl.setting_decide import Decide as Decide
 from fsctl.setting_devices import Device as Device
+from fsctl.setting_groups import Group as Group
+from fsctl.setting_kinds import OWN_HOSTS as OWN_HOSTS
 from fsctl.setting_kinds import SAFE_NUMBER as SAFE_NUMBER
 from fsctl.setting_kinds import key
 from fsctl.setting_policy import Policy as Policy
@@ -37,7 +45,7 @@ Fallback = Literal["hangup", "number", "voicemail", "announcement"]
 CallerId = Literal["transferee", "transferor", "dialled", "fixed", "template"]
 ReferredBy = Literal["keep", "rewrite", "drop"]
 AssertedIdentity = Literal["", "pai", "rpid", "none"]
-RouteKind = Literal["user", "sofia", "gateway", "uri", "dialplan"]
+RouteKind = Literal["user", "sofia", "gateway", "uri", "dialplan", "voicemail", "queue"]
 Transport = Literal["", "udp", "tcp", "tls"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
@@ -141,9 +149,6 @@ class Scenario:
 DEFAULT_FILE: Final = Path("/etc/fsctl/fsctl.toml")
 """Where `fsctl install` puts the settings."""
 
-OWN_HOSTS: Final = "own"
-"""Among the hosts of a route: whatever names this switch."""
-
 
 @dataclass(frozen=True, slots=True)
 class Route:
@@ -154,13 +159,14 @@ class Route:
     the number's front (a number that is not longer does not match), then ``prefix`` is put there.
     ``port`` 0: none is written. ``kind`` "dialplan" calls the number in the switch's own dialplan:
     in ``context`` (empty: that of the party it is called for), with ``variables`` on the leg that
-    is there. None: the section's own value applies.
+    is there; "voicemail" is the number's mailbox in ``domain`` (empty: that of the call), "queue"
+    the ``queue`` of mod_callcenter. None: the section's own value applies.
     """
 
     name: str = key("users", kinds.NAME)
     match: str = key(".+", kinds.REGEX)
     hosts: tuple[str, ...] = key((OWN_HOSTS,), kinds.HOST_GLOBS)
-    kind: RouteKind = key("user", kinds.choice("user", "sofia", "gateway", "uri", "dialplan"))
+    kind: RouteKind = key("user", kinds.choice(*get_args(RouteKind)))
     strip: int = key(0, kinds.integer(0, 63))
     prefix: str = key("", kinds.PREFIX)
     profile: str = key("", kinds.NAME)
@@ -170,6 +176,7 @@ class Route:
     gateway: str = key("", kinds.NAME)
     domain: str = key("", kinds.DOMAIN)
     context: str = key("", kinds.NAME)
+    queue: str = key("", kinds.QUEUE)
     variables: tuple[tuple[str, str], ...] = key((), kinds.VARIABLES)
     transfer_mode: TransferMode | None = key(None, _MODE)
     ring_timeout_s: int | None = key(None, _RING)
@@ -182,6 +189,11 @@ class Route:
     history_info: bool | None = key(None, kinds.FLAG)
     pass_headers: tuple[str, ...] | None = key(None, kinds.HEADER_GLOBS)
     scenario: Path | None = key(None, kinds.PATH)
+
+    @property
+    def in_dialplan(self) -> bool:
+        """Whether the number is called in a dialplan of this switch, by a loopback."""
+        return self.kind in ("dialplan", "voicemail", "queue")
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +255,7 @@ class Settings:
     devices: tuple[Device, ...] = ()
     decide: Decide = Decide()
     routes: tuple[Route, ...] = (Route(),)
+    groups: tuple[Group, ...] = ()
     warnings: tuple[str, ...] = ()
 
     @property
@@ -269,22 +282,28 @@ _SECTIONS: Final[dict[str, type[Any]]] = {
     "policy": Policy,
     "decide": Decide,
 }
-_LISTS: Final = ("switch", "route", "rule", "device")
+_LISTS: Final = ("switch", "route", "group", "rule", "device")
 _ENVIRONMENT: Final = "FSCTL_"
 _IN_FILES: Final = {"password_file": "password", "secret_file": "secret"}
 """Keys that name a file, and those that what stands there is the value of."""
 _WILDCARDS: Final = ("0.0.0.0", "[::]")
 _BELONGS: Final[dict[str, tuple[str, ...]]] = {
-    "domain": ("user",),
+    "domain": ("user", "voicemail"),
     "profile": ("sofia", "uri"),
     "host": ("sofia",),
     "port": ("sofia",),
     "transport": ("sofia", "uri"),
     "gateway": ("gateway",),
     "context": ("dialplan",),
+    "queue": ("queue",),
     "variables": ("dialplan",),
 }
-_NEEDS: Final[dict[str, str]] = {"sofia": "host", "gateway": "gateway", "uri": "hosts"}
+_NEEDS: Final[dict[str, str]] = {
+    "sofia": "host",
+    "gateway": "gateway",
+    "uri": "hosts",
+    "queue": "queue",
+}
 
 
 def usual_file() -> Path | None:
@@ -317,6 +336,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
         path, values["decide"], in_file="secret" in document.get("decide", {})
     )
     routes = _routes(origin, document.get("route", []), values, base)
+    groups = setting_groups.read_groups(origin, document.get("group", []), base)
     rules = setting_policy.read_rules(origin, document.get("rule", []), base)
     devices = setting_devices.read_devices(origin, document.get("device", []), base)
     return Settings(
@@ -325,6 +345,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
         rules=rules,
         devices=devices,
         routes=routes or _usual_routes(values["dialplan"]),
+        groups=groups,
         warnings=warnings,
     )
 

@@ -11,7 +11,18 @@ from pathlib import Path
 import pytest
 
 from fsctl.errors import SettingsError
-from fsctl.settings import SAFE_NUMBER, Decide, Dialplan, Hep, Route, Server, Settings, Switch, load
+from fsctl.settings import (
+    SAFE_NUMBER,
+    Decide,
+    Dialplan,
+    Group,
+    Hep,
+    Route,
+    Server,
+    Settings,
+    Switch,
+    load,
+)
 from fsctl.settings import Call as CallSettings
 from fsctl.settings import Transfer as TransferSettings
 
@@ -55,6 +66,8 @@ def test_the_example_file_names_every_key() -> None:
             assert re.search(rf"^#? ?{name} = ", text, re.M), f"[{section}] {name}"
     for name in Route.__slots__:
         assert re.search(rf"^# {name} = ", text, re.M), f"[[route]] {name}"
+    for name in Group.__slots__:
+        assert re.search(rf"^# {name} = ", text, re.M), f"[[group]] {name}"
 
 
 def test_the_example_file_with_everything_uncommented_loads(tmp_path: Path) -> None:
@@ -69,8 +82,10 @@ def test_the_example_file_with_everything_uncommented_loads(tmp_path: Path) -> N
         "gateway",
         "dialplan",
         "uri",
+        "voicemail",
+        "queue",
     ]
-    assert len(tomllib.loads(text)["route"]) == 5
+    assert len(tomllib.loads(text)["route"]) == 7
 
 
 @pytest.mark.parametrize(
@@ -195,6 +210,9 @@ def test_a_wrong_file_is_refused_by_place(tmp_path: Path, text: str, message: st
         ('kind = "dialplan"\nvariables = {a = "x,b=y"}', "[[route]] 1 variables: a must be text"),
         ('kind = "dialplan"\nvariables = {a = "${b}"}', "[[route]] 1 variables: a must be text"),
         ('kind = "dialplan"\nvariables = {a = "x:_:y"}', "[[route]] 1 variables: a must be text"),
+        ('kind = "queue"', '[[route]] 1 queue: must be set for kind = "queue"'),
+        ('kind = "queue"\nqueue = "a b"', "[[route]] 1 queue: must be a queue's name"),
+        ('kind = "voicemail"\nqueue = "a"', "queue: does not apply to kind = "),
         ('kind = "user"\ngateway = "g"', '[[route]] 1 gateway: does not apply to kind = "user"'),
         ('kind = "user"\ndomain = "a\\"b"', "[[route]] 1 domain: must be a domain, not 'a\"b'"),
         ('kind = "user"\ndomain = "a,b"', "[[route]] 1 domain: "),
@@ -210,6 +228,26 @@ def test_a_wrong_file_is_refused_by_place(tmp_path: Path, text: str, message: st
 )
 def test_a_wrong_route_is_refused_by_number(tmp_path: Path, text: str, message: str) -> None:
     assert message in refusal(tmp_path, f"[[route]]\n{text}")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('members = ["1"]', "[[group]] 1 match: is missing"),
+        ('match = "7"', "[[group]] 1 members: must be set, or one of on_busy"),
+        ('match = "7"\nring = "in-turn"\non_busy = "1"', "[[group]] 1 ring: needs members"),
+        ('match = "7"\nmembers = []', "[[group]] 1 members: must be a list of at least one"),
+        ('match = "7"\nmembers = ["1,2"]', "[[group]] 1 members: must be a number, not '1,2'"),
+        ('match = "7"\nmembers = ["1", "1"]', "[[group]] 1 members: 1 stands there twice"),
+        (f'match = "7"\nmembers = {[str(n) for n in range(51)]}', "51 are too many, 50 may ring"),
+        ('match = "7"\nmembers = ["1"]\nring = "some"', '[[group]] 1 ring: must be one of "all"'),
+        ('match = "7"\non_busy = "{caller}"', "[[group]] 1 on_busy: {caller} is none of {number}"),
+        ('match = "7"\non_failure = "a b"', "[[group]] 1 on_failure: must be a number"),
+        ('match = "7"\non_bussy = "1"', "unknown key on_bussy; did you mean on_busy?"),
+    ],
+)
+def test_a_wrong_group_is_refused_by_number(tmp_path: Path, text: str, message: str) -> None:
+    assert message in refusal(tmp_path, f"[[group]]\n{text}")
 
 
 @pytest.mark.parametrize(

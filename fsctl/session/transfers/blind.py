@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from typing import Protocol
 
 from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.commands import (
@@ -71,17 +70,6 @@ _FORGOTTEN = {"blind_transfer_uuid": "", Mark.REFERRED: ""}
 """Set, FreeSWITCH would report the first two's join as the transfer's success."""
 
 
-class Several(Protocol):
-    """Calls several targets for a transferee, without a scenario."""
-
-    def answered(self, target: Leg) -> None:
-        """One that was called by itself (``originate``) has answered."""
-
-    def failed(self, status: SipStatus) -> SipStatus | None:
-        """One has not; return what the transferor is told when all have. None: the next is
-        called."""
-
-
 class BlindTransfer:
     """One REFER in a running session, from its arrival to its one final report."""
 
@@ -97,9 +85,6 @@ class BlindTransfer:
         """What the policy judges. Set when the request is read; None: it is not asked."""
         self.decided: Decided = BY_SETTINGS
         """Who decides. Set by who gives the request to them."""
-        self.several: Several | None = None
-        """Goes on where one target is not all. Set by who calls several; None: nobody does, or the
-        scenario."""
         self.diversion: Diversion | None = None
         """What the target may be told of it. Set when the request is read, and anew when it is the
         settings that decide."""
@@ -226,9 +211,10 @@ class BlindTransfer:
         self._held, self._ring_timeout_s = None, ring_timeout_s
         self._feed(Stimulus.TARGET_CALLED)
 
-    def ring_anew(self, target: Leg) -> None:
-        """The same target is called at another address: it has its whole time to ring."""
+    def ring_anew(self, target: Leg, ring_timeout_s: float) -> None:
+        """The same target is called at another address, or somebody in its place."""
         if self.awaits_target and target is self.target:
+            self._ring_timeout_s = ring_timeout_s
             self._feed(Stimulus.RINGS_ANEW)
 
     def hold(self, target: Leg) -> None:
@@ -236,8 +222,6 @@ class BlindTransfer:
         self._choose(target)
         self._held = target
         self._feed(Stimulus.TARGET_HELD)
-        if (several := self.several) is not None:
-            self._session.post(lambda: several.answered(target))
 
     def join(self, target: Leg) -> None:
         """The application joins ``target`` with the transferee, now.
@@ -301,8 +285,6 @@ class BlindTransfer:
 
     def failed(self, target: Leg, status: SipStatus, *, handled: bool) -> None:
         """The application's call of ``target`` has failed."""
-        if self.several is not None:
-            status = self.several.failed(status) or status
         safe_answers.when_thought(self._session, lambda: self.target_failed(target, status))
 
     def target_handler_failed(self, target: Leg) -> None:
@@ -314,11 +296,8 @@ class BlindTransfer:
 
     def not_reached(self, target: Leg, status: SipStatus, uses: int = 0) -> None:
         """FreeSWITCH could not reach ``target`` for the transferee."""
-        if self.target is not target:
-            return
-        told = status if self.several is None else self.several.failed(status)
-        if told is not None:
-            self.fail(told)
+        if self.target is target:
+            self.fail(status)
 
     def fail(self, status: SipStatus) -> None:
         """FreeSWITCH does not call the target any more: it has failed with this ``status``."""
