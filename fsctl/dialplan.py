@@ -24,6 +24,7 @@ from fsctl import files
 from fsctl.errors import SettingsError
 from fsctl.policy.parties import FACTS
 from fsctl.policy.vouched import inside_expression
+from fsctl.session.calling import recording
 from fsctl.session.calling.identity import CID_TYPES, asserted_by
 from fsctl.session.calling.routing import of_loopback
 from fsctl.settings import OWN_HOSTS, SAFE_NUMBER, ReferredBy, Route, Settings
@@ -261,6 +262,7 @@ def _context(settings: Settings) -> dict[str, Any]:
         "arms_everywhere": settings.arms_everywhere,
         "routes": [native_route(route, settings) for route in settings.routes],
         "services": [each for each in settings.routes if each.kind in ("voicemail", "queue")],
+        "recording_steps": recording.STEPS,
         "longest_park_s": _longest_park_s(settings),
         "recall_prefix": carried_caller_name(settings.transfer.recall_prefix),
         "controllers": "|".join(settings.dialplan.controllers),

@@ -45,6 +45,7 @@ Fallback = Literal["hangup", "number", "voicemail", "announcement"]
 CallerId = Literal["transferee", "transferor", "dialled", "fixed", "template"]
 ReferredBy = Literal["keep", "rewrite", "drop"]
 AssertedIdentity = Literal["", "pai", "rpid", "none"]
+Recording = Literal["leave", "follow", "stop", "new"]
 RouteKind = Literal["user", "sofia", "gateway", "uri", "dialplan", "voicemail", "queue"]
 Transport = Literal["", "udp", "tcp", "tls"]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -90,7 +91,7 @@ class Call:
     """
 
     ring_timeout_s: int = key(60, _RING)
-    ringback: str = key("%(2000,4000,440,480)", kinds.SOUND)
+    ringback: str = key("%(2000,4000,440,480)", kinds.RINGBACK)
     follow_redirects: int = key(5, kinds.integer(0, 10))
     codecs: str = key("", kinds.CODECS)
     pass_headers: tuple[str, ...] = key((), kinds.HEADER_GLOBS)
@@ -100,9 +101,12 @@ class Call:
 @dataclass(frozen=True, slots=True)
 class Transfer:
     """``[transfer]``: blind transfers. ``headers`` go to the target; ``pass_headers`` lists the
-    headers embedded in a Refer-To (RFC 3261 19.1.1) that may pass. ``caller_id`` says whom the
-    target sees, in a "template" by ``{transferee}``, ``{transferor}`` and ``{dialled}`` (the number
-    that the transferee's call was first made to), ``asserted_identity`` by which header (empty: as
+    headers embedded in a Refer-To (RFC 3261 19.1.1) that may pass. ``ringback`` is heard by the
+    transferee while the target rings, ``transferor_hears`` by the parked transferor; ``recording``
+    says what becomes of a recording when transferee and target are joined, ``recording_file``
+    where a file is begun for it. ``caller_id`` says whom the target sees, in a "template" by
+    ``{transferee}``, ``{transferor}`` and ``{dialled}`` (the number that the transferee's call was
+    first made to), ``asserted_identity`` by which header (empty: as
     the profile says); ``referred_by``, ``diversion`` (RFC 5806), ``history_info`` (RFC 7044) say
     what it is told of the transfer itself. ``legacy_report`` says whether a
     native transfer is reported with its result or at once; ``attended``: whether the application is
@@ -118,7 +122,12 @@ class Transfer:
     decision_timeout_s: float = key(10.0, kinds.seconds(0.1, 60))
     ring_timeout_s: int = key(60, _RING)
     hold_timeout_s: float = key(60.0, kinds.seconds(1, 3600))
-    ringback: str = key("%(2000,4000,440,480)", kinds.SOUND)
+    ringback: str = key("%(2000,4000,440,480)", kinds.RINGBACK)
+    transferor_hears: str = key("silence", kinds.MEANWHILE)
+    recording: Recording = key("leave", kinds.choice("leave", "follow", "stop", "new"))
+    recording_file: str = key(
+        "{recordings_dir}/{time}-{transferee}-{target}-{what}-{session}.wav", kinds.RECORDING_FILE
+    )
     caller_id: CallerId = key("transferee", _CALLER_ID)
     caller_id_number: str = key("", kinds.SHOWN_NUMBER)
     caller_id_name: str = key("", kinds.SHOWN_NAME)

@@ -615,6 +615,7 @@ _EXPANDED = frozenset(
     "variable_bridge_to "
     # the directory's, or an operator's, who has expanded it already
     "user_context effective_caller_id_number domain_name dialed_domain "
+    "hold_music "
     # of a message: set by switch_channel_set_variable, which takes nothing that holds "${"
     "sip_refer_to sip_h_X-FS-Refer-From sip_h_X-FS-Refer-For sip_Privacy sip_req_host "
     "sip_hangup_phrase sip_invite_failure_status".split()

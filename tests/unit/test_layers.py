@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2] / "fsctl"
 LAYERS = [
     {"errors", "files", "log_writer", "__init__"},
-    {"sip", "hep", "log"},
+    {"sip", "hep", "log", "setting_tones"},
     {"transfer", "setting_kinds"},
     {"setting_switches", "setting_policy", "setting_devices", "setting_decide", "setting_groups"},
     {"settings", "simulator"},
@@ -37,7 +37,8 @@ what it imports for its types only counts as well."""
 
 PURE = ["sip", "hep", "transfer", "errors.py", "settings.py"]
 PURE += [
-    f"setting_{name}.py" for name in ("decide", "devices", "groups", "kinds", "policy", "switches")
+    f"setting_{name}.py"
+    for name in ("decide", "devices", "groups", "kinds", "policy", "switches", "tones")
 ]
 PURE += [f"decide/{name}.py" for name in ("request", "answer", "signature")]
 _ESL = ("frames", "events", "fields", "commands", "apis", "questions")

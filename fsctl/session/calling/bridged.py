@@ -18,7 +18,7 @@ from uuid import uuid4
 from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.commands import Command, Execute, UuidSetvarMulti, UuidTransfer
 from fsctl.esl.events import Event
-from fsctl.session.calling import purposes
+from fsctl.session.calling import purposes, recording, sounds
 from fsctl.session.calling.applications import reject
 from fsctl.session.calling.arming import (
     arming,
@@ -32,6 +32,7 @@ from fsctl.session.calling.course import Course, Place, Several
 from fsctl.session.calling.diverted import told
 from fsctl.session.calling.headers import merged, passed_on
 from fsctl.session.calling.identity import asserted_by, origination
+from fsctl.session.calling.native_call import NOBODY, NativeCall
 from fsctl.session.calling.plan import (
     NO_OPTIONS,
     Asker,
@@ -112,7 +113,8 @@ class Dial:
             self.outgoing.number = (self.course and self.course.number) or self.outgoing.number
             if self.waiting.unanswered:  # FreeSWITCH would say nothing before an answer
                 commands.append(Execute("ring_ready", channel_uuid=waiting))
-        armed = self._waiting_variables() | arming(self.waiting, self.outgoing, home, settings)
+        armed = self._waiting_variables() | self._at_join()
+        armed |= arming(self.waiting, self.outgoing, home, settings)
         dial_string = DialString.together(called)
         return [
             UuidSetvarMulti(waiting, tuple(armed.items())),
@@ -140,11 +142,20 @@ class Dial:
         if self.waiting.peer is self.outgoing:
             self.waiting.peer = self.outgoing.peer = None
 
+    def _at_join(self) -> dict[str, str]:
+        """What becomes of a recording, when this moves a transferee."""
+        if not self.purpose.moves:
+            return {}
+        by, native = self.purpose.transferor, self.waiting.session.part(NativeCall).transferor
+        channel = by.channel_uuid if by is not None and by.alive else native.replace(NOBODY, "")
+        number = by.number if by is not None else self.waiting.caller_id
+        return recording.at_join(self.waiting, channel, number, self.outgoing.number)
+
     def _waiting_variables(self) -> dict[str, str]:
         variables = {
             "continue_on_fail": "true",
             "hangup_after_bridge": "false",
-            "transfer_ringback": self.purpose.defaults.ringback,
+            "transfer_ringback": sounds.known(self.waiting, self.purpose.defaults.ringback),
             # Headers reach the callee by our allow-list only (mod_sofia.c, sofia_outgoing_channel).
             "sip_copy_custom_headers": "false",
             # FreeSWITCH copies the callee's answer here; an older one must not be taken for it.

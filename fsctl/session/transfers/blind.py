@@ -22,7 +22,7 @@ from fsctl.esl.commands import (
     UuidSetvarMulti,
 )
 from fsctl.policy.judge import Asking
-from fsctl.session.calling import safe_answers
+from fsctl.session.calling import recording, safe_answers, sounds
 from fsctl.session.calling.bridging import bridge_commands
 from fsctl.session.core import branches
 from fsctl.session.core.diversion import Diversion
@@ -34,6 +34,7 @@ from fsctl.session.transfers.meanwhile import look
 from fsctl.session.transfers.record import BY_SETTINGS, Decided, Outcome, conclude
 from fsctl.session.transfers.registry import BlindTransfers
 from fsctl.session.transfers.reporter import Reporter, of_last_refer
+from fsctl.setting_tones import SILENCE
 from fsctl.settings import Transfer
 from fsctl.sip.status import SipStatus
 from fsctl.switch import timers
@@ -208,8 +209,16 @@ class BlindTransfer:
     def call_target(self, target: Leg, ring_timeout_s: float) -> None:
         """The application calls ``target`` for the transferee."""
         self.targets = [call for call in self.targets if call.alive] + [target]
+        if self.is_undecided:
+            self._entertain_transferor()
         self._held, self._ring_timeout_s = None, ring_timeout_s
         self._feed(Stimulus.TARGET_CALLED)
+
+    def _entertain_transferor(self) -> None:
+        """FreeSWITCH parks it in silence; whatever takes it from there ends what it hears."""
+        sound = self._session.settings.transfer.transferor_hears
+        if sound != SILENCE and self.transferor.alive:
+            self._session.link.post(sounds.without_end(self.transferor, sound))
 
     def ring_anew(self, target: Leg, ring_timeout_s: float) -> None:
         """The same target is called at another address, or somebody in its place."""
@@ -496,11 +505,11 @@ class BlindTransfer:
                 ringing = [call for call in self.targets if call.alive]
                 return [branches.stopping(self._session, call) for call in ringing]
             case Action.REJOIN:
+                forgotten = _FORGOTTEN | {NOTES_JOIN: ""}
+                forgotten |= recording.forgotten(self._session.settings)
                 return [
                     UuidSetvarMulti(transferor, tuple(_FORGOTTEN.items())),
-                    *bridge_commands(
-                        self.transferee, self.transferor, _FORGOTTEN | {NOTES_JOIN: ""}
-                    ),
+                    *bridge_commands(self.transferee, self.transferor, forgotten),
                 ]
             case Action.RELEASE_TRANSFEROR:
                 # A timer in FreeSWITCH: it holds when we die. The phone's own BYE comes first.
