@@ -283,6 +283,22 @@ def _heard(*words: str) -> Kind:
     return Kind(accept)
 
 
+_RECORDING_FILE: Final = template(
+    text(
+        r"(?!.*\.\.)[0-9A-Za-z/_.+-]{1,200}\.[0-9a-z]{2,4}",
+        "a path of letters, digits, / _ . + -, with an ending",
+    ),
+    *RECORDED,
+)
+
+
+def _accept_recording_file(raw: Any) -> str:
+    path = cast(str, _RECORDING_FILE.accept(raw))
+    if not path.startswith(("/", "{recordings_dir}/")):
+        raise ValueError(f"must begin with / or {{recordings_dir}}/, not {raw!r}")
+    return path
+
+
 FLAG: Final = Kind(_accept_flag, _read_flag)
 ADDRESS: Final = Kind(_accept_address)
 """``host:port``; IPv6 in brackets; port 0 lets the system choose."""
@@ -319,13 +335,7 @@ RINGBACK: Final = _heard(MUSIC)
 """A sound, a country (its ringing tone is the value), or FreeSWITCH's hold music."""
 MEANWHILE: Final = _heard(MUSIC, SILENCE)
 """As that, or nothing."""
-RECORDING_FILE: Final = template(
-    text(
-        r"(?!.*\.\.)/?[0-9A-Za-z/_.+-]{0,200}\.[0-9a-z]{2,4}",
-        "a path with the ending of a sound, from / or {recordings_dir}/",
-    ),
-    *RECORDED,
-)
+RECORDING_FILE: Final = Kind(_accept_recording_file)
 """Where a recording is begun; what names it in braces."""
 CODECS: Final = text(r"[0-9A-Za-z@,._-]{0,256}", "a list of codecs")
 _HOST_GLOB: Final = text(r"[0-9A-Za-z.*?_-]{1,253}", "a host name, '*' and '?' allowed")

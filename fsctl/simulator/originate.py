@@ -144,6 +144,11 @@ def _enterprise(
     lines = [gevent.spawn(dial, place, text) for place, text in enumerate(dial_strings)]
     signals = [race.signal, *([caller.signal] if caller is not None else [])]
     wait_for(signals, over, switch.clock)
+    return _end(race, lines, caller)
+
+
+def _end(race: _Race, lines: list[gevent.Greenlet], caller: Channel | None) -> Originated:
+    """Whoever has not won is given up."""
     winner = race.winner() if caller is None or caller.ready else None
     race.cause = "LOSE_RACE" if winner is not None else "ORIGINATOR_CANCEL"
     race.signal.notify()

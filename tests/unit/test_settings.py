@@ -167,6 +167,30 @@ def test_the_example_file_with_everything_uncommented_loads(tmp_path: Path) -> N
         ('[transfer]\nheaders = {From = "1"}', "From is a header that belongs to the call itself"),
         ('[transfer]\nheaders = {X-A = "1\\r\\nX-B: 2"}', "[transfer] headers: X-A must be text"),
         ('[transfer]\nheaders = {X-A = "${x}"}', "[transfer] headers: X-A must be text"),
+        (
+            '[transfer]\nringback = "xx"',
+            "[transfer] ringback: of 'xx' no ringing tone is known: at, ",
+        ),
+        (
+            '[call]\nringback = "silence"\n[transfer]\nringback = "$x"',
+            "[transfer] ringback: must be a",
+        ),
+        (
+            '[transfer]\ntransferor_hears = "a|b"',
+            "[transfer] transferor_hears: must be a tone, a coun",
+        ),
+        ('[transfer]\nrecording = "on"', '[transfer] recording: must be one of "leave", "follow"'),
+        *(
+            (f'[transfer]\nrecording_file = "{path}"', f"[transfer] recording_file: {why}")
+            for path, why in {
+                "/r/{number}.wav": "{number} is none of {recordings_dir}",
+                "/r/../etc/x.wav": "must be a path",
+                "/r/a b.wav": "must be a path",
+                "/r/$.wav": "must be a path",
+                "/r/recording": "must be a path",
+                "r/{what}.wav": "must begin with / or {recordings_dir}/",
+            }.items()
+        ),
         ('[decide]\nurl = "http://h/"', "[decide] secret_file: must be set"),
         (
             '[decide]\nsecret = "x"\nsecret_file = "f"',
@@ -283,6 +307,20 @@ def test_a_regex_that_python_and_pcre_read_differently_is_refused(
 def test_a_shared_regex_is_taken_as_it_is(tmp_path: Path, regex: str) -> None:
     settings = load_text(tmp_path, f"[[route]]\nkind = 'user'\nmatch = '{regex}'")
     assert settings.routes[0].match == regex
+
+
+def test_what_is_heard_has_names(tmp_path: Path) -> None:
+    text = """
+        [call]
+        ringback = "GB"
+        [transfer]
+        ringback = "music"
+        transferor_hears = "/sounds/wait.wav"
+        """
+    settings = load_text(tmp_path, text)
+    assert settings.call.ringback == "%(400,200,400,450);%(400,2000,400,450)"
+    assert settings.transfer.ringback == "music"
+    assert settings.transfer.transferor_hears == "/sounds/wait.wav"
 
 
 def test_routes_keep_their_order_and_get_names_and_the_default_profile(tmp_path: Path) -> None:
