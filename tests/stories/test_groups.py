@@ -9,24 +9,21 @@ import pytest
 from fsctl.story import hear_each_other, talking
 from tests.stories.world import World
 
-BY = pytest.mark.parametrize("by", ["callee", "caller"])
-SCOPE = pytest.mark.parametrize("scope", ["calls", "transfers"])
 TWO = {"name": "two", "match": "7[0-9]{3}", "members": ["1002", "1003"]}
 BOXES = {"name": "boxes", "match": r"\*99[0-9]+", "kind": "voicemail", "strip": 3}
 QUEUE = {"name": "support", "match": "710", "kind": "queue", "queue": "support@default"}
 
 
-def serve(world: World, *groups: dict[str, Any], scope: str = "calls") -> None:
+def serve(world: World, *groups: dict[str, Any], scope: str = "calls", **transfer: str) -> None:
     world.serve(
         groups=groups,
         scope=scope,
         routes=[BOXES, QUEUE],
-        transfer={"release_transferor_after_s": 1},
+        transfer={"release_transferor_after_s": 1, **transfer},
     )
 
 
-@SCOPE
-@BY
+@pytest.mark.parametrize(("by", "scope"), [("callee", "calls"), ("caller", "transfers")])
 def test_all_ring_and_who_answers_first_is_joined(world: World, by: str, scope: str) -> None:
     """Also by the second phone of a member; and who asks next is known by its own number."""
     serve(world, {**TWO, "members": ["1002", "1003", "9999"]}, scope=scope)
@@ -43,6 +40,8 @@ def test_all_ring_and_who_answers_first_is_joined(world: World, by: str, scope: 
     carol.wait_received("CANCEL")
     dave.wait_received("CANCEL")
     transferor.wait_over()
+    who = f"uuid_getvar {world.leg(transferee)} fsctl_transferor_number"
+    world.wait(lambda: world.api(who).strip() == "1002", "the transferee's leg says with whom")
     transferee.transfers("1004")
     assert transferee.wait_notify() == "SIP/2.0 200 OK"
     assert hear_each_other(mobile, erin)
@@ -121,8 +120,10 @@ def test_the_last_one_of_a_chain_is_what_is_told(world: World) -> None:
     assert (len(carol.received("INVITE")), len(dave.received("INVITE"))) == (2, 1)
 
 
-@pytest.mark.parametrize(("then", "runs"), [("*99{number}", "voicemail"), ("710", "callcenter")])
-@SCOPE
+@pytest.mark.parametrize(
+    ("then", "runs", "scope"),
+    [("*99{number}", "voicemail", "calls"), ("710", "callcenter", "transfers")],
+)
 def test_a_mailbox_or_a_queue_takes_the_call(
     world: World, then: str, runs: str, scope: str
 ) -> None:
@@ -142,10 +143,12 @@ def test_an_ordinary_call_of_a_group(world: World, ring: str) -> None:
     """The caller hears it ring, and is told what the transferor would be."""
     serve(world, {**TWO, "ring": ring, "on_busy": "1005"})
     alice, carol = world.party("2000"), world.party("1002").is_busy()
-    dave, erin = world.party("1003").is_busy(), world.party("1005").rings()
+    dave, erin = world.party("1003").rings(), world.party("1005").rings()
     alice.calls("7000")
-    erin.wait_received("INVITE")
+    dave.wait_received("INVITE")
     alice.wait_received(180)
+    dave.refuses_now(486, "Busy Here")
+    erin.wait_received("INVITE")
     assert len(carol.received("INVITE")) == len(dave.received("INVITE")) == 1
     erin.answers_now()
     alice.wait_talking()
@@ -171,8 +174,41 @@ def test_every_controller_dies_while_all_ring(world: World, answers: bool) -> No
         carol.wait_received("CANCEL")
         dave.hangs_up()
         alice.wait_over()
+        assert len(bob.received("INVITE")) == 1  # nobody is called again
         return
     carol.refuses_now(486, "Busy Here")
     dave.refuses_now(486, "Busy Here")
     assert bob.wait_notify() == "SIP/2.0 486 486"
     assert hear_each_other(alice, bob)
+
+
+def test_the_transferee_leaves_while_all_ring(world: World) -> None:
+    serve(world, TWO)
+    bob, alice = talking(world)
+    carol, dave = world.party("1002").rings(), world.party("1003").rings()
+    bob.transfers("7000")
+    carol.wait_received("INVITE")
+    dave.wait_received("INVITE")
+    alice.hangs_up()
+    carol.wait_received("CANCEL")
+    dave.wait_received("CANCEL")
+    assert bob.wait_notify() == "SIP/2.0 487 Request Terminated"
+    bob.wait_over()
+
+
+def test_a_legacy_transfer_to_a_group(world: World) -> None:
+    """FreeSWITCH itself tells what we know."""
+    serve(world, TWO, mode="legacy")
+    bob, alice = talking(world)
+    carol, dave = world.party("1002").rings(), world.party("1003").rings()
+    bob.transfers("7000")
+    for each in (carol, dave):
+        each.wait_received("INVITE")
+        each.refuses_now(486, "Busy Here")
+    assert bob.wait_notify() == "SIP/2.0 486 486"
+    assert hear_each_other(alice, bob)
+    bob.transfers("7000")
+    dave.wait_received("INVITE", 2)
+    dave.answers_now()
+    assert bob.wait_notify(2) == "SIP/2.0 200 OK"
+    assert hear_each_other(alice, dave)

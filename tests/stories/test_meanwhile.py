@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from fsctl.story import Party, hear_each_other, talking
 from tests.stories.world import World
 
-BY = pytest.mark.parametrize("by", ["callee", "caller"])
 MUSIC = "tone_stream://%(1000,0,300);loops=-1"
 
 
-def ringing(world: World, by: str, sound: str, **more: Any) -> tuple[Party, Party, Party]:
+def ringing(world: World, by: str, sound: str) -> tuple[Party, Party, Party]:
     """Transferor and transferee hear it, and the target rings."""
     world.serve(
         transfer={"release_transferor_after_s": 1, "ringback": sound, "transferor_hears": sound},
         dialplan=[f"export hold_music={MUSIC}"],
-        **more,
     )
     transferor, transferee = talking(world, by)
     carol = world.party("1002").rings()
@@ -27,8 +23,7 @@ def ringing(world: World, by: str, sound: str, **more: Any) -> tuple[Party, Part
     return transferor, transferee, carol
 
 
-@BY
-@pytest.mark.parametrize("sound", ["gb", "music"])
+@pytest.mark.parametrize(("by", "sound"), [("callee", "gb"), ("caller", "music")])
 def test_the_transferor_hears_something_too(world: World, by: str, sound: str) -> None:
     """And is back at once when the target fails, and told; the next transfer works as this one."""
     transferor, transferee, carol = ringing(world, by, sound)
@@ -44,11 +39,10 @@ def test_the_transferor_hears_something_too(world: World, by: str, sound: str) -
     transferor.wait_over()
 
 
-@BY
 @pytest.mark.parametrize("then", ["target fails", "target answers", "transferee leaves"])
-def test_every_controller_dies_while_it_hears_something(world: World, by: str, then: str) -> None:
+def test_every_controller_dies_while_it_hears_something(world: World, then: str) -> None:
     """FreeSWITCH ends that by itself, and lets nobody wait for it."""
-    transferor, transferee, carol = ringing(world, by, "de")
+    transferor, transferee, carol = ringing(world, "callee", "de")
     world.kill()
     if then == "target fails":
         carol.refuses_now(486, "Busy Here")

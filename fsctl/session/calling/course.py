@@ -64,6 +64,8 @@ class Course:
         self._left: list[str | Uri] = []
         self._failures: list[SipStatus] = []
         """Of this group, or of those that were named together."""
+        self._rang = False
+        """A phone of this group has."""
 
     @property
     def number(self) -> str:
@@ -79,13 +81,13 @@ class Course:
             self._group, self._number, self._failures = None, "", []
             return (self._place(destination),)
         self._gone_through.add(group.name)
-        self._group, self._number, self._failures = group, number, []
+        self._group, self._number, self._rang = group, number, False
         log.info("%s: %s is the group %s", self._session.id, number, group.name)
         try:
             members = group.members or (destination,)
             return self._first(members, at_once=group.ring == "all")
         except NoRoute as error:
-            places = self._elsewhere(error.status, rang=False)
+            places = self._elsewhere(error.status)
             if not places:
                 raise
             return places
@@ -96,12 +98,13 @@ class Course:
         ``rang``: a phone has.
         """
         self._failures.append(status)
+        self._rang = self._rang or rang
         while self._left:
             try:
                 return (self._place(self._left.pop(0)),)
             except NoRoute as error:
                 self._refused(error)
-        return self._elsewhere(self.outcome(status), rang=rang)
+        return self._elsewhere(self.outcome(status))
 
     def outcome(self, status: SipStatus) -> SipStatus:
         """Why nobody was reached, after ``status`` as the last one's.
@@ -132,14 +135,14 @@ class Course:
         log.info("%s: one of several is not called: %s", self._session.id, error)
         self._failures.append(error.status)
 
-    def _elsewhere(self, status: SipStatus, *, rang: bool) -> tuple[Place, ...]:
+    def _elsewhere(self, status: SipStatus) -> tuple[Place, ...]:
         """Who is called when a group has failed so."""
         group, number = self._group, self._number
         if group is None:
             return ()
         if status.code in _BUSY:
             why, wanted = "busy", group.on_busy
-        elif rang and status.code in _NO_ANSWER:
+        elif self._rang and status.code in _NO_ANSWER:
             why, wanted = "no answer", group.on_no_answer
         else:
             why, wanted = "failure", group.on_failure
