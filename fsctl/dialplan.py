@@ -26,8 +26,8 @@ from fsctl.policy.parties import FACTS
 from fsctl.policy.vouched import inside_expression
 from fsctl.session.calling import recording
 from fsctl.session.calling.identity import CID_TYPES, asserted_by
-from fsctl.session.calling.routing import of_loopback
-from fsctl.settings import OWN_HOSTS, SAFE_NUMBER, ReferredBy, Route, Settings
+from fsctl.session.calling.routing import NoRoute, Router, of_loopback
+from fsctl.settings import OWN_HOSTS, SAFE_NUMBER, Group, ReferredBy, Route, Settings
 from fsctl.sip.refer import NEVER_PASSED
 from fsctl.sip.status import HANGUP_CAUSES
 from fsctl.switch.armed import CONFIRM, CONTEXT, armed
@@ -40,6 +40,8 @@ CHANNELS: Final = "fsctl_channels.xml"
 FIRST_FILE: Final = "00_fsctl.xml"
 """In a context of the operator's own: stands before all else there."""
 _SUFFIX: Final = ".xml.j2"
+_NO_DOMAIN: Final = "domain.invalid"
+"""Stands for a call's domain where only the route of a number is asked for."""
 _SAFE_HOST: Final = "[0-9A-Za-z.-]{1,253}"
 _RIGHTS: Final = (
     "toll_allow",
@@ -128,6 +130,36 @@ def native_route(route: Route, settings: Settings) -> NativeRoute:
         transfer_context=variables[CONTEXT],
         confirm=variables[CONFIRM] == "true",
     )
+
+
+def native_group(group: Group, settings: Settings) -> NativeRoute | None:
+    """How FreeSWITCH dials a group's members by itself, as if that were a route; None: it has none.
+
+    All that a route dials for each, at once; in turn each begins when the time of those before it
+    is over (``originate_delay_start``), however soon they have failed. Nobody is called after them.
+    """
+    router, called, before_s = Router(settings), list[tuple[Route, str]](), 0
+    for member in group.members:
+        try:
+            routed = router.route(member, _NO_DOMAIN)
+        except NoRoute:
+            continue
+        rings_s = group.ring_timeout_s or routed.route.ring_timeout_s
+        route = replace(routed.route, ring_timeout_s=rings_s or settings.call.ring_timeout_s)
+        text = f"{{{_variables(route, settings)}{_delay(group, before_s)}}}{_endpoint(route)}"
+        text = text.replace(_number(route), routed.number)
+        called.append((route, text.replace("${fsctl_dialled_number}", member)))
+        before_s += route.ring_timeout_s or 0
+    if not called:
+        return None
+    first = replace(called[0][0], name=f"group_{group.name}", match=group.match, strip=0)
+    native = native_route(replace(first, hosts=group.hosts), settings)
+    return replace(native, dial_string=":_:".join(text for _, text in called))
+
+
+def _delay(group: Group, before_s: int) -> str:
+    late = group.ring == "in-turn" and before_s
+    return f",originate_delay_start={before_s * 1000}" if late else ""
 
 
 def _number(route: Route) -> str:
@@ -260,7 +292,10 @@ def _context(settings: Settings) -> dict[str, Any]:
         "one_of": one_of,
         "armed": armed(settings.transfer.mode, settings),
         "arms_everywhere": settings.arms_everywhere,
-        "routes": [native_route(route, settings) for route in settings.routes],
+        "routes": [
+            *filter(None, (native_group(group, settings) for group in settings.groups)),
+            *(native_route(route, settings) for route in settings.routes),
+        ],
         "services": [each for each in settings.routes if each.kind in ("voicemail", "queue")],
         "recording_steps": recording.STEPS,
         "longest_park_s": _longest_park_s(settings),

@@ -129,6 +129,8 @@ def _enterprise(
         given["ent_originate_aleg_uuid"] = caller.uuid
 
     def dial(place: int, text: str) -> None:
+        delay_ms = dict(parse_dial_string(text).variables).get("originate_delay_start", "0")
+        wait_for([race.signal], lambda: bool(race.cause), switch.clock, int(delay_ms) / 1000)
         result = originate(switch, text, None, timeout_s, given, race)
         if race.cause and result.channel is not None:
             hang_up(result.channel, race.cause)

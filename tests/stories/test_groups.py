@@ -172,6 +172,7 @@ def test_every_controller_dies_while_all_ring(world: World, answers: bool) -> No
         assert bob.wait_notify() == "SIP/2.0 200 OK"
         assert hear_each_other(alice, dave)
         carol.wait_received("CANCEL")
+        bob.hangs_up()
         dave.hangs_up()
         alice.wait_over()
         assert len(bob.received("INVITE")) == 1  # nobody is called again
@@ -212,3 +213,23 @@ def test_a_legacy_transfer_to_a_group(world: World) -> None:
     dave.answers_now()
     assert bob.wait_notify(2) == "SIP/2.0 200 OK"
     assert hear_each_other(alice, dave)
+
+
+@pytest.mark.parametrize("ring", ["all", "in-turn"])
+def test_no_controller_is_there(world: World, ring: str) -> None:
+    """FreeSWITCH calls the members by itself."""
+    serve(world, {**TWO, "ring": ring, "ring_timeout_s": 1})
+    world.kill()
+    alice, carol = world.party("2000"), world.party("1002").rings()
+    dave = world.party("1003").rings()
+    alice.calls("7000")
+    carol.wait_received("INVITE")
+    alice.wait_received(180)
+    if ring == "in-turn":
+        carol.wait_received("CANCEL")
+    dave.wait_received("INVITE")
+    dave.answers_now()
+    alice.wait_talking()
+    assert hear_each_other(alice, dave)
+    dave.hangs_up()
+    alice.wait_over()
