@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 _PREFIX: Final = "execute_on_pre_bridge_fsctl_recording_"
 _RECORDS: Final = "<function>session_record</function>"
 """A recording, among what listens to a channel (switch_ivr_async.c)."""
-_FOLDER: Final = re.compile(r"/[0-9A-Za-z/_.-]{1,200}")
+_PATH: Final = re.compile(r"/[0-9A-Za-z/_.+-]{1,1000}")
 _UNSAFE: Final = re.compile("[^0-9A-Za-z+_-]")
 
 STEPS: Final = tuple(f"{_PREFIX}{number}" for number in (1, 2, 3))
@@ -60,22 +60,8 @@ def at_join(
         (section.recording == "new" and any(recorded))
         or (section.recording == "follow" and recorded == (False, True))
     )  # fmt: skip
-    path = ""
-    if starts:
-        names = {
-            "recordings_dir": folder,
-            "time": datetime.now(UTC).strftime("%Y%m%d-%H%M%S"),
-            "transferee": _safe(transferee.number),
-            "transferor": _safe(transferor_number),
-            "target": _safe(number),
-            "what": "new" if section.recording == "new" else "followed",
-            "session": transferee.session.id,
-        }
-        path = section.recording_file.format_map(names)
-        if not _FOLDER.fullmatch(path):
-            log.warning("%s: not recorded, there cannot be a file %s", transferee.session.id, path)
-            path = ""
-    if not stops and not path:
+    path = _path(transferee, transferor_number, number, folder) if starts else ""
+    if not (path if starts else stops):
         return forgotten(transferee.session.settings)
     if path:
         log.info("%s: the talk with the target is recorded: %s", transferee.session.id, path)
@@ -85,6 +71,25 @@ def at_join(
         "multiunset " + " ".join(STEPS),
     )
     return dict(zip(STEPS, steps, strict=True))
+
+
+def _path(transferee: Leg, transferor_number: str, number: str, folder: str) -> str:
+    """Where a recording is begun; empty: there can be no such file, and nothing is changed."""
+    session = transferee.session
+    section = session.settings.transfer
+    path = section.recording_file.format(
+        recordings_dir=folder,
+        time=datetime.now(UTC).strftime("%Y%m%d-%H%M%S"),
+        transferee=_safe(transferee.number),
+        transferor=_safe(transferor_number),
+        target=_safe(number),
+        what="new" if section.recording == "new" else "followed",
+        session=session.id,
+    )
+    if _PATH.fullmatch(path):
+        return path
+    log.warning("%s: the recording stays as it is, there can be no %r", session.id, path)
+    return ""
 
 
 def _safe(number: str) -> str:
