@@ -24,13 +24,15 @@ from fsctl import files
 from fsctl.errors import SettingsError
 from fsctl.policy.parties import FACTS
 from fsctl.policy.vouched import inside_expression
+from fsctl.session.calling import recording
 from fsctl.session.calling.identity import CID_TYPES, asserted_by
-from fsctl.settings import OWN_HOSTS, SAFE_NUMBER, ReferredBy, Route, Settings
+from fsctl.session.calling.routing import NoRoute, Router, of_loopback
+from fsctl.settings import OWN_HOSTS, SAFE_NUMBER, Group, ReferredBy, Route, Settings
 from fsctl.sip.refer import NEVER_PASSED
 from fsctl.sip.status import HANGUP_CAUSES
 from fsctl.switch.armed import CONFIRM, CONTEXT, armed
 from fsctl.switch.dialstring import carried_caller_name
-from fsctl.switch.marks import Context, Mark, Stage, one_of
+from fsctl.switch.marks import Context, Stage, one_of
 
 CONTEXTS: Final = "dialplan/fsctl.xml"
 PARAMETERS: Final = "sip_profiles/fsctl_params.xml"
@@ -38,6 +40,8 @@ CHANNELS: Final = "fsctl_channels.xml"
 FIRST_FILE: Final = "00_fsctl.xml"
 """In a context of the operator's own: stands before all else there."""
 _SUFFIX: Final = ".xml.j2"
+_NO_DOMAIN: Final = "domain.invalid"
+"""Stands for a call's domain where only the route of a number is asked for."""
 _SAFE_HOST: Final = "[0-9A-Za-z.-]{1,253}"
 _RIGHTS: Final = (
     "toll_allow",
@@ -128,6 +132,36 @@ def native_route(route: Route, settings: Settings) -> NativeRoute:
     )
 
 
+def native_group(group: Group, settings: Settings) -> NativeRoute | None:
+    """How FreeSWITCH dials a group's members by itself, as if that were a route; None: it has none.
+
+    All that a route dials for each, at once; in turn each begins when the time of those before it
+    is over (``originate_delay_start``), however soon they have failed. Nobody is called after them.
+    """
+    router, called, before_s = Router(settings), list[tuple[Route, str]](), 0
+    for member in group.members:
+        try:
+            routed = router.route(member, _NO_DOMAIN)
+        except NoRoute:
+            continue
+        rings_s = group.ring_timeout_s or routed.route.ring_timeout_s
+        route = replace(routed.route, ring_timeout_s=rings_s or settings.call.ring_timeout_s)
+        text = f"{{{_variables(route, settings)}{_delay(group, before_s)}}}{_endpoint(route)}"
+        text = text.replace(_number(route), routed.number)
+        called.append((route, text.replace("${fsctl_dialled_number}", member)))
+        before_s += route.ring_timeout_s or 0
+    if not called:
+        return None
+    first = replace(called[0][0], name=f"group_{group.name}", match=group.match, strip=0)
+    native = native_route(replace(first, hosts=group.hosts), settings)
+    return replace(native, dial_string=":_:".join(text for _, text in called))
+
+
+def _delay(group: Group, before_s: int) -> str:
+    late = group.ring == "in-turn" and before_s
+    return f",originate_delay_start={before_s * 1000}" if late else ""
+
+
 def _number(route: Route) -> str:
     cut = f"${{fsctl_dialled_number:{route.strip}}}" if route.strip else "${fsctl_dialled_number}"
     return route.prefix + cut
@@ -137,7 +171,7 @@ def _endpoint(route: Route) -> str:
     number = _number(route)
     if route.kind == "gateway":
         return f"sofia/gateway/{route.gateway}/{number}"
-    if route.kind == "dialplan":
+    if route.in_dialplan:
         return f"loopback/{number}/{Context.TARGET}/XML"
     if route.kind == "user":
         return f"user/{number}@{route.domain or '${fsctl_domain}'}"
@@ -163,10 +197,9 @@ def _variables(route: Route, settings: Settings) -> str:
         # Empty for most, and then not there at all (switch_event.c).
         anonymous = "${fsctl_anonymous}"
         variables += [f"origination_caller_id_{part}={anonymous}" for part in ("number", "name")]
-    if route.kind == "dialplan":
+    if route.in_dialplan:
         variables.append("fsctl_for=${uuid}")
-        variables += [f"{Mark.TARGET_CONTEXT}={route.context}"] if route.context else []
-        variables += [f"{name}={value}" for name, value in route.variables]
+        variables += [f"{name}={value}" for name, value in of_loopback(route).items() if value]
     if route.kind == "user":
         # Of several phones the first to send 183 with media would be taken.
         variables.append("bridge_early_media=true")
@@ -259,7 +292,12 @@ def _context(settings: Settings) -> dict[str, Any]:
         "one_of": one_of,
         "armed": armed(settings.transfer.mode, settings),
         "arms_everywhere": settings.arms_everywhere,
-        "routes": [native_route(route, settings) for route in settings.routes],
+        "routes": [
+            *filter(None, (native_group(group, settings) for group in settings.groups)),
+            *(native_route(route, settings) for route in settings.routes),
+        ],
+        "services": [each for each in settings.routes if each.kind in ("voicemail", "queue")],
+        "recording_steps": recording.STEPS,
         "longest_park_s": _longest_park_s(settings),
         "recall_prefix": carried_caller_name(settings.transfer.recall_prefix),
         "controllers": "|".join(settings.dialplan.controllers),
@@ -295,6 +333,7 @@ def _longest_park_s(settings: Settings) -> int:
     """How long FreeSWITCH may park a transferor: to claim, to decide, while any target may ring."""
     ringing = [route.ring_timeout_s or 0 for route in settings.routes]
     ringing += [settings.call.ring_timeout_s, settings.transfer.ring_timeout_s]
+    ringing += [group.ring_timeout_s or 0 for group in settings.groups]
     before = 2 * settings.dialplan.claim_timeout_s + math.ceil(settings.transfer.decision_timeout_s)
     return before + max(ringing) + settings.transfer.rescue_after_s
 

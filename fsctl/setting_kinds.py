@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar, cast
 
 from fsctl import setting_regex
 from fsctl.errors import SettingsError
+from fsctl.setting_tones import MUSIC, RINGING, SILENCE
 
 T = TypeVar("T")
 
@@ -30,6 +31,15 @@ UNSAFE_IN_NAME: Final = r"""\x00-\x1f\x7f$"'<>\\,{}\[\]|^"""
 PLACEHOLDERS: Final = ("transferee", "transferor", "dialled")
 """The parties that a template of an identity may name."""
 
+OWN_HOSTS: Final = "own"
+"""Among the hosts of a route: whatever names this switch."""
+
+RECORDED: Final = (
+    *("recordings_dir", "time", "what", "session"),
+    *("transferee", "transferor", "target"),
+)
+"""What may name a recording."""
+
 _HOST: Final = r"(?:[0-9A-Za-z][0-9A-Za-z._-]{0,252}|\[[0-9A-Fa-f:.]{2,45}\])"
 _DIALLED_HOST: Final = r"[0-9A-Za-z][0-9A-Za-z.-]{0,252}"
 _REGEX: Final = (
@@ -40,6 +50,7 @@ _REGEX: Final = (
 _NOT_SHARED: Final = ("${", "$$", "[[", "{,")
 """Variables of FreeSWITCH; POSIX classes (PCRE only); ``{,n}`` (Python only)."""
 
+SOUND_TEXT: Final = r"""[^\x00-\x1f\x7f$"'<>\\{}\[\]|^]{0,256}"""
 _VARIABLE_VALUE: Final = r"""(?!.*:_)[^\x00-\x1f\x7f$"'<>\\,{}\[\]|^]{1,256}"""
 
 _RESERVED_HEADERS: Final = frozenset(
@@ -263,6 +274,36 @@ def _accept_path(raw: Any) -> Path:
     return Path(raw)
 
 
+def _heard(*words: str) -> Kind:
+    def accept(raw: Any) -> str:
+        if raw in words:
+            return cast(str, raw)
+        if isinstance(raw, str) and re.fullmatch("[A-Za-z]{2}", raw):
+            tone = RINGING.get(raw.lower())
+            if tone is None:
+                raise ValueError(f"of {raw!r} no ringing tone is known: {', '.join(RINGING)} are")
+            return tone
+        return cast(str, text(SOUND_TEXT, "a tone, a country or the path of a sound").accept(raw))
+
+    return Kind(accept)
+
+
+_RECORDING_FILE: Final = template(
+    text(
+        r"(?!.*\.\.)[0-9A-Za-z/_.+-]{1,200}\.[0-9a-z]{2,4}",
+        "a path of letters, digits, / _ . + -, with an ending",
+    ),
+    *RECORDED,
+)
+
+
+def _accept_recording_file(raw: Any) -> str:
+    path = cast(str, _RECORDING_FILE.accept(raw))
+    if not path.startswith(("/", "{recordings_dir}/")):
+        raise ValueError(f"must begin with / or {{recordings_dir}}/, not {raw!r}")
+    return path
+
+
 FLAG: Final = Kind(_accept_flag, _read_flag)
 ADDRESS: Final = Kind(_accept_address)
 """``host:port``; IPv6 in brackets; port 0 lets the system choose."""
@@ -290,7 +331,17 @@ CALLER_NAME: Final = text(f"[^{UNSAFE_IN_NAME}]{{0,64}}", "a display name withou
 SHOWN_NUMBER: Final = template(CALLER_NUMBER, *PLACEHOLDERS)
 SHOWN_NAME: Final = template(CALLER_NAME, *PLACEHOLDERS)
 """What a target sees; the parties of the transfer in braces."""
-SOUND: Final = text(r"""[^\x00-\x1f\x7f$"'<>\\{}\[\]|^]{0,256}""", "a tone or the path of a sound")
+QUEUE: Final = text(
+    r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}(?:@[0-9A-Za-z][0-9A-Za-z.-]{0,252})?", "a queue's name"
+)
+SAFE: Final = text(SAFE_NUMBER, "a number")
+SOUND: Final = text(SOUND_TEXT, "a tone or the path of a sound")
+RINGBACK: Final = _heard(MUSIC)
+"""A sound, a country (its ringing tone is the value), or FreeSWITCH's hold music."""
+MEANWHILE: Final = _heard(MUSIC, SILENCE)
+"""As that, or nothing."""
+RECORDING_FILE: Final = Kind(_accept_recording_file)
+"""Where a recording is begun; what names it in braces."""
 CODECS: Final = text(r"[0-9A-Za-z@,._-]{0,256}", "a list of codecs")
 _HOST_GLOB: Final = text(r"[0-9A-Za-z.*?_-]{1,253}", "a host name, '*' and '?' allowed")
 HOST_GLOBS: Final = list_of(_HOST_GLOB)

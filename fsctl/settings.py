@@ -4,8 +4,8 @@ The dataclasses below are the schema: a key's default, kind and range stand toge
 is not listed is an error that names the file, the key and the nearest known name.
 
 ``FSCTL_<SECTION>_<KEY>`` overrides a key (``FSCTL_SERVER_LISTEN``); lists are comma separated,
-tables are ``Name=value`` pairs. Routes, rules, devices, and several switches, come from the file
-only.
+tables are ``Name=value`` pairs. Routes, groups, rules, devices, and several switches, come from the
+file only.
 """
 # ruff: noqa: RUF009 - key() is dataclasses.field() with a kind: nothing is shared by its call.
 
@@ -16,13 +16,21 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
-from fsctl import setting_decide, setting_devices, setting_policy, setting_switches
+from fsctl import (
+    setting_decide,
+    setting_devices,
+    setting_groups,
+    setting_policy,
+    setting_switches,
+)
 from fsctl import setting_kinds as kinds
 from fsctl.errors import SettingsError
 from fsctl.setting_decide import Decide as Decide
 from fsctl.setting_devices import Device as Device
+from fsctl.setting_groups import Group as Group
+from fsctl.setting_kinds import OWN_HOSTS as OWN_HOSTS
 from fsctl.setting_kinds import SAFE_NUMBER as SAFE_NUMBER
 from fsctl.setting_kinds import key
 from fsctl.setting_policy import Policy as Policy
@@ -37,7 +45,8 @@ Fallback = Literal["hangup", "number", "voicemail", "announcement"]
 CallerId = Literal["transferee", "transferor", "dialled", "fixed", "template"]
 ReferredBy = Literal["keep", "rewrite", "drop"]
 AssertedIdentity = Literal["", "pai", "rpid", "none"]
-RouteKind = Literal["user", "sofia", "gateway", "uri", "dialplan"]
+Recording = Literal["leave", "follow", "stop", "new"]
+RouteKind = Literal["user", "sofia", "gateway", "uri", "dialplan", "voicemail", "queue"]
 Transport = Literal["", "udp", "tcp", "tls"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
@@ -83,7 +92,7 @@ class Call:
     """
 
     ring_timeout_s: int = key(60, _RING)
-    ringback: str = key("%(2000,4000,440,480)", kinds.SOUND)
+    ringback: str = key("%(2000,4000,440,480)", kinds.RINGBACK)
     follow_redirects: int = key(5, kinds.integer(0, 10))
     codecs: str = key("", kinds.CODECS)
     pass_headers: tuple[str, ...] = key((), kinds.HEADER_GLOBS)
@@ -95,16 +104,18 @@ class Transfer:
     """``[transfer]``: blind transfers. With ``mode`` "observe" they are FreeSWITCH's own, and what
     "in-session" would have made of them is in their records. ``headers`` go to the target;
     ``pass_headers`` lists the headers embedded in a Refer-To (RFC 3261 19.1.1) that may pass.
-    ``caller_id`` says whom the target sees, in a "template" by ``{transferee}``, ``{transferor}``
-    and ``{dialled}`` (the number that the transferee's call was first made to),
-    ``asserted_identity`` by which header (empty: as the profile says); ``referred_by``,
-    ``diversion`` (RFC 5806), ``history_info`` (RFC 7044) say what it is told of the transfer
-    itself. ``legacy_report`` says whether a native transfer is reported with its result or at once;
-    ``attended``: whether the application is asked about each REFER with Replaces, or FreeSWITCH
-    joins its own dialogs by itself (None: see :attr:`Settings.attended`). When a transfer fails and
-    its transferor has left, FreeSWITCH calls it again (``recall``); if it does not answer, the
-    ``fallback`` follows. ``rescue_after_s`` is for the timers in FreeSWITCH: so long after a
-    deadline of ours it acts without us."""
+    ``ringback`` is heard by the transferee while the target rings, ``transferor_hears`` by the
+    parked transferor; ``recording`` says what becomes of a recording when transferee and target are
+    joined, ``recording_file`` where a file is begun for it. ``caller_id`` says whom the target
+    sees, in a "template" by ``{transferee}``, ``{transferor}`` and ``{dialled}`` (the number that
+    the transferee's call was first made to), ``asserted_identity`` by which header (empty: as the
+    profile says); ``referred_by``, ``diversion`` (RFC 5806), ``history_info`` (RFC 7044) say what
+    it is told of the transfer itself. ``legacy_report`` says whether a native transfer is reported
+    with its result or at once; ``attended``: whether the application is asked about each REFER with
+    Replaces, or FreeSWITCH joins its own dialogs by itself (None: see :attr:`Settings.attended`).
+    When a transfer fails and its transferor has left, FreeSWITCH calls it again (``recall``); if it
+    does not answer, the ``fallback`` follows. ``rescue_after_s`` is for the timers in FreeSWITCH:
+    so long after a deadline of ours it acts without us."""
 
     mode: TransferMode = key("in-session", _MODE)
     legacy_report: LegacyReport = key("result", kinds.choice("result", "at-once"))
@@ -112,7 +123,12 @@ class Transfer:
     decision_timeout_s: float = key(10.0, kinds.seconds(0.1, 60))
     ring_timeout_s: int = key(60, _RING)
     hold_timeout_s: float = key(60.0, kinds.seconds(1, 3600))
-    ringback: str = key("%(2000,4000,440,480)", kinds.SOUND)
+    ringback: str = key("%(2000,4000,440,480)", kinds.RINGBACK)
+    transferor_hears: str = key("silence", kinds.MEANWHILE)
+    recording: Recording = key("leave", kinds.choice("leave", "follow", "stop", "new"))
+    recording_file: str = key(
+        "{recordings_dir}/{time}-{transferee}-{target}-{what}-{session}.wav", kinds.RECORDING_FILE
+    )
     caller_id: CallerId = key("transferee", _CALLER_ID)
     caller_id_number: str = key("", kinds.SHOWN_NUMBER)
     caller_id_name: str = key("", kinds.SHOWN_NAME)
@@ -143,9 +159,6 @@ class Scenario:
 DEFAULT_FILE: Final = Path("/etc/fsctl/fsctl.toml")
 """Where `fsctl install` puts the settings."""
 
-OWN_HOSTS: Final = "own"
-"""Among the hosts of a route: whatever names this switch."""
-
 
 @dataclass(frozen=True, slots=True)
 class Route:
@@ -156,14 +169,15 @@ class Route:
     the number's front (a number that is not longer does not match), then ``prefix`` is put there.
     ``port`` 0: none is written. ``uri_parameters`` of a dialled URI go along in the request line.
     ``kind`` "dialplan" calls the number in the switch's own dialplan: in ``context`` (empty: that
-    of the party it is called for), with ``variables`` on the leg that is there. None: the section's
-    own value applies.
+    of the party it is called for), with ``variables`` on the leg that is there; "voicemail" is the
+    number's mailbox in ``domain`` (empty: that of the call), "queue" the ``queue`` of
+    mod_callcenter. None: the section's own value applies.
     """
 
     name: str = key("users", kinds.NAME)
     match: str = key(".+", kinds.REGEX)
     hosts: tuple[str, ...] = key((OWN_HOSTS,), kinds.HOST_GLOBS)
-    kind: RouteKind = key("user", kinds.choice("user", "sofia", "gateway", "uri", "dialplan"))
+    kind: RouteKind = key("user", kinds.choice(*get_args(RouteKind)))
     strip: int = key(0, kinds.integer(0, 63))
     prefix: str = key("", kinds.PREFIX)
     profile: str = key("", kinds.NAME)
@@ -174,6 +188,7 @@ class Route:
     gateway: str = key("", kinds.NAME)
     domain: str = key("", kinds.DOMAIN)
     context: str = key("", kinds.NAME)
+    queue: str = key("", kinds.QUEUE)
     variables: tuple[tuple[str, str], ...] = key((), kinds.VARIABLES)
     transfer_mode: TransferMode | None = key(None, _ROUTE_MODE)
     ring_timeout_s: int | None = key(None, _RING)
@@ -186,6 +201,11 @@ class Route:
     history_info: bool | None = key(None, kinds.FLAG)
     pass_headers: tuple[str, ...] | None = key(None, kinds.HEADER_GLOBS)
     scenario: Path | None = key(None, kinds.PATH)
+
+    @property
+    def in_dialplan(self) -> bool:
+        """Whether the number is called in a dialplan of this switch, by a loopback."""
+        return self.kind in ("dialplan", "voicemail", "queue")
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +267,7 @@ class Settings:
     devices: tuple[Device, ...] = ()
     decide: Decide = Decide()
     routes: tuple[Route, ...] = (Route(),)
+    groups: tuple[Group, ...] = ()
     warnings: tuple[str, ...] = ()
 
     @property
@@ -284,13 +305,13 @@ _SECTIONS: Final[dict[str, type[Any]]] = {
     "policy": Policy,
     "decide": Decide,
 }
-_LISTS: Final = ("switch", "route", "rule", "device")
+_LISTS: Final = ("switch", "route", "group", "rule", "device")
 _ENVIRONMENT: Final = "FSCTL_"
 _IN_FILES: Final = {"password_file": "password", "secret_file": "secret"}
 """Keys that name a file, and those that what stands there is the value of."""
 _WILDCARDS: Final = ("0.0.0.0", "[::]")
 _BELONGS: Final[dict[str, tuple[str, ...]]] = {
-    "domain": ("user",),
+    "domain": ("user", "voicemail"),
     "profile": ("sofia", "uri"),
     "host": ("sofia",),
     "port": ("sofia",),
@@ -298,9 +319,15 @@ _BELONGS: Final[dict[str, tuple[str, ...]]] = {
     "uri_parameters": ("uri",),
     "gateway": ("gateway",),
     "context": ("dialplan",),
+    "queue": ("queue",),
     "variables": ("dialplan",),
 }
-_NEEDS: Final[dict[str, str]] = {"sofia": "host", "gateway": "gateway", "uri": "hosts"}
+_NEEDS: Final[dict[str, str]] = {
+    "sofia": "host",
+    "gateway": "gateway",
+    "uri": "hosts",
+    "queue": "queue",
+}
 
 
 def usual_file() -> Path | None:
@@ -333,6 +360,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
         path, values["decide"], in_file="secret" in document.get("decide", {})
     )
     routes = _routes(origin, document.get("route", []), values, base)
+    groups = setting_groups.read_groups(origin, document.get("group", []), base)
     rules = setting_policy.read_rules(origin, document.get("rule", []), base)
     devices = setting_devices.read_devices(origin, document.get("device", []), base)
     return Settings(
@@ -341,6 +369,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
         rules=rules,
         devices=devices,
         routes=routes or _usual_routes(values["dialplan"]),
+        groups=groups,
         warnings=warnings,
     )
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from fsctl.check.answers import flag, number
 from fsctl.check.findings import Finding
 from fsctl.check.ground import Ground, ok, on_its_own_host, problem, unknown
 from fsctl.esl.questions import Epoch, ModuleExists
+from fsctl.setting_tones import MUSIC, SILENCE
 from fsctl.settings import Settings
 
 CLOCK_S = 2.0
@@ -26,6 +28,12 @@ MODULES = {
 """What the rendered files use, and what does not work without."""
 
 
+_SERVICES: Final = {
+    "mod_voicemail": ("voicemail", 'routes of kind = "voicemail" fail'),
+    "mod_callcenter": ("queue", 'routes of kind = "queue" fail'),
+}
+
+
 def needed(settings: Settings) -> dict[str, str]:
     """Return the modules that these settings need, each with what does not work without it."""
     sounds = _sounds(settings)
@@ -33,13 +41,16 @@ def needed(settings: Settings) -> dict[str, str]:
     files = {"mod_sndfile": "no ringback or announcement from a file"}
     toned = any(sound.startswith(("%(", "tone_stream:")) for sound in sounds)
     filed = any("://" not in sound and not sound.startswith("%(") for sound in sounds)
-    return MODULES | (tones if toned else {}) | (files if filed else {})
+    kinds = {route.kind for route in settings.routes}
+    services = {name: what for name, (kind, what) in _SERVICES.items() if kind in kinds}
+    return MODULES | services | (tones if toned else {}) | (files if filed else {})
 
 
 def _sounds(settings: Settings) -> list[str]:
     transfer = settings.transfer
-    given = (settings.call.ringback, transfer.ringback, transfer.fallback_sound)
-    return [sound for sound in given if sound]
+    given = (settings.call.ringback, transfer.ringback, transfer.transferor_hears)
+    sounds = (*given, transfer.fallback_sound)
+    return [sound for sound in sounds if sound not in ("", MUSIC, SILENCE)]
 
 
 def modules(ground: Ground) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from fsctl.check.answers import flag
 from fsctl.check.findings import Finding
 from fsctl.check.ground import Ground, ok, problem, unknown
 from fsctl.esl.questions import FileExists, SofiaStatus
+from fsctl.setting_tones import MUSIC, SILENCE
 from fsctl.settings import Route
 
 
@@ -81,10 +82,11 @@ def sounds(ground: Ground) -> Iterator[Finding]:
     named = {
         "[call] ringback": ground.settings.call.ringback,
         "[transfer] ringback": transfer.ringback,
+        "[transfer] transferor_hears": transfer.transferor_hears,
         "[transfer] fallback_sound": transfer.fallback_sound,
     }
     for key, path in named.items():
-        if not path or path.startswith("%(") or "://" in path:
+        if path in ("", MUSIC, SILENCE) or path.startswith("%(") or "://" in path:
             continue
         if not path.startswith("/"):
             what = f"whether FreeSWITCH has the sound {path} of {key}"

@@ -45,7 +45,7 @@ class Destination:
     number: str
     """Without what the route strips, with its prefix."""
     kind: str = "dialplan"
-    """Of the route: user, sofia, gateway, uri or dialplan."""
+    """Of the route: user, sofia, gateway, uri, dialplan, voicemail or queue."""
     route: str = ""
     host: str = ""
     """The host of the dialled URI, where that is not this switch (lower case)."""
@@ -85,9 +85,10 @@ def classes_of(to: Destination, policy: Policy) -> frozenset[str]:
     """Return all words that are true of the number: its class, and for example ``country:FR``."""
     if to.inside is not None:
         return frozenset({"internal"} if to.inside else {"outside", "unknown"})
-    if to.kind != "user" and not to.host and _is_emergency(to.number, policy):
+    own = to.kind in ("user", "voicemail", "queue")
+    if not own and not to.host and _is_emergency(to.number, policy):
         return frozenset({"emergency"})
-    if to.kind == "user":
+    if own:
         return frozenset({"internal"})
     found = _by_plan(_outside_number(to, policy), policy.country)
     if to.host:

@@ -70,6 +70,11 @@ def _unset(channel: Channel, argument: str) -> None:
     channel.set_variable(argument.strip(), None)
 
 
+def _multiunset(channel: Channel, argument: str) -> None:
+    for name in argument.split(" "):
+        channel.set_variable(name, None)
+
+
 def _export(channel: Channel, argument: str) -> None:
     name, found, value = argument.partition("=")
     if not found:
@@ -169,6 +174,7 @@ SIMPLE_APPLICATIONS: dict[str, Application] = {
     "set": _set,
     "multiset": _multiset,
     "unset": _unset,
+    "multiunset": _multiunset,
     "export": _export,
     "answer": _answer,
     "pre_answer": _pre_answer,

@@ -48,8 +48,12 @@ def _uuid_buglist(switch: SimulatedSwitch, arguments: str) -> str:
     channel = switch.locate(arguments.strip())
     if channel is None:
         return ""
-    bug = " <media-bug>\n  <function>session_record</function>\n </media-bug>\n"
-    return f"<media-bugs>\n{bug * len(channel.recordings)}</media-bugs>\n"
+    bugs = "".join(
+        " <media-bug>\n  <function>session_record</function>\n"
+        f"  <target>{path}</target>\n </media-bug>\n"
+        for path in channel.recordings
+    )
+    return f"<media-bugs>\n{bugs}</media-bugs>\n"
 
 
 def _uuid_send_dtmf(switch: SimulatedSwitch, arguments: str) -> str:

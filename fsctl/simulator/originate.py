@@ -5,18 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+import gevent
+
 from fsctl.simulator.causes import cause_name, dialstatus
 from fsctl.simulator.dialstring import DialledLeg, DialString, parse_dial_string
 from fsctl.simulator.execute_on import api_on
 from fsctl.simulator.flags import ORIGINATING
 from fsctl.simulator.legs import LegRefused, exported_variables, make_leg
 from fsctl.simulator.progress import hang_up, send_answer, send_early_media, send_ringing
-from fsctl.simulator.signals import wait_for
+from fsctl.simulator.signals import Signal, wait_for
 
 if TYPE_CHECKING:
     from fsctl.simulator.channel import Channel
     from fsctl.simulator.switch import SimulatedSwitch
 
+SEVERAL = ":_:"
 DEFAULT_TIMEOUT_S = 60.0
 
 
@@ -28,6 +31,21 @@ class Originated:
     hangup_cause: str
     timed_out: bool = False
     """``originate_timeout`` has ended it: the endpoints after it are not tried."""
+
+
+@dataclass(slots=True)
+class _Race:
+    """Several dial strings at the same time, of which one may win."""
+
+    signal: Signal = field(default_factory=Signal)
+    cause: str = ""
+    """Why those that have not won end now; empty: nobody has."""
+    results: dict[int, Originated] = field(default_factory=dict)
+    """Of those that are over, by their place."""
+
+    def winner(self) -> Channel | None:
+        """The channel of the first that has one."""
+        return next((each.channel for each in self.results.values() if each.channel), None)
 
 
 @dataclass(slots=True)
@@ -43,6 +61,7 @@ class _Attempt:
     """Early media is played to the caller, and all legs go on ringing (``bridge_early_media``)."""
     legs: list[Channel] = field(default_factory=list)
     cause: str = "NORMAL_CLEARING"
+    race: _Race | None = None
     forced: bool = False
     """``cause`` is that of the whole attempt, whatever its legs say."""
 
@@ -57,6 +76,7 @@ class _Attempt:
     def over(self) -> bool:
         """Whether there is nothing left to wait for."""
         gone = self.caller is not None and not self.caller.ready
+        gone = gone or (self.race is not None and bool(self.race.cause))
         return gone or self.winner() is not None or not any(map(_is_ours, self.legs))
 
 
@@ -66,12 +86,15 @@ def originate(
     caller: Channel | None = None,
     timeout_s: float | None = None,
     extra: dict[str, str] | None = None,
+    race: _Race | None = None,
 ) -> Originated:
     """Dial; blocks the current greenlet until a leg is won or all are lost.
 
     ``caller`` is the channel that executes ``bridge``: it hears ringing and early media, and its
     end cancels the legs.
     """
+    if SEVERAL in dial_string:
+        return _enterprise(switch, dial_string.split(SEVERAL), caller, timeout_s, extra or {})
     plan = parse_dial_string(dial_string)
     result = Originated(None, "DESTINATION_OUT_OF_ORDER")
     if caller is not None:
@@ -79,7 +102,7 @@ def originate(
         caller.set_variable("originate_disposition", "failure")
         caller.set_variable("DIALSTATUS", "INVALIDARGS")
     for group in _contacts(switch, plan.groups):
-        result = _try_group(switch, plan, group, caller, timeout_s, extra or {})
+        result = _try_group(switch, plan, group, caller, timeout_s, extra or {}, race)
         if result.channel is not None or result.timed_out:
             break
         if caller is not None and not caller.ready:
@@ -87,6 +110,61 @@ def originate(
     if caller is not None:
         _settle(caller, result)
     return result
+
+
+def _enterprise(
+    switch: SimulatedSwitch,
+    dial_strings: list[str],
+    caller: Channel | None,
+    timeout_s: float | None,
+    extra: dict[str, str],
+) -> Originated:
+    """``switch_ivr_enterprise_originate``: each is dialled as for nobody, and the first one wins.
+
+    What it says of that is not what one dial string would say.
+    """
+    race, exported = _Race(), exported_variables(caller) if caller is not None else {}
+    given = {**exported, **extra, "ignore_early_media": "true"}
+    if caller is not None:
+        given["ent_originate_aleg_uuid"] = caller.uuid
+
+    def dial(place: int, text: str) -> None:
+        delay_ms = dict(parse_dial_string(text).variables).get("originate_delay_start", "0")
+        wait_for([race.signal], lambda: bool(race.cause), switch.clock, int(delay_ms) / 1000)
+        result = originate(switch, text, None, timeout_s, given, race)
+        if race.cause and result.channel is not None:
+            hang_up(result.channel, race.cause)
+        race.results[place] = result
+        race.signal.notify()
+
+    def over() -> bool:
+        gone = caller is not None and not caller.ready
+        return gone or race.winner() is not None or len(race.results) == len(dial_strings)
+
+    if caller is not None and caller.answered and caller.get_variable("transfer_ringback"):
+        caller.hears_tone = caller.get_variable("transfer_ringback") or ""
+    lines = [gevent.spawn(dial, place, text) for place, text in enumerate(dial_strings)]
+    signals = [race.signal, *([caller.signal] if caller is not None else [])]
+    wait_for(signals, over, switch.clock)
+    return _end(race, lines, caller)
+
+
+def _end(race: _Race, lines: list[gevent.Greenlet], caller: Channel | None) -> Originated:
+    """Whoever has not won is given up."""
+    winner = race.winner() if caller is None or caller.ready else None
+    race.cause = "LOSE_RACE" if winner is not None else "ORIGINATOR_CANCEL"
+    race.signal.notify()
+    gevent.joinall(lines)
+    causes = [race.results[place].hangup_cause for place in sorted(race.results)]
+    cause = next((each for each in reversed(causes) if each != "LOSE_RACE"), "NO_ANSWER")
+    if caller is not None:
+        caller.hears_tone = ""
+        caller.set_variable("originate_disposition", "success" if winner else "failure")
+        if winner is None:
+            caller.set_variable("hangup_cause", cause)
+        else:
+            _meet(caller, winner)
+    return Originated(winner, "SUCCESS" if winner is not None else cause)
 
 
 def _contacts(
@@ -113,6 +191,7 @@ def _try_group(
     caller: Channel | None,
     timeout_s: float | None,
     extra: dict[str, str],
+    race: _Race | None,
 ) -> Originated:
     exported = exported_variables(caller) if caller is not None else {}
     shared = {**exported, **extra, **dict(plan.variables)}
@@ -125,6 +204,7 @@ def _try_group(
         not ignores and not bridges,
         _true(shared.get("return_ring_ready", "")) and len(group) == 1,
         bridges and not ignores,
+        race=race,
     )
     wait_s = attempt.timeout_s
     if caller is not None and caller.answered:
@@ -152,7 +232,9 @@ def _dial(attempt: _Attempt, leg: DialledLeg, shared: dict[str, str]) -> None:
         caller.set_variable("originate_signal_bond", channel.uuid)
         caller.profile.callee_id_name = "Outbound Call"
         caller.profile.callee_id_number = leg.number
-        caller.add_to_variable("originated_legs", f"{channel.uuid};Outbound Call;{leg.number}")
+    waits = caller or switch.locate(shared.get("ent_originate_aleg_uuid", ""))
+    if waits is not None:
+        waits.add_to_variable("originated_legs", f"{channel.uuid};Outbound Call;{leg.number}")
     api_on(channel, "api_on_originate")
     switch.start(channel)
 
@@ -188,6 +270,8 @@ def _wait(attempt: _Attempt, timeout_s: float) -> None:
     """Wait for the end of the attempt, passing ringing on to the caller meanwhile."""
     clock, caller = attempt.switch.clock, attempt.caller
     signals = [leg.signal for leg in attempt.legs]
+    if attempt.race is not None:
+        signals.append(attempt.race.signal)
     if caller is not None:
         signals.append(caller.signal)
         if caller.answered and caller.get_variable("transfer_ringback"):
@@ -228,6 +312,9 @@ def _conclude(attempt: _Attempt) -> Originated:
     if caller is not None and not caller.ready:
         winner = None
         attempt.cause, attempt.forced = "ORIGINATOR_CANCEL", True
+    if attempt.race is not None and attempt.race.cause:
+        winner = None
+        attempt.cause, attempt.forced = attempt.race.cause, True
     for leg in attempt.legs:
         if leg is not winner and _is_ours(leg):
             hang_up(leg, attempt.cause if attempt.forced else "LOSE_RACE")
@@ -256,14 +343,18 @@ def _settle(caller: Channel, result: Originated) -> None:
         caller.set_variable("originate_failed_cause", result.hangup_cause)
         return
     peer = result.channel
-    if peer.answered:
-        send_answer(caller)
-    elif peer.early:
-        send_early_media(caller)
+    _meet(caller, peer)
     caller.set_variable("originate_disposition", "SUCCESS")
     caller.set_variable("DIALSTATUS", "SUCCESS")
     caller.set_variable("originate_signal_bond", None)
     caller.add_to_variable("originate_causes", f"{peer.uuid};NONE")
+
+
+def _meet(caller: Channel, peer: Channel) -> None:
+    if peer.answered:
+        send_answer(caller)
+    elif peer.early:
+        send_early_media(caller)
     caller.set_variable("signal_bond", peer.uuid)
     caller.profile.other_type = "originatee"
     caller.profile.other = peer.profile.clone()

@@ -27,7 +27,7 @@ false on A for that).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from types import MappingProxyType
@@ -340,6 +340,16 @@ class DialString:
         The channel must not have ``app_disable_expand_variables`` set.
         """
         return self._plain().replace("\\", "\\\\")
+
+    @staticmethod
+    def together(dial_strings: Iterable[DialString]) -> str:
+        """Return the argument of ``bridge`` that has all of these ring at once.
+
+        By ``:_:`` each is dialled as it would be alone (`switch_ivr_enterprise_originate`), with
+        variables and time of its own. Behind a comma FreeSWITCH calls but the first phone of a user
+        that has several (mod_dptools.c, ``SOF_NOBLOCK``).
+        """
+        return ":_:".join(each.format() for each in dial_strings)
 
     def format_for_originate(self) -> str:
         """Return what `fsctl.esl.commands.Originate` is given: it adds the API's own quoting."""

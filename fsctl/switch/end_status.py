@@ -53,9 +53,10 @@ def bridge_status(event: Event) -> SipStatus:
     Used when no channel was ever made for the callee (user not registered, no such gateway), or
     its hang-up has not been seen: FreeSWITCH copies the answer's code to the leg that waits.
     """
-    status = _answer(event) or status_of_cause(
-        event.variable("originate_disposition") or "NORMAL_TEMPORARY_FAILURE"
-    )
+    cause = event.variable("originate_disposition")
+    if cause == "failure":  # of several dial strings
+        cause = event.variable("hangup_cause")
+    status = _answer(event) or status_of_cause(cause or "NORMAL_TEMPORARY_FAILURE")
     # What FreeSWITCH heard last stands there, though another phone of the same user was busy.
     busy = ";USER_BUSY" in (event.variable("originate_causes") or "")
     return best_failure([status, _BUSY], status) if busy else status

@@ -118,6 +118,8 @@ class Context(StrEnum):
     """Where FreeSWITCH asks about a REFER with Replaces."""
     TARGET = "fsctl_target"
     """The way into the switch's own dialplan, for a party that is called there."""
+    SERVICE = "fsctl_service"
+    """A mailbox or a queue, which a route names."""
     TARGET_OVER = "fsctl_target_over"
     """What follows when an extension there has ended by itself."""
 
@@ -205,6 +207,11 @@ class Mark(_Explained):
         "fsctl_target_context",
         "controllers, `fsctl_rescue`, in the dial string; `fsctl_target`",
         "on such a loopback: the context that is called; empty: the waiting leg's own",
+    )
+    ROUTE = (
+        "fsctl_route",
+        "controllers, `fsctl_rescue`, in the dial string",
+        "on such a loopback: the route that names a mailbox or a queue, see `fsctl_service`",
     )
     NUMBER = (
         "fsctl_number",

@@ -67,6 +67,7 @@ class World(story.World):
         decide: Mapping[str, Any] | None = None,
         policy: Mapping[str, Any] | None = None,
         rules: Sequence[Mapping[str, Any]] = (),
+        groups: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         """Install the dialplan and start the controller.
 
@@ -74,7 +75,8 @@ class World(story.World):
 
         Numbers of four digits are users of the switch and ring for 2 s at most; ``route`` is added
         to that route's keys, ``routes`` come before it; ``transfer``, ``call``, ``decide`` and
-        ``policy`` are the sections of that name, ``rules`` the policy's. ``profile`` are
+        ``policy`` are the sections of that name, ``rules`` the policy's; ``groups`` are the
+        groups. ``profile`` are
         parameters of the sofia profile, ``dialplan`` are applications (``set x=y``) that the
         operator's own dialplan executes on a new call
         before us; ``house`` are the extensions of another context of the operator's, of that name:
@@ -97,6 +99,7 @@ class World(story.World):
         sections |= {"decide": dict(decide)} if decide else {}
         sections |= {"policy": dict(policy)} if policy else {}
         sections |= {"rule": [*map(dict, rules)]} if rules else {}
+        sections |= {"group": [*map(dict, groups)]} if groups else {}
         plan = {"inbound_match": ".*"} if scope == "calls" else {}
         sections["dialplan"] = {"scope": scope, **plan}
         if profile or dialplan or house or behind:

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from fsctl import dialplan
-from fsctl.settings import Route, Settings, Transfer
+from fsctl.settings import Group, Route, Settings, Transfer
 
 ALL_KINDS = (
     Route(name="a", match=r"1\d{3}", kind="user"),
@@ -206,3 +206,27 @@ def test_a_call_that_was_rescued_can_be_transferred(
         ("export", f"force_transfer_context={context}"),
         ("export", "force_transfer_dialplan=XML"),
     ]
+
+
+def test_a_group_is_a_route_of_its_own_that_dials_its_members(tmp_path: Path) -> None:
+    """All at once, or each when the time of those before it is over; who has no route is not."""
+    gateway = Route(name="out", match="0.*", kind="gateway", gateway="g", strip=1, prefix="+49")
+    users = Route(name="users", match="1...", kind="user", ring_timeout_s=20)
+    members = ("1001", "x", "0301")
+    turns = Group("turns", "7", members=members, ring="in-turn", ring_timeout_s=9)
+    both = (Group("all", "8|9", members=members), turns)
+    settings = dataclasses.replace(with_routes(users, gateway), groups=both)
+    together, in_turn = (dialplan.native_group(each, settings) for each in settings.groups)
+    assert together is not None and in_turn is not None
+    assert together.number == "^(?:8|9)$" and together.host == "(?i)^(?:own@.*|@)$"
+    desk, outside = together.dial_string.split(":_:")
+    assert desk.endswith("}user/1001@${fsctl_domain}") and "originate_timeout=20," in desk
+    assert "fsctl_number=1001,origination_callee_id_name=1001," in desk
+    assert outside.endswith("}sofia/gateway/g/+49301")
+    assert "callee_id_number=+49301," in outside and "${fsctl_dialled_number" not in outside
+    first, second = in_turn.dial_string.split(":_:")
+    assert "originate_delay_start" not in first and "originate_timeout=9," in first
+    assert ",originate_delay_start=9000}" in second
+    assert dialplan.native_group(Group("none", "7", on_busy="1"), settings) is None
+    names = [each.attrib["name"] for each in rescue(tmp_path, settings)]
+    assert names.index("fsctl_route_group_all") < names.index("fsctl_route_users")

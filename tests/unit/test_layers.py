@@ -11,9 +11,9 @@ import pytest
 ROOT = Path(__file__).parents[2] / "fsctl"
 LAYERS = [
     {"errors", "files", "log_writer", "__init__"},
-    {"sip", "hep", "log", "setting_regex"},
+    {"sip", "hep", "log", "setting_regex", "setting_tones"},
     {"transfer", "setting_kinds"},
-    {"setting_switches", "setting_policy", "setting_devices", "setting_decide"},
+    {"setting_switches", "setting_policy", "setting_devices", "setting_decide", "setting_groups"},
     {"settings", "simulator"},
     {"policy"},
     {"decide"},
@@ -37,7 +37,8 @@ what it imports for its types only counts as well."""
 
 PURE = ["sip", "hep", "transfer", "errors.py", "settings.py"]
 PURE += [
-    f"setting_{name}.py" for name in ("decide", "devices", "kinds", "policy", "regex", "switches")
+    f"setting_{name}.py"
+    for name in ("decide", "devices", "groups", "kinds", "policy", "regex", "switches", "tones")
 ]
 PURE += [f"decide/{name}.py" for name in ("request", "answer", "signature")]
 _ESL = ("frames", "events", "fields", "commands", "apis", "questions")

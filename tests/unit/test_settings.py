@@ -11,7 +11,18 @@ from pathlib import Path
 import pytest
 
 from fsctl.errors import SettingsError
-from fsctl.settings import SAFE_NUMBER, Decide, Dialplan, Hep, Route, Server, Settings, Switch, load
+from fsctl.settings import (
+    SAFE_NUMBER,
+    Decide,
+    Dialplan,
+    Group,
+    Hep,
+    Route,
+    Server,
+    Settings,
+    Switch,
+    load,
+)
 from fsctl.settings import Call as CallSettings
 from fsctl.settings import Transfer as TransferSettings
 
@@ -55,6 +66,8 @@ def test_the_example_file_names_every_key() -> None:
             assert re.search(rf"^#? ?{name} = ", text, re.M), f"[{section}] {name}"
     for name in Route.__slots__:
         assert re.search(rf"^# {name} = ", text, re.M), f"[[route]] {name}"
+    for name in Group.__slots__:
+        assert re.search(rf"^# {name} = ", text, re.M), f"[[group]] {name}"
 
 
 def test_the_example_file_with_everything_uncommented_loads(tmp_path: Path) -> None:
@@ -69,8 +82,10 @@ def test_the_example_file_with_everything_uncommented_loads(tmp_path: Path) -> N
         "gateway",
         "dialplan",
         "uri",
+        "voicemail",
+        "queue",
     ]
-    assert len(tomllib.loads(text)["route"]) == 5
+    assert len(tomllib.loads(text)["route"]) == 7
 
 
 @pytest.mark.parametrize(
@@ -175,6 +190,30 @@ def test_the_example_file_with_everything_uncommented_loads(tmp_path: Path) -> N
         ('[transfer]\nheaders = {From = "1"}', "From is a header that belongs to the call itself"),
         ('[transfer]\nheaders = {X-A = "1\\r\\nX-B: 2"}', "[transfer] headers: X-A must be text"),
         ('[transfer]\nheaders = {X-A = "${x}"}', "[transfer] headers: X-A must be text"),
+        (
+            '[transfer]\nringback = "xx"',
+            "[transfer] ringback: of 'xx' no ringing tone is known: at, ",
+        ),
+        (
+            '[call]\nringback = "silence"\n[transfer]\nringback = "$x"',
+            "[transfer] ringback: must be a",
+        ),
+        (
+            '[transfer]\ntransferor_hears = "a|b"',
+            "[transfer] transferor_hears: must be a tone, a coun",
+        ),
+        ('[transfer]\nrecording = "on"', '[transfer] recording: must be one of "leave", "follow"'),
+        *(
+            (f'[transfer]\nrecording_file = "{path}"', f"[transfer] recording_file: {why}")
+            for path, why in {
+                "/r/{number}.wav": "{number} is none of {recordings_dir}",
+                "/r/../etc/x.wav": "must be a path",
+                "/r/a b.wav": "must be a path",
+                "/r/$.wav": "must be a path",
+                "/r/recording": "must be a path",
+                "r/{what}.wav": "must begin with / or {recordings_dir}/",
+            }.items()
+        ),
         ('[decide]\nurl = "http://h/"', "[decide] secret_file: must be set"),
         (
             '[decide]\nsecret = "x"\nsecret_file = "f"',
@@ -218,6 +257,9 @@ def test_a_wrong_file_is_refused_by_place(tmp_path: Path, text: str, message: st
         ('kind = "dialplan"\nvariables = {a = "x,b=y"}', "[[route]] 1 variables: a must be text"),
         ('kind = "dialplan"\nvariables = {a = "${b}"}', "[[route]] 1 variables: a must be text"),
         ('kind = "dialplan"\nvariables = {a = "x:_:y"}', "[[route]] 1 variables: a must be text"),
+        ('kind = "queue"', '[[route]] 1 queue: must be set for kind = "queue"'),
+        ('kind = "queue"\nqueue = "a b"', "[[route]] 1 queue: must be a queue's name"),
+        ('kind = "voicemail"\nqueue = "a"', "queue: does not apply to kind = "),
         ('kind = "user"\ngateway = "g"', '[[route]] 1 gateway: does not apply to kind = "user"'),
         ('kind = "user"\ndomain = "a\\"b"', "[[route]] 1 domain: must be a domain, not 'a\"b'"),
         ('kind = "user"\ndomain = "a,b"', "[[route]] 1 domain: "),
@@ -233,6 +275,26 @@ def test_a_wrong_file_is_refused_by_place(tmp_path: Path, text: str, message: st
 )
 def test_a_wrong_route_is_refused_by_number(tmp_path: Path, text: str, message: str) -> None:
     assert message in refusal(tmp_path, f"[[route]]\n{text}")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('members = ["1"]', "[[group]] 1 match: is missing"),
+        ('match = "7"', "[[group]] 1 members: must be set, or one of on_busy"),
+        ('match = "7"\nring = "in-turn"\non_busy = "1"', "[[group]] 1 ring: needs members"),
+        ('match = "7"\nmembers = []', "[[group]] 1 members: must be a list of at least one"),
+        ('match = "7"\nmembers = ["1,2"]', "[[group]] 1 members: must be a number, not '1,2'"),
+        ('match = "7"\nmembers = ["1", "1"]', "[[group]] 1 members: 1 stands there twice"),
+        (f'match = "7"\nmembers = {[str(n) for n in range(51)]}', "51 are too many, 50 may ring"),
+        ('match = "7"\nmembers = ["1"]\nring = "some"', '[[group]] 1 ring: must be one of "all"'),
+        ('match = "7"\non_busy = "{caller}"', "[[group]] 1 on_busy: {caller} is none of {number}"),
+        ('match = "7"\non_failure = "a b"', "[[group]] 1 on_failure: must be a number"),
+        ('match = "7"\non_bussy = "1"', "unknown key on_bussy; did you mean on_busy?"),
+    ],
+)
+def test_a_wrong_group_is_refused_by_number(tmp_path: Path, text: str, message: str) -> None:
+    assert message in refusal(tmp_path, f"[[group]]\n{text}")
 
 
 @pytest.mark.parametrize(
@@ -268,6 +330,20 @@ def test_a_regex_that_python_and_pcre_read_differently_is_refused(
 def test_a_shared_regex_is_taken_as_it_is(tmp_path: Path, regex: str) -> None:
     settings = load_text(tmp_path, f"[[route]]\nkind = 'user'\nmatch = '{regex}'")
     assert settings.routes[0].match == regex
+
+
+def test_what_is_heard_has_names(tmp_path: Path) -> None:
+    text = """
+        [call]
+        ringback = "GB"
+        [transfer]
+        ringback = "music"
+        transferor_hears = "/sounds/wait.wav"
+        """
+    settings = load_text(tmp_path, text)
+    assert settings.call.ringback == "%(400,200,400,450);%(400,2000,400,450)"
+    assert settings.transfer.ringback == "music"
+    assert settings.transfer.transferor_hears == "/sounds/wait.wav"
 
 
 def test_routes_keep_their_order_and_get_names_and_the_default_profile(tmp_path: Path) -> None:

@@ -117,6 +117,7 @@ class LinkEvents:
         dial = self._dial_of(call)
         if dial is not None:
             dial.answered = True
+            dial.reached(event)
         for transfer in self._transfers.open:
             transfer.answered(call)
         self._session.tell.connected(call)
@@ -393,7 +394,7 @@ class LinkEvents:
         status = dial.status(event)
         if bridged.goes_on(self._session, dial, status):
             return
-        status = dial.attempts.outcome(status)
+        status = bridged.outcome(dial, status)
         session, uses = self._session, dial.waiting.uses
         dial.part()
         dial.outgoing.failure = status

@@ -12,13 +12,13 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from uuid import uuid4
 
 from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.commands import Command, Execute, UuidSetvarMulti, UuidTransfer
 from fsctl.esl.events import Event
-from fsctl.session.calling import purposes
+from fsctl.session.calling import purposes, recording, sounds
 from fsctl.session.calling.applications import reject
 from fsctl.session.calling.arming import (
     arming,
@@ -28,27 +28,29 @@ from fsctl.session.calling.arming import (
 )
 from fsctl.session.calling.attempts import Attempts
 from fsctl.session.calling.calls import Calls
+from fsctl.session.calling.course import Course, Place, Several
 from fsctl.session.calling.diverted import told
 from fsctl.session.calling.headers import merged, passed_on
-from fsctl.session.calling.identity import Shown, asserted_by, origination
+from fsctl.session.calling.identity import asserted_by, origination
+from fsctl.session.calling.native_call import NOBODY, NativeCall
 from fsctl.session.calling.plan import (
     NO_OPTIONS,
     Asker,
     CallOptions,
+    attempts,
     called_party,
     next_place,
-    plan,
 )
-from fsctl.session.calling.routing import Routed
 from fsctl.session.core import branches
 from fsctl.session.core.leg import Leg, LegState
 from fsctl.session.core.purpose import Purpose
 from fsctl.session.core.session import Session
-from fsctl.settings import Route, Settings
+from fsctl.settings import Settings
 from fsctl.sip.status import SipStatus
 from fsctl.sip.uri import Uri
 from fsctl.switch import timers
-from fsctl.switch.dialstring import DialString
+from fsctl.switch.codecs import preferred
+from fsctl.switch.dialstring import DialString, carried_caller_number
 from fsctl.switch.end_status import bridge_status
 from fsctl.switch.marks import Context, Extension, Mark
 from fsctl.switch.refer_variables import STALE
@@ -69,18 +71,18 @@ class Dial:
 
     waiting: Leg
     outgoing: Leg
-    ring_timeout_s: int
-    shown: Shown
     headers: Mapping[str, str]
     """SIP headers of the settings and of the scenario."""
     purpose: Purpose
     """Why the party is called, and who hears what becomes of it."""
     attempts: Attempts
+    course: Course | None = None
+    """Who is called after these. Set by `connect`; None: nobody."""
     answered: bool = False
     """The called party has answered. Set by the news of that; from then on the end of the
     ``bridge`` is the end of a talk, and no failure."""
-    routed: Routed | None = None
-    """The place of the latest attempt. Set by `start`; None: none has begun."""
+    places: tuple[Place, ...] = ()
+    """Those who ring in the latest attempt. Set by `start`; empty: none has begun."""
     execution: str = ""
     """Event-UUID of the ``bridge`` that runs for the latest attempt. Set by `commands`."""
     then: Callable[[], None] | None = None
@@ -92,23 +94,43 @@ class Dial:
     asked: bool = False
     """The party that left may have asked for an attended transfer: once, its request is waited for
     before the waiting leg is hung up."""
-    passed_on: Mapping[str, str] = field(default_factory=dict)
-    """Headers of the waiting leg's own INVITE that the latest attempt's route lets through, and
-    what it tells of a transfer."""
 
-    def commands(self, routed: Routed, home: str, settings: Settings) -> list[Command]:
-        """Return what starts the next attempt."""
+    @property
+    def ring_timeout_s(self) -> int:
+        """Of the latest attempt."""
+        return max(place.ring_timeout_s for place in self.places)
+
+    def commands(self, home: str, settings: Settings) -> list[Command]:
+        """Return what starts the next attempt, which calls `places`."""
         self.execution = str(uuid4())
-        self.outgoing.number = routed.number
-        waiting = self.waiting.channel_uuid
-        armed = self._waiting_variables() | arming(self.waiting, self.outgoing, home, settings)
-        dial_string = DialString(
-            routed.endpoint, self._leg_variables(home, settings, routed.route)
-        ).format()
+        called, waiting = [], self.waiting.channel_uuid
+        for place in self.places:
+            self.outgoing.number = place.routed.number  # which each of them carries
+            variables = self._leg_variables(home, settings, place)
+            called.append(DialString(place.routed.endpoint, variables))
+        commands: list[Command] = []
+        if len(called) > 1:
+            self.outgoing.number = (self.course and self.course.number) or self.outgoing.number
+            if self.waiting.unanswered:  # FreeSWITCH would say nothing before an answer
+                commands.append(Execute("ring_ready", channel_uuid=waiting))
+        armed = self._waiting_variables() | self._at_join()
+        armed |= arming(self.waiting, self.outgoing, home, settings)
+        dial_string = DialString.together(called)
         return [
             UuidSetvarMulti(waiting, tuple(armed.items())),
+            *commands,
             Execute("bridge", dial_string, event_uuid=self.execution, channel_uuid=waiting),
         ]
+
+    def reached(self, event: Event) -> None:
+        """One of several has answered: it is known now who talks with the waiting leg."""
+        number = event.variable(Mark.NUMBER)
+        if len(self.places) < 2 or not number or number == self.outgoing.number:
+            return
+        self.outgoing.number = self.outgoing.caller_id = number
+        of_waiting = {Mark.TRANSFEROR_NUMBER: carried_caller_number(number)}
+        uuid = self.waiting.channel_uuid
+        self.waiting.session.link.post(UuidSetvarMulti(uuid, tuple(of_waiting.items())))
 
     def status(self, complete: Event) -> SipStatus:
         """Return why the attempt failed, once ``bridge`` has returned."""
@@ -120,11 +142,20 @@ class Dial:
         if self.waiting.peer is self.outgoing:
             self.waiting.peer = self.outgoing.peer = None
 
+    def _at_join(self) -> dict[str, str]:
+        """What becomes of a recording, when this moves a transferee."""
+        if not self.purpose.moves:
+            return {}
+        by, native = self.purpose.transferor, self.waiting.session.part(NativeCall).transferor
+        channel = by.channel_uuid if by is not None and by.alive else native.replace(NOBODY, "")
+        number = by.number if by is not None else self.waiting.caller_id
+        return recording.at_join(self.waiting, channel, number, self.outgoing.number)
+
     def _waiting_variables(self) -> dict[str, str]:
         variables = {
             "continue_on_fail": "true",
             "hangup_after_bridge": "false",
-            "transfer_ringback": self.purpose.defaults.ringback,
+            "transfer_ringback": sounds.known(self.waiting, self.purpose.defaults.ringback),
             # Headers reach the callee by our allow-list only (mod_sofia.c, sofia_outgoing_channel).
             "sip_copy_custom_headers": "false",
             # FreeSWITCH copies the callee's answer here; an older one must not be taken for it.
@@ -138,21 +169,28 @@ class Dial:
         }
         return variables | dict.fromkeys(STALE, "") | {Mark.STAGE: self.purpose.stage}
 
-    def _leg_variables(self, home: str, settings: Settings, route: Route) -> dict[str, str]:
+    def _leg_variables(self, home: str, settings: Settings, place: Place) -> dict[str, str]:
+        route = place.routed.route
+        passed = merged(
+            passed_on(self.waiting, route, settings),
+            told(self.purpose.diversion, route, place.routed.number, settings),
+        )
         variables = arming(self.outgoing, self.waiting, home, settings) | called_variables(
             self.outgoing,
             shown=origination(
-                self.shown, route.kind, asserted_by(settings, route, moves=self.purpose.moves)
+                place.shown, route.kind, asserted_by(settings, route, moves=self.purpose.moves)
             ),
-            ring_timeout_s=self.ring_timeout_s,
-            headers=merged(self.passed_on, self.headers),
+            ring_timeout_s=place.ring_timeout_s,
+            headers=merged(passed, self.headers),
             codecs=self.attempts.codecs,
         )
+        if len(self.places) > 1 and not self.attempts.codecs:
+            variables |= preferred(self.waiting.scheme)  # FreeSWITCH does not see the waiting leg
         if self.purpose.moves:
             # bridge returns at 183 otherwise, and FreeSWITCH would report success.
             variables |= {"ignore_early_media": "true", "instant_ringback": "true"}
             variables |= without_partner(self.waiting)
-        if route.kind == "dialplan":
+        if route.in_dialplan:
             variables |= in_dialplan(variables, self.waiting)
         return variables
 
@@ -160,10 +198,10 @@ class Dial:
 def connect(
     session: Session,
     call: Leg,
-    destination: str | Uri,
+    destination: str | Uri | Several,
     options: CallOptions = NO_OPTIONS,
 ) -> Leg:
-    """See ``Session.connect``."""
+    """See ``Session.connect``; a number may be a group's, and several may be called."""
     check_held(call)
     dials, purpose = session.part(Calls).dials, purposes.of_waiting(session, call)
     running = next((dial for dial in dials.values() if dial.waiting is call), None)
@@ -171,21 +209,22 @@ def connect(
         raise ValueError("somebody is being called for this leg already")
     if purpose.transferor is None and call.peer is not None and call.peer.alive:
         raise ValueError("this leg talks with somebody")
-    planned = plan(session, destination, Asker(call, purpose), options)
+    course = Course(session, Asker(call, purpose), options)
+    places = course.begin(destination)
     dial = Dial(
         waiting=call,
-        outgoing=called_party(session, planned.routed, waiting=call),
-        ring_timeout_s=planned.ring_timeout_s,
-        shown=planned.shown,
+        outgoing=called_party(session, places[0].routed, waiting=call),
         headers=dict(options.headers or {}),
         purpose=purpose,
-        attempts=planned.attempts,
+        attempts=attempts(session, options),
+        course=course,
+        places=places,
     )
     if running is None:
-        start(session, dial, planned.routed)
+        start(session, dial, places)
     else:
         # Its bridge has not returned, and nested bridges have been seen to crash FreeSWITCH.
-        running.then = lambda: start(session, dial, planned.routed)
+        running.then = lambda: start(session, dial, places)
     purpose.call_target(dial.outgoing, dial.ring_timeout_s)
     return dial.outgoing
 
@@ -198,23 +237,16 @@ def check_held(call: Leg) -> None:
         raise ValueError("only a leg that has come to us can wait for a called party")
 
 
-def start(session: Session, dial: Dial, routed: Routed) -> None:
-    """Begin an attempt of ``dial``: the first, or the next after a redirection.
+def start(session: Session, dial: Dial, places: tuple[Place, ...]) -> None:
+    """Begin an attempt of ``dial``: the first, or the next one.
 
     Raises DialStringError, ChannelGone, LinkError; then nobody is called.
     """
-    route, settings = routed.route, session.settings
-    dial.passed_on = merged(
-        passed_on(dial.waiting, route, settings),
-        told(dial.purpose.diversion, route, routed.number, settings),
-    )
     branches.name_anew(session, dial.outgoing)
-    dial.routed = routed
-    dial.attempts.note(routed)
-    commands = [
-        *_timers(dial),
-        *dial.commands(routed, session.board.home, session.settings),
-    ]
+    dial.places = places
+    for place in places:
+        dial.attempts.note(place.routed)
+    commands = [*_timers(dial), *dial.commands(session.board.home, session.settings)]
     subscribed = branches.begin(session, dial.outgoing)
     session.part(Calls).dials[dial.execution] = dial
     try:
@@ -222,7 +254,7 @@ def start(session: Session, dial: Dial, routed: Routed) -> None:
     except (LinkError, ChannelGone):
         forget(session, dial)
         raise
-    dial.purpose.ring_anew(dial.outgoing)
+    dial.purpose.ring_anew(dial.outgoing, dial.ring_timeout_s)
     execution = dial.execution
     session.after(dial.ring_timeout_s + _GRACE_S, lambda: _ring_deadline(session, dial, execution))
 
@@ -255,12 +287,12 @@ def again(session: Session, call: Leg) -> None:
     """That leg is back: the call that it waited for is made anew."""
     dials = session.part(Calls).dials.values()
     dial = next((each for each in dials if each.waiting is call and not each.answered), None)
-    if dial is None or dial.routed is None:
+    if dial is None or not dial.places:
         reject(call, SipStatus(480))
         return
     dial.interrupted = False
     del session.part(Calls).dials[dial.execution]
-    start(session, dial, dial.routed)
+    start(session, dial, dial.places)
 
 
 def goes_on(session: Session, dial: Dial, status: SipStatus) -> bool:
@@ -270,11 +302,32 @@ def goes_on(session: Session, dial: Dial, status: SipStatus) -> bool:
     """
     if not dial.purpose.awaits_target or not dial.waiting.alive or dial.outgoing.ending:
         return False
+    places = _next(session, dial, status)
+    if places:
+        start(session, dial, places)
+    return bool(places)
+
+
+def _next(session: Session, dial: Dial, status: SipStatus) -> tuple[Place, ...]:
+    """Where the latest ones' phones, or our settings, send the call; empty: nowhere."""
     routed = next_place(session, dial.attempts, dial.outgoing, status, dial.waiting)
-    if routed is None:
-        return False
-    start(session, dial, routed)
-    return True
+    if routed is not None:
+        again = [place for place in dial.places if place.routed is routed]
+        return dial.places if again else (replace(dial.places[0], routed=routed),)
+    if dial.course is None:
+        return ()
+    known = dial.outgoing.branches
+    rang = known is not None and known.rang
+    places = dial.course.next(dial.attempts.outcome(status), rang=rang)
+    if places:
+        dial.attempts = attempts(session, dial.course.options)
+    return places
+
+
+def outcome(dial: Dial, status: SipStatus) -> SipStatus:
+    """Why nobody was reached, after an attempt that has ended with ``status``."""
+    status = dial.attempts.outcome(status)
+    return status if dial.course is None else dial.course.outcome(status)
 
 
 def _timers(dial: Dial) -> list[Command]:

@@ -23,7 +23,7 @@ from fsctl.esl.commands import (
     UuidSetvarMulti,
     UuidTransfer,
 )
-from fsctl.session.calling import safe_answers
+from fsctl.session.calling import recording, safe_answers
 from fsctl.session.calling.applications import send
 from fsctl.session.calling.arming import arming
 from fsctl.session.calling.calls import Calls
@@ -113,7 +113,9 @@ def join(session: Session, one: Leg, other: Leg) -> None:
         first = transfer.transferee
         second = other if first is one else one
         transfer.join(second)
-        variables |= ASKS_TO_SAY
+        by = transfer.transferor
+        channel = by.channel_uuid if by.alive else ""
+        variables |= recording.at_join(first, channel, by.number, second.number) | ASKS_TO_SAY
     elif not first.held:
         first, second = second, first
     for call, peer in ((first, second), (second, first)):

@@ -112,35 +112,37 @@ def permit_party(session: Session, asked: Asking | None, target: Leg) -> None:
     """As :func:`permit`, for a party that is there already, or rings, and is joined (attended)."""
     if asked is None:
         return
-    routed, settings = _called_by(target), session.settings
-    if not target.placed:
-        # It rings: where it was called counts. Nobody knows: it is not taken for an internal one.
-        there = Destination(target.number, "gateway")
-        to = there if routed is None else destination(settings, routed, asked.of)
-    else:
-        to = _party_there(session, target, routed)
-    _judge(session, asked, to)
+    places, settings = _called_by(target), session.settings
+    if target.placed:
+        _judge(session, asked, _party_there(session, target, places))
+        return
+    # It rings: where it was called counts, and of several that ring any of them may answer.
+    for routed in places:
+        _judge(session, asked, destination(settings, routed, asked.of))
+    if not places:  # nobody knows: it is not taken for an internal one
+        _judge(session, asked, Destination(target.number, "gateway"))
 
 
-def _party_there(session: Session, target: Leg, routed: Routed | None) -> Destination:
+def _party_there(session: Session, target: Leg, places: list[Routed]) -> Destination:
     """Of whom has called, the number is only a claim; who was called costs what that says."""
     there = who(session, target)
     if there.side != "outside" or there.called_in:
         inside = there.side == "inside"
         return Destination(target.number, context=there.context, inside=inside)
-    if routed is not None and routed.route.kind in ("gateway", "uri"):
-        return destination(session.settings, routed, there)
+    for routed in places:
+        if routed.number == target.number and routed.route.kind in ("gateway", "uri"):
+            return destination(session.settings, routed, there)
     return Destination(target.number, "gateway", context=there.context)
 
 
-def _called_by(target: Leg) -> Routed | None:
-    """By which route its session has called it; None: that has not."""
+def _called_by(target: Leg) -> list[Routed]:
+    """By which routes its session has called it, in the latest attempt; none: that has not."""
     calls = target.session.part(Calls)
     outgoing = calls.outgoing.get(target.callee)
     if outgoing is not None:
-        return outgoing.attempts.latest
+        return [outgoing.attempts.latest] if outgoing.attempts.latest else []
     dials = (dial for dial in calls.dials.values() if dial.outgoing is target)
-    return next((dial.routed for dial in dials), None)
+    return [place.routed for dial in dials for place in dial.places]
 
 
 def permit_extension(session: Session, asked: Asking | None, number: str, context: str) -> None:

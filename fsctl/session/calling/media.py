@@ -12,7 +12,7 @@ from fsctl.esl.commands import (
     UuidSetvar,
 )
 from fsctl.esl.events import Event
-from fsctl.session.calling import safe_answers
+from fsctl.session.calling import safe_answers, sounds
 from fsctl.session.calling.applications import run, send
 from fsctl.session.calling.calls import Calls
 from fsctl.session.core.leg import Leg
@@ -53,7 +53,8 @@ def entertain(transfer: Mover) -> None:
 def _ringback(transfer: Mover) -> None:
     """A round of it, and again: ``playback`` does not see the end of our link, so what has no end
     would keep the transferee from its dialplan when we die (switch_ivr_play_say.c)."""
-    call, sound = transfer.transferee, transfer.transferee.session.settings.transfer.ringback
+    call = transfer.transferee
+    sound = sounds.known(call, call.session.settings.transfer.ringback)
     event_uuid = str(uuid4())
 
     def over(event: Event) -> None:
@@ -63,12 +64,10 @@ def _ringback(transfer: Mover) -> None:
             _ringback(transfer)
 
     call.session.part(Calls).executions[event_uuid] = over
-    if sound.startswith("%"):
-        sound = f"tone_stream://{sound}"  # once
-    else:
+    if not sound.startswith("%"):  # a tone is played once
         limit = UuidSetvar(call.channel_uuid, "playback_timeout_sec", str(_MUSIC_S))
         call.session.link.send(limit)
-    run(call, "playback", sound, event_uuid)
+    run(call, "playback", sounds.playable(sound), event_uuid)
 
 
 def stop_playback(call: Leg) -> None:

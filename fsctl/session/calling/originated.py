@@ -112,7 +112,7 @@ class Outgoing:
             called |= preferred(self.scheme)
         if self.session.own_context:
             called[Mark.OWN_CONTEXT] = carried_value(self.session.own_context)
-        if route.kind == "dialplan":
+        if route.in_dialplan:
             called |= self._in_dialplan(called)
         return called | {
             # originate returns at 183 otherwise, and the party would be taken for one that answered

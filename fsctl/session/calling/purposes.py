@@ -70,7 +70,7 @@ class PlainCall:
     def call_target(self, target: Leg, ring_timeout_s: float) -> None:
         """Nobody else has to know."""
 
-    def ring_anew(self, target: Leg) -> None:
+    def ring_anew(self, target: Leg, ring_timeout_s: float) -> None:
         """As that."""
 
     def hold(self, target: Leg) -> None:

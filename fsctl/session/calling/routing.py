@@ -72,14 +72,14 @@ class Router:
         uri = self._uri(destination)
         numbers = uri.numbers() if isinstance(uri, Uri) else telephone(uri)
         host = uri.host if isinstance(uri, Uri) else ""
-        is_own = self._is_own(host, domain, own)
+        ours = self.is_own(host, domain, own)
         insecure = False
         if len(numbers[0]) > LONGEST:
             raise NoRoute(f"no number has {len(numbers[0])} characters", SipStatus(404))
         for number in numbers:
             for pattern, route in self._routes:
                 wanted = _is_left(number, route) and _is_of(route, kind)
-                if wanted and pattern.fullmatch(number) and _host_matches(route, host, is_own):
+                if wanted and pattern.fullmatch(number) and _host_matches(route, host, ours):
                     if _is_secure_enough(route, uri):
                         return self._routed(route, number, uri, domain)
                     insecure = True
@@ -87,7 +87,8 @@ class Router:
             raise NoRoute(f"no secure route for sips:{numbers[0]!r}", SipStatus(416))
         raise NoRoute(f"no route for {numbers[0]!r} at {host!r}", SipStatus(404))
 
-    def _is_own(self, host: str, domain: str, own: Collection[str]) -> bool:
+    def is_own(self, host: str, domain: str, own: Collection[str]) -> bool:
+        """Whether a host of a URI names this switch; see `route`."""
         return host == domain.lower() or host in own or any(fnmatchcase(host, g) for g in self._own)
 
     def _routed(self, route: Route, dialled: str, uri: str | Uri, domain: str) -> Routed:
@@ -111,9 +112,8 @@ class Router:
             return UserEndpoint(number, route.domain or domain)
         if route.kind == "gateway":
             return GatewayEndpoint(route.gateway, number)
-        if route.kind == "dialplan":
-            own = {Mark.TARGET_CONTEXT: route.context, **dict(route.variables)}
-            return LoopbackEndpoint(number, Context.TARGET, own, "XML")
+        if route.in_dialplan:
+            return LoopbackEndpoint(number, Context.TARGET, of_loopback(route), "XML")
         profile = route.profile or self._default_profile
         if route.kind == "sofia":
             parameters = (("transport", route.transport),) if route.transport else ()
@@ -129,9 +129,17 @@ def _is_left(number: str, route: Route) -> bool:
     return len(number) > route.strip or (route.kind == "uri" and not number)
 
 
+def of_loopback(route: Route) -> dict[str, str]:
+    """Return the variables that say where a number of that route is called; an empty context is
+    that of the party for which it is called."""
+    if route.kind == "dialplan":
+        return {Mark.TARGET_CONTEXT: route.context, **dict(route.variables)}
+    return {Mark.TARGET_CONTEXT: Context.SERVICE, Mark.ROUTE: route.name}
+
+
 def _is_of(route: Route, kind: RouteKind | None) -> bool:
     """The switch's own dialplan may lead anywhere."""
-    return kind in (None, route.kind) or route.kind == "dialplan"
+    return kind in (None, route.kind) or route.in_dialplan
 
 
 def _host_matches(route: Route, host: str, is_own: bool) -> bool:

@@ -36,6 +36,8 @@ class Branch:
     """One channel of a called party."""
 
     answered: bool = False
+    rang: bool = False
+    """Its phone has said so (180, 183), or has answered."""
     refusal: SipStatus | None = None
     """The reason of its end. Set by the event of its hang-up; None: it has not ended."""
     contacts: list[str] = field(default_factory=list)
@@ -85,6 +87,11 @@ class Branches:
         """Whether one of them has not ended."""
         return any(branch.refusal is None for branch in self._all.values())
 
+    @property
+    def rang(self) -> bool:
+        """Whether a phone of theirs has rung."""
+        return any(branch.rang for branch in self._all.values())
+
     def refusal_of(self, channel: str) -> SipStatus | None:
         """Why this one has ended; None when it has not, or is unknown."""
         branch = self._all.get(channel)
@@ -105,7 +112,9 @@ class Branches:
         """Take what has happened to one of them."""
         branch = self._all.setdefault(event.channel_uuid or "", Branch())
         if event.name == "CHANNEL_ANSWER":
-            branch.answered = True
+            branch.answered = branch.rang = True
+        elif event.name in ("CHANNEL_PROGRESS", "CHANNEL_PROGRESS_MEDIA"):
+            branch.rang = True
         elif event.name == "CHANNEL_HANGUP":
             branch.refusal = hangup_status(event)
             branch.contacts = redirect_contacts(event)

@@ -65,8 +65,8 @@ class Purpose(Protocol):
     def call_target(self, target: Leg, ring_timeout_s: float) -> None:
         """``target`` is being called; it may ring for so many seconds."""
 
-    def ring_anew(self, target: Leg) -> None:
-        """It is called at another address: it has its whole time to ring."""
+    def ring_anew(self, target: Leg, ring_timeout_s: float) -> None:
+        """It is called at another address, or somebody in its place: for so many seconds."""
 
     def hold(self, target: Leg) -> None:
         """It has answered the application, which is to join it with whoever waits."""

@@ -20,7 +20,7 @@ from fsctl.esl.commands import (
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.esl.farewell import let_go
-from fsctl.session.calling import media
+from fsctl.session.calling import media, recording, sounds
 from fsctl.session.calling.arming import arming
 from fsctl.session.calling.bridged import Dial
 from fsctl.session.calling.bridging import bridge_commands
@@ -208,9 +208,14 @@ class AttendedActs:
             commands.append(UuidSetvarMulti(call.channel_uuid, tuple(armed.items())))
         commands += [
             *([UuidSetvar(parties.loopback, Mark.JOIN)] if parties.loopback else []),
-            *bridge_commands(transferee, target, ASKS_TO_SAY),
+            *bridge_commands(transferee, target, ASKS_TO_SAY | self._at_join(target)),
         ]
         return None if session.link.send_all(commands)[-1].ok else Stimulus.JOIN_FAILED
+
+    def _at_join(self, target: Leg) -> dict[str, str]:
+        by = self._parties.transferor
+        channel = by.channel_uuid if by.alive else ""
+        return recording.at_join(self._parties.transferee, channel, by.number, target.number)
 
     def _ask_joined(self) -> Stimulus:
         target = self._parties.target
@@ -296,7 +301,7 @@ class AttendedActs:
 
     def _ringback(self) -> None:
         """The transferee hears that the target rings, as long as FreeSWITCH lets it."""
-        sound = self._session.settings.transfer.ringback
+        sound = sounds.known(self._parties.transferee, self._session.settings.transfer.ringback)
         if sound.startswith("%"):
             rounds = f"tone_stream://{sound};loops={_ROUNDS}"
             transferee = self._parties.transferee.channel_uuid

@@ -127,7 +127,7 @@ class CalledAnew:
             ),
             codecs=self._attempts.codecs,
         )
-        if route.kind == "dialplan":
+        if route.in_dialplan:
             variables |= in_dialplan(variables, parties.transferee) | {"loopback_bowout": "false"}
         variables |= {"ignore_early_media": "true", "park_timeout": str(_PARK_TIMEOUT_S)}
         return target, Originate(DialString(routed.endpoint, variables).format_for_originate())

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from typing import Protocol
 
 from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.commands import (
@@ -23,7 +22,7 @@ from fsctl.esl.commands import (
     UuidSetvarMulti,
 )
 from fsctl.policy.judge import Asking
-from fsctl.session.calling import safe_answers
+from fsctl.session.calling import recording, safe_answers, sounds
 from fsctl.session.calling.bridging import bridge_commands
 from fsctl.session.core import branches
 from fsctl.session.core.diversion import Diversion
@@ -35,6 +34,7 @@ from fsctl.session.transfers.meanwhile import look
 from fsctl.session.transfers.record import BY_SETTINGS, Decided, Outcome, conclude
 from fsctl.session.transfers.registry import BlindTransfers
 from fsctl.session.transfers.reporter import Reporter, of_last_refer
+from fsctl.setting_tones import SILENCE
 from fsctl.settings import Transfer
 from fsctl.sip.status import SipStatus
 from fsctl.switch import timers
@@ -71,17 +71,6 @@ _FORGOTTEN = {"blind_transfer_uuid": "", Mark.REFERRED: ""}
 """Set, FreeSWITCH would report the first two's join as the transfer's success."""
 
 
-class Several(Protocol):
-    """Calls several targets for a transferee, without a scenario."""
-
-    def answered(self, target: Leg) -> None:
-        """One that was called by itself (``originate``) has answered."""
-
-    def failed(self, status: SipStatus) -> SipStatus | None:
-        """One has not; return what the transferor is told when all have. None: the next is
-        called."""
-
-
 class BlindTransfer:
     """One REFER in a running session, from its arrival to its one final report."""
 
@@ -97,9 +86,6 @@ class BlindTransfer:
         """What the policy judges. Set when the request is read; None: it is not asked."""
         self.decided: Decided = BY_SETTINGS
         """Who decides. Set by who gives the request to them."""
-        self.several: Several | None = None
-        """Goes on where one target is not all. Set by who calls several; None: nobody does, or the
-        scenario."""
         self.diversion: Diversion | None = None
         """What the target may be told of it. Set when the request is read, and anew when it is the
         settings that decide."""
@@ -223,12 +209,21 @@ class BlindTransfer:
     def call_target(self, target: Leg, ring_timeout_s: float) -> None:
         """The application calls ``target`` for the transferee."""
         self.targets = [call for call in self.targets if call.alive] + [target]
+        if self.is_undecided:
+            self._entertain_transferor()
         self._held, self._ring_timeout_s = None, ring_timeout_s
         self._feed(Stimulus.TARGET_CALLED)
 
-    def ring_anew(self, target: Leg) -> None:
-        """The same target is called at another address: it has its whole time to ring."""
+    def _entertain_transferor(self) -> None:
+        """FreeSWITCH parks it in silence; whatever takes it from there ends what it hears."""
+        sound = self._session.settings.transfer.transferor_hears
+        if sound != SILENCE and self.transferor.alive:
+            self._session.link.post(sounds.without_end(self.transferor, sound))
+
+    def ring_anew(self, target: Leg, ring_timeout_s: float) -> None:
+        """The same target is called at another address, or somebody in its place."""
         if self.awaits_target and target is self.target:
+            self._ring_timeout_s = ring_timeout_s
             self._feed(Stimulus.RINGS_ANEW)
 
     def hold(self, target: Leg) -> None:
@@ -236,8 +231,6 @@ class BlindTransfer:
         self._choose(target)
         self._held = target
         self._feed(Stimulus.TARGET_HELD)
-        if (several := self.several) is not None:
-            self._session.post(lambda: several.answered(target))
 
     def join(self, target: Leg) -> None:
         """The application joins ``target`` with the transferee, now.
@@ -301,8 +294,6 @@ class BlindTransfer:
 
     def failed(self, target: Leg, status: SipStatus, *, handled: bool) -> None:
         """The application's call of ``target`` has failed."""
-        if self.several is not None:
-            status = self.several.failed(status) or status
         safe_answers.when_thought(self._session, lambda: self.target_failed(target, status))
 
     def target_handler_failed(self, target: Leg) -> None:
@@ -314,11 +305,8 @@ class BlindTransfer:
 
     def not_reached(self, target: Leg, status: SipStatus, uses: int = 0) -> None:
         """FreeSWITCH could not reach ``target`` for the transferee."""
-        if self.target is not target:
-            return
-        told = status if self.several is None else self.several.failed(status)
-        if told is not None:
-            self.fail(told)
+        if self.target is target:
+            self.fail(status)
 
     def fail(self, status: SipStatus) -> None:
         """FreeSWITCH does not call the target any more: it has failed with this ``status``."""
@@ -517,11 +505,11 @@ class BlindTransfer:
                 ringing = [call for call in self.targets if call.alive]
                 return [branches.stopping(self._session, call) for call in ringing]
             case Action.REJOIN:
+                forgotten = _FORGOTTEN | {NOTES_JOIN: ""}
+                forgotten |= recording.forgotten(self._session.settings)
                 return [
                     UuidSetvarMulti(transferor, tuple(_FORGOTTEN.items())),
-                    *bridge_commands(
-                        self.transferee, self.transferor, _FORGOTTEN | {NOTES_JOIN: ""}
-                    ),
+                    *bridge_commands(self.transferee, self.transferor, forgotten),
                 ]
             case Action.RELEASE_TRANSFEROR:
                 # A timer in FreeSWITCH: it holds when we die. The phone's own BYE comes first.

@@ -61,13 +61,14 @@ def transcoded(mark: int, spoken: int, heard: int) -> int:
     """The byte that a phone of one payload type hears when one of another sends ``mark``."""
     if spoken == heard:
         return mark
-    return _pcma(_from_pcmu(mark)) if spoken == PCMU else _pcmu(_from_pcma(mark))
+    return _pcma(sample(mark)) if spoken == PCMU else _pcmu(_from_pcma(mark))
 
 
 # -- ITU-T G.711: a byte and its sample of 16 bits
 
 
-def _from_pcmu(byte: int) -> int:
+def sample(byte: int) -> int:
+    """Of 16 bits, of a byte in PCMU."""
     byte = ~byte & 0xFF
     value = (((byte & 0xF) << 3) + 0x84) << ((byte & 0x70) >> 4)
     return 0x84 - value if byte & 0x80 else value - 0x84

@@ -30,6 +30,7 @@ MODULES = (
     "mod_valet_parking",
     "mod_fifo",
     "mod_voicemail",
+    "mod_callcenter",
 )
 CONTEXTS = ("public", "default")
 PICKUP = "pickup-"
@@ -188,6 +189,8 @@ def _small_configs(plan: SwitchPlan) -> dict[str, str]:
         "</settings><fifos/>",
         "voicemail": '<settings/><profiles><profile name="default"><param name="file-extension" '
         'value="wav"/><param name="max-record-len" value="300"/></profile></profiles>',
+        "callcenter": '<settings/><queues><queue name="support@default"><param name="moh-sound" '
+        'value="tone_stream://%(1000,1000,440);loops=-1"/></queue></queues><agents/><tiers/>',
         "conference": """<caller-controls/><profiles><profile name="default">
     <param name="rate" value="8000"/><param name="interval" value="20"/>
     </profile></profiles>""",

@@ -70,9 +70,9 @@ def test_a_call_of_the_target_that_seemed_to_fail_has_succeeded(stage, monkeypat
     records = Records()
     monkeypatch.setattr(record, "write", lambda made: records.all.append(asdict(made)))
 
-    def stands_still(session, dial, routed):
-        start(session, dial, routed)
-        if routed.number == "1002":
+    def stands_still(session, dial, places):
+        start(session, dial, places)
+        if places[0].routed.number == "1002":
             while alice.hears != "1002":
                 gevent.sleep(0.001)
             raise CommandTimeout("UuidSetvar: nothing within 5 s")

@@ -8,7 +8,6 @@ import pytest
 
 from fsctl.session.calling.attempts import Attempts
 from fsctl.session.calling.bridged import Dial
-from fsctl.session.calling.identity import Shown
 from fsctl.session.calling.purposes import PlainCall
 from fsctl.session.core.leg import Leg, paired
 from fsctl.session.core.session import Session
@@ -23,7 +22,7 @@ def leg(name: str) -> Leg:
 def dial() -> Dial:
     one, other = leg("waiting"), leg("outgoing")
     purpose = PlainCall(SESSION, one)
-    return Dial(one, other, 30, Shown("1", ""), {}, purpose, Attempts(0, ""))
+    return Dial(one, other, {}, purpose, Attempts(0, ""))
 
 
 @pytest.mark.parametrize("early", [False, True])
