@@ -37,6 +37,8 @@ PARAMETERS: Final = "sip_profiles/fsctl_params.xml"
 CHANNELS: Final = "fsctl_channels.xml"
 FIRST_FILE: Final = "00_fsctl.xml"
 """In a context of the operator's own: stands before all else there."""
+LONGEST_KEYS_S: Final = 7200
+"""How long a loopback of `[keys]` waits for its controller: a consultation is watched so long."""
 _SUFFIX: Final = ".xml.j2"
 _SAFE_HOST: Final = "[0-9A-Za-z.-]{1,253}"
 _RIGHTS: Final = (
@@ -272,6 +274,8 @@ def _context(settings: Settings) -> dict[str, Any]:
         "asker_facts": () if settings.policy.mode == "off" else FACTS,
         "recalled": _recalled(settings),
         "causes_of": _causes_by_status(),
+        "keys": settings.keys,
+        "longest_keys_s": LONGEST_KEYS_S,
         "beside_number": _BESIDE_NUMBER,
     }
 

@@ -18,11 +18,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from fsctl import setting_decide, setting_devices, setting_policy, setting_switches
+from fsctl import (
+    setting_decide,
+    setting_devices,
+    setting_keys,
+    setting_policy,
+    setting_switches,
+)
 from fsctl import setting_kinds as kinds
 from fsctl.errors import SettingsError
 from fsctl.setting_decide import Decide as Decide
 from fsctl.setting_devices import Device as Device
+from fsctl.setting_keys import Keys as Keys
 from fsctl.setting_kinds import SAFE_NUMBER as SAFE_NUMBER
 from fsctl.setting_kinds import key
 from fsctl.setting_policy import Policy as Policy
@@ -242,6 +249,7 @@ class Settings:
     rules: tuple[Rule, ...] = ()
     devices: tuple[Device, ...] = ()
     decide: Decide = Decide()
+    keys: Keys = Keys()
     routes: tuple[Route, ...] = (Route(),)
     warnings: tuple[str, ...] = ()
 
@@ -268,6 +276,7 @@ _SECTIONS: Final[dict[str, type[Any]]] = {
     "check": Check,
     "policy": Policy,
     "decide": Decide,
+    "keys": Keys,
 }
 _LISTS: Final = ("switch", "route", "rule", "device")
 _ENVIRONMENT: Final = "FSCTL_"
@@ -397,6 +406,7 @@ def _complete(
             )
     decision_timeout_s = transfer.get("decision_timeout_s", Transfer().decision_timeout_s)
     setting_decide.complete(origin, values["decide"], decision_timeout_s)
+    setting_keys.complete(origin, values["keys"])
     _check_shown(f"{origin}: [transfer]", transfer, {})
 
 

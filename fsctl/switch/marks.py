@@ -120,6 +120,10 @@ class Context(StrEnum):
     """The way into the switch's own dialplan, for a party that is called there."""
     TARGET_OVER = "fsctl_target_over"
     """What follows when an extension there has ended by itself."""
+    KEYS = "fsctl_keys"
+    """Where the codes of a leg are bound, and lead to; a loopback brings them to a controller."""
+    PRESSED = "fsctl_pressed"
+    """What follows when a number has been pressed."""
 
 
 class Extension(StrEnum):
@@ -149,11 +153,20 @@ class Extension(StrEnum):
     GRACE = "grace"
     """`fsctl_grace`: the only way in."""
     ATTENDED = "attended"
-    """`fsctl_attended`: a loopback asks, or a transferee is fetched."""
+    """`fsctl_attended`: a loopback asks, or a transferee is fetched. `fsctl_keys`, `fsctl_pressed`:
+    the code of a consultation."""
+    BLIND = "blind"
+    """`fsctl_keys`, `fsctl_pressed`: the code of a blind transfer."""
     OTHERS = "others"
-    """`fsctl_attended`: the worker of the session is gone."""
+    """`fsctl_attended`, `fsctl_keys`: the worker of the session is gone."""
     RETURNING = "fsctl_return"
     """`fsctl_return`: the leg is its scenario's again."""
+    ARM = "arm"
+    """`fsctl_keys`: binds the codes, at the beginning of a bridge."""
+    ASK = "ask"
+    """`fsctl_keys`: where the loopback comes."""
+    HELD = "held"
+    """`fsctl_keys`: the partner of a leg that has hung up while it consulted."""
     AGAIN = "again"
     """`fsctl_return`: the leg's call is made anew, for it sent a REFER before anybody answered."""
 
@@ -336,6 +349,18 @@ class Mark(_Explained):
         "controllers, on the loopback",
         "the target, which waits for its join after its bridge",
     )
+    KEYS = (
+        "fsctl_keys",
+        "`fsctl_keys`; controllers",
+        "on a loopback: what was pressed (`blind`, `attended`), the number, who has pressed, the "
+        "partner, `;` between them; `taken`: a controller serves it",
+    )
+    KEYED = (
+        "fsctl_keyed",
+        "`fsctl_keys`",
+        "`yes`: the party has pressed a code, and is about to press a number",
+    )
+    KEYS_NUMBER = ("fsctl_keys_number", "`fsctl_keys`", "the number that it has pressed last")
     ANONYMOUS = (
         "fsctl_anonymous",
         "`fsctl_rescue`, where FreeSWITCH dials by itself",

@@ -13,7 +13,7 @@ LAYERS = [
     {"errors", "files", "log_writer", "__init__"},
     {"sip", "hep", "log"},
     {"transfer", "setting_kinds"},
-    {"setting_switches", "setting_policy", "setting_devices", "setting_decide"},
+    {"setting_switches", "setting_policy", "setting_devices", "setting_decide", "setting_keys"},
     {"settings", "simulator"},
     {"policy"},
     {"decide"},
@@ -36,7 +36,9 @@ LAYERS = [
 what it imports for its types only counts as well."""
 
 PURE = ["sip", "hep", "transfer", "errors.py", "settings.py"]
-PURE += [f"setting_{name}.py" for name in ("decide", "devices", "kinds", "policy", "switches")]
+PURE += [
+    f"setting_{name}.py" for name in ("decide", "devices", "keys", "kinds", "policy", "switches")
+]
 PURE += [f"decide/{name}.py" for name in ("request", "answer", "signature")]
 _ESL = ("frames", "events", "fields", "commands", "apis", "questions")
 PURE += [f"esl/{name}.py" for name in _ESL]

@@ -15,7 +15,7 @@ from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.esl.farewell import let_go
 from fsctl.log import seldom
-from fsctl.session.arrivals import attended_requests, legs
+from fsctl.session.arrivals import attended_requests, keys, legs
 from fsctl.session.arrivals.events import LinkEvents
 from fsctl.session.arrivals.referred import Referred
 from fsctl.session.core.board import Board
@@ -112,6 +112,9 @@ class Switchboard:
                 reject(link)
             else:
                 self.run(self.new_session(link, snapshot), attended_requests.resume, link, snapshot)
+        elif context == Context.KEYS:
+            # Also who drains: it is asked only where nobody else has been found.
+            self.run(self.new_session(link, snapshot), keys.pressed, link, snapshot)
         elif context in (Context.REFER, Context.RESCUE):
             self._come_home(link, snapshot)
         elif self._closing or (self.draining and context != Context.LEGACY):
