@@ -275,6 +275,7 @@ def _context(settings: Settings) -> dict[str, Any]:
         "recalled": _recalled(settings),
         "causes_of": _causes_by_status(),
         "keys": settings.keys,
+        "keys_outside": _keys_outside(settings),
         "longest_keys_s": LONGEST_KEYS_S,
         "beside_number": _BESIDE_NUMBER,
     }
@@ -284,6 +285,17 @@ def _recalled(settings: Settings) -> str:
     """Who is called again after a transfer that has failed, as an expression; empty: everybody."""
     policy = settings.policy
     return inside_expression(policy) if policy.mode == "enforce" else ""
+
+
+def _keys_outside(settings: Settings) -> str:
+    """Who need not be asked for a number, as an expression: no rule would let it transfer. Empty:
+    only a controller knows."""
+    policy, decide = settings.policy, settings.decide
+    opens = any(rule.then == "allow" for rule in settings.rules) or decide.may_open
+    by_address = any(word.startswith("network:") for word in policy.inside)
+    if policy.mode != "enforce" or opens or by_address:
+        return ""
+    return f"^(?!{inside_expression(policy).removeprefix('^')})"
 
 
 def _causes_by_status() -> dict[int, list[str]]:

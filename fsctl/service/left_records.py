@@ -172,8 +172,10 @@ class LeftRecords:
         at_work = known.get("bridge_to")
         again = exists and at_work == owed.transferor
         if owed.kind == "attended":
-            # The first two talk on while FreeSWITCH waits for its loopback's answer.
-            failed = again and not _exists(client, owed.refer)
+            # The first two talk on while FreeSWITCH waits for its loopback's answer; and they are
+            # bridged while one of them consults (att_xfer, mod_dptools.c).
+            consults = again and _consults(client, owed)
+            failed = again and not consults and not _exists(client, owed.refer)
         else:
             failed = known.get(Mark.FAILED) == "true"
             failed = failed or again or known.get(Mark.STAGE) in _STAGES_OF_FAILURE
@@ -245,6 +247,10 @@ def _failure(client: SwitchClient, owed: Owed, known: dict[str, str | None]) -> 
         return _FORBIDDEN  # all that FreeSWITCH reports (sofia.c, nightmare_xfer_thread_run)
     code, phrase = (known.get(f"sip_invite_failure_{each}") for each in ("status", "phrase"))
     return _owed_status(client, owed) or failure_of(code, phrase)
+
+
+def _consults(client: SwitchClient, owed: Owed) -> bool:
+    return read_if_there(client, owed.transferor, "soft_holding_uuid") == owed.transferee
 
 
 def _exists(client: SwitchClient, uuid: str) -> bool:

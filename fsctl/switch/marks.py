@@ -360,7 +360,11 @@ class Mark(_Explained):
         "`fsctl_keys`",
         "`yes`: the party has pressed a code, and is about to press a number",
     )
-    KEYS_NUMBER = ("fsctl_keys_number", "`fsctl_keys`", "the number that it has pressed last")
+    KEYS_NUMBER = (
+        "fsctl_keys_number",
+        "`fsctl_keys`",
+        "the number that it has pressed last; `-`: it is outside, and not asked for one",
+    )
     ANONYMOUS = (
         "fsctl_anonymous",
         "`fsctl_rescue`, where FreeSWITCH dials by itself",

@@ -21,7 +21,7 @@ from fsctl.switch.variables import read_several
 log = logging.getLogger(__name__)
 
 _UUID = "[0-9a-fA-F-]{36}"
-_PRESSED = re.compile(rf"(blind|attended);([0-9A-D*#]{{1,32}});({_UUID});({_UUID})")
+_PRESSED = re.compile(rf"(blind|attended);([0-9A-D*#]{{1,32}}|-);({_UUID});({_UUID})")
 
 
 def pressed(session: Session, link: Connection, snapshot: Event) -> None:
@@ -39,7 +39,7 @@ def pressed(session: Session, link: Connection, snapshot: Event) -> None:
     _learn_call(session, link, transferor.channel_uuid)
     log.info("%s: %s presses the code of a transfer to %s", session.id, transferor, found[2])
     session.tell.resumed(transferor, transferee)
-    asked = Pressed(transferor, transferee, found[2], loopback)
+    asked = Pressed(transferor, transferee, found[2].strip("-"), loopback)
     Consultation(asked).begin()
 
 

@@ -13,8 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import uuid4
 
-from fsctl.errors import ChannelGone, LinkError
-from fsctl.esl.commands import Execute, UuidBroadcast, UuidExists, UuidSetvar, UuidSetvarMulti
+from fsctl.esl.commands import Execute, UuidBroadcast, UuidSetvar, UuidSetvarMulti
 from fsctl.esl.events import Event
 from fsctl.policy.judge import Asking
 from fsctl.session.calling import judging
@@ -26,14 +25,14 @@ from fsctl.session.calling.purposes import PlainCall
 from fsctl.session.calling.routing import NoRoute
 from fsctl.session.core import branches
 from fsctl.session.core.leg import Leg, LegState, paired
-from fsctl.session.core.session import Session
-from fsctl.session.transfers.record import Outcome, conclude
+from fsctl.session.core.session import Part, Session
+from fsctl.session.transfers.record import Outcome, conclude, owing_attended
 from fsctl.settings import Call, Transfer
 from fsctl.sip.status import SipStatus
 from fsctl.switch.dialstring import DialString, DialStringError
 from fsctl.switch.end_status import bridge_status
 from fsctl.switch.marks import Context, Extension, Mark
-from fsctl.switch.variables import read
+from fsctl.switch.variables import read_if_there, read_several
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +59,7 @@ class Pressed:
     transferor: Leg
     transferee: Leg
     number: str
+    """Empty: it was not asked for one, for it is outside."""
     loopback: str
     """The channel that has brought us the news, and its link."""
 
@@ -76,18 +76,34 @@ class _Consulting(PlainCall):
         return self._session.settings.transfer
 
 
+class Consultations(Part):
+    """That of a session."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self.running: Consultation | None = None
+        """Set when a number has been pressed, for good."""
+
+    def hand_over(self) -> None:
+        """The session ends before it."""
+        if self.running is not None:
+            self.running.hand_over()
+
+
 class Consultation:
     """One attended transfer by keys, from the number that was pressed to its record."""
 
     def __init__(self, asked: Pressed) -> None:
         self._asked = asked
         self._session = asked.transferor.session
+        self._session.part(Consultations).running = self
         self._asking: Asking | None = None
         self._target: Leg | None = None
         self._execution = ""
         """Event-UUID of the ``att_xfer``. Set when it is begun."""
-        self._status: SipStatus | None = None
-        """Why the target is not there. Set by its end."""
+        self._known: dict[str, str] = {}
+        """To which session the call belongs, and which worker runs that. Set by `begin`, from the
+        transferee's channel: it is not ours."""
         self._over = False
         self._takers: dict[str, Callable[[Event], None]] = {
             "CHANNEL_ANSWER": self._answer,
@@ -101,10 +117,15 @@ class Consultation:
         session, asked = self._session, self._asked
         session.take_event = self._take
         pair = asked.transferor, asked.transferee
-        movers = read(session.link, asked.transferee.channel_uuid, Mark.MOVERS)
+        names = (Mark.SESSION, Mark.SCENARIO, Mark.HOME, Mark.MOVERS)
+        *known, movers = read_several(session.link, asked.transferee.channel_uuid, *names)
+        self._known = {name: value or "" for name, value in zip(names, known, strict=False)}
+        self._known[Mark.HOME] = self._known[Mark.HOME] or session.board.home
         self._asking = judging.asking(session, *pair, "keys-attended", movers=movers)
         try:
             judging.permit_asking(session, self._asking, asked.number)
+            if not asked.number:
+                raise NoRoute("no number was pressed", SipStatus(484))
             purpose = _Consulting(session, asked.transferor, self._asking)
             self._call(plan(session, asked.number, Asker(asked.transferor, purpose)))
         except NoRoute as error:
@@ -121,7 +142,7 @@ class Consultation:
         route, keys = planned.routed.route, settings.keys
         target = self._target = called_party(session, planned.routed)
         branches.name_anew(session, target)
-        variables = arming(target, transferee, session.board.home, settings) | called_variables(
+        variables = self._armed(target, transferee) | called_variables(
             target,
             shown=origination(planned.shown, route.kind, asserted_by(settings, route, moves=False)),
             ring_timeout_s=planned.ring_timeout_s,
@@ -142,13 +163,16 @@ class Consultation:
             "transfer_ringback": settings.transfer.ringback,
             "origination_cancel_key": keys.cancel or _NO_KEY,
         }
-        held = UuidSetvar(transferee.channel_uuid, _AFTER_BRIDGE, _WAITS)
+        waits = {_AFTER_BRIDGE: _WAITS, Mark.HOME: self._known[Mark.HOME]}
         self._execution = str(uuid4())
         dial_string = DialString(planned.routed.endpoint, variables).format()
         session.link.send_all(
             [
                 branches.begin(session, target),
-                held,
+                UuidSetvarMulti(transferee.channel_uuid, tuple(waits.items())),
+                owing_attended(
+                    transferor.channel_uuid, transferee.channel_uuid, self._asked.loopback
+                ),
                 UuidSetvarMulti(transferor.channel_uuid, tuple(waiting.items())),
                 Execute(
                     "att_xfer",
@@ -159,6 +183,9 @@ class Consultation:
                 ),
             ]
         )[-1].raise_for_error()
+
+    def _armed(self, call: Leg, peer: Leg) -> dict[str, str]:
+        return arming(call, peer, self._known[Mark.HOME], self._session.settings) | self._known
 
     # -- what happens ---------------------------------------------------------------------------
 
@@ -219,13 +246,14 @@ class Consultation:
         """Transferee and target talk: they may transfer on."""
         transferee = self._asked.transferee
         paired(transferee, target)
-        armed = arming(transferee, target, self._session.board.home, self._session.settings)
+        armed = self._armed(transferee, target)
         self._session.link.post(UuidSetvarMulti(transferee.channel_uuid, tuple(armed.items())))
         self._end("succeeded", SipStatus(200))
 
     def _back(self, target: Leg) -> None:
-        """The first two talk again: without the target, or with it."""
-        if self._exists(target):
+        """The first two talk again: with the target, or without (somebody may have moved it)."""
+        doing = read_if_there(self._session.link, target.channel_uuid, "current_application")
+        if doing == "three_way":
             self._end("succeeded", _THREE_WAY)
         else:
             self._end("failed", _LEFT)
@@ -243,17 +271,15 @@ class Consultation:
             self._session.link.post(UuidBroadcast(transferor.channel_uuid, sound))
         self._end("failed", status)
 
-    def _exists(self, call: Leg) -> bool:
-        try:
-            asked = UuidExists(call.channel_uuid)
-            return self._session.link.send(asked).text.strip() == "true"
-        except (LinkError, ChannelGone):
-            return False
+    def hand_over(self) -> None:
+        """FreeSWITCH goes on alone: whoever sees the end writes the record."""
+        if not self._over:
+            self._end("abandoned", SipStatus(503), ours=False)
 
-    def _end(self, outcome: Outcome, status: SipStatus) -> None:
+    def _end(self, outcome: Outcome, status: SipStatus, *, ours: bool = True) -> None:
         self._over = True
         asked = self._asked
-        if asked.transferee.alive:
+        if asked.transferee.alive and ours:
             self._session.link.post(UuidSetvar(asked.transferee.channel_uuid, _AFTER_BRIDGE))
         conclude(
             "attended",
@@ -263,6 +289,7 @@ class Consultation:
             outcome,
             status,
             refer=asked.loopback,
+            ours=ours,
             asking=self._asking,
         )
         self._session.hand_over()
