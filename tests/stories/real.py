@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fsctl.settings import Settings
+from fsctl.settings import Keys, Settings
 from fsctl.story import Party
 from fsctl.switch.armed import armed
 from tests.live.lab import Controller, Controllers, Phones, Switch
@@ -129,7 +129,7 @@ class RealWorld(World):
         return [str(row.get("application")) for row in self._switch.channels()]
 
     def finish(self, passed: bool) -> None:
-        for name in armed("in-session", Settings()):
+        for name in armed("in-session", Settings(keys=Keys(blind="*1"))):
             self._switch.esl(f"global_setvar {name}=")  # also of one that was killed
         if self._changes_profile:
             self._switch.restore_profile()

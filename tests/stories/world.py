@@ -67,15 +67,16 @@ class World(story.World):
         decide: Mapping[str, Any] | None = None,
         policy: Mapping[str, Any] | None = None,
         rules: Sequence[Mapping[str, Any]] = (),
+        keys: Mapping[str, Any] | None = None,
     ) -> None:
         """Install the dialplan and start the controller.
 
         In scope transfers the switch connects a call to any number by itself.
 
         Numbers of four digits are users of the switch and ring for 2 s at most; ``route`` is added
-        to that route's keys, ``routes`` come before it; ``transfer``, ``call``, ``decide`` and
-        ``policy`` are the sections of that name, ``rules`` the policy's. ``profile`` are
-        parameters of the sofia profile, ``dialplan`` are applications (``set x=y``) that the
+        to that route's keys, ``routes`` come before it; ``transfer``, ``call``, ``decide``,
+        ``policy`` and ``keys`` are the sections of that name, ``rules`` the policy's. ``profile``
+        are parameters of the sofia profile, ``dialplan`` are applications (``set x=y``) that the
         operator's own dialplan executes on a new call
         before us; ``house`` are the extensions of another context of the operator's, of that name:
         the applications of each number, and ``behind`` stand in the context of new calls, behind
@@ -97,6 +98,7 @@ class World(story.World):
         sections |= {"decide": dict(decide)} if decide else {}
         sections |= {"policy": dict(policy)} if policy else {}
         sections |= {"rule": [*map(dict, rules)]} if rules else {}
+        sections |= {"keys": dict(keys)} if keys else {}
         plan = {"inbound_match": ".*"} if scope == "calls" else {}
         sections["dialplan"] = {"scope": scope, **plan}
         if profile or dialplan or house or behind:
