@@ -18,8 +18,8 @@ PolicyMode = Literal["enforce", "observe", "off"]
 LegWord = Literal["", "caller", "callee"]
 Then = Literal["allow", "refuse"]
 
-STARTS: Final = ("blind", "attended", "redirect")
-"""What may ask for a party: a REFER, one with Replaces, and a phone's 3xx."""
+STARTS: Final = ("blind", "attended", "redirect", "command")
+"""What may ask for a party: a REFER, one with Replaces, a phone's 3xx, and ``fsctl transfer``."""
 
 NUMBER_CLASSES: Final = (
     *("internal", "outside", "national", "abroad", "premium"),

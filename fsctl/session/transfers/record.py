@@ -34,6 +34,9 @@ Kind = Literal["blind", "legacy", "attended", "deflected"]
 DecidedBy = Literal["settings", "scenario", "web"]
 """``settings`` also where the web service has left it to them, or has failed."""
 
+Start = Literal["refer", "command"]
+"""How it began: by a REFER of the transferor's, or by a command of the operator's."""
+
 Outcome = Literal["succeeded", "failed", "abandoned"]
 """``abandoned``: a party left in the middle, or the switch was lost; without ``[switch]`` also when
 the calls were left to it or to another worker, which then writes a record of its own."""
@@ -65,7 +68,7 @@ class TransferRecord:
     refer: str
     """Which REFER it was, if known: the ``Event`` of its reports (``refer;id=N``, RFC 3515 section
     2.4.6). FreeSWITCH keeps that of an attended one (sofia.c, ``nightmare_xfer_helper_t``): there
-    it is the uuid of the loopback by which it asked."""
+    it is the uuid of the loopback by which it asked, as it is of a command."""
     outcome: Outcome
     code: int
     """The SIP code that the transferor was told, or would have been told, had it stayed; the
@@ -87,6 +90,8 @@ class TransferRecord:
     exchange: dict[str, Any] = field(default_factory=dict)
     """With the web service: the question's ``id``, its ``host``, ``ms``, the HTTP ``status`` (0:
     none), and the ``decision`` or the ``failure`` in words; empty: it was not asked."""
+    start: Start = "refer"
+    """How it began."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +181,7 @@ def conclude(
     ours: bool = True,
     asking: Asking | None = None,
     decided: Decided = BY_SETTINGS,
+    start: Start = "refer",
 ) -> None:
     """Write the record of a transfer, unless it has been, then tell the scenario.
 
@@ -202,6 +208,7 @@ def conclude(
         **_judged(asking),
         decided_by=decided.by,
         exchange=dict(decided.exchange),
+        start=start,
     )
     if not ours:
         session.board.part(Records).owe(record)
