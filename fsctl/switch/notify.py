@@ -46,17 +46,12 @@ def owe(
 
     The timer is one of the leg's own, which go when the transfer ends (`switch.timers.disarm`).
     """
-    reason = harmless(status.reason) or SipStatus(status.code).reason
+    reason = _UNSAFE.sub(" ", status.reason).strip()[:100] or SipStatus(status.code).reason
     telling = f"execute_extension::{Extension.TELL} XML {Context.RESCUE}"
     return [
         UuidSetvar(transferor_uuid, Mark.OWED, f"{event} {status.code} {reason}"),
         SchedApi(after_s, transferor_uuid, UuidBroadcast(transferor_uuid, telling)),
     ]
-
-
-def harmless(text: str, longest: int = 100) -> str:
-    """Return ``text`` with nothing in it that ends a report, or is executed anywhere."""
-    return _UNSAFE.sub(" ", text).strip()[:longest]
 
 
 def note(transferor_uuid: str, event: str) -> Command:

@@ -15,6 +15,7 @@ from fsctl.settings import Settings
 from fsctl.story import Party
 from fsctl.switch.armed import armed
 from tests.live.lab import Controller, Controllers, Phones, Switch
+from tests.live.lab.fsctl_process import REPOSITORY
 from tests.stories.world import LIMIT_S, Asked, World
 
 DRAIN_S = 1.0
@@ -26,7 +27,10 @@ class RealAsked(Asked):
     def __init__(self, world: World, arguments: list[str]) -> None:
         self.world = world
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "fsctl", *arguments], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-m", "fsctl", *arguments],
+            cwd=REPOSITORY,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         self._printed: str | None = None
 

@@ -114,3 +114,70 @@ def test_a_second_refer_takes_the_place_of_the_first(world: World, by: str, send
     assert second.wait_notify(1 + (sender == "transferor")) == "SIP/2.0 200 OK"
     assert hear_each_other(moved, dave)
     assert transferor.notify_events == transferor.refer_events()
+
+
+@BY
+@pytest.mark.parametrize("answers", [True, False], ids=["answers", "refuses"])
+def test_the_controller_dies_while_the_target_rings(world: World, by: str, answers: bool) -> None:
+    """FreeSWITCH alone joins transferee and target, or tells the transferor; nobody is dropped."""
+    world.serve(transfer=KEEPS, route={"ring_timeout_s": 2})
+    transferor, transferee = talking(world, by)
+    carol = world.party("1002", "Carol").rings()
+    transferor.transfers("1002")
+    carol.wait_sent(180)
+    assert hear_each_other(transferor, transferee)
+    world.kill()
+    if answers:
+        carol.answers_now()
+        assert hear_each_other(transferee, carol)
+        assert transferor.wait_notify() == "SIP/2.0 200 OK"
+        transferor.wait_over()
+        carol.hangs_up()
+        transferee.wait_over()
+        return
+    carol.refuses_now(486, "Gone fishing")
+    assert hear_each_other(transferor, transferee)
+    assert transferor.wait_notify(limit_s=15) == "SIP/2.0 480 Temporarily Unavailable"
+    assert hear_each_other(transferor, transferee)
+    assert transferor.notify_events == transferor.refer_events()
+    transferor.hangs_up()
+    transferee.wait_over()
+
+
+@pytest.mark.parametrize("leaves", ["transferor", "transferee"])
+def test_the_controller_dies_and_then_somebody_leaves(world: World, leaves: str) -> None:
+    """Who has left is called again for its transferee; or is told that this has gone."""
+    bob, alice, carol = asked(world)
+    world.kill()
+    if leaves == "transferee":
+        alice.hangs_up()
+        assert bob.wait_notify() == "SIP/2.0 487 Request Terminated"
+        bob.wait_over()
+    else:
+        bob.answers()
+        bob.hangs_up()
+        bob.wait_received("INVITE", 2)
+        assert hear_each_other(alice, bob)
+    carol.wait_received("CANCEL")
+
+
+@pytest.mark.parametrize("answers", [True, False], ids=["answers", "refuses"])
+def test_the_controller_freezes_while_the_target_rings(world: World, answers: bool) -> None:
+    """FreeSWITCH goes on by its timers, and the transferor is told once."""
+    bob, alice, carol = asked(world, "callee", "transfers")
+    world.freeze()
+    if answers:
+        carol.answers_now()
+        assert alice.hears(carol, 20) and carol.hears(alice)
+        assert bob.wait_notify(limit_s=20) == "SIP/2.0 200 OK"
+        bob.wait_over()
+    else:
+        assert bob.wait_notify(limit_s=25) == "SIP/2.0 480 Temporarily Unavailable"
+        assert hear_each_other(alice, bob)
+    world.thaw()
+    partner = carol if answers else bob
+    dave = world.party("1003", "Dave").answers()
+    partner.transfers("1003")
+    assert hear_each_other(alice, dave)
+    assert bob.notifies[0].endswith("200 OK" if answers else "480 Temporarily Unavailable")
+    assert len(bob.notifies) == 1 + (not answers)

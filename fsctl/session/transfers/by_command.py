@@ -7,16 +7,19 @@ result on it by then.
 
 from __future__ import annotations
 
+import re
+
 from fsctl.esl.commands import Command, Execute, UuidKill, UuidSetvar
 from fsctl.esl.events import Event
 from fsctl.session.core.session import Session
 from fsctl.session.transfers.record import Start
 from fsctl.sip.status import SipStatus, cause_of_status
 from fsctl.switch.marks import Mark
-from fsctl.switch.notify import harmless
 
 CANCELS = "eval"
 """The application by whose execution on the b-leg the command takes its question back."""
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f$]")
+"""What no value of a variable may have: FreeSWITCH would expand it wherever it is named."""
 
 
 class ByCommand:
@@ -39,11 +42,11 @@ class ByCommand:
     def tell(self, status: SipStatus, why: str) -> list[Command]:
         """See `kept.Reporting`."""
         self._told = True
-        result = f"{status.code} {harmless(status.reason)}"
+        result = f"{status.code} {_harmless(status.reason)}"
         ends = UuidKill(self.refer, cause_of_status(status.code))
         return [
             UuidSetvar(self._other, Mark.RESULT, result),
-            UuidSetvar(self._other, Mark.WHY, harmless(why, 400)),
+            UuidSetvar(self._other, Mark.WHY, _harmless(why)),
             Execute("answer", channel_uuid=self.refer) if status.is_success else ends,
         ]
 
@@ -65,3 +68,7 @@ class ByCommand:
             return False
         said = event.name == "CHANNEL_EXECUTE_COMPLETE" and event.get("Application") == CANCELS
         return said or event.name == "CHANNEL_HANGUP"
+
+
+def _harmless(text: str) -> str:
+    return _UNSAFE.sub(" ", text)[:400]

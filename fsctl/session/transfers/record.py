@@ -140,11 +140,13 @@ def owing_attended(transferor: str, transferee: str, loopback: str) -> Command:
 def marking(record: TransferRecord) -> list[Command]:
     """Return what says on the channels that this record has been written."""
     key = _key(record.transferor, record.refer)
-    return [UuidSetvar(uuid, mark, key) for uuid, mark in _marked(record) if uuid]
+    return [UuidSetvar(uuid, mark, key) for uuid, mark in _marked(record)]
 
 
-def _marked(record: TransferRecord) -> tuple[tuple[str, Mark], ...]:
-    return (record.transferee, Mark.RECORDED), (record.transferor, Mark.REFER_RECORDED)
+def _marked(record: TransferRecord) -> list[tuple[str, Mark]]:
+    """The channels that say so, of whom there are, and how."""
+    of = (record.transferee, Mark.RECORDED), (record.transferor, Mark.REFER_RECORDED)
+    return [(uuid, mark) for uuid, mark in of if uuid]
 
 
 def write(record: TransferRecord) -> None:
