@@ -18,9 +18,9 @@ PolicyMode = Literal["enforce", "observe", "off"]
 LegWord = Literal["", "caller", "callee"]
 Then = Literal["allow", "refuse"]
 
-STARTS: Final = ("blind", "attended", "redirect", "keys", "keys-attended")
-"""What may ask for a party: a REFER, one with Replaces, a phone's 3xx, and the codes of
-``[keys]``."""
+STARTS: Final = ("blind", "attended", "redirect", "command", "keys", "keys-attended")
+"""What may ask for a party: a REFER, one with Replaces, a phone's 3xx, ``fsctl transfer``, and the
+codes of ``[keys]``."""
 
 NUMBER_CLASSES: Final = (
     *("internal", "outside", "national", "abroad", "premium"),

@@ -98,20 +98,22 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """``[transfer]``: blind transfers. ``headers`` go to the target; ``pass_headers`` lists the
-    headers embedded in a Refer-To (RFC 3261 19.1.1) that may pass. ``caller_id`` says whom the
-    target sees, in a "template" by ``{transferee}``, ``{transferor}`` and ``{dialled}`` (the number
-    that the transferee's call was first made to), ``asserted_identity`` by which header (empty: as
-    the profile says); ``referred_by``, ``diversion`` (RFC 5806), ``history_info`` (RFC 7044) say
-    what it is told of the transfer itself. ``legacy_report`` says whether a
-    native transfer is reported with its result or at once; ``attended``: whether the application is
-    asked about each REFER with Replaces, or FreeSWITCH joins its own dialogs by itself (None: see
-    :attr:`Settings.attended`). When a
-    transfer fails and its transferor has left, FreeSWITCH calls it again (``recall``); if it does
-    not answer, the ``fallback`` follows. ``rescue_after_s`` is for the timers in FreeSWITCH: so
-    long after a deadline of ours it acts without us."""
+    """``[transfer]``: blind transfers. With ``keep_talking`` the first two talk on until the target
+    of an in-session one answers, where the settings decide on it. ``headers`` go to the target;
+    ``pass_headers`` lists the headers embedded in a Refer-To (RFC 3261 19.1.1) that may pass.
+    ``caller_id`` says whom the target sees, in a "template" by ``{transferee}``, ``{transferor}``
+    and ``{dialled}`` (the number that the transferee's call was first made to),
+    ``asserted_identity`` by which header (empty: as the profile says); ``referred_by``,
+    ``diversion`` (RFC 5806), ``history_info`` (RFC 7044) say what it is told of the transfer
+    itself. ``legacy_report`` says whether a native transfer is reported with its result or at once;
+    ``attended``: whether the application is asked about each REFER with Replaces, or FreeSWITCH
+    joins its own dialogs by itself (None: see :attr:`Settings.attended`). When a transfer fails and
+    its transferor has left, FreeSWITCH calls it again (``recall``); if it does not answer, the
+    ``fallback`` follows. ``rescue_after_s`` is for the timers in FreeSWITCH: so long after a
+    deadline of ours it acts without us."""
 
     mode: TransferMode = key("in-session", _MODE)
+    keep_talking: bool = key(False, kinds.FLAG)
     legacy_report: LegacyReport = key("result", kinds.choice("result", "at-once"))
     attended: Attended | None = key(None, kinds.choice("application", "switch"))
     decision_timeout_s: float = key(10.0, kinds.seconds(0.1, 60))

@@ -57,6 +57,12 @@ class Stage(_Explained):
         "controller, before `uuid_bridge`",
         "the call is over: hang up",
     )
+    KEPT = (
+        "kept",
+        "controller, on a transferee that talks with its transferor while its target rings",
+        "the leg goes home by `fsctl_return`; nobody there: recall. A timer makes it `joined` when "
+        "the target has not answered",
+    )
     CALLED = (
         "called",
         "controller, for a party that a scenario calls",
@@ -116,6 +122,8 @@ class Context(StrEnum):
     """Where a leg waits, if its partner has sent BYE (see `fsctl.session.calling.grace`)."""
     ATTENDED = "fsctl_attended"
     """Where FreeSWITCH asks about a REFER with Replaces."""
+    COMMAND = "fsctl_command"
+    """By which an operator's command asks a controller."""
     TARGET = "fsctl_target"
     """The way into the switch's own dialplan, for a party that is called there."""
     TARGET_OVER = "fsctl_target_over"
@@ -148,6 +156,8 @@ class Extension(StrEnum):
     """`fsctl_rescue`: the transferor is told by FreeSWITCH alone."""
     KEPT = "kept"
     """`fsctl_rescue`: the target of an attended transfer waits to be joined."""
+    PARTED = "parted"
+    """`fsctl_rescue`: a transferor that talked on has been left by its transferee."""
     OVER = "over"
     """`fsctl_rescue`: the partner of a leg that has hung up while it was holding."""
     GRACE = "grace"
@@ -158,7 +168,9 @@ class Extension(StrEnum):
     BLIND = "blind"
     """`fsctl_keys`, `fsctl_pressed`: the code of a blind transfer."""
     OTHERS = "others"
-    """`fsctl_attended`, `fsctl_keys`: the worker of the session is gone."""
+    """`fsctl_attended`, `fsctl_command`, `fsctl_keys`: the worker of the session is gone."""
+    COMMAND = "command"
+    """`fsctl_command`: the only way in."""
     RETURNING = "fsctl_return"
     """`fsctl_return`: the leg is its scenario's again."""
     ARM = "arm"
@@ -338,7 +350,16 @@ class Mark(_Explained):
         "controllers, while a failure waits for the first two to be joined again",
         "on a transferor: the `Event` of a REFER, and the report that it is to get",
     )
-    RESULT = ("fsctl_result", "`fsctl_rescue`, before it tells", "the status line of the report")
+    RESULT = (
+        "fsctl_result",
+        "`fsctl_rescue`, before it tells; controllers, on the leg by which a command asks",
+        "the status line of the report",
+    )
+    WHY = (
+        "fsctl_why",
+        "controllers, on the leg by which a command asks",
+        "the policy's own words, where it has refused",
+    )
     JOIN = (
         "fsctl_join",
         "controllers, on the loopback and on a transferee that is fetched",
@@ -364,6 +385,16 @@ class Mark(_Explained):
         "fsctl_keys_number",
         "`fsctl_keys`",
         "the number that it has pressed last; `-`: it is outside, and not asked for one",
+    )
+    KEPT = (
+        "fsctl_kept",
+        "controllers, on the target that rings, and on the transferor that has sent the REFER",
+        "the transferee that talks with the transferor meanwhile (`fsctl_stage=kept`)",
+    )
+    WANTED = (
+        "fsctl_wanted",
+        "`fsctl transfer`, on the leg by which it asks",
+        "how long the target may ring (`-`: as ever), and the target, as it was typed",
     )
     ANONYMOUS = (
         "fsctl_anonymous",

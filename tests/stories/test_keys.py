@@ -32,11 +32,15 @@ def ended(world: World, times: int = 1) -> tuple[str, int, str]:
     return made["outcome"], made["code"], made["reason"]
 
 
-def consults(one: Party, number: str) -> None:
+def consults(one: Party, number: str, code: str = "*2") -> None:
     """It presses the code, is asked for the number, and presses that."""
-    one.presses("*2")
+    one.presses(code)
     assert one.hears_ringback(), "the prompt"
     one.presses(f"{number}#")
+
+
+def transfers(one: Party, number: str) -> None:
+    consults(one, number, "*1")
 
 
 @pytest.mark.parametrize(("scope", "by"), [("transfers", "caller"), ("calls", "callee")])
@@ -137,3 +141,27 @@ def test_the_controller_dies_during_a_consultation(world: World, scope: str) -> 
     carol.transfers("1003")
     assert hear_each_other(other, dave)
     assert carol.wait_notify() == "SIP/2.0 200 OK"
+
+
+@pytest.mark.parametrize(("scope", "by"), [("transfers", "caller"), ("calls", "callee")])
+def test_blind_transfers(world: World, by: str, scope: str) -> None:
+    """The two talk on until the target answers, or has refused; and then the next one may."""
+    serve(world, scope)
+    one, other = talking(world, by)
+    carol, dave = world.party("1002", "Carol").rings(), world.party("1003", "Dave").answers()
+    world.party("1004", "Busy").refuses(486, "Gone fishing")
+    transfers(one, "1004")
+    assert ended(world) == ("failed", 486, "Gone fishing")
+    assert hear_each_other(one, other)
+    transfers(one, "1002")
+    carol.wait_received("INVITE")
+    assert hear_each_other(one, other)
+    carol.answers_now()
+    assert hear_each_other(other, carol)
+    one.wait_over()
+    assert ended(world, 2) == ("succeeded", 200, "OK")
+    assert {each["start"] for each in records(world)} == {"keys"}
+    assert {each["kind"] for each in records(world)} == {"blind"}
+    other.transfers("1003")
+    assert other.wait_notify() == "SIP/2.0 200 OK"
+    assert hear_each_other(carol, dave)

@@ -8,7 +8,8 @@ operator on the switch: no party does any of it. A story is written once;
 
 from __future__ import annotations
 
-from abc import abstractmethod
+import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,28 @@ def _extensions(numbers: Mapping[str, Sequence[str]]) -> str:
         f'expression="^{number}$">\n{_actions(steps)}</condition></extension>\n'
         for number, steps in numbers.items()
     )
+
+
+class Asked(ABC):
+    """``fsctl transfer --json``, as an operator runs it."""
+
+    world: World
+
+    @abstractmethod
+    def takes_back(self) -> None:
+        """Ctrl-C."""
+
+    @property
+    @abstractmethod
+    def ended(self) -> tuple[int, str] | None:
+        """Its exit status and what it has printed; None: it runs."""
+
+    def wait_ended(self) -> tuple[int, dict[str, Any]]:
+        """Wait for its end: its exit status, and the document."""
+        self.world.wait(lambda: self.ended is not None, "the command ends")
+        assert self.ended is not None
+        status, printed = self.ended
+        return status, json.loads(printed)
 
 
 class World(story.World):
@@ -247,6 +270,20 @@ class World(story.World):
         """
         where = f"{number} XML {context}" if context else number
         self.api(f"uuid_transfer {self.leg(party)} {which + ' ' if which else ''}{where}")
+
+    def asks(self, party: Party, *arguments: str) -> Asked:
+        """An operator has that party transferred (`fsctl transfer`)."""
+        return self.asks_for(self.leg(party), *arguments)
+
+    @abstractmethod
+    def asks_for(self, channel: str, *arguments: str) -> Asked:
+        """As that, by whatever the operator takes for a channel's uuid."""
+
+    def _operator(self, port: int, password: str, channel: str, *arguments: str) -> list[str]:
+        """The arguments of that command, and its configuration file."""
+        config = self._told.parent / "operator.toml"
+        config.write_text(f'[switch]\nport = {port}\npassword = "{password}"\n', encoding="utf-8")
+        return ["transfer", channel, *arguments, "--json", "--config", str(config)]
 
     def joins(self, one: Party, other: Party) -> None:
         """Somebody joins the legs of these two with ``uuid_bridge``."""

@@ -32,7 +32,7 @@ from fsctl.sip.status import SipStatus
 from fsctl.switch.dialstring import DialString, DialStringError
 from fsctl.switch.end_status import bridge_status
 from fsctl.switch.marks import Context, Extension, Mark
-from fsctl.switch.variables import read_if_there, read_several
+from fsctl.switch.variables import read, read_if_there, read_several
 
 log = logging.getLogger(__name__)
 
@@ -156,8 +156,9 @@ class Consultation:
             "attxfer_conf_key": keys.three_way or _NO_KEY,
         }
         if route.kind == "dialplan":
-            if not route.context and session.own_context:
-                variables |= {Mark.TARGET_CONTEXT: session.own_context}
+            own = read(session.link, transferor.channel_uuid, Mark.OWN_CONTEXT)
+            if own and not route.context:
+                variables |= {Mark.TARGET_CONTEXT: own}
             variables |= in_dialplan(variables, transferor) | {"loopback_bowout": "false"}
         waiting = dict.fromkeys(_STALE, "") | {
             "transfer_ringback": settings.transfer.ringback,
@@ -291,5 +292,6 @@ class Consultation:
             refer=asked.loopback,
             ours=ours,
             asking=self._asking,
+            start="keys",
         )
         self._session.hand_over()

@@ -34,6 +34,10 @@ Kind = Literal["blind", "legacy", "attended", "deflected"]
 DecidedBy = Literal["settings", "scenario", "web"]
 """``settings`` also where the web service has left it to them, or has failed."""
 
+Start = Literal["refer", "command", "keys"]
+"""How it began: by a REFER of the transferor's, by a command of the operator's, or by keys that the
+transferor has pressed."""
+
 Outcome = Literal["succeeded", "failed", "abandoned"]
 """``abandoned``: a party left in the middle, or the switch was lost; without ``[switch]`` also when
 the calls were left to it or to another worker, which then writes a record of its own."""
@@ -65,7 +69,7 @@ class TransferRecord:
     refer: str
     """Which REFER it was, if known: the ``Event`` of its reports (``refer;id=N``, RFC 3515 section
     2.4.6). FreeSWITCH keeps that of an attended one (sofia.c, ``nightmare_xfer_helper_t``): there
-    it is the uuid of the loopback by which it asked."""
+    it is the uuid of the loopback by which it asked, as it is of a command."""
     outcome: Outcome
     code: int
     """The SIP code that the transferor was told, or would have been told, had it stayed; the
@@ -87,6 +91,8 @@ class TransferRecord:
     exchange: dict[str, Any] = field(default_factory=dict)
     """With the web service: the question's ``id``, its ``host``, ``ms``, the HTTP ``status`` (0:
     none), and the ``decision`` or the ``failure`` in words; empty: it was not asked."""
+    start: Start = "refer"
+    """How it began."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,11 +141,13 @@ def owing_attended(transferor: str, transferee: str, loopback: str) -> Command:
 def marking(record: TransferRecord) -> list[Command]:
     """Return what says on the channels that this record has been written."""
     key = _key(record.transferor, record.refer)
-    return [UuidSetvar(uuid, mark, key) for uuid, mark in _marked(record) if uuid]
+    return [UuidSetvar(uuid, mark, key) for uuid, mark in _marked(record)]
 
 
-def _marked(record: TransferRecord) -> tuple[tuple[str, Mark], ...]:
-    return (record.transferee, Mark.RECORDED), (record.transferor, Mark.REFER_RECORDED)
+def _marked(record: TransferRecord) -> list[tuple[str, Mark]]:
+    """The channels that say so, of whom there are, and how."""
+    of = (record.transferee, Mark.RECORDED), (record.transferor, Mark.REFER_RECORDED)
+    return [(uuid, mark) for uuid, mark in of if uuid]
 
 
 def write(record: TransferRecord) -> None:
@@ -176,6 +184,7 @@ def conclude(
     ours: bool = True,
     asking: Asking | None = None,
     decided: Decided = BY_SETTINGS,
+    start: Start = "refer",
 ) -> None:
     """Write the record of a transfer, unless it has been, then tell the scenario.
 
@@ -202,6 +211,7 @@ def conclude(
         **_judged(asking),
         decided_by=decided.by,
         exchange=dict(decided.exchange),
+        start=start,
     )
     if not ours:
         session.board.part(Records).owe(record)

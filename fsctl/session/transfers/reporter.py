@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fsctl.esl.commands import Command, UuidSetvar
+from fsctl.esl.commands import Command, SchedDel, UuidSetvar
 from fsctl.esl.connection import Connection
 from fsctl.sip.status import SipStatus
 from fsctl.switch import notify
@@ -45,6 +45,13 @@ class Reporter:
     def owe(self, status: SipStatus) -> list[Command]:
         """The report follows a join: until then FreeSWITCH knows what it is to be."""
         return [] if self.event is None else notify.owe(self.channel, self.event, status)
+
+    def owe_later(self, transferee: str, status: SipStatus, after_s: float) -> list[Command]:
+        """As that, in so many seconds: the transferee talks on until then. Replaces what was."""
+        if self.event is None:
+            return []
+        owed = notify.owe(self.channel, self.event, status, round(after_s))
+        return [SchedDel(self.channel), UuidSetvar(self.channel, Mark.KEPT, transferee), *owed]
 
     def has_told(self, link: Connection) -> bool:
         """Whether somebody has reported this REFER already. Raises LinkError."""
