@@ -177,6 +177,8 @@ class LeftRecords:
             consults = again and _consults(client, owed)
             failed = again and not consults and not _exists(client, owed.refer)
         else:
+            # The first two talk, and the target may still be joined (fsctl.session.transfers.kept).
+            again = again and known.get(Mark.STAGE) != Stage.KEPT
             failed = known.get(Mark.FAILED) == "true"
             failed = failed or again or known.get(Mark.STAGE) in _STAGES_OF_FAILURE
         talks = exists and bool(at_work) and at_work == debt.talked_with and not again
@@ -235,6 +237,7 @@ class LeftRecords:
             before.numbers if before else {},
             {role: text for role, text in call_ids.items() if text},
             self._switch,
+            start=before.start if before else owed.start,
         )
         self._written.append(owed.key)
         client.send_all(marking(record))

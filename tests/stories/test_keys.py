@@ -165,3 +165,16 @@ def test_blind_transfers(world: World, by: str, scope: str) -> None:
     other.transfers("1003")
     assert other.wait_notify() == "SIP/2.0 200 OK"
     assert hear_each_other(carol, dave)
+
+
+@BY
+def test_who_hangs_up_while_the_target_rings_ends_the_call(world: World, by: str) -> None:
+    serve(world)
+    one, other = talking(world, by)
+    carol = world.party("1002", "Carol").rings()
+    consults(one, "1002")
+    carol.wait_received("INVITE")
+    one.hangs_up()
+    other.wait_over()
+    carol.wait_over()
+    assert ended(world) == ("abandoned", 487, "Request Terminated")

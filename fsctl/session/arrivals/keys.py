@@ -10,19 +10,17 @@ import re
 from collections.abc import Callable
 
 from fsctl.errors import ChannelGone, LinkError
-from fsctl.esl.commands import Filter, UuidSetvar
+from fsctl.esl.commands import UuidSetvar
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.session.calling import judging
-from fsctl.session.calling.diverted import diversion
-from fsctl.session.calling.plan import CallOptions, route
 from fsctl.session.calling.routing import NoRoute
 from fsctl.session.core.board import Board
 from fsctl.session.core.leg import paired
 from fsctl.session.core.session import Session
-from fsctl.session.transfers import kept
-from fsctl.session.transfers.by_keys import ByKeys
-from fsctl.session.transfers.consultation import TAKEN, Consultation, Pressed
+from fsctl.session.transfers import by_keys
+from fsctl.session.transfers.by_keys import TAKEN, Pressed
+from fsctl.session.transfers.consultation import Consultation
 from fsctl.session.transfers.other_workers import guest
 from fsctl.session.transfers.record import conclude
 from fsctl.sip.status import SipStatus
@@ -101,23 +99,12 @@ def _transfer(
     log.info("%s: %s presses a transfer of %s to %s", session.id, *pair, asked.number)
     movers = read(session.link, asked.transferee.channel_uuid, Mark.MOVERS)
     asking = judging.asking(session, *pair, "keys", movers=movers)
-    asker = ByKeys(asked.transferor, asked.loopback, {})
+    asker = by_keys.ByKeys(asked.transferor, asked.loopback, {})
     try:
         judging.permit_asking(session, asking, asked.number)
         if not asked.number:
             raise NoRoute("no number was pressed", SipStatus(484))
-        session.link.send(Filter("Unique-ID", asked.loopback))
-        kept.begin(
-            session,
-            asked.transferee,
-            asked.transferor,
-            asked.number,
-            ByKeys(asked.transferor, asked.loopback, _carried(session, asked)),
-            options=CallOptions(headers=dict(session.settings.transfer.headers)),
-            asking=asking,
-            diversion=diversion(session, *pair, asking, ""),
-            when_failed=when_failed,
-        )
+        by_keys.transfer(session, asked, asking, when_failed)
         return
     except NoRoute as error:
         status, why = error.status, str(error)
@@ -130,15 +117,3 @@ def _transfer(
     refer = asked.loopback
     conclude("blind", *pair, None, "failed", status, refer=refer, asking=asking, start="keys")
     when_failed()
-
-
-def _carried(session: Session, asked: Pressed) -> dict[str, str]:
-    """Where the number is called, if the route does not say so: where whoever has pressed calls.
-
-    Raises NoRoute.
-    """
-    chosen = route(session, asked.number).route
-    if chosen.kind != "dialplan" or chosen.context:
-        return {}
-    own = read(session.link, asked.transferor.channel_uuid, Mark.OWN_CONTEXT)
-    return {Mark.TARGET_CONTEXT: own} if own else {}

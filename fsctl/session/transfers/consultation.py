@@ -10,10 +10,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from uuid import uuid4
 
-from fsctl.esl.commands import Execute, UuidBroadcast, UuidSetvar, UuidSetvarMulti
+from fsctl.esl.commands import (
+    Command,
+    Execute,
+    UuidBroadcast,
+    UuidSetvar,
+    UuidSetvarMulti,
+)
 from fsctl.esl.events import Event
 from fsctl.policy.judge import Asking
 from fsctl.session.calling import judging
@@ -26,7 +31,8 @@ from fsctl.session.calling.routing import NoRoute
 from fsctl.session.core import branches
 from fsctl.session.core.leg import Leg, LegState, paired
 from fsctl.session.core.session import Part, Session
-from fsctl.session.transfers.record import Outcome, conclude, owing_attended
+from fsctl.session.transfers.by_keys import Pressed
+from fsctl.session.transfers.record import Kind, Outcome, conclude, owing_keys
 from fsctl.settings import Call, Transfer
 from fsctl.sip.status import SipStatus
 from fsctl.switch.dialstring import DialString, DialStringError
@@ -36,8 +42,6 @@ from fsctl.switch.variables import read, read_if_there, read_several
 
 log = logging.getLogger(__name__)
 
-TAKEN = "taken"
-"""What the loopback says as soon as a controller serves it: no other one is asked then."""
 _STALE = ("sip_invite_failure_status", "sip_invite_failure_phrase", "originate_disposition")
 """What an earlier call of somebody has left on the transferor must not be taken for this one's."""
 _AFTER_BRIDGE = "execute_on_post_bridge_fsctl_keys"
@@ -50,18 +54,6 @@ _SETTLED_S = 1.0
 """So long after the transferor has hung up the other two are joined, if at all."""
 _LEFT = SipStatus(487)
 _THREE_WAY = SipStatus(200, "Three-Way Call")
-
-
-@dataclass(frozen=True, slots=True)
-class Pressed:
-    """A code, and a number."""
-
-    transferor: Leg
-    transferee: Leg
-    number: str
-    """Empty: it was not asked for one, for it is outside."""
-    loopback: str
-    """The channel that has brought us the news, and its link."""
 
 
 class _Consulting(PlainCall):
@@ -171,9 +163,7 @@ class Consultation:
             [
                 branches.begin(session, target),
                 UuidSetvarMulti(transferee.channel_uuid, tuple(waits.items())),
-                owing_attended(
-                    transferor.channel_uuid, transferee.channel_uuid, self._asked.loopback
-                ),
+                self._owing("attended"),
                 UuidSetvarMulti(transferor.channel_uuid, tuple(waiting.items())),
                 Execute(
                     "att_xfer",
@@ -184,6 +174,11 @@ class Consultation:
                 ),
             ]
         )[-1].raise_for_error()
+
+    def _owing(self, kind: Kind) -> Command:
+        asked = self._asked
+        pair = asked.transferor.channel_uuid, asked.transferee.channel_uuid
+        return owing_keys(kind, *pair, asked.loopback)
 
     def _armed(self, call: Leg, peer: Leg) -> dict[str, str]:
         return arming(call, peer, self._known[Mark.HOME], self._session.settings) | self._known
@@ -235,7 +230,7 @@ class Consultation:
         target = self._target
         if event.get("Application-UUID") != self._execution or target is None:
             return
-        if target.was_connected:
+        if target.was_connected or not self._asked.transferor.alive:
             return
         otherwise = bridge_status(event)
         status = otherwise if target.branches is None else target.branches.status(otherwise)

@@ -104,6 +104,7 @@ class Owed:
     transferee: str
     refer: str
     """Empty when the transferor had left before its REFER was looked at."""
+    start: Start = "refer"
 
     @property
     def key(self) -> str:
@@ -116,6 +117,8 @@ _MARK = re.compile(
     rf"(blind|legacy|attended) ({_UUID})(?: (refer;id=[0-9]+|{_UUID}))?(?: .*)?", re.DOTALL
 )
 
+_BY_KEYS = " keys"
+
 
 def _key(transferor: str, refer: str) -> str:
     return f"{transferor} {refer or '-'}"
@@ -126,7 +129,8 @@ def owed_by(transferee: str, mark: str | None) -> Owed | None:
     found = _MARK.fullmatch(mark or "")
     if found is None:
         return None
-    return Owed(cast(Kind, found[1]), found[2], transferee, found[3] or "")
+    start: Start = "keys" if (mark or "").endswith(_BY_KEYS) else "refer"
+    return Owed(cast(Kind, found[1]), found[2], transferee, found[3] or "", start)
 
 
 def owing_attended(transferor: str, transferee: str, loopback: str) -> Command:
@@ -135,6 +139,12 @@ def owing_attended(transferor: str, transferee: str, loopback: str) -> Command:
     The dialplan says so of the other kinds.
     """
     mark = f"attended {transferor} {loopback}".rstrip()
+    return UuidSetvar(transferee, Mark.TRANSFER, mark)
+
+
+def owing_keys(kind: Kind, transferor: str, transferee: str, loopback: str) -> Command:
+    """As that, of a transfer that was begun by keys."""
+    mark = f"{kind} {transferor} {loopback}{_BY_KEYS}"
     return UuidSetvar(transferee, Mark.TRANSFER, mark)
 
 
