@@ -152,6 +152,13 @@ def test_the_example_file_with_everything_uncommented_loads(tmp_path: Path) -> N
         ('[transfer]\nheaders = {From = "1"}', "From is a header that belongs to the call itself"),
         ('[transfer]\nheaders = {X-A = "1\\r\\nX-B: 2"}', "[transfer] headers: X-A must be text"),
         ('[transfer]\nheaders = {X-A = "${x}"}', "[transfer] headers: X-A must be text"),
+        ('[keys]\nblind = "12"', "[keys] blind: must be * or #, then one to seven keys"),
+        (
+            '[keys]\nblind = "*1"\nattended = "*12"',
+            '[keys] attended: "*12" and blind = "*1": one must not begin like the other',
+        ),
+        ('[keys]\ncancel = "0"', '[keys] three_way: "0" is that of cancel'),
+        ('[keys]\nprompt = "a b"', "[keys] prompt: must be a tone or the path of a sound, without"),
         ('[decide]\nurl = "http://h/"', "[decide] secret_file: must be set"),
         (
             '[decide]\nsecret = "x"\nsecret_file = "f"',
