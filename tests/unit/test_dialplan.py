@@ -630,6 +630,7 @@ def test_what_a_phone_has_written_is_not_expanded() -> None:
     assert sorted(answer.partition("=")[0] for answer in answers) == [
         "fsctl_home",
         "fsctl_home",
+        "fsctl_home",
         "fsctl_refer_event",
     ]
 
