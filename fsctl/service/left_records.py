@@ -178,9 +178,9 @@ class LeftRecords:
             failed = again and not consults and not _exists(client, owed.refer)
         else:
             # The first two talk, and the target may still be joined (fsctl.session.transfers.kept).
-            again = again and known.get(Mark.STAGE) != Stage.KEPT
+            ended = again and known.get(Mark.STAGE) != Stage.KEPT
             failed = known.get(Mark.FAILED) == "true"
-            failed = failed or again or known.get(Mark.STAGE) in _STAGES_OF_FAILURE
+            failed = failed or ended or known.get(Mark.STAGE) in _STAGES_OF_FAILURE
         talks = exists and bool(at_work) and at_work == debt.talked_with and not again
         talked = not exists and partner not in ("", owed.transferor)
         if not exists and debt.talked_with not in ("", owed.transferor):

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
-
 from fsctl.story import hear_each_other, talking
 from tests.live.lab.settings import sections
 from tests.stories.test_keys import KEYS, consults
 
-OURS = pytest.mark.parametrize("by", ["caller", "callee"])
 
-
-@OURS
-def test_three_ways(controller, switch, phones, by):
+def test_three_ways(controller, switch, phones):
     """All three talk; then the transferor leaves."""
     served = controller(sections(switch, dialplan={"scope": "transfers"}, keys=KEYS))
-    one, other = talking(phones, by)
+    one, other = talking(phones)
     carol = phones.party("1002").answers()
     consults(one, "1002")
     assert hear_each_other(one, carol)

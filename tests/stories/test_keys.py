@@ -10,7 +10,6 @@ import pytest
 from fsctl.story import Party, hear_each_other, talking
 from tests.stories.world import World
 
-BY = pytest.mark.parametrize("by", ["callee", "caller"])
 KEYS = {"blind": "*1", "attended": "*2", "number_timeout_s": 2, "digit_timeout_s": 1}
 
 
@@ -96,11 +95,10 @@ def test_who_is_outside_transfers_nobody(world: World) -> None:
     assert ended(world, 2) == ("succeeded", 200, "OK")
 
 
-@BY
-def test_no_number_no_code_no_controller(world: World, by: str) -> None:
+def test_no_number_no_code_no_controller(world: World) -> None:
     """The two talk on, and what begins no code reaches the other party."""
     serve(world)
-    one, other = talking(world, by)
+    one, other = talking(world, "caller")
     one.presses("*2")
     assert one.hears_ringback()
     one.presses("#")
@@ -113,8 +111,7 @@ def test_no_number_no_code_no_controller(world: World, by: str) -> None:
     assert not records(world)
 
 
-@BY
-@pytest.mark.parametrize("leaves", ["one", "other"])
+@pytest.mark.parametrize(("by", "leaves"), [("callee", "one"), ("caller", "other")])
 def test_somebody_leaves_while_the_number_is_pressed(world: World, by: str, leaves: str) -> None:
     serve(world)
     one, other = talking(world, by)
@@ -167,10 +164,9 @@ def test_blind_transfers(world: World, by: str, scope: str) -> None:
     assert hear_each_other(carol, dave)
 
 
-@BY
-def test_who_hangs_up_while_the_target_rings_ends_the_call(world: World, by: str) -> None:
+def test_who_hangs_up_while_the_target_rings_ends_the_call(world: World) -> None:
     serve(world)
-    one, other = talking(world, by)
+    one, other = talking(world)
     carol = world.party("1002", "Carol").rings()
     consults(one, "1002")
     carol.wait_received("INVITE")
@@ -178,3 +174,60 @@ def test_who_hangs_up_while_the_target_rings_ends_the_call(world: World, by: str
     other.wait_over()
     carol.wait_over()
     assert ended(world) == ("abandoned", 487, "Request Terminated")
+
+
+def test_the_controller_dies_while_the_target_of_a_blind_transfer_rings(world: World) -> None:
+    """FreeSWITCH joins the two when the target answers."""
+    serve(world)
+    one, other = talking(world)
+    carol = world.party("1002", "Carol").rings()
+    transfers(one, "1002")
+    carol.wait_received("INVITE")
+    world.kill()
+    assert hear_each_other(one, other)
+    carol.answers_now()
+    assert hear_each_other(other, carol)
+
+
+def test_whoever_has_pressed_leaves_while_the_target_rings(world: World) -> None:
+    """The other one waits for the target, as in any blind transfer."""
+    serve(world)
+    one, other = talking(world)
+    carol = world.party("1002", "Carol").rings()
+    transfers(one, "1002")
+    carol.wait_received("INVITE")
+    assert hear_each_other(one, other)
+    one.hangs_up()
+    assert other.hears_ringback()
+    carol.answers_now()
+    assert hear_each_other(other, carol)
+    assert ended(world) == ("succeeded", 200, "OK")
+
+
+def test_a_controller_that_hangs_is_not_waited_for(world: World) -> None:
+    serve(world)
+    one, other = talking(world)
+    world.freeze()
+    transfers(one, "1002")
+    assert one.hears_ringback(), "that nothing comes of it"
+    assert hear_each_other(one, other)
+    world.thaw()
+    assert hear_each_other(one, other)
+
+
+def test_one_transfer_at_a_time(world: World) -> None:
+    """A second code while the target rings, and a REFER then."""
+    serve(world)
+    one, other = talking(world)
+    carol, dave = world.party("1002", "Carol").rings(), world.party("1003", "Dave").answers()
+    transfers(one, "1002")
+    carol.wait_received("INVITE")
+    assert hear_each_other(one, other)
+    transfers(other, "1003")
+    assert ended(world)[:2] == ("failed", 491)
+    assert hear_each_other(one, other)
+    one.transfers("1003")
+    assert hear_each_other(other, dave)
+    assert one.wait_notify() == "SIP/2.0 200 OK"
+    carol.wait_over()
+    assert ended(world, 3)[0] == "succeeded"
