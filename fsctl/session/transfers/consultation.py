@@ -48,6 +48,7 @@ _AFTER_BRIDGE = "execute_on_post_bridge_fsctl_keys"
 _WAITS = f"execute_extension:{Extension.HELD} XML {Context.KEYS}"
 """The transferee waits for a moment when its partner has hung up: ``att_xfer`` is a thread of its
 own, and may be later than the end of their bridge, which hangs up who is left."""
+_RINGBACK = "%(2000,4000,440,480)"
 _NO_KEY = "none"
 """FreeSWITCH compares a key with the first character of a variable; none is like this one's."""
 _SETTLED_S = 1.0
@@ -156,7 +157,13 @@ class Consultation:
             "transfer_ringback": settings.transfer.ringback,
             "origination_cancel_key": keys.cancel or _NO_KEY,
         }
-        waits = {_AFTER_BRIDGE: _WAITS, Mark.HOME: self._known[Mark.HOME]}
+        waits = {
+            _AFTER_BRIDGE: _WAITS,
+            Mark.HOME: self._known[Mark.HOME],
+            # Should the transferor hang up while the target rings FreeSWITCH joins these two, and
+            # gives up at once without a sound to play (switch_ivr_wait_for_answer).
+            "transfer_ringback": settings.transfer.ringback or _RINGBACK,
+        }
         self._execution = str(uuid4())
         dial_string = DialString(planned.routed.endpoint, variables).format()
         session.link.send_all(
@@ -220,10 +227,23 @@ class Consultation:
             call.advance(LegState.DISCONNECTED) if call.placed else None
             return
         call.advance(LegState.DISCONNECTED)
-        if call is self._asked.transferee:
-            self._end("abandoned", _LEFT)
-        elif call is self._asked.transferor:
+        if call is self._asked.transferor:
             session.after(_SETTLED_S, self._left)
+        elif self._rings_for_transferee():
+            self._end("failed", self._why(SipStatus(480)))
+        else:
+            self._end("abandoned", _LEFT)
+
+    def _rings_for_transferee(self) -> bool:
+        """The transferor has hung up, and FreeSWITCH has the transferee wait for the target."""
+        target = self._target
+        waits = target is not None and not target.was_connected
+        return waits and not self._asked.transferor.alive
+
+    def _why(self, otherwise: SipStatus) -> SipStatus:
+        """Why the target was not reached."""
+        known = self._target.branches if self._target is not None else None
+        return otherwise if known is None else known.status(otherwise)
 
     def _complete(self, event: Event) -> None:
         """The ``att_xfer`` has ended: unless the target has answered, it was not reached."""
@@ -232,9 +252,7 @@ class Consultation:
             return
         if target.was_connected or not self._asked.transferor.alive:
             return
-        otherwise = bridge_status(event)
-        status = otherwise if target.branches is None else target.branches.status(otherwise)
-        self._refuse(status)
+        self._refuse(self._why(bridge_status(event)))
 
     # -- how it ends ----------------------------------------------------------------------------
 
@@ -256,7 +274,7 @@ class Consultation:
 
     def _left(self) -> None:
         """The transferor has hung up, and the other two are not joined."""
-        if not self._over:
+        if not self._over and not self._rings_for_transferee():
             self._end("abandoned", _LEFT)
 
     def _refuse(self, status: SipStatus) -> None:

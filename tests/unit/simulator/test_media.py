@@ -205,7 +205,7 @@ def test_digits_pass_through_a_bridge(lab: Lab) -> None:
 
 def test_bound_digits_are_held_back(lab: Lab) -> None:
     """In either direction; what turns out to be none goes on, after a pause at the latest."""
-    link, caller, callee = lab.call()
+    _link, caller, callee = lab.call()
     for who, presses in (("self", lab.alice), ("peer", lab.bob)):
         execute(lab, caller, "bind_digit_action", f"r,*1,exec:set,pressed={who},{who},{who}")
         presses.sends_digits("*2*")
