@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 _LEFT = SipStatus(487)
 _FORBIDDEN = SipStatus(403)
+_UNAVAILABLE = SipStatus(503)
 _STAGES_OF_FAILURE = (Stage.RECALL, Stage.FORSAKEN, Stage.DONE)
 _WORTH = (
     Mark.RECORDED,
@@ -170,7 +171,9 @@ class LeftRecords:
             return True
         partner = bridged_with([known.get(name) for name in SIGNS_OF_BRIDGE])
         at_work = known.get("bridge_to")
-        again = exists and at_work == owed.transferor
+        # The target rings, and the first two talk meanwhile: a timer ends that (transfers.kept).
+        kept = known.get(Mark.STAGE) == Stage.KEPT
+        again = exists and at_work == owed.transferor and not kept
         if owed.kind == "attended":
             # The first two talk on while FreeSWITCH waits for its loopback's answer.
             failed = again and not _exists(client, owed.refer)
@@ -186,6 +189,8 @@ class LeftRecords:
             self._write(client, debt, known, "failed", _failure(client, owed, known))
         elif talks or talked:
             self._write(client, debt, known, "succeeded", SipStatus(200), partner)
+        elif exists and kept:
+            return False
         elif not exists and not self._is_to_be_heard_of(debt, present):
             self._write(client, debt, known, "abandoned", _LEFT)
         else:
@@ -233,6 +238,7 @@ class LeftRecords:
             before.numbers if before else {},
             {role: text for role, text in call_ids.items() if text},
             self._switch,
+            start=owed.start,
         )
         self._written.append(owed.key)
         client.send_all(marking(record))
@@ -243,6 +249,8 @@ def _failure(client: SwitchClient, owed: Owed, known: dict[str, str | None]) -> 
     """What the transferor of a transfer that has failed was told."""
     if owed.kind == "attended":
         return _FORBIDDEN  # all that FreeSWITCH reports (sofia.c, nightmare_xfer_thread_run)
+    if owed.start == "command":
+        return _UNAVAILABLE  # it has seen that its leg has ended
     code, phrase = (known.get(f"sip_invite_failure_{each}") for each in ("status", "phrase"))
     return _owed_status(client, owed) or failure_of(code, phrase)
 

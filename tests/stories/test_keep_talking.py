@@ -82,7 +82,7 @@ def test_the_transferee_hangs_up(world: World, by: str) -> None:
 @BY
 def test_the_transferor_hangs_up(world: World, by: str, answers: bool) -> None:
     """The transferee waits for the target then; if that fails its transferor is called again."""
-    transferor, transferee, carol = asked(world, by)
+    transferor, transferee, carol = asked(world, by, "transfers")
     transferor.hangs_up()
     assert transferee.hears_ringback()
     if answers:
@@ -144,6 +144,22 @@ def test_the_controller_dies_while_the_target_rings(world: World, by: str, answe
     transferee.wait_over()
 
 
+@pytest.mark.parametrize("sender", ["transferor", "transferee"])
+def test_the_controller_dies_and_a_second_refer_comes_to_another(world: World, sender: str) -> None:
+    bob, alice, carol = asked(world)
+    world.kill()
+    world.restart()
+    dave = world.party("1003", "Dave").answers()
+    second, moved = (bob, alice) if sender == "transferor" else (alice, bob)
+    second.transfers("1003")
+    assert bob.wait_notify() == "SIP/2.0 487 Request Terminated"
+    assert second.wait_notify(1 + (sender == "transferor")) == "SIP/2.0 200 OK"
+    assert hear_each_other(moved, dave)
+    carol.answers_now()
+    carol.wait_over()
+    assert bob.notify_events == bob.refer_events()
+
+
 @pytest.mark.parametrize("leaves", ["transferor", "transferee"])
 def test_the_controller_dies_and_then_somebody_leaves(world: World, leaves: str) -> None:
     """Who has left is called again for its transferee; or is told that this has gone."""
@@ -154,7 +170,6 @@ def test_the_controller_dies_and_then_somebody_leaves(world: World, leaves: str)
         assert bob.wait_notify() == "SIP/2.0 487 Request Terminated"
         bob.wait_over()
     else:
-        bob.answers()
         bob.hangs_up()
         bob.wait_received("INVITE", 2)
         assert hear_each_other(alice, bob)

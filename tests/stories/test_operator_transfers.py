@@ -65,23 +65,24 @@ def test_it_is_taken_back(world: World, scope: str) -> None:
     alice.wait_received("BYE")
 
 
-@pytest.mark.parametrize("leaves", ["partner", "party", "party in a call of its own"])
-def test_somebody_leaves_meanwhile(world: World, leaves: str) -> None:
+@SCOPE
+@BY
+@pytest.mark.parametrize("leaves", ["partner", "party"])
+def test_somebody_leaves_meanwhile(world: World, by: str, scope: str, leaves: str) -> None:
     """Who is left by its partner waits for the target all the same."""
-    scope = "calls" if leaves.endswith("own") else "transfers"
-    bob, alice, carol, command = asked(world, "callee", scope)
+    partner, party, carol, command = asked(world, by, scope)
     if leaves == "partner":
-        bob.hangs_up()
-        assert alice.hears_ringback()
+        partner.hangs_up()
+        assert party.hears_ringback()
         carol.answers_now()
         assert command.wait_ended()[0] == 0
-        assert hear_each_other(alice, carol)
+        assert hear_each_other(party, carol)
         return
-    alice.hangs_up()
+    party.hangs_up()
     carol.wait_received("CANCEL")
     status, said = command.wait_ended()
     assert (status, said["code"]) == (1, 487)
-    bob.wait_over()
+    partner.wait_over()
 
 
 def test_a_refer_takes_its_place(world: World) -> None:

@@ -94,6 +94,12 @@ class TransferRecord:
     """How it began."""
 
 
+_UUID = "[0-9a-fA-F-]{36}"
+_MARK = re.compile(
+    rf"(blind|legacy|attended) ({_UUID})(?: (refer;id=[0-9]+|{_UUID}))?(?: .*)?", re.DOTALL
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Owed:
     """A transfer whose record is owed, as its transferee's channel says (``TRANSFER``)."""
@@ -105,15 +111,14 @@ class Owed:
     """Empty when the transferor had left before its REFER was looked at."""
 
     @property
+    def start(self) -> Start:
+        """How it began: no REFER of a blind one is named by a uuid."""
+        return "command" if self.kind == "blind" and re.fullmatch(_UUID, self.refer) else "refer"
+
+    @property
     def key(self) -> str:
         """What ``RECORDED`` and ``REFER_RECORDED`` are when the record has been written."""
         return _key(self.transferor, self.refer)
-
-
-_UUID = "[0-9a-fA-F-]{36}"
-_MARK = re.compile(
-    rf"(blind|legacy|attended) ({_UUID})(?: (refer;id=[0-9]+|{_UUID}))?(?: .*)?", re.DOTALL
-)
 
 
 def _key(transferor: str, refer: str) -> str:
@@ -128,12 +133,13 @@ def owed_by(transferee: str, mark: str | None) -> Owed | None:
     return Owed(cast(Kind, found[1]), found[2], transferee, found[3] or "")
 
 
-def owing_attended(transferor: str, transferee: str, loopback: str) -> Command:
-    """Return what says on the channel that the record of an attended transfer is owed.
+def owing(kind: Kind, transferor: str, transferee: str, refer: str) -> Command:
+    """Return what says on the channel that the record of a transfer is owed: one that asks by a
+    loopback.
 
-    The dialplan says so of the other kinds.
+    The dialplan says so of those that a blind REFER asks for.
     """
-    mark = f"attended {transferor} {loopback}".rstrip()
+    mark = f"{kind} {transferor} {refer}".rstrip()
     return UuidSetvar(transferee, Mark.TRANSFER, mark)
 
 
