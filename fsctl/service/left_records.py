@@ -172,15 +172,15 @@ class LeftRecords:
         partner = bridged_with([known.get(name) for name in SIGNS_OF_BRIDGE])
         at_work = known.get("bridge_to")
         # The target rings, and the first two talk meanwhile: a timer ends that (transfers.kept).
-        kept = known.get(Mark.STAGE) == Stage.KEPT
-        again = exists and at_work == owed.transferor and not kept
+        together = exists and at_work == owed.transferor
+        again = together and known.get(Mark.STAGE) != Stage.KEPT
         if owed.kind == "attended":
             # The first two talk on while FreeSWITCH waits for its loopback's answer.
             failed = again and not _exists(client, owed.refer)
         else:
             failed = known.get(Mark.FAILED) == "true"
             failed = failed or again or known.get(Mark.STAGE) in _STAGES_OF_FAILURE
-        talks = exists and bool(at_work) and at_work == debt.talked_with and not again
+        talks = exists and bool(at_work) and at_work == debt.talked_with and not together
         talked = not exists and partner not in ("", owed.transferor)
         if not exists and debt.talked_with not in ("", owed.transferor):
             talked, partner = True, debt.talked_with
@@ -189,8 +189,6 @@ class LeftRecords:
             self._write(client, debt, known, "failed", _failure(client, owed, known))
         elif talks or talked:
             self._write(client, debt, known, "succeeded", SipStatus(200), partner)
-        elif exists and kept:
-            return False
         elif not exists and not self._is_to_be_heard_of(debt, present):
             self._write(client, debt, known, "abandoned", _LEFT)
         else:

@@ -11,9 +11,12 @@ BY = pytest.mark.parametrize("by", ["callee", "caller"])
 SCOPE = pytest.mark.parametrize("scope", ["transfers", "calls"])
 
 
+FALLBACK = {"fallback": "number", "fallback_number": "1009"}
+
+
 def asked(world: World, by: str, scope: str) -> tuple[Party, Party, Party, Asked]:
     """Whom the party talks with, the party, Carol, who rings for it, and the command."""
-    world.serve(scope=scope, route={"ring_timeout_s": 5})
+    world.serve(scope=scope, route={"ring_timeout_s": 5}, transfer=FALLBACK)
     partner, party = talking(world, by)
     carol = world.party("1002", "Carol").rings()
     command = world.asks(party, "1002")
@@ -97,8 +100,9 @@ def test_a_refer_takes_its_place(world: World) -> None:
 
 
 def test_the_controller_dies(world: World) -> None:
-    """The command sees it; the two talk on, and the target does not ring for nobody."""
+    """The command sees it; the two talk on as before, and the target does not ring for nobody."""
     bob, alice, carol, command = asked(world, "callee", "transfers")
+    operator = world.party("1009", "Operator").answers()
     world.kill()
     status, said = command.wait_ended()
     assert (status, said["outcome"]) == (2, "unknown")
@@ -107,6 +111,7 @@ def test_the_controller_dies(world: World) -> None:
     assert hear_each_other(alice, bob)
     bob.hangs_up()
     alice.wait_received("BYE")
+    assert not operator.received("INVITE")
 
 
 REFUSES = {"name": "no-commands", "start": ["command"], "then": "refuse", "code": 603}

@@ -53,7 +53,7 @@ from fsctl.session.transfers.record import (
 from fsctl.settings import Transfer
 from fsctl.sip.status import SipStatus
 from fsctl.sip.uri import Uri
-from fsctl.switch import timers
+from fsctl.switch import leftovers, timers
 from fsctl.switch.marks import Context, Extension, Mark, Stage
 from fsctl.switch.notify import NOTES_JOIN
 from fsctl.switch.variables import read, read_several
@@ -563,6 +563,8 @@ class KeptTransfer:
             commands.append(UuidSetvarMulti(leg.channel_uuid, tuple(armed.items())))
         if self.transferor is not None:
             self.transferor.peer = self.transferor.pending_peer = None
+        if not self._began_apart:
+            commands += leftovers.clearing_unseen(transferee.channel_uuid)
         if session.link_leg not in session.calls:
             session.change_link()  # it was opened by whoever has asked
         commands += [UuidSetvar(target.channel_uuid, Mark.KEPT)]
