@@ -7,10 +7,6 @@ import pytest
 from fsctl.story import Party, hear_each_other, talking
 from tests.stories.world import Asked, World
 
-BY = pytest.mark.parametrize("by", ["callee", "caller"])
-SCOPE = pytest.mark.parametrize("scope", ["transfers", "calls"])
-
-
 FALLBACK = {"fallback": "number", "fallback_number": "1009"}
 
 
@@ -25,8 +21,7 @@ def asked(world: World, by: str, scope: str) -> tuple[Party, Party, Party, Asked
     return partner, party, carol, command
 
 
-@SCOPE
-@BY
+@pytest.mark.parametrize(("by", "scope"), [("callee", "transfers"), ("caller", "calls")])
 def test_the_party_talks_with_the_target(world: World, by: str, scope: str) -> None:
     partner, party, carol, command = asked(world, by, scope)
     (invite,) = carol.received("INVITE")
@@ -42,9 +37,8 @@ def test_the_party_talks_with_the_target(world: World, by: str, scope: str) -> N
     assert hear_each_other(party, dave)
 
 
-@SCOPE
-def test_the_target_is_busy_and_nobody_is_moved(world: World, scope: str) -> None:
-    bob, alice, carol, command = asked(world, "callee", scope)
+def test_the_target_is_busy_and_nobody_is_moved(world: World) -> None:
+    bob, alice, carol, command = asked(world, "callee", "calls")
     carol.refuses_now(486, "Gone fishing")
     status, said = command.wait_ended()
     assert (status, said["outcome"]) == (1, "failed")
@@ -56,9 +50,8 @@ def test_the_target_is_busy_and_nobody_is_moved(world: World, scope: str) -> Non
     assert hear_each_other(alice, dave)
 
 
-@SCOPE
-def test_it_is_taken_back(world: World, scope: str) -> None:
-    bob, alice, carol, command = asked(world, "callee", scope)
+def test_it_is_taken_back(world: World) -> None:
+    bob, alice, carol, command = asked(world, "callee", "transfers")
     command.takes_back()
     carol.wait_received("CANCEL")
     status, said = command.wait_ended()
@@ -68,9 +61,14 @@ def test_it_is_taken_back(world: World, scope: str) -> None:
     alice.wait_received("BYE")
 
 
-@SCOPE
-@BY
-@pytest.mark.parametrize("leaves", ["partner", "party"])
+@pytest.mark.parametrize(
+    ("by", "scope", "leaves"),
+    [
+        ("callee", "transfers", "partner"),
+        ("callee", "calls", "partner"),
+        ("caller", "calls", "party"),
+    ],
+)
 def test_somebody_leaves_meanwhile(world: World, by: str, scope: str, leaves: str) -> None:
     """Who is left by its partner waits for the target all the same."""
     partner, party, carol, command = asked(world, by, scope)
@@ -114,43 +112,30 @@ def test_the_controller_dies(world: World) -> None:
     assert not operator.received("INVITE")
 
 
-REFUSES = {"name": "no-commands", "start": ["command"], "then": "refuse", "code": 603}
+REFUSES = {"name": "to-nobody", "start": ["command"], "to": ["number:1003"], "then": "refuse"}
 
 
 def test_what_is_refused_says_why(world: World) -> None:
+    """Nobody is moved, nor is anything that was typed more than a target."""
     world.serve(scope="transfers", policy={"mode": "enforce"}, rules=[REFUSES])
     bob, alice = talking(world)
-    carol = world.party("1002", "Carol").answers()
-    status, said = world.asks(alice, "1002").wait_ended()
-    assert (status, said["code"]) == (1, 603)
-    assert "rule no-commands: who asks is inside (it is the operator, by a command)" in said["why"]
-    assert not carol.received("INVITE")
-    assert hear_each_other(alice, bob)
-
-
-@pytest.mark.parametrize(
-    ("target", "code"),
-    [
+    dave = world.party("1003", "Dave").answers()
+    for target, code in (
         ("1999", 404),
         ("${system(id)}", 404),
         ("x',[y=z]{a}^b", 404),
         ("<sip:@>", 400),
         ("mailto:a@b", 416),
-    ],
-)
-def test_what_is_typed_is_only_a_target(world: World, target: str, code: int) -> None:
-    world.serve(scope="transfers")
-    bob, alice = talking(world)
-    status, said = world.asks(alice, target).wait_ended()
-    assert (status, said["code"], said["target"]) == (1, code, target)
-    assert hear_each_other(alice, bob)
-
-
-def test_nobody_has_such_a_channel(world: World) -> None:
-    world.serve(scope="transfers")
-    status, said = world.asks_for("00000000-0000-4000-8000-000000000000", "1002").wait_ended()
+        ("1003", 403),
+    ):
+        status, said = world.asks(alice, target).wait_ended()
+        assert (status, said["code"], said["target"]) == (1, code, target)
+    assert "rule to-nobody: who asks is inside (it is the operator, by a command)" in said["why"]
+    status, said = world.asks_for("00000000-0000-4000-8000-000000000000", "1003").wait_ended()
     assert (status, said["outcome"]) == (2, "unknown")
     assert "no switch has a channel" in said["why"]
+    assert not dave.received("INVITE")
+    assert hear_each_other(alice, bob)
 
 
 def test_a_party_alone_with_an_application(world: World) -> None:
