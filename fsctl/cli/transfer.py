@@ -7,12 +7,11 @@ import json
 import logging
 import os
 import re
-import sys
 
 from fsctl import settings
 from fsctl.cli.options import add_config
-from fsctl.errors import SettingsError
-from fsctl.service.asking import Answer, AskedTransfer, Unasked, asked_on
+from fsctl.errors import LinkError, SettingsError
+from fsctl.service.asking import Answer, AskedTransfer, Unasked, switch_of
 from fsctl.settings import Settings, Switch
 
 _UUID = re.compile("[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -39,52 +38,48 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(arguments: argparse.Namespace) -> int:
     """Print what comes of it; 0 done, 1 not done, 2 it could not be asked, or nobody knows."""
     logging.getLogger("fsctl").addHandler(logging.NullHandler())  # what is printed says it all
-    call, target, tells = arguments.call, arguments.target, not arguments.json
     _check(arguments)
-    loaded = settings.load(arguments.config, os.environ)
+    switches = _switches(settings.load(arguments.config, os.environ), arguments.switch)
     try:
-        answer, cancelled = _ask(arguments, _switches(loaded, arguments.switch), tells)
-    except Unasked as error:
-        if tells:
+        answer, cancelled = _ask(arguments, switch_of(arguments.call, switches))
+    except (Unasked, LinkError) as error:
+        if not arguments.json:
             raise
-        print(json.dumps({"call": call, "target": target, "outcome": "unknown", "why": str(error)}))
+        _print(arguments, {"outcome": "unknown", "why": str(error)})
         return 2
-    code, reason = answer.status.code, answer.status.reason
-    done = answer.status.is_success
-    if tells:
-        print(f"{call} talks with {target}" if done else f"not transferred: {code} {reason}")
+    code, reason, done = answer.status.code, answer.status.reason, answer.status.is_success
+    if arguments.json:
+        outcome = "succeeded" if done else "cancelled" if cancelled else "failed"
+        _print(arguments, {"outcome": outcome, "code": code, "reason": reason, "why": answer.why})
+    else:
+        talks = f"{arguments.call} talks with {arguments.target}"
+        print(talks if done else f"not transferred: {code} {reason}")
         if answer.why:
             print(answer.why)
         if cancelled and done:
-            print("too late to be taken back", file=sys.stderr)
-    else:
-        outcome = "succeeded" if done else "cancelled" if cancelled else "failed"
-        said = {"outcome": outcome, "code": code, "reason": reason, "why": answer.why}
-        print(json.dumps({"call": call, "target": target} | said))
+            print("It was too late to take it back.")
     return 0 if done else 1
 
 
-def _ask(
-    arguments: argparse.Namespace, switches: tuple[Switch, ...], tells: bool
-) -> tuple[Answer, bool]:
+def _ask(arguments: argparse.Namespace, switch: Switch) -> tuple[Answer, bool]:
     """Return the answer, and whether it was taken back. Raises Unasked, LinkError."""
-    with _asked(switches, arguments.call) as asked:
+
+    def say(text: str) -> None:
+        if not arguments.json:
+            print(text, flush=True)
+
+    target = arguments.target
+    with AskedTransfer(switch) as asked:
+        asked.ask(arguments.call, target, arguments.timeout)
+        say(f"asking for {target}, Ctrl-C takes it back")
         try:
-            asked.ask(arguments.call, arguments.target, arguments.timeout)
-            if tells:
-                print(f"asking for {arguments.target}, Ctrl-C takes it back", flush=True)
-            rings = _rings(arguments.target) if tells else lambda: None
-            return asked.wait(rings), False
+            return asked.wait(lambda: say(f"{target} rings")), False
         except KeyboardInterrupt:
             return asked.cancel(), True
 
 
-def _asked(switches: tuple[Switch, ...], call: str) -> AskedTransfer:
-    return asked_on(switches, call)
-
-
-def _rings(target: str):  # type: ignore[no-untyped-def]
-    return lambda: print(f"{target} rings", flush=True)
+def _print(arguments: argparse.Namespace, said: dict[str, object]) -> None:
+    print(json.dumps({"call": arguments.call, "target": arguments.target, **said}))
 
 
 def _check(arguments: argparse.Namespace) -> None:

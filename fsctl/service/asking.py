@@ -8,7 +8,7 @@ answer; so the death of a controller is seen, and hanging up takes the question 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -56,7 +56,10 @@ class Answer:
 
 
 class AskedTransfer:
-    """One question, on one switch. Every method may raise LinkError."""
+    """One question, on one switch. Every method may raise LinkError.
+
+    ``with`` it the switch is connected.
+    """
 
     def __init__(self, switch: Switch) -> None:
         self.switch = switch
@@ -138,19 +141,16 @@ def _answer(event: Event) -> Answer:
     return Answer(SipStatus(int(found[1]), found[2]), event.variable(Mark.WHY) or "")
 
 
-def asked_on(switches: tuple[Switch, ...], channel: str) -> AskedTransfer:
-    """Return the question on the switch that has this channel, connected.
+def switch_of(channel: str, switches: Sequence[Switch]) -> Switch:
+    """Return the switch that has this channel.
 
     Raises Unasked where none has, or one of them cannot be asked.
     """
     for switch in switches:
-        asked = AskedTransfer(switch)
         try:
-            asked.__enter__()
-            if asked.has(channel):
-                return asked
+            with AskedTransfer(switch) as asked:
+                if asked.has(channel):
+                    return switch
         except LinkError as error:
-            asked.__exit__()
             raise Unasked(f"{switch.name} cannot be asked: {error}") from error
-        asked.__exit__()
     raise Unasked(f"no switch has a channel {channel}")

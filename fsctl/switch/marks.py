@@ -159,7 +159,8 @@ class Extension(StrEnum):
     PARTED = "parted"
     """`fsctl_rescue`: a transferor that talked on has been left by its transferee."""
     OVER = "over"
-    """`fsctl_rescue`: the partner of a leg that has hung up while it was holding."""
+    """`fsctl_rescue`: the partner of a leg that has hung up while it was holding.
+    `fsctl_command`: the controller has ended in the middle."""
     GRACE = "grace"
     """`fsctl_grace`: the only way in."""
     ATTENDED = "attended"

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from fsctl.story import Party, hear_each_other, talking
 from tests.stories.world import World
 
-BY = pytest.mark.parametrize("by", ["callee", "caller"])
 KEEPS = {"keep_talking": True, "release_transferor_after_s": 1}
 
 
@@ -24,8 +21,7 @@ def asked(world: World, by: str = "callee", scope: str = "calls") -> tuple[Party
     return transferor, transferee, carol
 
 
-@pytest.mark.parametrize("scope", ["calls", "transfers"])
-@BY
+@pytest.mark.parametrize(("by", "scope"), [("callee", "calls"), ("caller", "transfers")])
 def test_they_talk_until_the_target_answers(world: World, by: str, scope: str) -> None:
     transferor, transferee, carol = asked(world, by, scope)
     assert transferor.notifies == []
@@ -44,22 +40,18 @@ def test_they_talk_until_the_target_answers(world: World, by: str, scope: str) -
 
 
 @pytest.mark.parametrize(
-    ("target_does", "line"),
-    [
-        pytest.param(lambda p: p.refuses_now(486, "Gone fishing"), "486 Gone fishing", id="busy"),
-        pytest.param(lambda p: None, "480 Temporarily Unavailable", id="no answer"),
-    ],
+    ("by", "line"), [("callee", "486 Gone fishing"), ("caller", "480 Temporarily Unavailable")]
 )
-@BY
 def test_target_fails_and_nobody_notices_but_the_transferor(
-    world: World, by: str, target_does: Callable[[Party], None], line: str
+    world: World, by: str, line: str
 ) -> None:
     world.serve(scope="transfers", transfer={**KEEPS, "ring_timeout_s": 1})
     transferor, transferee = talking(world, by)
     carol = world.party("1002", "Carol").rings()
     transferor.transfers("1002")
     carol.wait_sent(180)
-    target_does(carol)
+    if line.startswith("486"):
+        carol.refuses_now(486, "Gone fishing")
     assert transferor.wait_notify() == f"SIP/2.0 {line}"
     assert hear_each_other(transferor, transferee)
     dave = world.party("1003", "Dave").answers()
@@ -69,36 +61,30 @@ def test_target_fails_and_nobody_notices_but_the_transferor(
     assert transferor.notify_events == transferor.refer_events()
 
 
-@BY
-def test_the_transferee_hangs_up(world: World, by: str) -> None:
-    transferor, transferee, carol = asked(world, by)
+def test_the_transferee_hangs_up(world: World) -> None:
+    transferor, transferee, carol = asked(world, "caller")
     transferee.hangs_up()
     assert transferor.wait_notify() == "SIP/2.0 487 Request Terminated"
     carol.wait_received("CANCEL")
     transferor.wait_over()
 
 
-@pytest.mark.parametrize("answers", [True, False], ids=["answers", "refuses"])
-@BY
+@pytest.mark.parametrize(("by", "answers"), [("caller", True), ("callee", False)])
 def test_the_transferor_hangs_up(world: World, by: str, answers: bool) -> None:
     """The transferee waits for the target then; if that fails its transferor is called again."""
-    transferor, transferee, carol = asked(world, by)
+    transferor, transferee, carol = asked(world, by, "transfers")
     transferor.hangs_up()
     assert transferee.hears_ringback()
     if answers:
         carol.answers_now()
         assert hear_each_other(transferee, carol)
         return
-    again = transferor if by == "callee" else world.line(transferor).answers()
-    called = len(again.received("INVITE"))
     carol.refuses_now(486, "Gone fishing")
-    world.wait(lambda: len(again.received("INVITE")) > called, "the recall")
-    assert "Recall " in again.received("INVITE")[-1].header("From")
-    assert hear_each_other(transferee, again)
+    assert "Recall " in transferor.wait_received("INVITE", 2).header("From")
+    assert hear_each_other(transferee, transferor)
 
 
-@BY
-@pytest.mark.parametrize("sender", ["transferor", "transferee"])
+@pytest.mark.parametrize(("by", "sender"), [("callee", "transferor"), ("caller", "transferee")])
 def test_a_second_refer_takes_the_place_of_the_first(world: World, by: str, sender: str) -> None:
     transferor, transferee, carol = asked(world, by)
     dave = world.party("1003", "Dave").rings()
@@ -116,8 +102,7 @@ def test_a_second_refer_takes_the_place_of_the_first(world: World, by: str, send
     assert transferor.notify_events == transferor.refer_events()
 
 
-@BY
-@pytest.mark.parametrize("answers", [True, False], ids=["answers", "refuses"])
+@pytest.mark.parametrize(("by", "answers"), [("callee", True), ("caller", False)])
 def test_the_controller_dies_while_the_target_rings(world: World, by: str, answers: bool) -> None:
     """FreeSWITCH alone joins transferee and target, or tells the transferor; nobody is dropped."""
     world.serve(transfer=KEEPS, route={"ring_timeout_s": 2})
@@ -144,6 +129,22 @@ def test_the_controller_dies_while_the_target_rings(world: World, by: str, answe
     transferee.wait_over()
 
 
+@pytest.mark.parametrize("sender", ["transferor", "transferee"])
+def test_the_controller_dies_and_a_second_refer_comes_to_another(world: World, sender: str) -> None:
+    bob, alice, carol = asked(world)
+    world.kill()
+    world.restart()
+    dave = world.party("1003", "Dave").answers()
+    second, moved = (bob, alice) if sender == "transferor" else (alice, bob)
+    second.transfers("1003")
+    assert bob.wait_notify() == "SIP/2.0 487 Request Terminated"
+    assert second.wait_notify(1 + (sender == "transferor")) == "SIP/2.0 200 OK"
+    assert hear_each_other(moved, dave)
+    carol.answers_now()
+    carol.wait_over()
+    assert bob.notify_events == bob.refer_events()
+
+
 @pytest.mark.parametrize("leaves", ["transferor", "transferee"])
 def test_the_controller_dies_and_then_somebody_leaves(world: World, leaves: str) -> None:
     """Who has left is called again for its transferee; or is told that this has gone."""
@@ -154,7 +155,6 @@ def test_the_controller_dies_and_then_somebody_leaves(world: World, leaves: str)
         assert bob.wait_notify() == "SIP/2.0 487 Request Terminated"
         bob.wait_over()
     else:
-        bob.answers()
         bob.hangs_up()
         bob.wait_received("INVITE", 2)
         assert hear_each_other(alice, bob)

@@ -7,13 +7,12 @@ import pytest
 from fsctl.story import Party, hear_each_other, talking
 from tests.stories.world import Asked, World
 
-BY = pytest.mark.parametrize("by", ["callee", "caller"])
-SCOPE = pytest.mark.parametrize("scope", ["transfers", "calls"])
+FALLBACK = {"fallback": "number", "fallback_number": "1009"}
 
 
 def asked(world: World, by: str, scope: str) -> tuple[Party, Party, Party, Asked]:
     """Whom the party talks with, the party, Carol, who rings for it, and the command."""
-    world.serve(scope=scope, route={"ring_timeout_s": 5})
+    world.serve(scope=scope, route={"ring_timeout_s": 5}, transfer=FALLBACK)
     partner, party = talking(world, by)
     carol = world.party("1002", "Carol").rings()
     command = world.asks(party, "1002")
@@ -22,8 +21,7 @@ def asked(world: World, by: str, scope: str) -> tuple[Party, Party, Party, Asked
     return partner, party, carol, command
 
 
-@SCOPE
-@BY
+@pytest.mark.parametrize(("by", "scope"), [("callee", "transfers"), ("caller", "calls")])
 def test_the_party_talks_with_the_target(world: World, by: str, scope: str) -> None:
     partner, party, carol, command = asked(world, by, scope)
     (invite,) = carol.received("INVITE")
@@ -39,9 +37,8 @@ def test_the_party_talks_with_the_target(world: World, by: str, scope: str) -> N
     assert hear_each_other(party, dave)
 
 
-@SCOPE
-def test_the_target_is_busy_and_nobody_is_moved(world: World, scope: str) -> None:
-    bob, alice, carol, command = asked(world, "callee", scope)
+def test_the_target_is_busy_and_nobody_is_moved(world: World) -> None:
+    bob, alice, carol, command = asked(world, "callee", "calls")
     carol.refuses_now(486, "Gone fishing")
     status, said = command.wait_ended()
     assert (status, said["outcome"]) == (1, "failed")
@@ -53,9 +50,8 @@ def test_the_target_is_busy_and_nobody_is_moved(world: World, scope: str) -> Non
     assert hear_each_other(alice, dave)
 
 
-@SCOPE
-def test_it_is_taken_back(world: World, scope: str) -> None:
-    bob, alice, carol, command = asked(world, "callee", scope)
+def test_it_is_taken_back(world: World) -> None:
+    bob, alice, carol, command = asked(world, "callee", "transfers")
     command.takes_back()
     carol.wait_received("CANCEL")
     status, said = command.wait_ended()
@@ -65,23 +61,29 @@ def test_it_is_taken_back(world: World, scope: str) -> None:
     alice.wait_received("BYE")
 
 
-@pytest.mark.parametrize("leaves", ["partner", "party", "party in a call of its own"])
-def test_somebody_leaves_meanwhile(world: World, leaves: str) -> None:
+@pytest.mark.parametrize(
+    ("by", "scope", "leaves"),
+    [
+        ("callee", "transfers", "partner"),
+        ("callee", "calls", "partner"),
+        ("caller", "calls", "party"),
+    ],
+)
+def test_somebody_leaves_meanwhile(world: World, by: str, scope: str, leaves: str) -> None:
     """Who is left by its partner waits for the target all the same."""
-    scope = "calls" if leaves.endswith("own") else "transfers"
-    bob, alice, carol, command = asked(world, "callee", scope)
+    partner, party, carol, command = asked(world, by, scope)
     if leaves == "partner":
-        bob.hangs_up()
-        assert alice.hears_ringback()
+        partner.hangs_up()
+        assert party.hears_ringback()
         carol.answers_now()
         assert command.wait_ended()[0] == 0
-        assert hear_each_other(alice, carol)
+        assert hear_each_other(party, carol)
         return
-    alice.hangs_up()
+    party.hangs_up()
     carol.wait_received("CANCEL")
     status, said = command.wait_ended()
     assert (status, said["code"]) == (1, 487)
-    bob.wait_over()
+    partner.wait_over()
 
 
 def test_a_refer_takes_its_place(world: World) -> None:
@@ -96,8 +98,9 @@ def test_a_refer_takes_its_place(world: World) -> None:
 
 
 def test_the_controller_dies(world: World) -> None:
-    """The command sees it; the two talk on, and the target does not ring for nobody."""
+    """The command sees it; the two talk on as before, and the target does not ring for nobody."""
     bob, alice, carol, command = asked(world, "callee", "transfers")
+    operator = world.party("1009", "Operator").answers()
     world.kill()
     status, said = command.wait_ended()
     assert (status, said["outcome"]) == (2, "unknown")
@@ -106,45 +109,33 @@ def test_the_controller_dies(world: World) -> None:
     assert hear_each_other(alice, bob)
     bob.hangs_up()
     alice.wait_received("BYE")
+    assert not operator.received("INVITE")
 
 
-REFUSES = {"name": "no-commands", "start": ["command"], "then": "refuse", "code": 603}
+REFUSES = {"name": "to-nobody", "start": ["command"], "to": ["number:1003"], "then": "refuse"}
 
 
 def test_what_is_refused_says_why(world: World) -> None:
+    """Nobody is moved, nor is anything that was typed more than a target."""
     world.serve(scope="transfers", policy={"mode": "enforce"}, rules=[REFUSES])
     bob, alice = talking(world)
-    carol = world.party("1002", "Carol").answers()
-    status, said = world.asks(alice, "1002").wait_ended()
-    assert (status, said["code"]) == (1, 603)
-    assert "rule no-commands: who asks is inside (it is the operator, by a command)" in said["why"]
-    assert not carol.received("INVITE")
-    assert hear_each_other(alice, bob)
-
-
-@pytest.mark.parametrize(
-    ("target", "code"),
-    [
+    dave = world.party("1003", "Dave").answers()
+    for target, code in (
         ("1999", 404),
         ("${system(id)}", 404),
         ("x',[y=z]{a}^b", 404),
         ("<sip:@>", 400),
         ("mailto:a@b", 416),
-    ],
-)
-def test_what_is_typed_is_only_a_target(world: World, target: str, code: int) -> None:
-    world.serve(scope="transfers")
-    bob, alice = talking(world)
-    status, said = world.asks(alice, target).wait_ended()
-    assert (status, said["code"], said["target"]) == (1, code, target)
-    assert hear_each_other(alice, bob)
-
-
-def test_nobody_has_such_a_channel(world: World) -> None:
-    world.serve(scope="transfers")
-    status, said = world.asks_for("00000000-0000-4000-8000-000000000000", "1002").wait_ended()
+        ("1003", 403),
+    ):
+        status, said = world.asks(alice, target).wait_ended()
+        assert (status, said["code"], said["target"]) == (1, code, target)
+    assert "rule to-nobody: who asks is inside (it is the operator, by a command)" in said["why"]
+    status, said = world.asks_for("00000000-0000-4000-8000-000000000000", "1003").wait_ended()
     assert (status, said["outcome"]) == (2, "unknown")
     assert "no switch has a channel" in said["why"]
+    assert not dave.received("INVITE")
+    assert hear_each_other(alice, bob)
 
 
 def test_a_party_alone_with_an_application(world: World) -> None:

@@ -32,6 +32,7 @@ from fsctl.session.transfers.blind import BlindTransfer, abandon
 from fsctl.session.transfers.by_refer import ByRefer
 from fsctl.session.transfers.record import BY_SCENARIO
 from fsctl.session.transfers.registry import BlindTransfers
+from fsctl.session.transfers.reporter import owed_before
 from fsctl.sip.refer import ReferTo
 from fsctl.sip.status import SipStatus
 from fsctl.sip.uri import Uri, telephone
@@ -145,6 +146,8 @@ def transfer_request(
         _clear(session, leftovers.clearing(snapshot))
         if transferor.alive:
             _clear(session, leftovers.clearing_unseen(transferor.channel_uuid))
+        for leg, event in ((transferor, request.event), (transferee, None)):
+            _clear(session, owed_before(session.link, leg.channel_uuid, event))
         session.tell.resumed(transferor, transferee)
     _begin(session, transfer, snapshot)
 
@@ -337,6 +340,7 @@ def _transfer_by_settings(session: Session, transfer: BlindTransfer, refer_to: R
             options=CallOptions(headers=headers),
             asking=transfer.asking,
             diversion=transfer.diversion,
+            decided=transfer.decided,
         )
         return
     try:

@@ -151,7 +151,8 @@ class Outgoing:
         """The party has answered, and its leg is in our hands."""
         session, call = self.session, self.call
         if call.ending:
-            return  # its hang-up follows
+            branches.hang_up(session, call)  # of its phones this is one that was called later
+            return
         session.part(Calls).outgoing.pop(call.callee, None)
         if not call.advance(LegState.CONNECTED):
             return

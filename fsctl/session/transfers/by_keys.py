@@ -17,7 +17,7 @@ from fsctl.session.calling.plan import CallOptions, route
 from fsctl.session.core.leg import Leg
 from fsctl.session.core.session import Session
 from fsctl.session.transfers import kept
-from fsctl.session.transfers.record import Start, owing_keys
+from fsctl.session.transfers.record import Start
 from fsctl.sip.status import SipStatus
 from fsctl.switch.marks import Mark
 from fsctl.switch.variables import read
@@ -86,9 +86,7 @@ def transfer(
     """Have a transfer begun in which the two talk on. Raises as `kept.begin`, and NoRoute."""
     pair = asked.transferor, asked.transferee
     asker = ByKeys(asked.transferor, asked.loopback, _carried(session, asked))
-    transferor, transferee = (leg.channel_uuid for leg in pair)
-    owing = owing_keys("blind", transferor, transferee, asked.loopback)
-    session.link.send_all([Filter("Unique-ID", asked.loopback), owing])
+    session.link.send(Filter("Unique-ID", asked.loopback))
     return kept.begin(
         session,
         asked.transferee,

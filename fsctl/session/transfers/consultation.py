@@ -32,7 +32,7 @@ from fsctl.session.core import branches
 from fsctl.session.core.leg import Leg, LegState, paired
 from fsctl.session.core.session import Part, Session
 from fsctl.session.transfers.by_keys import Pressed
-from fsctl.session.transfers.record import Kind, Outcome, conclude, owing_keys
+from fsctl.session.transfers.record import Outcome, conclude, owing
 from fsctl.settings import Call, Transfer
 from fsctl.sip.status import SipStatus
 from fsctl.switch.dialstring import DialString, DialStringError
@@ -170,7 +170,7 @@ class Consultation:
             [
                 branches.begin(session, target),
                 UuidSetvarMulti(transferee.channel_uuid, tuple(waits.items())),
-                self._owing("attended"),
+                self._owing(),
                 UuidSetvarMulti(transferor.channel_uuid, tuple(waiting.items())),
                 Execute(
                     "att_xfer",
@@ -182,10 +182,10 @@ class Consultation:
             ]
         )[-1].raise_for_error()
 
-    def _owing(self, kind: Kind) -> Command:
+    def _owing(self) -> Command:
         asked = self._asked
         pair = asked.transferor.channel_uuid, asked.transferee.channel_uuid
-        return owing_keys(kind, *pair, asked.loopback)
+        return owing("attended", *pair, asked.loopback, start="keys")
 
     def _armed(self, call: Leg, peer: Leg) -> dict[str, str]:
         return arming(call, peer, self._known[Mark.HOME], self._session.settings) | self._known

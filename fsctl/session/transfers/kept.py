@@ -42,11 +42,18 @@ from fsctl.session.core.diversion import Diversion
 from fsctl.session.core.leg import Leg, LegState
 from fsctl.session.core.session import Part, Session
 from fsctl.session.transfers.engine import Engine
-from fsctl.session.transfers.record import BY_SETTINGS, Outcome, Start, conclude
+from fsctl.session.transfers.record import (
+    BY_SETTINGS,
+    Decided,
+    Outcome,
+    Start,
+    conclude,
+    owing,
+)
 from fsctl.settings import Transfer
 from fsctl.sip.status import SipStatus
 from fsctl.sip.uri import Uri
-from fsctl.switch import timers
+from fsctl.switch import leftovers, timers
 from fsctl.switch.marks import Context, Extension, Mark, Stage
 from fsctl.switch.notify import NOTES_JOIN
 from fsctl.switch.variables import read, read_several
@@ -135,6 +142,7 @@ class KeptTransfer:
         options: CallOptions = NO_OPTIONS,
         asking: Asking | None = None,
         diversion: Diversion | None = None,
+        decided: Decided = BY_SETTINGS,
         when_failed: Callable[[], None] = lambda: None,
     ) -> None:
         self.transferee = transferee
@@ -149,6 +157,7 @@ class KeptTransfer:
         self._destination = target
         self._asker = asker
         self._options = options
+        self._decided = decided
         self._when_failed = when_failed
         self._began_apart = False
         """FreeSWITCH had parted the first two: the transferee is in our dialplan. Set by `begin`"""
@@ -287,7 +296,15 @@ class KeptTransfer:
             return False
         if leg is self.transferee:
             self._feed(Stimulus.TRANSFEREE_HOME)
+        else:
+            self._session.after(_FETCH_S, self._look_for_transferee)
         return True
+
+    def _look_for_transferee(self) -> None:
+        """Its transferor is alone with us: has it hung up, is it here, or does somebody have it?"""
+        there = self.transferee.alive and not self.transferee.held
+        if there and self.snapshot.state is State.CALLING:
+            self.taken()
 
     def hung_up(self, leg: Leg) -> None:
         """A leg of the session has."""
@@ -400,6 +417,7 @@ class KeptTransfer:
                 self._call()
             case Action.HANG_UP_TARGET:
                 if self.target is not None and self.target.alive:
+                    self.target.ending = True
                     branches.hang_up(self._session, self.target, "ORIGINATOR_CANCEL")
             case Action.FETCH:
                 self._session.after(_FETCH_S, self._fetch)
@@ -428,11 +446,15 @@ class KeptTransfer:
         if transferor is None:
             return Stimulus.REJOIN_FAILED
         session.part(Calls).lends = True
+        commands = self._owing()
         for leg, peer in ((self.transferee, transferor), (transferor, self.transferee)):
             leg.pending_peer, leg.forsaken_at = peer, None
+            armed = arming(leg, peer, session.board.home, session.settings)
+            commands.append(UuidSetvarMulti(leg.channel_uuid, tuple(armed.items())))
         kept = {**_FORGOTTEN, NOTES_JOIN: "", "originate_disposition": "", Mark.STAGE: Stage.KEPT}
-        commands: list[Command] = [
-            *self._owing(),
+        # Else who is the originator of this bridge may be hung up after it, by its dialplan's word.
+        kept |= {"hangup_after_bridge": "false"}
+        commands += [
             UuidSetvarMulti(transferor.channel_uuid, tuple(_FORGOTTEN.items())),
             *bridge_commands(self.transferee, transferor, kept),
         ]
@@ -462,9 +484,10 @@ class KeptTransfer:
             AFTERWARDS: self._before[AFTERWARDS] or HOME_AGAIN,
             "originate_disposition": "",
         }
-        commands = [UuidSetvarMulti(uuid, tuple(kept.items()))]
+        commands: list[Command] = [UuidSetvarMulti(uuid, tuple(kept.items()))]
         if self.transferor is not None and self.transferor.alive:
             other = self.transferor.channel_uuid
+            commands.append(owing("blind", other, uuid, self._asker.refer, self._asker.start))
             values = read_several(session.link, other, *_OURS)
             self._before_of_other = {name: v or "" for name, v in zip(_OURS, values, strict=True)}
             ours = ((Mark.HOME, session.board.home), (Mark.SESSION, session.id))
@@ -493,11 +516,8 @@ class KeptTransfer:
 
     def _let_be(self) -> None:
         """Everybody is where it was; what we have set for our own sake goes."""
-        session, uuid = self._session, self.transferee.channel_uuid
-        session.part(Calls).dials.update(self._set_aside)
-        for event in self._put_off:
-            session.hear(event)
-        self._set_aside, self._put_off = {}, []
+        uuid = self.transferee.channel_uuid
+        self._give_back()
         after = self._before or {Mark.STAGE: Stage.LENT}
         commands = [*self._disarming(), UuidSetvarMulti(uuid, tuple(after.items()))]
         if self._before_of_other and self.transferor is not None:
@@ -505,6 +525,13 @@ class KeptTransfer:
             commands.append(UuidSetvarMulti(self.transferor.channel_uuid, before))
         self._post(commands)
         self._when_failed()
+
+    def _give_back(self) -> None:
+        """The end of what joins the first two is the end of a call again."""
+        self._session.part(Calls).dials.update(self._set_aside)
+        for event in self._put_off:
+            self._session.hear(event)
+        self._set_aside, self._put_off = {}, []
 
     def _recall(self) -> None:
         """The transferee is alone: its dialplan calls the transferor again, or does what is
@@ -546,6 +573,8 @@ class KeptTransfer:
             commands.append(UuidSetvarMulti(leg.channel_uuid, tuple(armed.items())))
         if self.transferor is not None:
             self.transferor.peer = self.transferor.pending_peer = None
+        if not self._began_apart:
+            commands += leftovers.clearing_unseen(transferee.channel_uuid)
         if session.link_leg not in session.calls:
             session.change_link()  # it was opened by whoever has asked
         commands += [UuidSetvar(target.channel_uuid, Mark.KEPT)]
@@ -558,16 +587,24 @@ class KeptTransfer:
         return Stimulus.JOIN_FAILED
 
     def _release(self) -> None:
-        """The transferor has nobody to talk with any more."""
+        """The transferor has nobody to talk with any more.
+
+        One that has not asked for it is where it would be without us, unless we have taken its
+        partner from it.
+        """
         session, transferor = self._session, self.transferor
         commands = self._disarming()
+        succeeds = self.snapshot.state is State.RELEASING
         if transferor is not None and transferor.alive:
             uuid = transferor.channel_uuid
             seconds = session.settings.transfer.release_transferor_after_s
-            patient = self._asker.hangs_up
-            released = SchedHangup(seconds, uuid, "BLIND_TRANSFER") if patient else UuidKill(uuid)
-            commands.append(released)
+            if self._asker.hangs_up:
+                commands.append(SchedHangup(seconds, uuid, "BLIND_TRANSFER"))
+            elif succeeds:
+                commands.append(UuidKill(uuid))
         self._post(commands)
+        if not succeeds:
+            self._give_back()
 
     # -- the end --------------------------------------------------------------------------------
 
@@ -607,7 +644,7 @@ class KeptTransfer:
             refer=self._asker.refer,
             ours=ours,
             asking=self.asking,
-            decided=BY_SETTINGS,
+            decided=self._decided,
             start=self._asker.start,
         )
 
@@ -668,6 +705,7 @@ def begin(
     options: CallOptions = NO_OPTIONS,
     asking: Asking | None = None,
     diversion: Diversion | None = None,
+    decided: Decided = BY_SETTINGS,
     when_failed: Callable[[], None] = lambda: None,
 ) -> KeptTransfer:
     """Have ``transferee`` talk with ``target`` as soon as that answers, called by its number.
@@ -696,6 +734,7 @@ def begin(
         options=options,
         asking=asking,
         diversion=diversion,
+        decided=decided,
         when_failed=when_failed,
     )
     kept.add(made)

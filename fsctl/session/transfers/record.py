@@ -95,6 +95,13 @@ class TransferRecord:
     """How it began."""
 
 
+_UUID = "[0-9a-fA-F-]{36}"
+_MARK = re.compile(
+    rf"(blind|legacy|attended) ({_UUID})(?: (refer;id=[0-9]+|{_UUID}))?(?: .*)?", re.DOTALL
+)
+_BY_KEYS = " keys"
+
+
 @dataclass(frozen=True, slots=True)
 class Owed:
     """A transfer whose record is owed, as its transferee's channel says (``TRANSFER``)."""
@@ -112,14 +119,6 @@ class Owed:
         return _key(self.transferor, self.refer)
 
 
-_UUID = "[0-9a-fA-F-]{36}"
-_MARK = re.compile(
-    rf"(blind|legacy|attended) ({_UUID})(?: (refer;id=[0-9]+|{_UUID}))?(?: .*)?", re.DOTALL
-)
-
-_BY_KEYS = " keys"
-
-
 def _key(transferor: str, refer: str) -> str:
     return f"{transferor} {refer or '-'}"
 
@@ -129,22 +128,26 @@ def owed_by(transferee: str, mark: str | None) -> Owed | None:
     found = _MARK.fullmatch(mark or "")
     if found is None:
         return None
-    start: Start = "keys" if (mark or "").endswith(_BY_KEYS) else "refer"
-    return Owed(cast(Kind, found[1]), found[2], transferee, found[3] or "", start)
+    kind, refer = cast(Kind, found[1]), found[3] or ""
+    return Owed(kind, found[2], transferee, refer, _start(kind, refer, mark or ""))
 
 
-def owing_attended(transferor: str, transferee: str, loopback: str) -> Command:
-    """Return what says on the channel that the record of an attended transfer is owed.
+def _start(kind: Kind, refer: str, mark: str) -> Start:
+    """No REFER of a blind one is named by a uuid."""
+    if mark.endswith(_BY_KEYS):
+        return "keys"
+    return "command" if kind == "blind" and re.fullmatch(_UUID, refer) else "refer"
 
-    The dialplan says so of the other kinds.
+
+def owing(
+    kind: Kind, transferor: str, transferee: str, refer: str, start: Start = "refer"
+) -> Command:
+    """Return what says on the channel that the record of a transfer is owed: one that asks by a
+    loopback.
+
+    The dialplan says so of those that a blind REFER asks for.
     """
-    mark = f"attended {transferor} {loopback}".rstrip()
-    return UuidSetvar(transferee, Mark.TRANSFER, mark)
-
-
-def owing_keys(kind: Kind, transferor: str, transferee: str, loopback: str) -> Command:
-    """As that, of a transfer that was begun by keys."""
-    mark = f"{kind} {transferor} {loopback}{_BY_KEYS}"
+    mark = f"{kind} {transferor} {refer}".rstrip() + (_BY_KEYS if start == "keys" else "")
     return UuidSetvar(transferee, Mark.TRANSFER, mark)
 
 

@@ -13,6 +13,7 @@ from fsctl.sip.status import SipStatus
 from fsctl.switch import notify
 from fsctl.switch.marks import Mark
 from fsctl.switch.refer_variables import refer_event
+from fsctl.switch.variables import read_several
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +67,16 @@ def of_last_refer(link: Connection, channel: str) -> Reporter:
 def report(channel: str, event: str | None, status: SipStatus) -> list[Command]:
     """Tell who has sent a REFER of which no transfer comes, or whose worker is gone."""
     return Reporter(channel, event).tell(status)
+
+
+def owed_before(link: Connection, channel: str, event: str | None) -> list[Command]:
+    """Tell who has sent a REFER before, whose target rang when its worker died (`kept`).
+
+    ``event`` is that of the REFER that has come now, if it is this leg's: by a REFER of either of
+    the two the first one is over. Raises LinkError.
+    """
+    kept, owed, told = read_several(link, channel, Mark.KEPT, Mark.OWED, Mark.TOLD)
+    before = (owed or "").partition(" ")[0]
+    if not kept or before in ("", event, told):
+        return []
+    return [UuidSetvar(channel, Mark.KEPT), *report(channel, before, SipStatus(487))]

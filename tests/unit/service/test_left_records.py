@@ -101,6 +101,18 @@ def test_what_its_worker_was_to_tell_is_what_the_record_says(
     assert (record["code"], record["reason"]) == (486, "Gone fishing")
 
 
+def test_an_operator_has_asked_and_the_target_has_not_answered(
+    switch: FakeSwitch, records: Records
+) -> None:
+    asked_by = f"blind {TR} {TARGET}"
+    switch.channels[TE] = transferee(
+        bridge_to=TR, fsctl_stage="joined", fsctl_transfer=asked_by, sip_invite_failure_status="486"
+    )
+    looked(switch)
+    (record,) = records.all
+    assert (record["start"], record["refer"], record["code"]) == ("command", TARGET, 503)
+
+
 @pytest.mark.parametrize(
     "channels",
     [
@@ -108,6 +120,7 @@ def test_what_its_worker_was_to_tell_is_what_the_record_says(
         {TE: transferee(bridge_to=TARGET), TR: {"fsctl_refer_recorded": f"{TR} {EVENT}"}},
         {TE: transferee(fsctl_home="127.0.0.1:9002", bridge_to=TARGET)},
         {TE: transferee()},
+        {TE: transferee(bridge_to=TR, fsctl_stage="kept")},
         {TE: {"fsctl_home": DEAD}},
         {TE: transferee(bridge_to=TR, fsctl_stage="kept")},
         {TE: transferee(bridge_to=TR, fsctl_transfer=BY_KEYS), TR: {"soft_holding_uuid": TE}},
