@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fsctl.story import hear_each_other, talking
 from tests.live.lab.settings import sections
-from tests.stories.test_keys import KEYS, consults
+from tests.stories.test_keys import KEYS, consults, transfers
 
 
 def test_three_ways(controller, switch, phones):
@@ -36,3 +36,27 @@ def test_by_the_switchs_own_dialplan(controller, switch, phones):
     assert hear_each_other(other, carol)
     other.refers(phones.refer_to("1004"))
     assert hear_each_other(carol, dave)
+
+
+def test_the_keys_of_a_consultation(controller, switch, phones):
+    """After a blind transfer without a route: one is taken back as it rings, one is completed."""
+    served = controller({"dialplan": {"scope": "transfers"}, "keys": KEYS})
+    one, other = talking(phones, "caller")
+    carol, dave = phones.party("1002").answers(), phones.party("1003").rings()
+    transfers(one, "1002")
+    assert hear_each_other(other, carol)
+    one.wait_over()
+    consults(other, "1003")
+    dave.wait_received("INVITE")
+    assert other.hears_ringback()
+    other.presses("#")
+    assert hear_each_other(other, carol)
+    dave.wait_over()
+    consults(other, "1003")
+    dave.wait_received("INVITE", 2)
+    dave.answers_now()
+    assert hear_each_other(other, dave)
+    other.presses("*")
+    assert hear_each_other(carol, dave)
+    other.wait_over()
+    switch.wait(lambda: served.log_text().count('"start": "keys"') == 3, what="all are recorded")
