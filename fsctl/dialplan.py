@@ -39,6 +39,8 @@ PARAMETERS: Final = "sip_profiles/fsctl_params.xml"
 CHANNELS: Final = "fsctl_channels.xml"
 FIRST_FILE: Final = "00_fsctl.xml"
 """In a context of the operator's own: stands before all else there."""
+LONGEST_KEYS_S: Final = 7200
+"""How long a loopback of `[keys]` waits for its controller: a consultation is watched so long."""
 _SUFFIX: Final = ".xml.j2"
 _NO_DOMAIN: Final = "domain.invalid"
 """Stands for a call's domain where only the route of a number is asked for."""
@@ -310,6 +312,9 @@ def _context(settings: Settings) -> dict[str, Any]:
         "asker_facts": () if settings.policy.mode == "off" else FACTS,
         "recalled": _recalled(settings),
         "causes_of": _causes_by_status(),
+        "keys": settings.keys,
+        "keys_outside": _keys_outside(settings),
+        "longest_keys_s": LONGEST_KEYS_S,
         "beside_number": _BESIDE_NUMBER,
     }
 
@@ -318,6 +323,17 @@ def _recalled(settings: Settings) -> str:
     """Who is called again after a transfer that has failed, as an expression; empty: everybody."""
     policy = settings.policy
     return inside_expression(policy) if policy.mode == "enforce" else ""
+
+
+def _keys_outside(settings: Settings) -> str:
+    """Who need not be asked for a number, as an expression: no rule would let it transfer. Empty:
+    only a controller knows."""
+    policy, decide = settings.policy, settings.decide
+    opens = any(rule.then == "allow" for rule in settings.rules) or decide.may_open
+    by_address = any(word.startswith("network:") for word in policy.inside)
+    if policy.mode != "enforce" or opens or by_address:
+        return ""
+    return f"^(?!{inside_expression(policy).removeprefix('^')})"
 
 
 def _causes_by_status() -> dict[int, list[str]]:

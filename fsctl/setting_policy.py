@@ -18,8 +18,9 @@ PolicyMode = Literal["enforce", "observe", "off"]
 LegWord = Literal["", "caller", "callee"]
 Then = Literal["allow", "refuse"]
 
-STARTS: Final = ("blind", "attended", "redirect")
-"""What may ask for a party: a REFER, one with Replaces, and a phone's 3xx."""
+STARTS: Final = ("blind", "attended", "redirect", "command", "keys", "keys-attended")
+"""What may ask for a party: a REFER, one with Replaces, a phone's 3xx, ``fsctl transfer``, and the
+codes of ``[keys]``."""
 
 OUR_RULES: Final = frozenset(
     {"emergency", "max-chain", "max-per-minute", "max-per-minute-of-switch", "unknown-asks"}

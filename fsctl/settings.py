@@ -22,6 +22,7 @@ from fsctl import (
     setting_decide,
     setting_devices,
     setting_groups,
+    setting_keys,
     setting_policy,
     setting_switches,
 )
@@ -30,6 +31,7 @@ from fsctl.errors import SettingsError
 from fsctl.setting_decide import Decide as Decide
 from fsctl.setting_devices import Device as Device
 from fsctl.setting_groups import Group as Group
+from fsctl.setting_keys import Keys as Keys
 from fsctl.setting_kinds import OWN_HOSTS as OWN_HOSTS
 from fsctl.setting_kinds import SAFE_NUMBER as SAFE_NUMBER
 from fsctl.setting_kinds import key
@@ -102,22 +104,25 @@ class Call:
 @dataclass(frozen=True, slots=True)
 class Transfer:
     """``[transfer]``: blind transfers. With ``mode`` "observe" they are FreeSWITCH's own, and what
-    "in-session" would have made of them is in their records. ``headers`` go to the target;
-    ``pass_headers`` lists the headers embedded in a Refer-To (RFC 3261 19.1.1) that may pass.
-    ``ringback`` is heard by the transferee while the target rings, ``transferor_hears`` by the
-    parked transferor; ``recording`` says what becomes of a recording when transferee and target are
-    joined, ``recording_file`` where a file is begun for it. ``caller_id`` says whom the target
-    sees, in a "template" by ``{transferee}``, ``{transferor}`` and ``{dialled}`` (the number that
-    the transferee's call was first made to), ``asserted_identity`` by which header (empty: as the
-    profile says); ``referred_by``, ``diversion`` (RFC 5806), ``history_info`` (RFC 7044) say what
-    it is told of the transfer itself. ``legacy_report`` says whether a native transfer is reported
-    with its result or at once; ``attended``: whether the application is asked about each REFER with
-    Replaces, or FreeSWITCH joins its own dialogs by itself (None: see :attr:`Settings.attended`).
-    When a transfer fails and its transferor has left, FreeSWITCH calls it again (``recall``); if it
-    does not answer, the ``fallback`` follows. ``rescue_after_s`` is for the timers in FreeSWITCH:
-    so long after a deadline of ours it acts without us."""
+    "in-session" would have made of them is in their records. With ``keep_talking`` the first two
+    talk on until the target of an in-session one answers, where the settings decide on it.
+    ``headers`` go to the target; ``pass_headers`` lists the headers embedded in a Refer-To (RFC
+    3261 19.1.1) that may pass. ``ringback`` is heard by the transferee while the target rings,
+    ``transferor_hears`` by the parked transferor; ``recording`` says what becomes of a recording
+    when transferee and target are joined, ``recording_file`` where a file is begun for it.
+    ``caller_id`` says whom the target sees, in a "template" by ``{transferee}``, ``{transferor}``
+    and ``{dialled}`` (the number that the transferee's call was first made to),
+    ``asserted_identity`` by which header (empty: as the profile says); ``referred_by``,
+    ``diversion`` (RFC 5806), ``history_info`` (RFC 7044) say what it is told of the transfer
+    itself. ``legacy_report`` says whether a native transfer is reported with its result or at once;
+    ``attended``: whether the application is asked about each REFER with Replaces, or FreeSWITCH
+    joins its own dialogs by itself (None: see :attr:`Settings.attended`). When a transfer fails and
+    its transferor has left, FreeSWITCH calls it again (``recall``); if it does not answer, the
+    ``fallback`` follows. ``rescue_after_s`` is for the timers in FreeSWITCH: so long after a
+    deadline of ours it acts without us."""
 
     mode: TransferMode = key("in-session", _MODE)
+    keep_talking: bool = key(False, kinds.FLAG)
     legacy_report: LegacyReport = key("result", kinds.choice("result", "at-once"))
     attended: Attended | None = key(None, kinds.choice("application", "switch"))
     decision_timeout_s: float = key(10.0, kinds.seconds(0.1, 60))
@@ -266,6 +271,7 @@ class Settings:
     rules: tuple[Rule, ...] = ()
     devices: tuple[Device, ...] = ()
     decide: Decide = Decide()
+    keys: Keys = Keys()
     routes: tuple[Route, ...] = (Route(),)
     groups: tuple[Group, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -304,6 +310,7 @@ _SECTIONS: Final[dict[str, type[Any]]] = {
     "check": Check,
     "policy": Policy,
     "decide": Decide,
+    "keys": Keys,
 }
 _LISTS: Final = ("switch", "route", "group", "rule", "device")
 _ENVIRONMENT: Final = "FSCTL_"
@@ -443,6 +450,7 @@ def _complete(
     _check_observed(f"{origin}: [transfer]", transfer, values["dialplan"], enabled)
     decision_timeout_s = transfer.get("decision_timeout_s", Transfer().decision_timeout_s)
     setting_decide.complete(origin, values["decide"], decision_timeout_s)
+    setting_keys.complete(origin, values["keys"])
     _check_shown(f"{origin}: [transfer]", transfer, {})
 
 

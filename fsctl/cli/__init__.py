@@ -13,7 +13,7 @@ from fsctl import __version__, log, settings
 from fsctl.errors import FsctlError
 
 _COMMANDS: Final = (
-    *("install", "uninstall", "serve", "check", "policy"),
+    *("install", "uninstall", "serve", "check", "policy", "transfer"),
     *("dialplan", "scenario", "demo"),
 )
 """Each is a module here, with ``add_parser``."""

@@ -203,6 +203,8 @@ class Execute(Command):
     argument: str = ""
     event_uuid: str | None = field(default=None, kw_only=True)
     channel_uuid: str | None = field(default=None, kw_only=True)
+    holds_partner: bool = field(default=False, kw_only=True)
+    """Whoever the channel is bridged with hears the hold music meanwhile, if there is any."""
 
     def check(self) -> None:
         if "$" in self.argument or _SCOPE_VARIABLES.match(self.argument):
@@ -218,6 +220,8 @@ class Execute(Command):
             lines.append(header)
         if self.event_uuid is not None:
             lines.append(f"Event-UUID: {self.event_uuid}")
+        if self.holds_partner:
+            lines.append("hold-bleg: true")
         return tuple(lines)
 
     def body(self) -> bytes:

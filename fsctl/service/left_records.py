@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 _LEFT = SipStatus(487)
 _FORBIDDEN = SipStatus(403)
+_UNAVAILABLE = SipStatus(503)
 _STAGES_OF_FAILURE = (Stage.RECALL, Stage.FORSAKEN, Stage.DONE)
 _WORTH = (
     Mark.RECORDED,
@@ -95,7 +96,7 @@ class LeftRecords:
 
     def owe(self, record: TransferRecord) -> None:
         """``record`` is right if nobody comes to know better."""
-        owed = Owed(record.kind, record.transferor, record.transferee, record.refer)
+        owed = Owed(record.kind, record.transferor, record.transferee, record.refer, record.start)
         if owed.key in self._written:
             return  # and the legs that said so may have gone
         self._debts[record.transferee] = _Debt(owed, "", record)
@@ -173,14 +174,18 @@ class LeftRecords:
             return True
         partner = bridged_with([known.get(name) for name in SIGNS_OF_BRIDGE])
         at_work = known.get("bridge_to")
-        again = exists and at_work == owed.transferor
+        # The target rings, and the first two talk meanwhile: a timer ends that (transfers.kept).
+        together = exists and at_work == owed.transferor
+        again = together and known.get(Mark.STAGE) != Stage.KEPT
         if owed.kind == "attended":
-            # The first two talk on while FreeSWITCH waits for its loopback's answer.
-            failed = again and not _exists(client, owed.refer)
+            # The first two talk on while FreeSWITCH waits for its loopback's answer; and they are
+            # bridged while one of them consults (att_xfer, mod_dptools.c).
+            consults = again and _consults(client, owed)
+            failed = again and not consults and not _exists(client, owed.refer)
         else:
             failed = known.get(Mark.FAILED) == "true"
             failed = failed or again or known.get(Mark.STAGE) in _STAGES_OF_FAILURE
-        talks = exists and bool(at_work) and at_work == debt.talked_with and not again
+        talks = exists and bool(at_work) and at_work == debt.talked_with and not together
         talked = not exists and partner not in ("", owed.transferor)
         if not exists and debt.talked_with not in ("", owed.transferor):
             talked, partner = True, debt.talked_with
@@ -237,6 +242,7 @@ class LeftRecords:
             {role: text for role, text in call_ids.items() if text},
             self._switch,
             **judged(known.get(Mark.JUDGED), known.get(Mark.SHADOW)),
+            start=owed.start,
         )
         self._written.append(owed.key)
         client.send_all(marking(record))
@@ -247,8 +253,14 @@ def _failure(client: SwitchClient, owed: Owed, known: dict[str, str | None]) -> 
     """What the transferor of a transfer that has failed was told."""
     if owed.kind == "attended":
         return _FORBIDDEN  # all that FreeSWITCH reports (sofia.c, nightmare_xfer_thread_run)
+    if owed.start == "command":
+        return _UNAVAILABLE  # it has seen that its leg has ended
     code, phrase = (known.get(f"sip_invite_failure_{each}") for each in ("status", "phrase"))
     return _owed_status(client, owed) or failure_of(code, phrase)
+
+
+def _consults(client: SwitchClient, owed: Owed) -> bool:
+    return read_if_there(client, owed.transferor, "soft_holding_uuid") == owed.transferee
 
 
 def _exists(client: SwitchClient, uuid: str) -> bool:

@@ -180,6 +180,17 @@ def _originate(switch: SimulatedSwitch, arguments: str) -> str:
     return f"+OK {channel.uuid}\n"
 
 
+def _bgapi(switch: SimulatedSwitch, arguments: str) -> str:
+    """``COMMAND [ARGUMENTS]``, in a thread of its own; the answer is the job's name."""
+    name, _, rest = arguments.partition(" ")
+
+    def work() -> None:
+        switch.run_api(name, rest)
+
+    switch.spawn(work)
+    return f"+OK Job-UUID: {uuid.uuid4()}\n"
+
+
 def _status(switch: SimulatedSwitch, arguments: str) -> str:
     return (
         "UP 0 years, 0 days, 0 hours, 0 minutes, 1 second, 0 milliseconds, 0 microseconds\n"
@@ -203,6 +214,7 @@ APIS: dict[str, Api] = {
     "uuid_transfer": _uuid_transfer,
     "uuid_park": _uuid_park,
     "originate": _originate,
+    "bgapi": _bgapi,
     "show": show,
     "status": _status,
     "reloadxml": lambda switch, arguments: "+OK [Success]\n",

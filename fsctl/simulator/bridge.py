@@ -52,6 +52,25 @@ def bridge_channels(caller: Channel, peer: Channel) -> None:
     _part(caller, peer)
 
 
+def begin_inner(channel: Channel, peer: Channel) -> Channel | None:
+    """A bridge within that of ``channel`` begins (CF_INNER_BRIDGE); return its partner there."""
+    partner = channel.bridged_to
+    _introduce(channel, peer)
+    _bond(channel, peer)
+    if peer.up:
+        peer.set_state("CS_EXCHANGE_MEDIA")
+    return partner
+
+
+def end_inner(channel: Channel, peer: Channel, partner: Channel | None) -> None:
+    """It is over: the channel has its partner again, and the peer waits to be joined, or ends."""
+    channel.fire_event(_bridge_event("CHANNEL_UNBRIDGE", channel, peer))
+    channel.bridged_to = partner
+    if partner is not None:
+        channel.set_variable("bridge_to", partner.uuid)
+    channel.wake()
+
+
 def _give_up(caller: Channel, peer: Channel) -> None:
     """The peer hung up before it was told of the bridge: nothing is reported (``abort_call``)."""
     caller.fire_event(_bridge_event("CHANNEL_UNBRIDGE", caller, peer))

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from gevent import socket
 
 from fsctl.simulator.applications import Application
+from fsctl.simulator.att_xfer import att_xfer
 from fsctl.simulator.bridge import bridge_channels, handle_cause
+from fsctl.simulator.digit_actions import bind_digit_action
 from fsctl.simulator.link import Link
 from fsctl.simulator.originate import originate
 from fsctl.simulator.parking import has_message, park, run_next_message
@@ -147,4 +149,7 @@ CALL_APPLICATIONS: dict[str, Application] = {
     "execute_extension": _execute_extension,
     "intercept": _intercept,
     "eavesdrop": _eavesdrop,
+    "three_way": _eavesdrop,
+    "att_xfer": att_xfer,
+    "bind_digit_action": bind_digit_action,
 }

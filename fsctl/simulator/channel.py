@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from fsctl.simulator.clock import Timer
     from fsctl.simulator.dialplan import Action
+    from fsctl.simulator.digit_actions import DigitMachine
     from fsctl.simulator.dtmf import Digit
     from fsctl.simulator.link import Link
     from fsctl.simulator.switch import SimulatedSwitch
@@ -99,9 +100,7 @@ class Channel:
         self.state = "CS_NEW"
         self.running_state = "CS_NEW" if profile.direction == "inbound" else "CS_NONE"
         self.call_state = "DOWN"
-        self.answered = False
-        self.early = False
-        self.ringing = False
+        self.answered = self.early = self.ringing = False
         self.hangup_cause = ""
         self.hit_dialplan = False
         self.flags: set[str] = set()
@@ -110,6 +109,7 @@ class Channel:
         self.pending: deque[dict[str, str]] = deque()
         self.urgent: deque[dict[str, str]] = deque()
         self.dtmf_queue: deque[Digit] = deque()
+        self.digit_machines: dict[str, DigitMachine] = {}
         self.links: set[Link] = set()
         self.actions: deque[Action] = deque()
         self.on_routing: Callable[[], None] | None = None

@@ -32,25 +32,32 @@ class Digit:
     char: str
     duration: int = DEFAULT_DURATION
     source: str = "RTP"
+    skips: bool = False
+    """It passes no ``bind_digit_action`` any more (``DTMF_FLAG_SKIP_PROCESS``)."""
 
 
 def parse_digits(text: str, source: str = "APP") -> list[Digit]:
     """``12#``, ``1@200+2``: groups joined by ``+``, each with a duration in milliseconds."""
+    skips = source == "APP" and not text.startswith("~")
     digits: list[Digit] = []
     for group in text.removeprefix("~").split("+"):
         chars, _, milliseconds = group.partition("@")
         duration = DEFAULT_DURATION
         if milliseconds.isdigit() and int(milliseconds):
             duration = int(milliseconds) * _SAMPLES_A_MS
-        digits += [Digit(char, duration, source) for char in chars if char in _DIGITS]
+        digits += [Digit(char, duration, source, skips) for char in chars if char in _DIGITS]
     return digits
 
 
 def queue_digits(channel: Channel, digits: list[Digit]) -> None:
-    """They wait until the channel looks."""
-    if channel.up:
-        channel.dtmf_queue.extend(digits)
-        channel.wake()
+    """They wait until the channel looks, but for those that are bound to something."""
+    machine = channel.digit_machines.get("self")
+    for digit in digits if channel.up else ():
+        if machine is not None and not digit.skips:
+            machine.feed(digit.char)
+        else:
+            channel.dtmf_queue.append(digit)
+    channel.wake()
 
 
 def take_digit(channel: Channel) -> Digit:
@@ -77,5 +84,9 @@ def send_digits(channel: Channel, text: str) -> bool:
 
 def send_digit(channel: Channel, digit: Digit) -> None:
     """One digit to the far end; ``w`` and ``W`` are pauses that nobody hears."""
+    machine = channel.digit_machines.get("peer")
+    if machine is not None and not digit.skips:
+        machine.feed(digit.char)
+        return
     if channel.endpoint is not None and digit.char not in _PAUSES:
         channel.endpoint.send_digit(digit)

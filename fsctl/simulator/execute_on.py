@@ -12,12 +12,13 @@ if TYPE_CHECKING:
 
 
 def execute_on(channel: Channel, prefix: str) -> None:
-    """``switch_channel_execute_on``: each variable whose name begins so, here and now.
+    """``switch_channel_execute_on``: each variable whose name begins so, global ones, too, at once.
 
     ``APPLICATION ARGUMENT`` or ``APPLICATION:ARGUMENT``. What a leg that has hung up would still
     execute is not simulated.
     """
-    for name, value in tuple(channel.variables.items()):
+    known = {**channel.switch.global_variables, **channel.variables}
+    for name, value in known.items():
         if name.startswith(prefix) and isinstance(value, str) and channel.up:
             application, *argument = re.split("[ :]", value, maxsplit=1)
             channel.switch.execute(channel, application, *(argument or [""]))

@@ -14,6 +14,7 @@ from fsctl.simulator.flags import ORIGINATING
 from fsctl.simulator.legs import LegRefused, exported_variables, make_leg
 from fsctl.simulator.progress import hang_up, send_answer, send_early_media, send_ringing
 from fsctl.simulator.signals import Signal, wait_for
+from fsctl.simulator.uuid_bridge import uuid_bridge
 
 if TYPE_CHECKING:
     from fsctl.simulator.channel import Channel
@@ -315,8 +316,12 @@ def _conclude(attempt: _Attempt) -> Originated:
     if attempt.race is not None and attempt.race.cause:
         winner = None
         attempt.cause, attempt.forced = attempt.race.cause, True
+    held = _held_by(caller)
     for leg in attempt.legs:
         if leg is not winner and _is_ours(leg):
+            if held and uuid_bridge(attempt.switch, held, leg.uuid):
+                held = ""
+                continue
             hang_up(leg, attempt.cause if attempt.forced else "LOSE_RACE")
     if caller is not None:
         caller.hears_tone, caller.hears_early = "", None
@@ -333,6 +338,13 @@ def _conclude(attempt: _Attempt) -> Originated:
         for leg in attempt.legs:
             caller.add_to_variable("originate_causes", f"{leg.uuid};{leg.hangup_cause}")
     return Originated(None, cause_name(cause), attempt.forced)
+
+
+def _held_by(caller: Channel | None) -> str:
+    """A caller that consults (``att_xfer``) has hung up: whom it holds gets its leg."""
+    if caller is None or caller.up:
+        return ""
+    return caller.get_variable("soft_holding_uuid") or ""
 
 
 def _settle(caller: Channel, result: Originated) -> None:

@@ -114,6 +114,10 @@ class Party(ABC):
         """INVITE with Replaces (RFC 3891) that names the call of ``other``: take its place."""
 
     @abstractmethod
+    def presses(self, keys: str) -> None:
+        """Press these keys in its call (RFC 4733)."""
+
+    @abstractmethod
     def hangs_up(self) -> None:
         """BYE."""
 
@@ -134,6 +138,11 @@ class Party(ABC):
     @abstractmethod
     def hears_ringback(self) -> bool:
         """Wait until the switch plays a tone to it; False when that does not happen in time."""
+
+    @property
+    @abstractmethod
+    def heard_keys(self) -> str:
+        """The keys that it has heard so far (RFC 4733)."""
 
     # -- what it got
 

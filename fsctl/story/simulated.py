@@ -102,6 +102,9 @@ class SimulatedParty(Party):
     def replaces_call(self, other: Party) -> None:
         self.phone.replaces(dialog_of(other))
 
+    def presses(self, keys: str) -> None:
+        self.phone.sends_digits(keys)
+
     def hangs_up(self) -> None:
         self.phone.hangs_up()
 
@@ -127,6 +130,10 @@ class SimulatedParty(Party):
             print(error)
             return False
         return True
+
+    @property
+    def heard_keys(self) -> str:
+        return self.phone.heard_digits
 
     @property
     def contact(self) -> str:

@@ -57,6 +57,12 @@ class Stage(_Explained):
         "controller, before `uuid_bridge`",
         "the call is over: hang up",
     )
+    KEPT = (
+        "kept",
+        "controller, on a transferee that talks with its transferor while its target rings",
+        "the leg goes home by `fsctl_return`; nobody there: recall. A timer makes it `joined` when "
+        "the target has not answered",
+    )
     CALLED = (
         "called",
         "controller, for a party that a scenario calls",
@@ -116,12 +122,18 @@ class Context(StrEnum):
     """Where a leg waits, if its partner has sent BYE (see `fsctl.session.calling.grace`)."""
     ATTENDED = "fsctl_attended"
     """Where FreeSWITCH asks about a REFER with Replaces."""
+    COMMAND = "fsctl_command"
+    """By which an operator's command asks a controller."""
     TARGET = "fsctl_target"
     """The way into the switch's own dialplan, for a party that is called there."""
     SERVICE = "fsctl_service"
     """A mailbox or a queue, which a route names."""
     TARGET_OVER = "fsctl_target_over"
     """What follows when an extension there has ended by itself."""
+    KEYS = "fsctl_keys"
+    """Where the codes of a leg are bound, and lead to; a loopback brings them to a controller."""
+    PRESSED = "fsctl_pressed"
+    """What follows when a number has been pressed."""
 
 
 class Extension(StrEnum):
@@ -146,16 +158,30 @@ class Extension(StrEnum):
     """`fsctl_rescue`: the transferor is told by FreeSWITCH alone."""
     KEPT = "kept"
     """`fsctl_rescue`: the target of an attended transfer waits to be joined."""
+    PARTED = "parted"
+    """`fsctl_rescue`: a transferor that talked on has been left by its transferee."""
     OVER = "over"
-    """`fsctl_rescue`: the partner of a leg that has hung up while it was holding."""
+    """`fsctl_rescue`: the partner of a leg that has hung up while it was holding.
+    `fsctl_command`: the controller has ended in the middle."""
     GRACE = "grace"
     """`fsctl_grace`: the only way in."""
     ATTENDED = "attended"
-    """`fsctl_attended`: a loopback asks, or a transferee is fetched."""
+    """`fsctl_attended`: a loopback asks, or a transferee is fetched. `fsctl_keys`, `fsctl_pressed`:
+    the code of a consultation."""
+    BLIND = "blind"
+    """`fsctl_keys`, `fsctl_pressed`: the code of a blind transfer."""
     OTHERS = "others"
-    """`fsctl_attended`: the worker of the session is gone."""
+    """`fsctl_attended`, `fsctl_command`, `fsctl_keys`: the worker of the session is gone."""
+    COMMAND = "command"
+    """`fsctl_command`: the only way in."""
     RETURNING = "fsctl_return"
     """`fsctl_return`: the leg is its scenario's again."""
+    ARM = "arm"
+    """`fsctl_keys`: binds the codes, at the beginning of a bridge."""
+    ASK = "ask"
+    """`fsctl_keys`: where the loopback comes."""
+    HELD = "held"
+    """`fsctl_keys`: the partner of a leg that has hung up while it consulted."""
     AGAIN = "again"
     """`fsctl_return`: the leg's call is made anew, for it sent a REFER before anybody answered."""
 
@@ -349,7 +375,16 @@ class Mark(_Explained):
         "controllers, while a failure waits for the first two to be joined again",
         "on a transferor: the `Event` of a REFER, and the report that it is to get",
     )
-    RESULT = ("fsctl_result", "`fsctl_rescue`, before it tells", "the status line of the report")
+    RESULT = (
+        "fsctl_result",
+        "`fsctl_rescue`, before it tells; controllers, on the leg by which a command asks",
+        "the status line of the report",
+    )
+    WHY = (
+        "fsctl_why",
+        "controllers, on the leg by which a command asks",
+        "the policy's own words, where it has refused",
+    )
     JOIN = (
         "fsctl_join",
         "controllers, on the loopback and on a transferee that is fetched",
@@ -359,6 +394,32 @@ class Mark(_Explained):
         "fsctl_secured",
         "controllers, on the loopback",
         "the target, which waits for its join after its bridge",
+    )
+    KEYS = (
+        "fsctl_keys",
+        "`fsctl_keys`; controllers",
+        "on a loopback: what was pressed (`blind`, `attended`), the number, who has pressed, the "
+        "partner, `;` between them; `taken`: a controller serves it",
+    )
+    KEYED = (
+        "fsctl_keyed",
+        "`fsctl_keys`",
+        "`yes`: the party has pressed a code, and is about to press a number",
+    )
+    KEYS_NUMBER = (
+        "fsctl_keys_number",
+        "`fsctl_keys`",
+        "the number that it has pressed last; `-`: it is outside, and not asked for one",
+    )
+    KEPT = (
+        "fsctl_kept",
+        "controllers, on the target that rings, and on the transferor that has sent the REFER",
+        "the transferee that talks with the transferor meanwhile (`fsctl_stage=kept`)",
+    )
+    WANTED = (
+        "fsctl_wanted",
+        "`fsctl transfer`, on the leg by which it asks",
+        "how long the target may ring (`-`: as ever), and the target, as it was typed",
     )
     ANONYMOUS = (
         "fsctl_anonymous",

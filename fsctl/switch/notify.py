@@ -39,8 +39,10 @@ def told(link: Connection, transferor_uuid: str) -> str | None:
     return read(link, transferor_uuid, Mark.TOLD)
 
 
-def owe(transferor_uuid: str, event: str, status: SipStatus) -> list[Command]:
-    """Have FreeSWITCH give a report in ``OWED_FOR_S``, should we or our link be gone by then.
+def owe(
+    transferor_uuid: str, event: str, status: SipStatus, after_s: int = OWED_FOR_S
+) -> list[Command]:
+    """Have FreeSWITCH give a report in ``after_s``, should we or our link be gone by then.
 
     The timer is one of the leg's own, which go when the transfer ends (`switch.timers.disarm`).
     """
@@ -48,7 +50,7 @@ def owe(transferor_uuid: str, event: str, status: SipStatus) -> list[Command]:
     telling = f"execute_extension::{Extension.TELL} XML {Context.RESCUE}"
     return [
         UuidSetvar(transferor_uuid, Mark.OWED, f"{event} {status.code} {reason}"),
-        SchedApi(OWED_FOR_S, transferor_uuid, UuidBroadcast(transferor_uuid, telling)),
+        SchedApi(after_s, transferor_uuid, UuidBroadcast(transferor_uuid, telling)),
     ]
 
 

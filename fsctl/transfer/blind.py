@@ -81,6 +81,7 @@ class Stimulus(Enum):
     TRANSFEREE_TAKEN = "somebody else takes the transferee"
     JOINED_ELSEWHERE = "somebody else joins the transferee"
     WITHDRAWN = "the same REFER comes home again"
+    KEPT = "the first two talk until the target answers"
     TRANSFEREE_HANGUP = "the transferee hangs up"
     TRANSFEROR_HANGUP = "the transferor hangs up"
     TOLD = "somebody else has told the transferor"
@@ -144,6 +145,8 @@ TABLE: dict[tuple[State, Stimulus], Row] = {
     (_S.REQUESTED, _E.BROKEN): (_S.RECONNECTING, (_A.REJOIN,)),
     (_S.REQUESTED, _E.DEADLINE): (_S.RECONNECTING, (_A.BLAME, _A.REJOIN)),
     (_S.REQUESTED, _E.TRANSFEREE_HANGUP): (_S.ABANDONED, _STOP_TELL_AND_RELEASE),
+    # What comes of it, and its report, is the affair of that kind (kept.py).
+    (_S.REQUESTED, _E.KEPT): (_S.ABANDONED, ()),
     # Whoever is called last has the whole time to ring.
     (_S.CALLING_TARGET, _E.TARGET_CALLED): (_S.CALLING_TARGET, _RING_ANEW),
     (_S.CALLING_TARGET, _E.RINGS_ANEW): (_S.CALLING_TARGET, _RING_ANEW),
@@ -536,7 +539,8 @@ def _entering(
     """Rules 4 and 5: what the entry of a state brings with it."""
     if before is not State.RELEASING and stimulus not in _KEEPS_TIMERS and state in TIMERS:
         actions = (TIMERS[state], *actions)
-    concluded = Action.LEAVE_RECORD in actions or stimulus is Stimulus.WITHDRAWN
+    others = stimulus in (Stimulus.WITHDRAWN, Stimulus.KEPT)
+    concluded = Action.LEAVE_RECORD in actions or others
     if state in CLOSED and not concluded:
         actions = (*actions, Action.CONCLUDE)
     return actions

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any, Generic, TypeVar
 
 from fsctl.sip.status import SipStatus
-from fsctl.transfer import attended, blind, native
+from fsctl.transfer import attended, blind, kept, native
 
 S = TypeVar("S", bound=Enum)
 E = TypeVar("E", bound=Enum)
@@ -78,7 +78,24 @@ transferor is there. Where FreeSWITCH has not asked, nobody knows whom to call a
     attended.DEADLINES,
 )
 
-SECTIONS: tuple[Section[Any, Any, Any], ...] = (BLIND, ATTENDED, NATIVE)
+KEPT = Section(
+    "Kept talking",
+    """\
+With `keep_talking`, or asked for by `fsctl transfer`: the first two talk until the target answers.
+Nobody is moved before, so a failure has nothing to undo. Above the rows stand these rules. The
+asker is told once. A transferor that has gone is neither joined with anybody nor released. A
+failure lets everybody be: where the transferee waits alone with us by then its transferor is called
+again, and where it is on its way to us as soon as it has come. What ends is recorded, unless the
+record is left to others.""",
+    kept.TABLE,
+    kept.CLOSED,
+    kept.DEADLINES,
+    anywhere=kept.ANYWHERE,
+    told=kept.DEADLINE_STATUS,
+    unbounded=kept.UNBOUNDED,
+)
+
+SECTIONS: tuple[Section[Any, Any, Any], ...] = (BLIND, KEPT, ATTENDED, NATIVE)
 
 _HEAD = """\
 # A transfer, from REFER to its one report

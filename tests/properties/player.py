@@ -126,7 +126,8 @@ class Player:
     def _begin(self) -> None:
         mode = self.story.mode
         scenario = EXAMPLE.read_text(encoding="utf-8") if mode == "sample" else ""
-        transfer = {"mode": "legacy"} if mode == "legacy" else {}
+        settings = {"legacy": {"mode": "legacy"}, "keep": {"keep_talking": True}}
+        transfer = settings.get(mode, {})
         self.world.serve(scenario=scenario, transfer=transfer)
         self.record.controller = True
         for name in ("alice", "bob", "carol", "dave", "eve"):

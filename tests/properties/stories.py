@@ -11,7 +11,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-MODES = ("connect", "sample", "legacy")
+MODES = ("connect", "sample", "legacy", "keep")
+"""``keep``: as ``connect``, with ``keep_talking``."""
 PEOPLE = ("alice", "bob", "carol", "dave")
 TARGETS = ("carol", "dave")
 BEHAVIOURS = (

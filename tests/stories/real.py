@@ -5,18 +5,44 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fsctl.settings import Settings
+from fsctl.settings import Keys, Settings
 from fsctl.story import Party
 from fsctl.switch.armed import armed
 from tests.live.lab import Controller, Controllers, Phones, Switch
-from tests.stories.world import LIMIT_S, World
+from tests.live.lab.fsctl_process import REPOSITORY
+from tests.stories.world import LIMIT_S, Asked, World
 
 DRAIN_S = 1.0
+
+
+class RealAsked(Asked):
+    """The command as a process."""
+
+    def __init__(self, world: World, arguments: list[str]) -> None:
+        self.world = world
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "fsctl", *arguments],
+            cwd=REPOSITORY,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._printed: str | None = None
+
+    def takes_back(self) -> None:
+        self._process.send_signal(signal.SIGINT)
+
+    @property
+    def ended(self) -> tuple[int, str] | None:
+        status = self._process.poll()
+        if status is not None and self._printed is None:
+            self._printed = self._process.communicate()[0]
+        return None if status is None else (status, self._printed or "")
 
 
 class RealWorld(World):
@@ -117,6 +143,12 @@ class RealWorld(World):
         assert not reply.startswith("-"), f"{command}: {reply}"
         return reply
 
+    def asks_for(self, channel: str, *arguments: str) -> Asked:
+        switch = self._switch
+        return RealAsked(
+            self, self._operator(switch.esl_port, switch.password, channel, *arguments)
+        )
+
     def uri(self, number: str) -> str:
         return self.phones.uri(number)
 
@@ -132,7 +164,7 @@ class RealWorld(World):
         return [str(row.get("application")) for row in self._switch.channels()]
 
     def finish(self, passed: bool) -> None:
-        for name in armed("in-session", Settings()):
+        for name in armed("in-session", Settings(keys=Keys(blind="*1"))):
             self._switch.esl(f"global_setvar {name}=")  # also of one that was killed
         if self._changes_profile:
             self._switch.restore_profile()

@@ -6,6 +6,8 @@ import atexit
 import logging
 import tempfile
 from collections.abc import Callable
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -15,6 +17,7 @@ import pytest
 from gevent.hub import Hub
 
 from fsctl import dialplan, story
+from fsctl.cli import main
 from fsctl.esl import connection
 from fsctl.esl.waiting import Deadline
 from fsctl.scenario import Scenario, load
@@ -33,7 +36,7 @@ from fsctl.story.simulated import dialog_of
 from tests.live.lab.fsctl_process import to_toml
 from tests.stories import transcript
 from tests.stories.relay import Relay
-from tests.stories.world import DOMAIN, LIMIT_S, World
+from tests.stories.world import DOMAIN, LIMIT_S, Asked, World
 
 LEAK_LIMIT_S = 5.0
 """Within this time after the last hang-up (of the switch's clock) everything must have gone."""
@@ -97,6 +100,26 @@ class StoppableClock:
         due, self._put_off = self._put_off or [], None
         for callback in due:
             callback()
+
+
+class SimulatedAsked(Asked):
+    """The command as a greenlet of the story's own process."""
+
+    def __init__(self, world: World, arguments: list[str]) -> None:
+        self.world = world
+        self._printed = StringIO()
+        self._run = gevent.spawn(self._main, arguments)
+
+    def _main(self, arguments: list[str]) -> int:
+        with redirect_stdout(self._printed):
+            return main(arguments)
+
+    def takes_back(self) -> None:
+        self._run.kill(KeyboardInterrupt, block=False)
+
+    @property
+    def ended(self) -> tuple[int, str] | None:
+        return (int(self._run.get()), self._printed.getvalue()) if self._run.ready() else None
 
 
 class SimulatedWorld(World, story.SimulatedWorld):
@@ -266,6 +289,10 @@ class SimulatedWorld(World, story.SimulatedWorld):
         reply = self.switch.run_api(name, arguments)
         assert not reply.startswith("-"), f"{command}: {reply}"
         return reply
+
+    def asks_for(self, channel: str, *arguments: str) -> Asked:
+        port = self.switch.esl_address[1]
+        return SimulatedAsked(self, self._operator(port, "ClueCon", channel, *arguments))
 
     def wait(
         self,

@@ -8,7 +8,8 @@ operator on the switch: no party does any of it. A story is written once;
 
 from __future__ import annotations
 
-from abc import abstractmethod
+import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,28 @@ def _extensions(numbers: Mapping[str, Sequence[str]]) -> str:
     )
 
 
+class Asked(ABC):
+    """``fsctl transfer --json``, as an operator runs it."""
+
+    world: World
+
+    @abstractmethod
+    def takes_back(self) -> None:
+        """Ctrl-C."""
+
+    @property
+    @abstractmethod
+    def ended(self) -> tuple[int, str] | None:
+        """Its exit status and what it has printed; None: it runs."""
+
+    def wait_ended(self) -> tuple[int, dict[str, Any]]:
+        """Wait for its end: its exit status, and the document."""
+        self.world.wait(lambda: self.ended is not None, "the command ends")
+        assert self.ended is not None
+        status, printed = self.ended
+        return status, json.loads(printed)
+
+
 class World(story.World):
     """One switch with the rendered dialplan, one controller, and the parties of a story."""
 
@@ -68,16 +91,17 @@ class World(story.World):
         policy: Mapping[str, Any] | None = None,
         rules: Sequence[Mapping[str, Any]] = (),
         groups: Sequence[Mapping[str, Any]] = (),
+        keys: Mapping[str, Any] | None = None,
     ) -> None:
         """Install the dialplan and start the controller.
 
         In scope transfers the switch connects a call to any number by itself.
 
         Numbers of four digits are users of the switch and ring for 2 s at most; ``route`` is added
-        to that route's keys, ``routes`` come before it; ``transfer``, ``call``, ``decide`` and
-        ``policy`` are the sections of that name, ``rules`` the policy's; ``groups`` are the
-        groups. ``profile`` are
-        parameters of the sofia profile, ``dialplan`` are applications (``set x=y``) that the
+        to that route's keys, ``routes`` come before it; ``transfer``, ``call``, ``decide``,
+        ``policy`` and ``keys`` are the sections of that name, ``rules`` the policy's; ``groups``
+        are the groups. ``profile`` are parameters of the sofia profile, ``dialplan`` are
+        applications (``set x=y``) that the
         operator's own dialplan executes on a new call
         before us; ``house`` are the extensions of another context of the operator's, of that name:
         the applications of each number, and ``behind`` stand in the context of new calls, behind
@@ -100,6 +124,7 @@ class World(story.World):
         sections |= {"policy": dict(policy)} if policy else {}
         sections |= {"rule": [*map(dict, rules)]} if rules else {}
         sections |= {"group": [*map(dict, groups)]} if groups else {}
+        sections |= {"keys": dict(keys)} if keys else {}
         plan = {"inbound_match": ".*"} if scope == "calls" else {}
         sections["dialplan"] = {"scope": scope, **plan}
         if profile or dialplan or house or behind:
@@ -252,6 +277,20 @@ class World(story.World):
         """
         where = f"{number} XML {context}" if context else number
         self.api(f"uuid_transfer {self.leg(party)} {which + ' ' if which else ''}{where}")
+
+    def asks(self, party: Party, *arguments: str) -> Asked:
+        """An operator has that party transferred (`fsctl transfer`)."""
+        return self.asks_for(self.leg(party), *arguments)
+
+    @abstractmethod
+    def asks_for(self, channel: str, *arguments: str) -> Asked:
+        """As that, by whatever the operator takes for a channel's uuid."""
+
+    def _operator(self, port: int, password: str, channel: str, *arguments: str) -> list[str]:
+        """The arguments of that command, and its configuration file."""
+        config = self._told.parent / "operator.toml"
+        config.write_text(f'[switch]\nport = {port}\npassword = "{password}"\n', encoding="utf-8")
+        return ["transfer", channel, *arguments, "--json", "--config", str(config)]
 
     def joins(self, one: Party, other: Party) -> None:
         """Somebody joins the legs of these two with ``uuid_bridge``."""

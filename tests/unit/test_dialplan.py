@@ -612,7 +612,7 @@ _EXPANDED = frozenset(
     "hangup_cause "
     "sip_blind_transfer_event sip_authorized sip_gateway sofia_profile_name park_timeout "
     "sip_local_network_addr local_ip_v4 domain api_before_bridge_fsctl variable_uuid "
-    "variable_bridge_to "
+    "variable_bridge_to signal_bond soft_holding_uuid "
     # the directory's, or an operator's, who has expanded it already
     "user_context effective_caller_id_number domain_name dialed_domain "
     "hold_music "
@@ -632,6 +632,8 @@ def test_what_a_phone_has_written_is_not_expanded() -> None:
     assert {name for name in names if not name.startswith("fsctl_")} == _EXPANDED
     answers = re.findall(r'application="(?:set|export)" data="([^"]*\$\{\w+\([^"]*)"', text)
     assert sorted(answer.partition("=")[0] for answer in answers) == [
+        "fsctl_home",
+        "fsctl_home",
         "fsctl_home",
         "fsctl_refer_event",
     ]

@@ -13,7 +13,8 @@ LAYERS = [
     {"errors", "files", "log_writer", "__init__"},
     {"sip", "hep", "log", "setting_regex", "setting_tones"},
     {"transfer", "setting_kinds"},
-    {"setting_switches", "setting_policy", "setting_devices", "setting_decide", "setting_groups"},
+    {"setting_switches", "setting_policy", "setting_devices", "setting_decide", "setting_groups"}
+    | {"setting_keys"},
     {"settings", "simulator"},
     {"policy"},
     {"decide"},
@@ -38,7 +39,17 @@ what it imports for its types only counts as well."""
 PURE = ["sip", "hep", "transfer", "errors.py", "settings.py"]
 PURE += [
     f"setting_{name}.py"
-    for name in ("decide", "devices", "groups", "kinds", "policy", "regex", "switches", "tones")
+    for name in (
+        "decide",
+        "devices",
+        "groups",
+        "keys",
+        "kinds",
+        "policy",
+        "regex",
+        "switches",
+        "tones",
+    )
 ]
 PURE += [f"decide/{name}.py" for name in ("request", "answer", "signature")]
 _ESL = ("frames", "events", "fields", "commands", "apis", "questions")

@@ -214,6 +214,13 @@ def test_the_example_file_with_everything_uncommented_loads(tmp_path: Path) -> N
                 "r/{what}.wav": "must begin with / or {recordings_dir}/",
             }.items()
         ),
+        ('[keys]\nblind = "12"', "[keys] blind: must be * or #, then one to seven keys"),
+        (
+            '[keys]\nblind = "*1"\nattended = "*12"',
+            '[keys] attended: "*12" and blind = "*1": one must not begin like the other',
+        ),
+        ('[keys]\ncancel = "0"', '[keys] three_way: "0" is that of cancel'),
+        ('[keys]\nprompt = "a b"', "[keys] prompt: must be a tone or the path of a sound, without"),
         ('[decide]\nurl = "http://h/"', "[decide] secret_file: must be set"),
         (
             '[decide]\nsecret = "x"\nsecret_file = "f"',

@@ -27,6 +27,7 @@ from fsctl.session.core.session import Session
 from fsctl.session.transfers import deflect, taken_away
 from fsctl.session.transfers.attended_registry import AttendedTransfers
 from fsctl.session.transfers.blind import abandon
+from fsctl.session.transfers.kept import KeptTransfers
 from fsctl.session.transfers.native import Native, NativeTransfer, forsaken, succeeded
 from fsctl.session.transfers.registry import BlindTransfers
 from fsctl.sip.status import SipStatus
@@ -58,6 +59,7 @@ class LinkEvents:
         self._calls = session.part(Calls)
         self._transfers = session.part(BlindTransfers)
         self._attended = session.board.part(AttendedTransfers)
+        self._kept = session.part(KeptTransfers)
         self._native = session.part(Native)
         self._native_call = session.part(NativeCall)
         self._referred = session.part(Referred)
@@ -85,6 +87,8 @@ class LinkEvents:
             taker(event)
         for attended in self._attended:
             attended.note(event)
+        for kept in self._kept.open:
+            kept.note(event)
 
     def _call(self, event: Event) -> Leg | None:
         call = branches.call_of(self._session, event)
@@ -153,6 +157,8 @@ class LinkEvents:
             loopbacks.relieve(session, call)
         for transfer in self._transfers.open:
             transfer.bridged({one, other})
+        for kept in self._kept.open:
+            kept.bridged({one, other})
         if session.link_leg in (first, second):
             self._native_joined()
 
@@ -195,6 +201,8 @@ class LinkEvents:
             self._native.running.hung_up(call)
         for transfer in self._transfers.open:
             transfer.hung_up(call)
+        for kept in self._kept.open:
+            kept.hung_up(call)
 
     def _end_grace(self, left: Leg, *, asked_for: bool) -> None:
         """Whoever talked with ``left`` need not wait for a REFER that cannot come.
@@ -276,6 +284,8 @@ class LinkEvents:
                 for transfer in self._transfers.open:
                     if call is transfer.transferor:
                         transfer.hung_up(call)
+                for kept in self._kept.open:
+                    kept.hung_up(call)
         leg = session.calls.get(session.link_leg)
         if leg is None or not leg.alive:
             session.after(STOCK_AFTER_S, self._take_stock)

@@ -28,11 +28,13 @@ from fsctl.session.calling.routing import NoRoute
 from fsctl.session.core import branches
 from fsctl.session.core.leg import Leg, LegState
 from fsctl.session.core.session import Session
-from fsctl.session.transfers import by_web, taken_away
+from fsctl.session.transfers import by_web, kept, taken_away
 from fsctl.session.transfers.attended_registry import AttendedTransfers
 from fsctl.session.transfers.blind import BlindTransfer, abandon
+from fsctl.session.transfers.by_refer import ByRefer
 from fsctl.session.transfers.record import BY_SCENARIO
 from fsctl.session.transfers.registry import BlindTransfers
+from fsctl.session.transfers.reporter import owed_before
 from fsctl.sip.refer import ReferTo
 from fsctl.sip.status import SipStatus
 from fsctl.sip.uri import Uri, telephone
@@ -128,6 +130,7 @@ def transfer_request(
     transferee = _known_leg(session, snapshot)
     transferor = _transferor(session, link, snapshot, transferee)
     session.board.part(AttendedTransfers).give_way_to_blind(session)
+    session.part(kept.KeptTransfers).give_way({transferor, transferee})
     if not transferee.alive:
         return  # its hang-up has been dealt with (abandon)
     _forget_broken_bridge(session)
@@ -153,6 +156,8 @@ def transfer_request(
         _clear(session, leftovers.clearing(snapshot))
         if transferor.alive:
             _clear(session, leftovers.clearing_unseen(transferor.channel_uuid))
+        for leg, event in ((transferor, request.event), (transferee, None)):
+            _clear(session, owed_before(session.link, leg.channel_uuid, event))
         session.tell.resumed(transferor, transferee)
     _begin(session, transfer, snapshot)
 
@@ -238,6 +243,8 @@ def came_back(session: Session, call: Leg) -> None:
     outgoing = calls.outgoing.get(call.callee)
     if outgoing is not None:
         outgoing.came_home()
+        return
+    if session.part(kept.KeptTransfers).came_back(call):
         return
     for asked in transfers.open:
         if asked.transferor is call:
@@ -331,6 +338,22 @@ def _request_handler_failed(transfer: BlindTransfer, error: Exception) -> None:
 def _transfer_by_settings(session: Session, transfer: BlindTransfer, refer_to: ReferTo) -> None:
     headers = of_transfer(session.settings, refer_to)
     transfer.tell_referred_by()
+    transferor, event = transfer.transferor, transfer.request.event
+    if session.settings.transfer.keep_talking and transferor.alive and event is not None:
+        transfer.keep_talking()
+        kept.begin(
+            session,
+            transfer.transferee,
+            transferor,
+            refer_to.target,
+            ByRefer(transferor, event),
+            parted=True,
+            options=CallOptions(headers=headers),
+            asking=transfer.asking,
+            diversion=transfer.diversion,
+            decided=transfer.decided,
+        )
+        return
     try:
         connect(session, transfer.transferee, refer_to.target, CallOptions(headers=headers))
     except NoRoute as error:

@@ -15,7 +15,7 @@ from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.esl.farewell import let_go
 from fsctl.log import seldom
-from fsctl.session.arrivals import attended_requests, legs
+from fsctl.session.arrivals import attended_requests, command_requests, keys, legs
 from fsctl.session.arrivals.events import LinkEvents
 from fsctl.session.arrivals.referred import Referred
 from fsctl.session.core.board import Board
@@ -24,6 +24,7 @@ from fsctl.session.core.session import Session
 from fsctl.session.transfers import taken_away
 from fsctl.session.transfers.attended_acts import reject
 from fsctl.session.transfers.attended_registry import AttendedTransfers
+from fsctl.session.transfers.kept import KeptTransfers
 from fsctl.session.transfers.native import Native
 from fsctl.session.transfers.registry import BlindTransfers
 from fsctl.settings import Settings
@@ -86,6 +87,7 @@ class Switchboard:
         named = session_id or str(uuid4())
         made = self._make_session(self, named, link, origin_of(snapshot))
         made.part(BlindTransfers)
+        made.part(KeptTransfers)
         made.part(Native)
         made.take_event = LinkEvents(made).take
         return made
@@ -112,6 +114,18 @@ class Switchboard:
                 reject(link)
             else:
                 self.run(self.new_session(link, snapshot), attended_requests.resume, link, snapshot)
+        elif context == Context.KEYS:
+            if keys.arrive(self, link, snapshot):
+                return
+            # Also who drains: it is asked only where nobody else has been found.
+            self.run(self.new_session(link, snapshot), keys.pressed, link, snapshot)
+        elif context == Context.COMMAND:
+            if command_requests.arrive(self, link, snapshot):
+                return
+            if self.draining:
+                let_go(link)
+            else:
+                self.run(self.new_session(link, snapshot), command_requests.resume, link, snapshot)
         elif context in (Context.REFER, Context.RESCUE):
             self._come_home(link, snapshot)
         elif self._closing or (self.draining and context != Context.LEGACY):

@@ -10,7 +10,7 @@ from fsctl.session.calling.headers import REFERRED_BY
 from fsctl.session.core.leg import Leg
 from fsctl.setting_kinds import NUMBER_CHARACTERS
 from fsctl.settings import Settings
-from fsctl.switch.armed import CONFIRM, CONTEXT, armed, armed_everywhere
+from fsctl.switch.armed import CONFIRM, CONTEXT, KEYS, armed, armed_everywhere
 from fsctl.switch.dialstring import carried_caller_name, carried_caller_number, carried_value
 from fsctl.switch.grace import WAITS
 from fsctl.switch.marks import Mark
@@ -98,6 +98,7 @@ def _display(call: Leg, peer: Leg) -> dict[str, str]:
 
 
 _HANDED_ON = (
+    KEYS,
     "confirm_blind_transfer",
     "force_transfer_context",
     "force_transfer_dialplan",

@@ -35,19 +35,20 @@ from fsctl.switch.refer_variables import ASKS_TO_SAY, STALE
 
 _FETCH_S = 1.0
 """A leg whose join has failed comes back by itself by then, if it does."""
-_HOME = f"{Extension.RETURNING}:XML:{Context.RETURN}"
-_AFTER = "transfer_after_bridge"
+HOME_AGAIN = f"{Extension.RETURNING}:XML:{Context.RETURN}"
+AFTERWARDS = "transfer_after_bridge"
+"""Where a leg goes when its bridge is over, in either role; `HOME_AGAIN`: to us."""
 
 
 def bridge_commands(first: Leg, second: Leg, variables: Mapping[str, str]) -> list[Command]:
     """Return what joins them; ``variables`` are set on the first leg besides, just before."""
     lent = first.session.part(Calls).lends
     of_first = dict.fromkeys(STALE, "") | {Mark.STAGE: Stage.LENT if lent else Stage.JOINED}
-    of_first |= {_AFTER: "", REPLACES: "", **variables}
-    commands: list[Command] = [UuidSetvar(second.channel_uuid, _AFTER)]
+    of_first |= {AFTERWARDS: "", REPLACES: "", **variables}
+    commands: list[Command] = [UuidSetvar(second.channel_uuid, AFTERWARDS)]
     if lent:
-        of_first |= {_AFTER: _HOME, "uuid_bridge_continue_on_cancel": "true"}
-        of_second = ((Mark.STAGE, Stage.LENT), (_AFTER, _HOME))
+        of_first |= {AFTERWARDS: HOME_AGAIN, "uuid_bridge_continue_on_cancel": "true"}
+        of_second = ((Mark.STAGE, Stage.LENT), (AFTERWARDS, HOME_AGAIN))
         commands.append(UuidSetvarMulti(second.channel_uuid, of_second))
     commands.append(UuidSetvarMulti(first.channel_uuid, tuple(of_first.items())))
     return [*commands, UuidBridge(first.channel_uuid, second.channel_uuid)]
@@ -59,7 +60,7 @@ def once_bridged(first_uuid: str) -> Command:
     The originator of a bridge with ``transfer_after_bridge`` would be sent home by its own REFER,
     instead of being parked until the transfer has its result.
     """
-    return UuidSetvar(first_uuid, _AFTER)
+    return UuidSetvar(first_uuid, AFTERWARDS)
 
 
 # -- what a scenario asks for ---------------------------------------------------------------------
@@ -114,8 +115,9 @@ def join(session: Session, one: Leg, other: Leg) -> None:
         second = other if first is one else one
         transfer.join(second)
         by = transfer.transferor
-        channel = by.channel_uuid if by.alive else ""
-        variables |= recording.at_join(first, channel, by.number, second.number) | ASKS_TO_SAY
+        channel = by.channel_uuid if by is not None and by.alive else ""
+        number = by.number if by is not None else ""
+        variables |= recording.at_join(first, channel, number, second.number) | ASKS_TO_SAY
     elif not first.held:
         first, second = second, first
     for call, peer in ((first, second), (second, first)):

@@ -46,6 +46,7 @@ from fsctl.switch.codecs import preferred
 from fsctl.switch.dialstring import DialString, carried_value
 from fsctl.switch.end_status import hangup_status
 from fsctl.switch.marks import Context, Extension, Mark, Stage
+from fsctl.switch.variables import read_all
 
 log = logging.getLogger(__name__)
 
@@ -120,6 +121,7 @@ class Outgoing:
             Mark.HOME: self.session.board.home,
             Mark.SESSION: self.session.id,
             Mark.STAGE: Stage.CALLED,
+            **self.purpose.carried,
         }
 
     def _in_dialplan(self, called: Mapping[str, str]) -> dict[str, str]:
@@ -137,6 +139,7 @@ class Outgoing:
         session = self.session
         if not self.call.advance(LegState.RINGING):
             return
+        self.purpose.rings(self.call)
         if session.tell.ringing(self.call, early_media=early_media):
             return
         for call in session.calls.values():
@@ -148,7 +151,8 @@ class Outgoing:
         """The party has answered, and its leg is in our hands."""
         session, call = self.session, self.call
         if call.ending:
-            return  # its hang-up follows
+            branches.hang_up(session, call)  # of its phones this is one that was called later
+            return
         session.part(Calls).outgoing.pop(call.callee, None)
         if not call.advance(LegState.CONNECTED):
             return
@@ -204,14 +208,21 @@ class Outgoing:
             log.warning("%s: %s has failed, its next place too: %s", session.id, self.call, error)
             session.part(Calls).outgoing.pop(self.call.callee, None)
             return False
+        self.purpose.ring_anew(self.call, self.ring_timeout_s)
         return True
 
     def _handler_failed(self, error: Exception) -> None:
         self.purpose.target_handler_failed(self.call)
 
     def _ring_deadline(self, callee: str) -> None:
-        if self.session.part(Calls).outgoing.get(callee) is self:
-            branches.hang_up(self.session, self.call, "NO_ANSWER")
+        session, known = self.session, self.call.branches
+        if session.part(Calls).outgoing.get(callee) is not self:
+            return
+        # The news of an answer may still be on its way, if we or the switch were held up.
+        channels = known.channels if known is not None else []
+        asked = [(channel, "endpoint_disposition") for channel in channels]
+        if "ANSWER" not in read_all(session.link, asked):
+            branches.hang_up(session, self.call, "NO_ANSWER")
 
 
 def call_out(

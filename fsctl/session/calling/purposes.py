@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from fsctl.esl.commands import Command
 from fsctl.policy.judge import Asking
 from fsctl.session.calling import safe_answers
@@ -50,6 +52,7 @@ class PlainCall:
     told_by_switch = False
     awaits_target = True
     awaits_call = True
+    carried: Mapping[str, str] = {}
 
     def __init__(self, session: Session, waiting: Leg | None) -> None:
         self._session = session
@@ -71,6 +74,9 @@ class PlainCall:
         """Nobody else has to know."""
 
     def ring_anew(self, target: Leg, ring_timeout_s: float) -> None:
+        """As that."""
+
+    def rings(self, target: Leg) -> None:
         """As that."""
 
     def hold(self, target: Leg) -> None:

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from fsctl.esl.commands import UuidTransfer
+from fsctl.esl.commands import Command, UuidSetvarMulti, UuidTransfer
 from fsctl.session.calling.applications import reject
 from fsctl.session.calling.calls import Calls
 from fsctl.session.core import branches
 from fsctl.session.core.leg import Leg
 from fsctl.session.core.session import Session
 from fsctl.sip.status import SipStatus
-from fsctl.switch.marks import Context, Extension
+from fsctl.switch.marks import Context, Extension, Mark, Stage
 
 if TYPE_CHECKING:
     from fsctl.session.calling.bridged import Dial
@@ -105,8 +105,32 @@ def forsaken(session: Session, call: Leg, uses: int) -> None:
     session.post(lambda: session.post(hang_up))
 
 
-def transferee_alone(session: Session, call: Leg) -> None:
-    """A transfer has failed and its transferor has left: its handlers have their turn.
+def forsake(session: Session, call: Leg) -> list[Command]:
+    """A transfer has failed and its transferor has left: return what its transferee must say.
+
+    The dialplan calls the transferor again, or does what is configured (rescue context). FreeSWITCH
+    does so alone, as it would without us: unless the scenario has used the leg by the time that its
+    handlers have heard of the failure.
+    """
+    _transferee_alone(session, call)
+    left = {Mark.STAGE: Stage.FORSAKEN, "originate_disposition": "", "blind_transfer_uuid": ""}
+    left |= {"sip_refer_to": "", Mark.REFERRED: ""}
+    return [UuidSetvarMulti(call.channel_uuid, tuple(left.items()))]
+
+
+def let_hear(call: Leg) -> None:
+    """A party that is told how its transfer ends is not hung up before it has heard that."""
+    session = call.session
+    call.being_told = True
+
+    def heard() -> None:
+        call.being_told = False
+
+    session.after(session.settings.transfer.release_transferor_after_s, heard)
+
+
+def _transferee_alone(session: Session, call: Leg) -> None:
+    """Its handlers have their turn.
 
     Then the dialplan goes on with the transferee, unless they have used it. Other calls of the
     session stay with us.

@@ -14,8 +14,6 @@ class Mover(Purpose, Protocol):
     """One blind transfer: who is moved, and what becomes of its targets."""
 
     @property
-    def transferor(self) -> Leg: ...
-    @property
     def transferee(self) -> Leg: ...
     @property
     def target(self) -> Leg | None:

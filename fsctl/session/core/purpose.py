@@ -6,6 +6,7 @@ calls asks nobody else for whom it does, and tells nobody else what has become o
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from fsctl.policy.judge import Asking
@@ -52,6 +53,11 @@ class Purpose(Protocol):
         """What the waiting channel says meanwhile: it is what becomes of it should we die."""
 
     @property
+    def carried(self) -> Mapping[str, str]:
+        """What the channel of a party that is called by itself says besides: it is what becomes of
+        it should we die."""
+
+    @property
     def awaits_target(self) -> bool:
         """Whether somebody still waits for whom FreeSWITCH calls."""
 
@@ -67,6 +73,9 @@ class Purpose(Protocol):
 
     def ring_anew(self, target: Leg, ring_timeout_s: float) -> None:
         """It is called at another address, or somebody in its place: for so many seconds."""
+
+    def rings(self, target: Leg) -> None:
+        """It rings, called by itself."""
 
     def hold(self, target: Leg) -> None:
         """It has answered the application, which is to join it with whoever waits."""

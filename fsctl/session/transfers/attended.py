@@ -36,7 +36,7 @@ from fsctl.session.transfers.record import (
     Decided,
     Outcome,
     conclude,
-    owing_attended,
+    owing,
 )
 from fsctl.sip.status import SipStatus
 from fsctl.sip.uri import UriError
@@ -142,8 +142,8 @@ class AttendedTransfer:
         if (link := self.parties.link) is not None:
             link.on_lost = lambda: self.session.post(self._loopback_gone)
         pair = self.transferor.channel_uuid, self.transferee.channel_uuid
-        owing = owing_attended(*pair, self.parties.loopback)
-        self.session.link.post(secure(pair[1]), owing)
+        owed = owing("attended", *pair, self.parties.loopback)
+        self.session.link.post(secure(pair[1]), owed)
         self._seek(SEEK_PAUSES_S[0])
 
     def _seek(self, pause_s: float) -> None:

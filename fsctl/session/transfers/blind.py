@@ -9,6 +9,7 @@ bridged.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 
 from fsctl.errors import ChannelGone, LinkError
@@ -173,9 +174,16 @@ class BlindTransfer:
     def stage(self) -> Stage:
         return Stage.CALLING
 
+    @property
+    def carried(self) -> Mapping[str, str]:
+        return {}
+
     def timers(self, rings_s: float) -> list[Command]:
         """None besides those of the table."""
         return []
+
+    def rings(self, target: Leg) -> None:
+        """The transferee hears ringback already."""
 
     def tell_referred_by(self) -> None:
         """No scenario decides: the target is told the REFER's own, where the settings send it."""
@@ -331,6 +339,10 @@ class BlindTransfer:
         """The transferee has been joined with somebody whom we have not called."""
         self.taken()
         self._feed(Stimulus.JOINED_ELSEWHERE)
+
+    def keep_talking(self) -> None:
+        """The first two talk until the target answers: that is another kind of transfer."""
+        self._feed(Stimulus.KEPT)
 
     def withdraw(self) -> None:
         """The very same REFER has come home again: that is its transfer from now on."""
@@ -490,7 +502,7 @@ class BlindTransfer:
                 return [UuidSetvar(transferee, "blind_transfer_uuid", None)]
             case Action.NOTIFY_SUCCESS | Action.NOTIFY_FAILURE:
                 assert self.snapshot.reported is not None  # set by the step that asks for this
-                self._let_hear()
+                safe_answers.let_hear(self.transferor)
                 told = devices.told(self._session, self.transferor, self.snapshot.reported)
                 return self._reporter.tell(told)
             case Action.NOTE_TOLD:
@@ -520,7 +532,7 @@ class BlindTransfer:
             case Action.HANG_UP_TRANSFEROR:
                 return [UuidKill(transferor, "BLIND_TRANSFER")]
             case Action.RECALL:
-                return self._leave_transferee()
+                return safe_answers.forsake(self._session, self.transferee)
             case Action.STOP_RINGBACK:
                 return [UuidBreak(transferee, everything=True)]
             case _:
@@ -547,28 +559,6 @@ class BlindTransfer:
             self._session.link.post(*commands)
         except (LinkError, ChannelGone) as error:
             log.info("%s transfer: its timers stay: %s", self._session.id, error)
-
-    def _leave_transferee(self) -> list[Command]:
-        """Its dialplan calls the transferor again, or does what is configured (rescue context).
-
-        FreeSWITCH does so alone, as it would without us: unless the scenario has used the leg by
-        the time that its handlers have heard of the failure.
-        """
-        safe_answers.transferee_alone(self._session, self.transferee)
-        left = {Mark.STAGE: Stage.FORSAKEN, "originate_disposition": "", "blind_transfer_uuid": ""}
-        left |= {"sip_refer_to": "", Mark.REFERRED: ""}
-        return [UuidSetvarMulti(self.transferee.channel_uuid, tuple(left.items()))]
-
-    def _let_hear(self) -> None:
-        """The transferor may be alone by now: it is not hung up before it has its report."""
-        call, session = self.transferor, self._session
-        call.being_told = True
-        seconds = session.settings.transfer.release_transferor_after_s
-
-        def heard() -> None:
-            call.being_told = False
-
-        session.after(seconds, heard)
 
     def _conclude(self, *, ours: bool) -> None:
         conclude(

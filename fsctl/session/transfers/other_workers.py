@@ -48,7 +48,7 @@ def find_elsewhere(
         return None
     if not _is_named(link, replaced, named):
         return None
-    partner = _partner(link, replaced)
+    partner = partner_of(link, replaced)
     made = guest(session, link, replaced)
     target = guest(session, link, partner) if partner else None
     if target is not None and target.connected:
@@ -59,7 +59,7 @@ def find_elsewhere(
     return made, target
 
 
-def _partner(link: Connection, channel: str) -> str | None:
+def partner_of(link: Connection, channel: str) -> str | None:
     """With whom this channel talks, or who rings for it; None where the dialplan serves it alone.
 
     FreeSWITCH leaves there who has rung in vain. A loopback that has not answered though it is

@@ -34,6 +34,10 @@ Kind = Literal["blind", "legacy", "attended", "deflected"]
 DecidedBy = Literal["settings", "scenario", "web"]
 """``settings`` also where the web service has left it to them, or has failed."""
 
+Start = Literal["refer", "command", "keys"]
+"""How it began: by a REFER of the transferor's, by a command of the operator's, or by keys that the
+transferor has pressed."""
+
 Outcome = Literal["succeeded", "failed", "abandoned"]
 """``abandoned``: a party left in the middle, or the switch was lost; without ``[switch]`` also when
 the calls were left to it or to another worker, which then writes a record of its own."""
@@ -65,7 +69,7 @@ class TransferRecord:
     refer: str
     """Which REFER it was, if known: the ``Event`` of its reports (``refer;id=N``, RFC 3515 section
     2.4.6). FreeSWITCH keeps that of an attended one (sofia.c, ``nightmare_xfer_helper_t``): there
-    it is the uuid of the loopback by which it asked."""
+    it is the uuid of the loopback by which it asked, as it is of a command."""
     outcome: Outcome
     code: int
     """The SIP code that the transferor was told, or would have been told, had it stayed; the
@@ -90,6 +94,15 @@ class TransferRecord:
     shadow: dict[str, Any] = field(default_factory=dict)
     """With ``[transfer] mode = "observe"``: what we would have done with a transfer that FreeSWITCH
     has carried out (`fsctl.session.calling.shadow`); else empty."""
+    start: Start = "refer"
+    """How it began."""
+
+
+_UUID = "[0-9a-fA-F-]{36}"
+_MARK = re.compile(
+    rf"(blind|legacy|attended) ({_UUID})(?: (refer;id=[0-9]+|{_UUID}))?(?: .*)?", re.DOTALL
+)
+_BY_KEYS = " keys"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,17 +114,12 @@ class Owed:
     transferee: str
     refer: str
     """Empty when the transferor had left before its REFER was looked at."""
+    start: Start = "refer"
 
     @property
     def key(self) -> str:
         """What ``RECORDED`` and ``REFER_RECORDED`` are when the record has been written."""
         return _key(self.transferor, self.refer)
-
-
-_UUID = "[0-9a-fA-F-]{36}"
-_MARK = re.compile(
-    rf"(blind|legacy|attended) ({_UUID})(?: (refer;id=[0-9]+|{_UUID}))?(?: .*)?", re.DOTALL
-)
 
 
 def _key(transferor: str, refer: str) -> str:
@@ -123,26 +131,39 @@ def owed_by(transferee: str, mark: str | None) -> Owed | None:
     found = _MARK.fullmatch(mark or "")
     if found is None:
         return None
-    return Owed(cast(Kind, found[1]), found[2], transferee, found[3] or "")
+    kind, refer = cast(Kind, found[1]), found[3] or ""
+    return Owed(kind, found[2], transferee, refer, _start(kind, refer, mark or ""))
 
 
-def owing_attended(transferor: str, transferee: str, loopback: str) -> Command:
-    """Return what says on the channel that the record of an attended transfer is owed.
+def _start(kind: Kind, refer: str, mark: str) -> Start:
+    """No REFER of a blind one is named by a uuid."""
+    if mark.endswith(_BY_KEYS):
+        return "keys"
+    return "command" if kind == "blind" and re.fullmatch(_UUID, refer) else "refer"
 
-    The dialplan says so of the other kinds.
+
+def owing(
+    kind: Kind, transferor: str, transferee: str, refer: str, start: Start = "refer"
+) -> Command:
+    """Return what says on the channel that the record of a transfer is owed: one that asks by a
+    loopback.
+
+    The dialplan says so of those that a blind REFER asks for.
     """
-    mark = f"attended {transferor} {loopback}".rstrip()
+    mark = f"{kind} {transferor} {refer}".rstrip() + (_BY_KEYS if start == "keys" else "")
     return UuidSetvar(transferee, Mark.TRANSFER, mark)
 
 
 def marking(record: TransferRecord) -> list[Command]:
     """Return what says on the channels that this record has been written."""
     key = _key(record.transferor, record.refer)
-    return [UuidSetvar(uuid, mark, key) for uuid, mark in _marked(record) if uuid]
+    return [UuidSetvar(uuid, mark, key) for uuid, mark in _marked(record)]
 
 
-def _marked(record: TransferRecord) -> tuple[tuple[str, Mark], ...]:
-    return (record.transferee, Mark.RECORDED), (record.transferor, Mark.REFER_RECORDED)
+def _marked(record: TransferRecord) -> list[tuple[str, Mark]]:
+    """The channels that say so, of whom there are, and how."""
+    of = (record.transferee, Mark.RECORDED), (record.transferor, Mark.REFER_RECORDED)
+    return [(uuid, mark) for uuid, mark in of if uuid]
 
 
 def write(record: TransferRecord) -> None:
@@ -181,6 +202,7 @@ def conclude(
     decided: Decided = BY_SETTINGS,
     found: Mapping[str, Any] | None = None,
     tells: bool = True,
+    start: Start = "refer",
 ) -> None:
     """Write the record of a transfer, unless it has been, then tell the scenario.
 
@@ -208,6 +230,7 @@ def conclude(
         **_judged(asking) | dict(found or {}),
         decided_by=decided.by,
         exchange=dict(decided.exchange),
+        start=start,
     )
     if not ours:
         session.board.part(Records).owe(record)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from fsctl.session.core.leg import Leg
 from fsctl.session.core.session import Part, Session
+from fsctl.session.transfers.kept import KeptTransfer, KeptTransfers
 
 if TYPE_CHECKING:
     from fsctl.session.transfers.blind import BlindTransfer
@@ -50,12 +51,15 @@ class BlindTransfers(Part):
         raise ValueError(f"{transferor} has asked for no transfer")
 
     def party(self, call: Leg) -> bool:
-        """Whether ``call`` is transferor or transferee in an open one."""
+        """Whether ``call`` is transferor or transferee in an open one, of any kind."""
+        if self.session.part(KeptTransfers).keeps(call):
+            return True
         return any(call in (each.transferor, each.transferee) for each in self.open)
 
-    def moving(self, call: Leg) -> BlindTransfer | None:
-        """The open one in which ``call`` is the transferee."""
-        return next((each for each in self.open if each.transferee is call), None)
+    def moving(self, call: Leg) -> BlindTransfer | KeptTransfer | None:
+        """The open one, of any kind, in which ``call`` is the transferee."""
+        moved = (each for each in self.open if each.transferee is call)
+        return next(moved, None) or self.session.part(KeptTransfers).moving(call)
 
     def awaiting_target(self, call: Leg) -> BlindTransfer | None:
         """The one in which ``call`` waits for a target that is not joined with it yet."""

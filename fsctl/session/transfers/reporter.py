@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fsctl.esl.commands import Command, UuidSetvar
+from fsctl.esl.commands import Command, SchedDel, UuidSetvar
 from fsctl.esl.connection import Connection
 from fsctl.sip.status import SipStatus
 from fsctl.switch import notify
 from fsctl.switch.marks import Mark
 from fsctl.switch.refer_variables import refer_event
+from fsctl.switch.variables import read_several
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,13 @@ class Reporter:
         """The report follows a join: until then FreeSWITCH knows what it is to be."""
         return [] if self.event is None else notify.owe(self.channel, self.event, status)
 
+    def owe_later(self, transferee: str, status: SipStatus, after_s: float) -> list[Command]:
+        """As that, in so many seconds: the transferee talks on until then. Replaces what was."""
+        if self.event is None:
+            return []
+        owed = notify.owe(self.channel, self.event, status, round(after_s))
+        return [SchedDel(self.channel), UuidSetvar(self.channel, Mark.KEPT, transferee), *owed]
+
     def has_told(self, link: Connection) -> bool:
         """Whether somebody has reported this REFER already. Raises LinkError."""
         return self.event is not None and notify.told(link, self.channel) == self.event
@@ -59,3 +67,16 @@ def of_last_refer(link: Connection, channel: str) -> Reporter:
 def report(channel: str, event: str | None, status: SipStatus) -> list[Command]:
     """Tell who has sent a REFER of which no transfer comes, or whose worker is gone."""
     return Reporter(channel, event).tell(status)
+
+
+def owed_before(link: Connection, channel: str, event: str | None) -> list[Command]:
+    """Tell who has sent a REFER before, whose target rang when its worker died (`kept`).
+
+    ``event`` is that of the REFER that has come now, if it is this leg's: by a REFER of either of
+    the two the first one is over. Raises LinkError.
+    """
+    kept, owed, told = read_several(link, channel, Mark.KEPT, Mark.OWED, Mark.TOLD)
+    before = (owed or "").partition(" ")[0]
+    if not kept or before in ("", event, told):
+        return []
+    return [UuidSetvar(channel, Mark.KEPT), *report(channel, before, SipStatus(487))]

@@ -316,10 +316,9 @@ class Phone(Party):
         self.wait_talking()
         self.command("refuse_refer")
 
-    def press(self, digits: str) -> None:
-        """Press keys: RTP telephone events (RFC 4733)."""
+    def presses(self, keys: str) -> None:
         self.wait_talking()
-        self.media.press(digits)
+        self.media.press(keys)
 
     def _reinvite(self, command: Literal["hold", "resume"]) -> None:
         self.wait_talking()
@@ -357,6 +356,10 @@ class Phone(Party):
     def hears_ringback(self) -> bool:
         """As for every party; an announcement or music is a tone, too."""
         return self.media.hears_sound(self._phones.limit_s)
+
+    @property
+    def heard_keys(self) -> str:
+        return self.media.digits
 
     def hears_nobody(self, duration_s: float = 0.4) -> bool:
         """Whether no phone is heard in an observation of that length."""

@@ -276,7 +276,9 @@ class RealPhone(Party):
     _no_word: Any = _cannot
     answers = refuses = sends_early_media = sends_early_media_and_refuses = _no_word
     redirects = answers_in = unreachable = refuses_now = refers = refers_early = _no_word
-    picks_up = replaces_call = leaves_after_refer = gives_up = hears_ringback = _no_word
+    picks_up = replaces_call = leaves_after_refer = gives_up = hears_ringback = presses = (
+        heard_keys
+    ) = _no_word
 
     @property
     def replaces(self) -> str:

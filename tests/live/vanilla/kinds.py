@@ -92,7 +92,7 @@ def dials(number: str, keys: str = "", caller: str = CALLER) -> Play:
         if keys:
             phone.wait_talking()
             assert phone.hears_ringback()
-            phone.press(keys)
+            phone.presses(keys)
 
     return play
 
@@ -129,7 +129,7 @@ def presses(keys: str) -> Play:
     def play(scene: Scene) -> None:
         caller = scene.talk(CALLER, "1001")
         assert scene["1001"].hears(caller)
-        scene["1001"].press(keys)
+        scene["1001"].presses(keys)
 
     return play
 
@@ -205,7 +205,7 @@ def leaves_a_message(scene: Scene) -> None:
         10.0,
         "a second of the message is recorded",
     )
-    caller.press("#")
+    caller.presses("#")
     caller.hangs_up()
     lamp = scene["1001"]
     scene.phones.wait(

@@ -81,7 +81,7 @@ def transfers_and_presses(keys: str) -> Plays:
         def play(scene: Scene) -> None:
             transfers(by, to)(scene)
             assert scene[_other(by)].hears_ringback()
-            scene[_other(by)].press(keys)
+            scene[_other(by)].presses(keys)
 
         return play
 

@@ -25,6 +25,7 @@ from tests.unit.service.fake_switch import Channel, FakeSwitch
 DEAD = "127.0.0.1:9001"
 TE, TR, TARGET = (f"{digit * 8}-0000-4000-8000-{digit * 12}" for digit in "abc")
 EVENT = "refer;id=7"
+BY_KEYS = f"attended {TR} dddddddd-0000-4000-8000-dddddddddddd keys"
 
 
 @pytest.fixture
@@ -81,6 +82,13 @@ def test_the_end_is_read_from_the_channels(
     assert f"uuid_setvar {TE} fsctl_recorded '{TR} {EVENT}'" in switch.told
 
 
+def test_what_keys_have_begun_says_so(switch: FakeSwitch, records: Records) -> None:
+    switch.channels[TE] = transferee(bridge_to=TARGET, bridge_uuid=TARGET, fsctl_transfer=BY_KEYS)
+    looked(switch)
+    (record,) = records.all
+    assert (record["outcome"], record["kind"], record["start"]) == ("succeeded", "attended", "keys")
+
+
 def test_what_its_worker_was_to_tell_is_what_the_record_says(
     switch: FakeSwitch, records: Records
 ) -> None:
@@ -93,6 +101,18 @@ def test_what_its_worker_was_to_tell_is_what_the_record_says(
     assert (record["code"], record["reason"]) == (486, "Gone fishing")
 
 
+def test_an_operator_has_asked_and_the_target_has_not_answered(
+    switch: FakeSwitch, records: Records
+) -> None:
+    asked_by = f"blind {TR} {TARGET}"
+    switch.channels[TE] = transferee(
+        bridge_to=TR, fsctl_stage="joined", fsctl_transfer=asked_by, sip_invite_failure_status="486"
+    )
+    looked(switch)
+    (record,) = records.all
+    assert (record["start"], record["refer"], record["code"]) == ("command", TARGET, 503)
+
+
 @pytest.mark.parametrize(
     "channels",
     [
@@ -100,7 +120,10 @@ def test_what_its_worker_was_to_tell_is_what_the_record_says(
         {TE: transferee(bridge_to=TARGET), TR: {"fsctl_refer_recorded": f"{TR} {EVENT}"}},
         {TE: transferee(fsctl_home="127.0.0.1:9002", bridge_to=TARGET)},
         {TE: transferee()},
+        {TE: transferee(bridge_to=TR, fsctl_stage="kept")},
         {TE: {"fsctl_home": DEAD}},
+        {TE: transferee(bridge_to=TR, fsctl_stage="kept")},
+        {TE: transferee(bridge_to=TR, fsctl_transfer=BY_KEYS), TR: {"soft_holding_uuid": TE}},
     ],
 )
 def test_what_is_written_undecided_or_somebody_elses_is_not_written(

@@ -203,6 +203,24 @@ def test_digits_pass_through_a_bridge(lab: Lab) -> None:
     assert sorted(digits_told(lab)) == ["#", "1", "2"]
 
 
+def test_bound_digits_are_held_back(lab: Lab) -> None:
+    """In either direction; what turns out to be none goes on, after a pause at the latest."""
+    _link, caller, callee = lab.call()
+    for who, presses in (("self", lab.alice), ("peer", lab.bob)):
+        execute(lab, caller, "bind_digit_action", f"r,*1,exec:set,pressed={who},{who},{who}")
+        presses.sends_digits("*2*")
+        lab.switch.settle()
+        hears = lab.bob if presses is lab.alice else lab.alice
+        assert hears.heard_digits == "*2"
+        lab.switch.advance(2)
+        assert hears.heard_digits == "*2*"
+        presses.sends_digits("*1")
+        lab.switch.settle()
+        assert hears.heard_digits == "*2*"
+        leg = caller if presses is lab.alice else callee
+        assert api(lab, "uuid_getvar", f"{leg} pressed") == who
+
+
 def test_digits_can_be_filtered_in_a_bridge(lab: Lab) -> None:
     link, caller, _ = lab.call()
     link.ask(f"api uuid_setvar {caller} bridge_filter_dtmf true")

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from fsctl import dialplan
-from fsctl.settings import Dialplan, Route, Settings, Switch, Transfer
+from fsctl.settings import Dialplan, Keys, Route, Settings, Switch, Transfer
 from fsctl.switch.marks import README, Context, Extension, Mark, Stage, one_of, with_tables
 
 ROOT = Path(__file__).parents[3]
@@ -22,6 +22,7 @@ SETTINGS = [
         routes=ROUTES,
         switches=(Switch(password="x"),) if plan.only_living else (),
         dialplan=plan,
+        keys=Keys(blind="*1", attended="*2"),
         transfer=Transfer(recall=True, fallback=fallback, fallback_number="1000"),
     )
     for plan in (

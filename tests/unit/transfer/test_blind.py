@@ -552,13 +552,15 @@ def _parties(tally: Tally, move: Move[Snapshot, Action]) -> Tally:
 
 
 def _withdrawn(move: Move[Snapshot, Action], after: Snapshot) -> bool:
-    """Its second arrival has the record, or had (``after`` is final then)."""
-    return after.state is S.ABANDONED and (move.happened is E.WITHDRAWN or not move.before.is_open)
+    """Its second arrival has the record, or the other kind of transfer, or had (``after`` is final
+    then)."""
+    elsewhere = move.happened in (E.WITHDRAWN, E.KEPT) or not move.before.is_open
+    return after.state is S.ABANDONED and elsewhere
 
 
 def _ended(tally: Tally, move: Move[Snapshot, Action]) -> None:
     before, after, done = move.before, move.after, move.actions
-    left = A.LEAVE_RECORD in done or move.happened is E.WITHDRAWN
+    left = A.LEAVE_RECORD in done or move.happened in (E.WITHDRAWN, E.KEPT)
     lost = move.happened is E.SWITCH_LOST
     if after.transferor_present and not lost and not left:
         holds(after.teller is Teller.NOBODY or tally.told == 1, "who has asked is told")
@@ -632,6 +634,7 @@ CONSEQUENCES = [
     (E.TRANSFEREE_KEPT, {S.HOLDING_TARGET}, {S.VOUCHED}),
     (E.JOINED_ELSEWHERE, {S.TAKEN}, {S.RELEASING}),
     (E.WITHDRAWN, {S.TAKEN}, {S.ABANDONED}),
+    (E.KEPT, {S.REQUESTED}, {S.ABANDONED}),
     (E.TRANSFEROR_HANGUP, {S.RELEASING}, {S.SUCCEEDED}),
     (E.TRANSFEROR_HANGUP, {S.RECONNECTING}, {S.FAILED}),
     (E.TRANSFEROR_BACK, {S.RECONNECTING}, {S.FAILED}),

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from fsctl.transfer import attended, blind, native
+from fsctl.transfer import attended, blind, kept, native
 from fsctl.transfer.diagram import SECTIONS, page
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "transfer.md"
@@ -24,6 +24,7 @@ BY_RULE: dict[str, set[Enum]] = {
         blind.Action.OWE_REPORT,
         blind.Action.CONCLUDE,
     },
+    "Kept talking": {kept.Action.CONCLUDE},
     "Attended": set(),
     "Native": set(),
 }
@@ -39,6 +40,7 @@ def _us(state: Any) -> Any:
 
 KINDS: dict[str, tuple[ModuleType, Callable[[Any], Any]]] = {
     "Blind": (blind, _us),
+    "Kept talking": (kept, kept.Kept),
     "Attended": (attended, attended.Attended),
     "Native": (native, native.Snapshot),
 }

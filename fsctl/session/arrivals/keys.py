@@ -1,0 +1,119 @@
+"""A party has pressed a code of ``[keys]``, and a number: a loopback of nobody's brings both.
+
+The two who talk are bridged, and in no one's hands: whatever becomes of us, they talk on.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable
+
+from fsctl.errors import ChannelGone, LinkError
+from fsctl.esl.commands import UuidSetvar
+from fsctl.esl.connection import Connection
+from fsctl.esl.events import Event
+from fsctl.session.calling import judging
+from fsctl.session.calling.routing import NoRoute
+from fsctl.session.core.board import Board
+from fsctl.session.core.leg import paired
+from fsctl.session.core.session import Session
+from fsctl.session.transfers import by_keys
+from fsctl.session.transfers.by_keys import TAKEN, Pressed
+from fsctl.session.transfers.consultation import Consultation
+from fsctl.session.transfers.other_workers import guest
+from fsctl.session.transfers.record import conclude
+from fsctl.sip.status import SipStatus
+from fsctl.switch.marks import Mark
+from fsctl.switch.origin import origin_of
+from fsctl.switch.variables import read, read_several
+
+log = logging.getLogger(__name__)
+
+_UUID = "[0-9a-fA-F-]{36}"
+_PRESSED = re.compile(rf"(blind|attended);([0-9A-D*#]{{1,32}}|-);({_UUID});({_UUID})")
+
+
+def arrive(board: Board, link: Connection, snapshot: Event) -> bool:
+    """Serve a blind transfer of a call that a session here runs, to the end of its link.
+
+    False: none does, or a consultation is asked for, which needs none; nothing has been done
+    (`pressed`).
+    """
+    found = _PRESSED.fullmatch(snapshot.variable(Mark.KEYS) or "")
+    if found is None or found[1] != "blind":
+        return False
+    for session in board.sessions_on(origin_of(snapshot)):
+        legs = [session.calls.get(channel) for channel in (found[3], found[4])]
+        transferor, transferee = legs
+        if transferor is None or transferee is None or session.over:
+            continue
+        if not (transferor.connected and transferee.connected):
+            continue
+        loopback = link.channel_uuid or ""
+        link.send(UuidSetvar(loopback, Mark.KEYS, TAKEN))
+        asked = Pressed(transferor, transferee, found[2].strip("-"), loopback)
+        session.post(lambda session=session, asked=asked: _transfer(session, asked))  # type: ignore[misc]
+        link.wait_closed()
+        return True
+    return False
+
+
+def pressed(session: Session, link: Connection, snapshot: Event) -> None:
+    """Serve what was pressed, in a session of its own."""
+    loopback = snapshot.channel_uuid or ""
+    found = _PRESSED.fullmatch(snapshot.variable(Mark.KEYS) or "")
+    session.take_link(link, loopback)
+    if found is None:
+        log.warning("%s: a loopback brings no keys: let go", session.id)
+        session.hand_over()
+        return
+    link.send(UuidSetvar(loopback, Mark.KEYS, TAKEN))
+    transferor, transferee = (guest(session, link, channel) for channel in (found[3], found[4]))
+    paired(transferor, transferee)
+    _learn_call(session, link, snapshot, transferor.channel_uuid)
+    session.tell.resumed(transferor, transferee)
+    asked = Pressed(transferor, transferee, found[2].strip("-"), loopback)
+    if found[1] == "blind":
+        _transfer(session, asked, session.hand_over)
+    else:
+        log.info("%s: %s wants to consult %s", session.id, transferor, asked.number)
+        Consultation(asked).begin()
+
+
+def _learn_call(session: Session, link: Connection, snapshot: Event, channel: str) -> None:
+    """What whoever has pressed calls by: its domain, and the names of this switch."""
+    names = (Mark.CALL_DOMAIN, "domain_name", "dialed_domain", "sip_to_host", "sip_req_host")
+    known = read_several(link, channel, *names, Mark.OWN_HOSTS, Mark.OWN_CONTEXT)
+    session.domain = next((each for each in known[: len(names)] if each), "")
+    own = (snapshot.get("FreeSWITCH-IPv4"), session.domain, "localhost", "127.0.0.1")
+    session.own_hosts |= {host.lower() for host in own if host}
+    session.own_hosts |= set((known[-2] or "").split())
+
+
+def _transfer(
+    session: Session, asked: Pressed, when_failed: Callable[[], None] = lambda: None
+) -> None:
+    """Have a transfer begun in which the two talk on, or tell whoever has pressed why not."""
+    pair = asked.transferor, asked.transferee
+    log.info("%s: %s presses a transfer of %s to %s", session.id, *pair, asked.number)
+    movers = read(session.link, asked.transferee.channel_uuid, Mark.MOVERS)
+    asking = judging.asking(session, *pair, "keys", movers=movers)
+    asker = by_keys.ByKeys(asked.transferor, asked.loopback, {})
+    try:
+        judging.permit_asking(session, asking, asked.number)
+        if not asked.number:
+            raise NoRoute("no number was pressed", SipStatus(484))
+        by_keys.transfer(session, asked, asking, when_failed)
+        return
+    except NoRoute as error:
+        status, why = error.status, str(error)
+    except ValueError as error:
+        status, why = SipStatus(491), str(error)
+    except (LinkError, ChannelGone) as error:
+        status, why = SipStatus(480), str(error)
+    log.warning("%s: a transfer by keys refused: %s", session.id, why)
+    session.link.send_all(asker.tell(status, why))
+    refer = asked.loopback
+    conclude("blind", *pair, None, "failed", status, refer=refer, asking=asking, start="keys")
+    when_failed()

@@ -1,0 +1,183 @@
+"""``[transfer] keep_talking``: the first two talk until the target answers."""
+
+from __future__ import annotations
+
+import pytest
+
+from fsctl.story import Party, hear_each_other, talking
+from tests.stories.world import World
+
+KEEPS = {"keep_talking": True, "release_transferor_after_s": 1}
+
+
+def asked(world: World, by: str = "callee", scope: str = "calls") -> tuple[Party, Party, Party]:
+    """Transferor, transferee, who talk, and Carol, who rings."""
+    world.serve(scope=scope, transfer=KEEPS, route={"ring_timeout_s": 5})
+    transferor, transferee = talking(world, by)
+    carol = world.party("1002", "Carol").rings()
+    transferor.transfers("1002")
+    carol.wait_sent(180)
+    assert hear_each_other(transferor, transferee)
+    return transferor, transferee, carol
+
+
+@pytest.mark.parametrize(("by", "scope"), [("callee", "calls"), ("caller", "transfers")])
+def test_they_talk_until_the_target_answers(world: World, by: str, scope: str) -> None:
+    transferor, transferee, carol = asked(world, by, scope)
+    assert transferor.notifies == []
+    (invite,) = carol.received("INVITE")
+    assert f"sip:{transferee.number}@" in invite.header("From")
+    carol.answers_now()
+    assert hear_each_other(transferee, carol)
+    assert transferor.wait_notify() == "SIP/2.0 200 OK"
+    transferor.wait_over()
+    assert transferor.notify_events == transferor.refer_events()
+    dave = world.party("1003", "Dave").refuses(486, "Gone fishing")
+    carol.transfers("1003")
+    assert carol.wait_notify() == "SIP/2.0 486 Gone fishing"
+    assert hear_each_other(transferee, carol)
+    assert not dave.in_call
+
+
+@pytest.mark.parametrize(
+    ("by", "line"), [("callee", "486 Gone fishing"), ("caller", "480 Temporarily Unavailable")]
+)
+def test_target_fails_and_nobody_notices_but_the_transferor(
+    world: World, by: str, line: str
+) -> None:
+    world.serve(scope="transfers", transfer={**KEEPS, "ring_timeout_s": 1})
+    transferor, transferee = talking(world, by)
+    carol = world.party("1002", "Carol").rings()
+    transferor.transfers("1002")
+    carol.wait_sent(180)
+    if line.startswith("486"):
+        carol.refuses_now(486, "Gone fishing")
+    assert transferor.wait_notify() == f"SIP/2.0 {line}"
+    assert hear_each_other(transferor, transferee)
+    dave = world.party("1003", "Dave").answers()
+    transferor.transfers("1003")
+    assert transferor.wait_notify(2) == "SIP/2.0 200 OK"
+    assert hear_each_other(transferee, dave)
+    assert transferor.notify_events == transferor.refer_events()
+
+
+def test_the_transferee_hangs_up(world: World) -> None:
+    transferor, transferee, carol = asked(world, "caller")
+    transferee.hangs_up()
+    assert transferor.wait_notify() == "SIP/2.0 487 Request Terminated"
+    carol.wait_received("CANCEL")
+    transferor.wait_over()
+
+
+@pytest.mark.parametrize(("by", "answers"), [("caller", True), ("callee", False)])
+def test_the_transferor_hangs_up(world: World, by: str, answers: bool) -> None:
+    """The transferee waits for the target then; if that fails its transferor is called again."""
+    transferor, transferee, carol = asked(world, by, "transfers")
+    transferor.hangs_up()
+    assert transferee.hears_ringback()
+    if answers:
+        carol.answers_now()
+        assert hear_each_other(transferee, carol)
+        return
+    carol.refuses_now(486, "Gone fishing")
+    assert "Recall " in transferor.wait_received("INVITE", 2).header("From")
+    assert hear_each_other(transferee, transferor)
+
+
+@pytest.mark.parametrize(("by", "sender"), [("callee", "transferor"), ("caller", "transferee")])
+def test_a_second_refer_takes_the_place_of_the_first(world: World, by: str, sender: str) -> None:
+    transferor, transferee, carol = asked(world, by)
+    dave = world.party("1003", "Dave").rings()
+    second, moved = transferor, transferee
+    if sender == "transferee":
+        second, moved = transferee, transferor
+    second.transfers("1003")
+    carol.wait_received("CANCEL")
+    assert transferor.wait_notify() == "SIP/2.0 487 Request Terminated"
+    dave.wait_sent(180)
+    assert hear_each_other(transferor, transferee)
+    dave.answers_now()
+    assert second.wait_notify(1 + (sender == "transferor")) == "SIP/2.0 200 OK"
+    assert hear_each_other(moved, dave)
+    assert transferor.notify_events == transferor.refer_events()
+
+
+@pytest.mark.parametrize(("by", "answers"), [("callee", True), ("caller", False)])
+def test_the_controller_dies_while_the_target_rings(world: World, by: str, answers: bool) -> None:
+    """FreeSWITCH alone joins transferee and target, or tells the transferor; nobody is dropped."""
+    world.serve(transfer=KEEPS, route={"ring_timeout_s": 2})
+    transferor, transferee = talking(world, by)
+    carol = world.party("1002", "Carol").rings()
+    transferor.transfers("1002")
+    carol.wait_sent(180)
+    assert hear_each_other(transferor, transferee)
+    world.kill()
+    if answers:
+        carol.answers_now()
+        assert hear_each_other(transferee, carol)
+        assert transferor.wait_notify() == "SIP/2.0 200 OK"
+        transferor.wait_over()
+        carol.hangs_up()
+        transferee.wait_over()
+        return
+    carol.refuses_now(486, "Gone fishing")
+    assert hear_each_other(transferor, transferee)
+    assert transferor.wait_notify(limit_s=15) == "SIP/2.0 480 Temporarily Unavailable"
+    assert hear_each_other(transferor, transferee)
+    assert transferor.notify_events == transferor.refer_events()
+    transferor.hangs_up()
+    transferee.wait_over()
+
+
+@pytest.mark.parametrize("sender", ["transferor", "transferee"])
+def test_the_controller_dies_and_a_second_refer_comes_to_another(world: World, sender: str) -> None:
+    bob, alice, carol = asked(world)
+    world.kill()
+    world.restart()
+    dave = world.party("1003", "Dave").answers()
+    second, moved = (bob, alice) if sender == "transferor" else (alice, bob)
+    second.transfers("1003")
+    assert bob.wait_notify() == "SIP/2.0 487 Request Terminated"
+    assert second.wait_notify(1 + (sender == "transferor")) == "SIP/2.0 200 OK"
+    assert hear_each_other(moved, dave)
+    carol.answers_now()
+    carol.wait_over()
+    assert bob.notify_events == bob.refer_events()
+
+
+@pytest.mark.parametrize("leaves", ["transferor", "transferee"])
+def test_the_controller_dies_and_then_somebody_leaves(world: World, leaves: str) -> None:
+    """Who has left is called again for its transferee; or is told that this has gone."""
+    bob, alice, carol = asked(world)
+    world.kill()
+    if leaves == "transferee":
+        alice.hangs_up()
+        assert bob.wait_notify() == "SIP/2.0 487 Request Terminated"
+        bob.wait_over()
+    else:
+        bob.hangs_up()
+        bob.wait_received("INVITE", 2)
+        assert hear_each_other(alice, bob)
+    carol.wait_received("CANCEL")
+
+
+@pytest.mark.parametrize("answers", [True, False], ids=["answers", "refuses"])
+def test_the_controller_freezes_while_the_target_rings(world: World, answers: bool) -> None:
+    """FreeSWITCH goes on by its timers, and the transferor is told once."""
+    bob, alice, carol = asked(world, "callee", "transfers")
+    world.freeze()
+    if answers:
+        carol.answers_now()
+        assert alice.hears(carol, 20) and carol.hears(alice)
+        assert bob.wait_notify(limit_s=20) == "SIP/2.0 200 OK"
+        bob.wait_over()
+    else:
+        assert bob.wait_notify(limit_s=25) == "SIP/2.0 480 Temporarily Unavailable"
+        assert hear_each_other(alice, bob)
+    world.thaw()
+    partner = carol if answers else bob
+    dave = world.party("1003", "Dave").answers()
+    partner.transfers("1003")
+    assert hear_each_other(alice, dave)
+    assert bob.notifies[0].endswith("200 OK" if answers else "480 Temporarily Unavailable")
+    assert len(bob.notifies) == 1 + (not answers)
