@@ -351,6 +351,11 @@ class DialString:
         """
         return ":_:".join(each.format() for each in dial_strings)
 
+    @staticmethod
+    def together_for_originate(dial_strings: Iterable[DialString]) -> str:
+        """As `together`, for `fsctl.esl.commands.Originate`: it adds the API's own quoting."""
+        return ":_:".join(each.format_for_originate() for each in dial_strings)
+
     def format_for_originate(self) -> str:
         """Return what `fsctl.esl.commands.Originate` is given: it adds the API's own quoting."""
         return self._plain()

@@ -61,6 +61,29 @@ def test_target_fails_and_nobody_notices_but_the_transferor(
     assert transferor.notify_events == transferor.refer_events()
 
 
+@pytest.mark.parametrize("ring", ["all", "in-turn"])
+def test_the_target_is_a_group(world: World, ring: str) -> None:
+    """Its members are called while the first two talk; the last resort takes it when none does."""
+    group = {"name": "sales", "match": "600", "members": ["1002", "1003"], "ring": ring}
+    world.serve(transfer=KEEPS, groups=[group | {"ring_timeout_s": 5, "on_busy": "1004"}])
+    transferor, transferee = talking(world)
+    carol = world.party("1002", "Carol").rings()
+    dave = world.party("1003", "Dave").rings()
+    erin = world.party("1004", "Erin").answers()
+    transferor.transfers("600")
+    carol.wait_sent(180)
+    if ring == "all":
+        dave.wait_sent(180)
+    else:
+        assert not dave.received("INVITE")
+    carol.refuses_now(486, "Busy Here")
+    dave.wait_sent(180)
+    assert hear_each_other(transferor, transferee) and transferor.notifies == []
+    dave.refuses_now(486, "Busy Here")
+    assert hear_each_other(transferee, erin)
+    assert transferor.wait_notify() == "SIP/2.0 200 OK"
+
+
 def test_the_transferee_hangs_up(world: World) -> None:
     transferor, transferee, carol = asked(world, "caller")
     transferee.hangs_up()

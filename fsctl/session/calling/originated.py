@@ -19,6 +19,7 @@ from fsctl.session.calling.applications import run
 from fsctl.session.calling.arming import arming, called_variables, in_dialplan
 from fsctl.session.calling.attempts import Attempts
 from fsctl.session.calling.calls import Calls
+from fsctl.session.calling.course import Course, Place
 from fsctl.session.calling.diverted import told
 from fsctl.session.calling.headers import merged, passed_on
 from fsctl.session.calling.identity import Shown, asserted_by, origination
@@ -34,12 +35,12 @@ from fsctl.session.calling.plan import (
     plan,
     ring_timeout_s,
 )
-from fsctl.session.calling.routing import NoRoute, Routed
+from fsctl.session.calling.routing import NoRoute
 from fsctl.session.core import branches
 from fsctl.session.core.leg import Leg, LegState
 from fsctl.session.core.purpose import Purpose
 from fsctl.session.core.session import Session
-from fsctl.settings import Route, RouteKind
+from fsctl.settings import RouteKind
 from fsctl.sip.status import SipStatus, status_of_cause
 from fsctl.sip.uri import Uri
 from fsctl.switch.codecs import preferred
@@ -60,8 +61,6 @@ class Outgoing:
 
     session: Session
     call: Leg
-    ring_timeout_s: int
-    shown: Shown
     headers: Mapping[str, str]
     """SIP headers of the scenario."""
     scheme: str
@@ -71,22 +70,29 @@ class Outgoing:
     """Why the party is called, and who hears what becomes of it."""
     waiting: Leg | None = None
     """The party for whom the call is made; headers of its own INVITE may go with it."""
+    course: Course | None = None
+    """Who is called after these. Set by `call_out`; None: nobody."""
+    places: tuple[Place, ...] = ()
+    """Those who ring in the latest attempt. Set by `start`; empty: none has begun."""
 
-    def start(self, routed: Routed) -> None:
-        """Call the party where the route says. Raises DialStringError, LinkError."""
+    @property
+    def ring_timeout_s(self) -> int:
+        """Of the latest attempt."""
+        return max(place.ring_timeout_s for place in self.places)
+
+    def start(self, places: tuple[Place, ...]) -> None:
+        """Call the party where the routes say. Raises DialStringError, LinkError."""
         session, call = self.session, self.call
+        self.places = places
         branches.name_anew(session, call)
-        callee = call.callee
-        call.number = routed.number
-        self.attempts.note(routed)
-        route, settings = routed.route, session.settings
-        passed = merged(
-            passed_on(self.waiting, route, settings),
-            told(self.purpose.diversion, route, routed.number, settings),
-        )
-        dial_string = DialString(
-            routed.endpoint, self._variables(passed, route)
-        ).format_for_originate()
+        callee, called = call.callee, []
+        for place in places:
+            call.number = place.routed.number
+            self.attempts.note(place.routed)
+            called.append(DialString(place.routed.endpoint, self._variables(place)))
+        if len(places) > 1 and self.course is not None:
+            call.number = self.course.number or call.number
+        dial_string = DialString.together_for_originate(called)
         commands: list[Command] = [
             branches.begin(session, call),
             Filter("Job-UUID", callee),
@@ -97,15 +103,20 @@ class Outgoing:
         session.link.send_all(commands)[-1].raise_for_error()
         session.after(self.ring_timeout_s + _GRACE_S, lambda: self._ring_deadline(callee))
 
-    def _variables(self, passed: Mapping[str, str], route: Route) -> dict[str, str]:
+    def _variables(self, place: Place) -> dict[str, str]:
+        route, settings = place.routed.route, self.session.settings
+        passed = merged(
+            passed_on(self.waiting, route, settings),
+            told(self.purpose.diversion, route, place.routed.number, settings),
+        )
         called = called_variables(
             self.call,
             shown=origination(
-                self.shown,
+                place.shown,
                 route.kind,
-                asserted_by(self.session.settings, route, moves=self.purpose.moves),
+                asserted_by(settings, route, moves=self.purpose.moves),
             ),
-            ring_timeout_s=self.ring_timeout_s,
+            ring_timeout_s=place.ring_timeout_s,
             headers=merged(passed, self.headers),
             codecs=self.attempts.codecs,
         )
@@ -189,6 +200,8 @@ class Outgoing:
         if self._goes_on(status):
             return
         status = self.attempts.outcome(status)
+        if self.course is not None:
+            status = self.course.outcome(status)
         call.failure = status
         if not call.advance(LegState.DISCONNECTED):
             return
@@ -199,17 +212,32 @@ class Outgoing:
         if self.call.ending or not self.purpose.awaits_call:
             return False
         session = self.session
-        routed = next_place(session, self.attempts, self.call, status, self.waiting)
-        if routed is None:
+        places = self._next(status)
+        if not places:
             return False
         try:
-            self.start(routed)
+            self.start(tuple(replace(each, shown=_named(each.shown)) for each in places))
         except (LinkError, ChannelGone, ValueError) as error:
             log.warning("%s: %s has failed, its next place too: %s", session.id, self.call, error)
             session.part(Calls).outgoing.pop(self.call.callee, None)
             return False
         self.purpose.ring_anew(self.call, self.ring_timeout_s)
         return True
+
+    def _next(self, status: SipStatus) -> tuple[Place, ...]:
+        """Where the latest ones' phones, or our settings, send the call; empty: nowhere."""
+        routed = next_place(self.session, self.attempts, self.call, status, self.waiting)
+        if routed is not None:
+            again = [place for place in self.places if place.routed is routed]
+            return self.places if again else (replace(self.places[0], routed=routed),)
+        if self.course is None or not self.places:
+            return ()
+        known = self.call.branches
+        rang = known is not None and known.rang
+        places = self.course.next(self.attempts.outcome(status), rang=rang)
+        if places:
+            self.attempts = attempts(self.session, self.course.options)
+        return places
 
     def _handler_failed(self, error: Exception) -> None:
         self.purpose.target_handler_failed(self.call)
@@ -234,43 +262,52 @@ def call_out(
 ) -> Leg:
     """Call somebody for the application; what stands in the way becomes ``Failed``, a bit later.
 
-    ``wanted``: for what, and who waits; None: for what the application does now.
+    ``wanted``: for what, and who waits (a number may be a group's then); None: for what the
+    application does now.
     """
     session.part(Calls).lends = True
     purpose, waiting = wanted or purposes.of_application(session)
     asker = Asker(waiting, purpose)
     chosen = _as_named(options)
-    planned, refusal = None, SipStatus(404)
+    course, refusal = None, SipStatus(404)
+    places: tuple[Place, ...] = ()
     try:
-        planned = plan(session, destination, asker, chosen, kind)
+        if wanted is not None:
+            course = Course(session, asker, chosen)
+            places = course.begin(destination)
+        else:
+            planned = plan(session, destination, asker, chosen, kind)
+            places = (Place(planned.routed, planned.shown, planned.ring_timeout_s),)
     except NoRoute as error:
         log.info("%s: nobody is called, %d: %s", session.id, error.status.code, error)
         refusal = error.status
-    routed = planned.routed if planned else None
-    call = called_party(session, routed)
-    shown = planned.shown if planned else Shown("", "")
+    places = tuple(replace(place, shown=_named(place.shown)) for place in places)
+    call = called_party(session, places[0].routed if places else None)
     outgoing = Outgoing(
         session,
         call,
-        ring_timeout_s=ring_timeout_s(asker, options, routed),
-        shown=shown._replace(name=shown.name or shown.number),
         headers=dict(options.headers or {}),
         scheme=options.scheme,
-        attempts=planned.attempts if planned else attempts(session, options),
+        attempts=attempts(session, options),
         purpose=purpose,
         waiting=waiting,
+        course=course,
     )
-    if routed is not None:
-        outgoing.start(routed)
+    if places:
+        outgoing.start(places)
     else:
         session.part(Calls).outgoing[call.channel_uuid] = outgoing
         session.calls[call.channel_uuid] = call
         session.post(lambda: outgoing.failed(refusal))
-    purpose.call_target(call, outgoing.ring_timeout_s)
+    purpose.call_target(call, outgoing.ring_timeout_s if places else ring_timeout_s(asker, options))
     transfer = session.movers.wanting(call)
     if transfer is not None:
         media.entertain(transfer)
     return call
+
+
+def _named(shown: Shown) -> Shown:
+    return shown._replace(name=shown.name or shown.number)
 
 
 def _as_named(options: CallOptions) -> CallOptions:
