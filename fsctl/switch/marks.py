@@ -311,7 +311,7 @@ class Mark(_Explained):
     )
     MOVERS = (
         "fsctl_movers",
-        "`fsctl_refer`, `fsctl_legacy`",
+        "`fsctl_refer`, `fsctl_legacy`; controllers, of what keys ask for",
         "the channels that have asked for a transfer of the leg, each once: how long the chain is",
     )
     ASKER = (

@@ -21,7 +21,7 @@ def asked(world: World, by: str, scope: str) -> tuple[Party, Party, Party, Asked
     return partner, party, carol, command
 
 
-@pytest.mark.parametrize(("by", "scope"), [("callee", "transfers"), ("caller", "calls")])
+@pytest.mark.parametrize(("by", "scope"), [("caller", "transfers"), ("callee", "calls")])
 def test_the_party_talks_with_the_target(world: World, by: str, scope: str) -> None:
     partner, party, carol, command = asked(world, by, scope)
     (invite,) = carol.received("INVITE")
@@ -31,6 +31,7 @@ def test_the_party_talks_with_the_target(world: World, by: str, scope: str) -> N
     assert (status, said["outcome"], said["code"]) == (0, "succeeded", 200)
     assert hear_each_other(party, carol)
     partner.wait_over()
+    world.wait(lambda: world.legs() == 2, "the leg that has asked is gone")
     dave = world.party("1003", "Dave").answers()
     carol.transfers("1003")
     assert carol.wait_notify() == "SIP/2.0 200 OK"

@@ -84,8 +84,6 @@ def _begin(
     try:
         _transfer(session, transferee, transferor, wanted, asker, when_failed)
         return
-    except judging.Refused as refused:
-        status, why = refused.status, refused.verdict.why
     except UriError as error:
         status, why = SipStatus(error.sip_status), str(error)
     except ValueError as error:
@@ -105,7 +103,7 @@ def _transfer(
     asker: ByCommand,
     when_failed: Callable[[], None],
 ) -> None:
-    """Raises `judging.Refused`, UriError, ValueError, LinkError, ChannelGone."""
+    """Raises UriError, ValueError, LinkError, ChannelGone. The policy is asked with the number."""
     seconds, _, text = wanted.partition(" ")
     target = _target(text)
     if not transferee.connected:
@@ -113,7 +111,6 @@ def _transfer(
     log.info("%s: an operator has %s transferred to %s", session.id, transferee, text)
     movers = read(session.link, transferee.channel_uuid, Mark.MOVERS)
     asking = judging.asking(session, OPERATOR, transferee, "command", movers=movers, key="command")
-    judging.permit_asking(session, asking, target)
     kept.begin(
         session,
         transferee,

@@ -8,6 +8,8 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 
 from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.commands import UuidSetvar
@@ -26,7 +28,7 @@ from fsctl.session.transfers.record import conclude
 from fsctl.sip.status import SipStatus
 from fsctl.switch.marks import Mark
 from fsctl.switch.origin import origin_of
-from fsctl.switch.variables import read, read_several
+from fsctl.switch.variables import read_several
 
 log = logging.getLogger(__name__)
 
@@ -44,19 +46,22 @@ def arrive(board: Board, link: Connection, snapshot: Event) -> bool:
     if found is None or found[1] != "blind":
         return False
     for session in board.sessions_on(origin_of(snapshot)):
-        legs = [session.calls.get(channel) for channel in (found[3], found[4])]
-        transferor, transferee = legs
-        if transferor is None or transferee is None or session.over:
-            continue
-        if not (transferor.connected and transferee.connected):
-            continue
-        loopback = link.channel_uuid or ""
-        link.send(UuidSetvar(loopback, Mark.KEYS, TAKEN))
-        asked = Pressed(transferor, transferee, found[2].strip("-"), loopback)
-        session.post(lambda session=session, asked=asked: _transfer(session, asked))  # type: ignore[misc]
-        link.wait_closed()
-        return True
+        asked = _asked(session, found[2], found[3], found[4], link.channel_uuid or "")
+        if asked is not None:
+            link.send(UuidSetvar(asked.loopback, Mark.KEYS, TAKEN))
+            session.post(partial(_transfer, session, asked))
+            link.wait_closed()
+            return True
     return False
+
+
+def _asked(session: Session, number: str, by: str, of: str, loopback: str) -> Pressed | None:
+    """What was pressed, where the session runs these two, and they talk."""
+    transferor, transferee = session.calls.get(by), session.calls.get(of)
+    if session.over or transferor is None or transferee is None:
+        return None
+    talk = transferor.connected and transferee.connected
+    return Pressed(transferor, transferee, number.strip("-"), loopback) if talk else None
 
 
 def pressed(session: Session, link: Connection, snapshot: Event) -> None:
@@ -97,8 +102,7 @@ def _transfer(
     """Have a transfer begun in which the two talk on, or tell whoever has pressed why not."""
     pair = asked.transferor, asked.transferee
     log.info("%s: %s presses a transfer of %s to %s", session.id, *pair, asked.number)
-    movers = read(session.link, asked.transferee.channel_uuid, Mark.MOVERS)
-    asking = judging.asking(session, *pair, "keys", movers=movers)
+    asking = judging.asking(session, *pair, "keys", movers=by_keys.note_mover(session, asked))
     asker = by_keys.ByKeys(asked.transferor, asked.loopback, {})
     try:
         judging.permit_asking(session, asking, asked.number)
@@ -113,7 +117,8 @@ def _transfer(
     except (LinkError, ChannelGone) as error:
         status, why = SipStatus(480), str(error)
     log.warning("%s: a transfer by keys refused: %s", session.id, why)
-    session.link.send_all(asker.tell(status, why))
+    with suppress(LinkError, ChannelGone):
+        session.link.send_all(asker.tell(status, why))
     refer = asked.loopback
     conclude("blind", *pair, None, "failed", status, refer=refer, asking=asking, start="keys")
     when_failed()

@@ -47,7 +47,7 @@ from fsctl.switch.codecs import preferred
 from fsctl.switch.dialstring import DialString, carried_value
 from fsctl.switch.end_status import hangup_status
 from fsctl.switch.marks import Context, Extension, Mark, Stage
-from fsctl.switch.variables import read_all
+from fsctl.switch.variables import read, read_all
 
 log = logging.getLogger(__name__)
 
@@ -246,11 +246,17 @@ class Outgoing:
         session, known = self.session, self.call.branches
         if session.part(Calls).outgoing.get(callee) is not self:
             return
-        # The news of an answer may still be on its way, if we or the switch were held up.
+        # The news of an answer may still be on its way, if we or the switch were held up; or the
+        # dialplan has joined it with who waits.
         channels = known.channels if known is not None else []
         asked = [(channel, "endpoint_disposition") for channel in channels]
-        if "ANSWER" not in read_all(session.link, asked):
-            branches.hang_up(session, self.call, "NO_ANSWER")
+        if "ANSWER" in read_all(session.link, asked):
+            return
+        if self.waiting is not None:
+            partner = read(session.link, self.waiting.channel_uuid, "bridge_to")
+            if branches.is_channel_of(session, self.call, partner):
+                return
+        branches.hang_up(session, self.call, "NO_ANSWER")
 
 
 def call_out(

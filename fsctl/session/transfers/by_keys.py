@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from fsctl.esl.commands import Command, Filter, UuidBroadcast, UuidKill
+from fsctl.esl.commands import Command, Filter, UuidBroadcast, UuidKill, UuidSetvar
 from fsctl.esl.events import Event
 from fsctl.policy.judge import Asking
 from fsctl.session.calling.diverted import diversion
@@ -78,6 +78,16 @@ class ByKeys:
     def note(self, event: Event) -> bool:
         """It cannot be taken back."""
         return False
+
+
+def note_mover(session: Session, asked: Pressed) -> str:
+    """Note that the transferor has asked for a transfer of the transferee, as the dialplan does for
+    a REFER; return who had, before. Raises LinkError."""
+    by, of = asked.transferor.channel_uuid, asked.transferee.channel_uuid
+    before = read(session.link, of, Mark.MOVERS) or ""
+    if by not in before.split():
+        session.link.post(UuidSetvar(of, Mark.MOVERS, f"{before} {by}".strip()))
+    return before
 
 
 def transfer(

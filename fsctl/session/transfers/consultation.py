@@ -9,9 +9,10 @@ see) and after (how has it ended). The two who talked are at no moment in our ha
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from uuid import uuid4
 
+from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.commands import (
     Command,
     Execute,
@@ -31,7 +32,7 @@ from fsctl.session.calling.routing import NoRoute
 from fsctl.session.core import branches
 from fsctl.session.core.leg import Leg, LegState, paired
 from fsctl.session.core.session import Part, Session
-from fsctl.session.transfers.by_keys import Pressed
+from fsctl.session.transfers.by_keys import Pressed, note_mover
 from fsctl.session.transfers.record import Outcome, conclude, owing
 from fsctl.settings import Call, Transfer
 from fsctl.sip.status import SipStatus
@@ -94,6 +95,8 @@ class Consultation:
         self._target: Leg | None = None
         self._execution = ""
         """Event-UUID of the ``att_xfer``. Set when it is begun."""
+        self._before: dict[Leg, list[Command]] = {}
+        """What gives the first two the variables back that they had before. Set by `_call`."""
         self._known: dict[str, str] = {}
         """To which session the call belongs, and which worker runs that. Set by `begin`, from the
         transferee's channel: it is not ours."""
@@ -110,10 +113,11 @@ class Consultation:
         session, asked = self._session, self._asked
         session.take_event = self._take
         pair = asked.transferor, asked.transferee
-        names = (Mark.SESSION, Mark.SCENARIO, Mark.HOME, Mark.MOVERS)
-        *known, movers = read_several(session.link, asked.transferee.channel_uuid, *names)
-        self._known = {name: value or "" for name, value in zip(names, known, strict=False)}
+        names = (Mark.SESSION, Mark.SCENARIO, Mark.HOME)
+        known = read_several(session.link, asked.transferee.channel_uuid, *names)
+        self._known = {name: value or "" for name, value in zip(names, known, strict=True)}
         self._known[Mark.HOME] = self._known[Mark.HOME] or session.board.home
+        movers = note_mover(session, asked)
         self._asking = judging.asking(session, *pair, "keys-attended", movers=movers)
         try:
             judging.permit_asking(session, self._asking, asked.number)
@@ -153,17 +157,15 @@ class Consultation:
             if own and not route.context:
                 variables |= {Mark.TARGET_CONTEXT: own}
             variables |= in_dialplan(variables, transferor) | {"loopback_bowout": "false"}
-        waiting = dict.fromkeys(_STALE, "") | {
-            "transfer_ringback": settings.transfer.ringback,
-            "origination_cancel_key": keys.cancel or _NO_KEY,
-        }
-        waits = {
-            _AFTER_BRIDGE: _WAITS,
-            Mark.HOME: self._known[Mark.HOME],
-            # Should the transferor hang up while the target rings FreeSWITCH joins these two, and
-            # gives up at once without a sound to play (switch_ivr_wait_for_answer).
-            "transfer_ringback": settings.transfer.ringback or _RINGBACK,
-        }
+        # Should the transferor hang up while the target rings FreeSWITCH has the transferee wait,
+        # and gives up at once without a sound to play (switch_ivr_wait_for_answer).
+        sound = settings.transfer.ringback or _RINGBACK
+        calls = {"transfer_ringback": sound, "origination_cancel_key": keys.cancel or _NO_KEY}
+        waits = {"transfer_ringback": sound, _AFTER_BRIDGE: _WAITS}
+        changed = ((transferor, calls), (transferee, waits))
+        self._before = {leg: self._found(leg, names) for leg, names in changed}
+        calls |= dict.fromkeys(_STALE, "")
+        waits |= {Mark.HOME: self._known[Mark.HOME]}
         self._execution = str(uuid4())
         dial_string = DialString(planned.routed.endpoint, variables).format()
         session.link.send_all(
@@ -171,7 +173,7 @@ class Consultation:
                 branches.begin(session, target),
                 UuidSetvarMulti(transferee.channel_uuid, tuple(waits.items())),
                 self._owing(),
-                UuidSetvarMulti(transferor.channel_uuid, tuple(waiting.items())),
+                UuidSetvarMulti(transferor.channel_uuid, tuple(calls.items())),
                 Execute(
                     "att_xfer",
                     dial_string,
@@ -181,6 +183,11 @@ class Consultation:
                 ),
             ]
         )[-1].raise_for_error()
+
+    def _found(self, leg: Leg, names: Iterable[str]) -> list[Command]:
+        uuid, wanted = leg.channel_uuid, tuple(names)
+        found = read_several(self._session.link, uuid, *wanted)
+        return [UuidSetvar(uuid, name, value) for name, value in zip(wanted, found, strict=True)]
 
     def _owing(self) -> Command:
         asked = self._asked
@@ -208,14 +215,17 @@ class Consultation:
         target.advance(LegState.CONNECTED)
 
     def _bridge(self, event: Event) -> None:
-        pair = {event.get(f"Bridge-{end}-Unique-ID") for end in "AB"}
+        pair = {event.get(f"Bridge-{end}-Unique-ID") or "" for end in "AB"}
         transferor, transferee = self._asked.transferor, self._asked.transferee
         target = self._target
         if transferee.channel_uuid not in pair or target is None:
             return
-        if target.channel_uuid in pair:
+        (other,) = pair - {transferee.channel_uuid}
+        if branches.has(target, other):
+            branches.settle(self._session, target, other)
+            target.advance(LegState.CONNECTED)
             self._joined(target)
-        elif transferor.channel_uuid in pair and target.was_connected:
+        elif other == transferor.channel_uuid and target.was_connected:
             self._back(target)
 
     def _hangup(self, event: Event) -> None:
@@ -261,7 +271,7 @@ class Consultation:
         transferee = self._asked.transferee
         paired(transferee, target)
         armed = self._armed(transferee, target)
-        self._session.link.post(UuidSetvarMulti(transferee.channel_uuid, tuple(armed.items())))
+        self._post([UuidSetvarMulti(transferee.channel_uuid, tuple(armed.items()))])
         self._end("succeeded", SipStatus(200))
 
     def _back(self, target: Leg) -> None:
@@ -278,12 +288,19 @@ class Consultation:
             self._end("abandoned", _LEFT)
 
     def _refuse(self, status: SipStatus) -> None:
-        """The transferor hears that nothing came of it, and talks on."""
+        """The transferor hears that nothing came of it, unless it has wanted that, and talks on."""
         transferor = self._asked.transferor
-        if transferor.alive:
+        if transferor.alive and status != _LEFT:
             sound = self._session.settings.keys.error
-            self._session.link.post(UuidBroadcast(transferor.channel_uuid, sound))
+            self._post([UuidBroadcast(transferor.channel_uuid, sound)])
         self._end("failed", status)
+
+    def _post(self, commands: list[Command]) -> None:
+        """Send what may as well come too late."""
+        try:
+            self._session.link.post(*commands)
+        except (LinkError, ChannelGone) as error:
+            log.info("%s consultation: not told to FreeSWITCH: %s", self._session.id, error)
 
     def hand_over(self) -> None:
         """FreeSWITCH goes on alone: whoever sees the end writes the record."""
@@ -293,8 +310,8 @@ class Consultation:
     def _end(self, outcome: Outcome, status: SipStatus, *, ours: bool = True) -> None:
         self._over = True
         asked = self._asked
-        if asked.transferee.alive and ours:
-            self._session.link.post(UuidSetvar(asked.transferee.channel_uuid, _AFTER_BRIDGE))
+        if ours:
+            self._post([each for leg in self._before if leg.alive for each in self._before[leg]])
         conclude(
             "attended",
             asked.transferor,
