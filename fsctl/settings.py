@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from fsctl import setting_decide, setting_devices, setting_policy, setting_switches
+from fsctl import setting_decide, setting_devices, setting_policy, setting_records, setting_switches
 from fsctl import setting_kinds as kinds
 from fsctl.errors import SettingsError
 from fsctl.setting_decide import Decide as Decide
@@ -27,6 +27,7 @@ from fsctl.setting_kinds import SAFE_NUMBER as SAFE_NUMBER
 from fsctl.setting_kinds import key
 from fsctl.setting_policy import Policy as Policy
 from fsctl.setting_policy import Rule as Rule
+from fsctl.setting_records import Records as Records
 from fsctl.setting_switches import Switch as Switch
 
 TransferMode = Literal["in-session", "legacy"]
@@ -242,6 +243,7 @@ class Settings:
     rules: tuple[Rule, ...] = ()
     devices: tuple[Device, ...] = ()
     decide: Decide = Decide()
+    records: Records = Records()
     routes: tuple[Route, ...] = (Route(),)
     warnings: tuple[str, ...] = ()
 
@@ -268,10 +270,15 @@ _SECTIONS: Final[dict[str, type[Any]]] = {
     "check": Check,
     "policy": Policy,
     "decide": Decide,
+    "records": Records,
 }
 _LISTS: Final = ("switch", "route", "rule", "device")
 _ENVIRONMENT: Final = "FSCTL_"
-_IN_FILES: Final = {"password_file": "password", "secret_file": "secret"}
+_IN_FILES: Final = {
+    "password_file": "password",
+    "secret_file": "secret",
+    "database_file": "database",
+}
 """Keys that name a file, and those that what stands there is the value of."""
 _WILDCARDS: Final = ("0.0.0.0", "[::]")
 _BELONGS: Final[dict[str, tuple[str, ...]]] = {
@@ -313,8 +320,12 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     _override(values, tables, environ)
     switches = setting_switches.complete(origin, document.get("switch"), tables)
     _complete(origin, values, tables)
+    setting_records.complete(origin, values["records"], environ)
     warnings += setting_decide.warnings(
         path, values["decide"], in_file="secret" in document.get("decide", {})
+    )
+    warnings += setting_records.warnings(
+        path, values["records"], in_file="database" in document.get("records", {})
     )
     routes = _routes(origin, document.get("route", []), values, base)
     rules = setting_policy.read_rules(origin, document.get("rule", []), base)

@@ -14,7 +14,7 @@ from fsctl.errors import FsctlError
 
 _COMMANDS: Final = (
     *("install", "uninstall", "serve", "check", "policy"),
-    *("dialplan", "scenario", "demo"),
+    *("records", "dialplan", "scenario", "demo"),
 )
 """Each is a module here, with ``add_parser``."""
 _UNREAD: Final = 141

@@ -17,12 +17,14 @@ from pathlib import Path
 import gevent
 from gevent.queue import Empty, Queue
 
+from fsctl import journal
 from fsctl import log as logs
 from fsctl.errors import FsctlError
 from fsctl.esl.sockets import address_of
 from fsctl.policy.counts import make_shared
 from fsctl.service import readiness, start_check
 from fsctl.service.control import LEAVE, STATE, STOP
+from fsctl.service.desk_process import DeskProcess
 from fsctl.service.living import scope_of
 from fsctl.service.ports import dialled_host, private_port, public_listener, refuse
 from fsctl.service.presence import Presence
@@ -82,6 +84,8 @@ class Supervisor:
         self._public = settings.server.home or f"{dialled_host(settings.server)}:{self._port}"
         self._rescue = Rescue(settings, self._held)
         self._signs: Presence | None = None
+        self._desk: DeskProcess | None = None
+        """Keeps the records; None where none are kept."""
 
     def run(self) -> int:
         """Serve until SIGTERM or SIGINT; 0 when all workers ended in order.
@@ -104,6 +108,7 @@ class Supervisor:
     # -- starting ---------------------------------------------------------------------------
 
     def _begin(self) -> None:
+        self._open_desk()
         started = [self._launch(number) for number in range(1, worker_count(self._settings) + 1)]
         for worker in started:
             worker.wait_ready()
@@ -138,6 +143,17 @@ class Supervisor:
         if self._signs is not None:
             self._signs.show()  # before it can have a call that comes home
         return worker
+
+    def _open_desk(self) -> None:
+        """Have records kept, as the settings say."""
+        if self._desk is not None:
+            self._desk.stop()
+            self._desk = None
+        journal.end()
+        records = self._settings.records
+        if records.keep:
+            journal.begin_or_say(records.journal, records.backlog_bytes)
+            self._desk = DeskProcess(self._settings, restart_delay_s)
 
     def _show_signs(self) -> None:
         """Tell FreeSWITCH, where ``[switch]`` says how, which addresses are served."""
@@ -226,6 +242,8 @@ class Supervisor:
             log.error("not reloaded, the running workers go on: %s", error)
         else:
             logs.set_up(loaded.server.log_level, loaded.server.log_format)
+            if loaded.records != was.records:
+                self._open_desk()
             if (loaded.switches, armed_everywhere(loaded)) != (was.switches, armed_everywhere(was)):
                 self._show_signs()
             log.info("reloaded")
@@ -291,3 +309,6 @@ class Supervisor:
             worker.kill()
         for worker in left:
             worker.ended.wait()
+        journal.end()
+        if self._desk is not None:
+            self._desk.stop()

@@ -16,8 +16,8 @@ import gevent
 from gevent import socket
 from gevent.event import AsyncResult
 
+from fsctl import journal, scenario
 from fsctl import log as logs
-from fsctl import scenario
 from fsctl.errors import FsctlError
 from fsctl.policy.counts import Counts
 from fsctl.service.control import ALIVE, FAILED, LEAVE, LEGS, READY, STATE, STOP, Channel, Job
@@ -40,6 +40,9 @@ def run(control: int) -> int:
         return 2  # the supervisor died at once
     server = job.settings.server
     logs.set_up(server.log_level, server.log_format, f"worker {job.number}")
+    records = job.settings.records
+    if records.keep:
+        journal.begin_or_say(records.journal, records.backlog_bytes)
     try:
         worker = _worker(job)
     except (FsctlError, OSError) as error:

@@ -12,9 +12,11 @@ ROOT = Path(__file__).parents[2] / "fsctl"
 LAYERS = [
     {"errors", "files", "log_writer", "__init__"},
     {"sip", "hep", "log"},
+    {"journal"},
     {"transfer", "setting_kinds"},
-    {"setting_switches", "setting_policy", "setting_devices", "setting_decide"},
+    {"setting_switches", "setting_policy", "setting_devices", "setting_decide", "setting_records"},
     {"settings", "simulator"},
+    {"records"},
     {"policy"},
     {"decide"},
     {"esl"},
@@ -26,6 +28,7 @@ LAYERS = [
     {"scenario"},
     {"dialplan", "story"},
     {"check"},
+    {"desk"},
     {"install", "service"},
     {"stage"},
     {"demo", "rehearsal", "testing"},
@@ -36,7 +39,9 @@ LAYERS = [
 what it imports for its types only counts as well."""
 
 PURE = ["sip", "hep", "transfer", "errors.py", "settings.py"]
-PURE += [f"setting_{name}.py" for name in ("decide", "devices", "kinds", "policy", "switches")]
+PURE += [
+    f"setting_{name}.py" for name in ("decide", "devices", "kinds", "policy", "records", "switches")
+]
 PURE += [f"decide/{name}.py" for name in ("request", "answer", "signature")]
 _ESL = ("frames", "events", "fields", "commands", "apis", "questions")
 PURE += [f"esl/{name}.py" for name in _ESL]

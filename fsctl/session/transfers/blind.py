@@ -32,7 +32,7 @@ from fsctl.session.core.session import Session
 from fsctl.session.transfers import devices, taken_away
 from fsctl.session.transfers.engine import Engine
 from fsctl.session.transfers.meanwhile import look
-from fsctl.session.transfers.record import BY_SETTINGS, Decided, Outcome, conclude
+from fsctl.session.transfers.record import BY_SETTINGS, Decided, Outcome, begun, conclude
 from fsctl.session.transfers.registry import BlindTransfers
 from fsctl.session.transfers.reporter import Reporter, of_last_refer
 from fsctl.settings import Transfer
@@ -113,6 +113,7 @@ class BlindTransfer:
         listens = self._reporter.listens
         self._engine = Engine(
             session,
+            begun(session, "blind", transferor, transferee, request.event, request.refer_to),
             f"blind transfer by {transferor.channel_uuid}",
             Snapshot(
                 transferor_present=transferor.alive or listens,

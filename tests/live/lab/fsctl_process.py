@@ -103,6 +103,7 @@ class Controller:
         assert not isinstance(server, list), "[server] is one table"
         merged: Sections = {
             "policy": {"mode": "off"},  # these phones do not authenticate
+            "records": {"keep": False},  # that is a process more
             **sections,
             "server": {"listen": self.address, "workers": 1, **server},
         }

@@ -1,0 +1,86 @@
+"""Finds what was kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Engine, and_, or_, select
+
+from fsctl.records.schema import LEGS, STEPS, TRANSFERS
+
+_NUMBERS = tuple(TRANSFERS.c[f"{role}_number"] for role in ("transferor", "transferee", "target"))
+_CHANNELS = (TRANSFERS.c.transferor, TRANSFERS.c.transferee, TRANSFERS.c.target)
+_CALL_IDS = tuple(TRANSFERS.c[f"{role}_call_id"] for role in ("transferor", "transferee", "target"))
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which transfers; what is not said is any."""
+
+    number: str = ""
+    """Of one of the parties, or of its end; or the number that was asked for."""
+    outcome: str = ""
+    """As of `TransferRecord`, or "open": it goes on."""
+    switch: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    most: int = 50
+    """The newest so many."""
+
+
+def transfers(engine: Engine, wanted: Wanted) -> list[Row]:
+    """Return transfers, the newest first. Raises SQLAlchemyError."""
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.number:
+        like = [column.endswith(wanted.number, autoescape=True) for column in _NUMBERS]
+        asked = TRANSFERS.c.refer_to.contains(wanted.number, autoescape=True)
+        conditions.append(or_(*like, asked))
+    if wanted.outcome:
+        outcome = TRANSFERS.c.outcome
+        conditions.append(
+            outcome.is_(None) if wanted.outcome == "open" else outcome == wanted.outcome
+        )
+    if wanted.switch:
+        conditions.append(TRANSFERS.c.switch == wanted.switch)
+    if wanted.since is not None:
+        conditions.append(TRANSFERS.c.began >= wanted.since)
+    if wanted.until is not None:
+        conditions.append(TRANSFERS.c.began <= wanted.until)
+    newest = select(TRANSFERS).where(and_(True, *conditions)).order_by(TRANSFERS.c.began.desc())
+    return _rows(engine, newest.limit(wanted.most))
+
+
+def one_transfer(engine: Engine, name: str) -> list[Row]:
+    """Return the transfers that ``name`` may mean, in the order of time: its own id, or the first
+    characters of that; else the session, a channel, or the Call-ID of one of its parties.
+
+    Raises SQLAlchemyError.
+    """
+    every = select(TRANSFERS).order_by(TRANSFERS.c.began).limit(50)
+    if found := _rows(engine, every.where(TRANSFERS.c.id.startswith(name, autoescape=True))):
+        return found
+    places = (TRANSFERS.c.call, *_CHANNELS, *_CALL_IDS)
+    return _rows(engine, every.where(or_(*(column == name for column in places))))
+
+
+def steps(engine: Engine, transfer: str) -> list[Row]:
+    """Return what has happened in a transfer, in its order. Raises SQLAlchemyError."""
+    of_it = select(STEPS).where(STEPS.c.transfer == transfer)
+    return _rows(engine, of_it.order_by(STEPS.c.at, STEPS.c.id))
+
+
+def legs(engine: Engine, transfer: Mapping[str, Any]) -> list[Row]:
+    """Return the legs of the session that a transfer is of. Raises SQLAlchemyError."""
+    names = [transfer[role] for role in ("transferor", "transferee", "target") if transfer[role]]
+    theirs = or_(LEGS.c.call == transfer["call"], LEGS.c.id.in_(names), LEGS.c.channel.in_(names))
+    return _rows(engine, select(LEGS).where(theirs).order_by(LEGS.c.began))
+
+
+def _rows(engine: Engine, query: Any) -> list[Row]:
+    with engine.connect() as connection:
+        return [dict(row._mapping) for row in connection.execute(query)]
