@@ -45,6 +45,11 @@ class Keeping:
         self._next_attempt = 0.0
         self._next_sweep = 0.0
 
+    @property
+    def failing(self) -> bool:
+        """Whether the database could not be used when it was tried last."""
+        return self._failures > 0
+
     def keep(self) -> bool:
         """Keep what is there, some of it; True when more is there. Never raises for a database."""
         if time.monotonic() < self._next_attempt:

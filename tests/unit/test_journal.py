@@ -160,7 +160,7 @@ def test_a_disk_that_is_full_is_waited_for(
 def test_above_the_bound_it_is_counted_and_the_count_is_told(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody reads: what lies there and what waits in memory are bounded, and nothing else stops."""
+    """Nobody reads: what lies there and what waits in memory are bounded, and all else goes on."""
     monkeypatch.setattr("fsctl.log_writer.RETRY_S", 0.01)
     monkeypatch.setattr(journal, "FILE_BYTES", 1000)
     monkeypatch.setattr(journal, "WAITING_BYTES", 20_000)

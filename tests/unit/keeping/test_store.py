@@ -58,11 +58,14 @@ def only(engine: Engine, table: Any) -> dict[str, Any]:
     return dict(row._mapping)
 
 
-def test_the_migrations_lead_to_the_tables_as_they_are(engine: Engine) -> None:
+def test_the_migrations_lead_to_the_tables_as_they_are(url: str) -> None:
+    engine = store.open_engine(url)
+    store.upgrade(engine)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, METADATA) == []
     store.upgrade(engine)
+    engine.dispose()
 
 
 def test_a_leg_is_one_row_however_its_news_is_divided(engine: Engine) -> None:

@@ -8,12 +8,13 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
+import psycopg
 import pytest
 from sqlalchemy import Engine
 
 from fsctl.records import store
+from fsctl.records.schema import METADATA
 
 PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 
@@ -37,10 +38,10 @@ class Postgres:
         self._run("pg_ctl", "-D", str(self.folder / "data"), "-w", "-m", how, "stop")
 
     def new_database(self) -> str:
-        """Return the URL of an empty one."""
-        name = f"records_{uuid4().hex}"
-        self._run("createdb", "-h", str(self.folder), "-U", "fsctl", name)
-        return f"postgresql+psycopg://fsctl@/{name}?host={self.folder}"
+        """Return the URL of an empty one: the server's only one, emptied."""
+        with psycopg.connect(host=str(self.folder), user="fsctl", dbname="postgres") as connection:
+            connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        return f"postgresql+psycopg://fsctl@/postgres?host={self.folder}"
 
     def _run(self, program: str, *arguments: str) -> None:
         command = [*self._as_user, str(PROGRAMS[-1] / program), *arguments]
@@ -70,6 +71,6 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture
 def engine(url: str) -> Iterator[Engine]:
     engine = store.open_engine(url)
-    store.upgrade(engine)
+    METADATA.create_all(engine)  # as the migrations would: there is a test of that
     yield engine
     engine.dispose()
