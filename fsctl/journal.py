@@ -91,7 +91,8 @@ def begin(folder: Path, limit_bytes: int) -> None:
     ``limit_bytes``: so much of all processes may lie there unread. Raises OSError.
     """
     global _writer
-    folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+    for place in (folder.parent, folder):
+        place.mkdir(mode=0o750, parents=True, exist_ok=True)
     _writer = _Files(folder, limit_bytes)
     atexit.register(end)
 

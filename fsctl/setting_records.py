@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -42,9 +41,22 @@ class Records:
     keep_days: int = key(90, kinds.integer(0, 36_500))
 
     @property
+    def place(self) -> Path:
+        """The folder: what systemd has made for us (``StateDirectory=``), where none is named, else
+        the system's or the user's own."""
+        if self.folder is not None:
+            return self.folder
+        if given := os.environ.get("STATE_DIRECTORY", "").partition(":")[0]:
+            return Path(given)
+        home = os.environ.get("HOME", "")
+        if os.geteuid() == 0 or not home:
+            return _SYSTEM
+        return Path(os.environ.get("XDG_STATE_HOME") or f"{home}/.local/state") / "fsctl"
+
+    @property
     def journal(self) -> Path:
         """Where what has happened waits to be kept."""
-        return (self.folder or _SYSTEM) / "journal"
+        return self.place / "journal"
 
     @property
     def backlog_bytes(self) -> int:
@@ -55,25 +67,13 @@ class Records:
     def url(self) -> str:
         """The database, for SQLAlchemy."""
         if not self.database:
-            return f"sqlite:///{self.folder or _SYSTEM}/records.sqlite"
+            return f"sqlite:///{self.place}/records.sqlite"
         return re.sub(r"^postgresql://", "postgresql+psycopg://", self.database)
 
 
-def complete(origin: str, table: dict[str, Any], environ: Mapping[str, str]) -> None:
-    """Read the file that holds the URL, and choose the folder. Raises SettingsError."""
+def complete(origin: str, table: dict[str, Any]) -> None:
+    """Read the file that holds the URL. Raises SettingsError."""
     kinds.read_file(f"{origin}: [records]", Records, table, "database")
-    if table.get("folder") is None:
-        table["folder"] = _usual_folder(environ)
-
-
-def _usual_folder(environ: Mapping[str, str]) -> Path:
-    """What systemd has made for us (``StateDirectory=``), else the system's or the user's own."""
-    if given := environ.get("STATE_DIRECTORY", "").partition(":")[0]:
-        return Path(given)
-    home = environ.get("XDG_STATE_HOME") or (
-        f"{environ['HOME']}/.local/state" if environ.get("HOME") else ""
-    )
-    return _SYSTEM if os.geteuid() == 0 or not home else Path(home) / "fsctl"
 
 
 def warnings(path: Path | None, table: dict[str, Any], in_file: bool) -> tuple[str, ...]:

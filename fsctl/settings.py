@@ -320,7 +320,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     _override(values, tables, environ)
     switches = setting_switches.complete(origin, document.get("switch"), tables)
     _complete(origin, values, tables)
-    setting_records.complete(origin, values["records"], environ)
+    setting_records.complete(origin, values["records"])
     warnings += setting_decide.warnings(
         path, values["decide"], in_file="secret" in document.get("decide", {})
     )

@@ -143,9 +143,9 @@ def _table(rows: list[Row]) -> None:
         styled = [Text(printable(cell)) for cell in cells]
         styled[5].stylize(_COLOURS.get(outcome, ""))
         table.add_row(*styled)
-    console = Console(highlight=False)
     # Who reads it by a program has whole lines.
-    console.print(table, width=None if console.is_terminal else 250)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 250)
+    console.print(table)
 
 
 def _tell(row: Row) -> None:

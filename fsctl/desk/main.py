@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import pickle
 import select
 import signal
@@ -28,6 +29,7 @@ def run() -> int:
         settings: Settings = pickle.load(sys.stdin.buffer)
     except (EOFError, pickle.UnpicklingError):
         return 2  # the supervisor died at once
+    os.umask(0o027)  # numbers and names are nobody's business
     server = settings.server
     logs.set_up(server.log_level, server.log_format, "desk")
     keeping = Keeping(settings.records)

@@ -201,12 +201,15 @@ class Leg:
             return False
         self.state = state
         self.was_connected = self.was_connected or state is LegState.CONNECTED
-        self.note()
+        self._note()
         return True
 
-    def note(self) -> None:
-        """Have it noted how the leg stands (:mod:`fsctl.journal`)."""
-        if journal.is_kept():
+    def _note(self) -> None:
+        """Have it noted how the leg stands (:mod:`fsctl.journal`).
+
+        A called party has no channel until one of its branches is it, or none has become it.
+        """
+        if journal.is_kept() and (self.placed or not self.alive):
             journal.note(
                 "leg",
                 leg=self.channel_uuid if self.placed else self.callee,

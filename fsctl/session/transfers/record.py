@@ -191,7 +191,7 @@ def write(record: TransferRecord) -> None:
     """Write a record into the log and the journal; nothing else does."""
     # We have asked the party ourselves: nobody else knows of it.
     name = transfer_id(record.transferor, record.refer) if record.transferor else str(uuid4())
-    fields = {"id": name, **asdict(record)}
+    fields = {**asdict(record), "id": name}
     journal.note("record", **fields)
     log.info(
         "%s",
