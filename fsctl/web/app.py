@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -23,6 +24,7 @@ from fsctl.web.openapi import DESCRIPTION
 from fsctl.web.streams import Streams
 
 MOST_ROWS = 1000
+_YEARS = (1971, 9000)
 _OUTCOMES = ("succeeded", "failed", "abandoned", "open")
 _LEVELS = ("debug", "info", "warning", "error")
 _TYPES = {"html": "text/html", "js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
@@ -212,12 +214,13 @@ def _moment(name: str) -> datetime | None:
     if not text:
         return None
     try:
-        moment = datetime.fromisoformat(text)
-        # Far ones are none that a database can be asked about in another zone.
-        if not datetime(1971, 1, 1) < moment.replace(tzinfo=None) < datetime(9000, 1, 1):
-            raise ValueError
+        moment = datetime.fromisoformat(re.sub(r":60(?=[.Z+-])", ":59", text.upper()))
     except ValueError:
         raise BadRequest(f"{name}: must be a time as RFC 3339 has it") from None
+    # No database need be asked about others, in whatever zone.
+    year = min(max(moment.year, _YEARS[0]), _YEARS[1])
+    if year != moment.year:
+        return datetime(year, 1, 1, tzinfo=UTC)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
