@@ -19,6 +19,7 @@ setup(
     package_data={
         "fsctl": ["py.typed"],
         "fsctl.records.migrations": ["*.mako"],
+        "fsctl.web": ["static/*"],
         "fsctl.templates": ["*.xml.j2"],
     },
     install_requires=[
@@ -29,6 +30,8 @@ setup(
         "sqlalchemy>=2.0.36",
         "alembic>=1.14",
         "rich>=13.9",
+        "flask>=3.1",
+        "prometheus-client>=0.21",
     ],
     extras_require={
         "postgresql": ["psycopg[binary]>=3.2"],
@@ -38,6 +41,7 @@ setup(
             "pytest-randomly>=3.15",
             "hypothesis>=6.100",
             "psycopg[binary]>=3.2",
+            "schemathesis>=4.0",
         ],
         "docs": ["sphinx>=8.1", "myst-parser>=4.0", "furo>=2024.8.6"],
         "dev": ["mypy==2.4.1", "ruff==0.17.6"],

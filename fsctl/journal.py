@@ -167,6 +167,11 @@ def files(folder: Path) -> list[str]:
     return sorted(path.name for path, _ in _sizes(folder)) if folder.is_dir() else []
 
 
+def sizes(folder: Path) -> dict[str, int]:
+    """Return the size of each file, in bytes."""
+    return {path.name: size for path, size in _sizes(folder)} if folder.is_dir() else {}
+
+
 def read(folder: Path, file: str, start: int, most: int) -> list[Entry]:
     """Return the next entries of a file from ``start`` on, ``most`` bytes of them or one.
 

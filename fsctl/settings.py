@@ -18,11 +18,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from fsctl import setting_decide, setting_devices, setting_policy, setting_records, setting_switches
+from fsctl import (
+    setting_decide,
+    setting_devices,
+    setting_http,
+    setting_policy,
+    setting_records,
+    setting_switches,
+)
 from fsctl import setting_kinds as kinds
 from fsctl.errors import SettingsError
 from fsctl.setting_decide import Decide as Decide
 from fsctl.setting_devices import Device as Device
+from fsctl.setting_http import Http as Http
 from fsctl.setting_kinds import SAFE_NUMBER as SAFE_NUMBER
 from fsctl.setting_kinds import key
 from fsctl.setting_policy import Policy as Policy
@@ -244,6 +252,7 @@ class Settings:
     devices: tuple[Device, ...] = ()
     decide: Decide = Decide()
     records: Records = Records()
+    http: Http = Http()
     routes: tuple[Route, ...] = (Route(),)
     warnings: tuple[str, ...] = ()
 
@@ -252,6 +261,11 @@ class Settings:
         """Who decides on a REFER with Replaces; nothing is said: FreeSWITCH, in scope transfers."""
         calls = self.dialplan.scope == "calls"
         return self.transfer.attended or ("application" if calls else "switch")
+
+    @property
+    def has_desk(self) -> bool:
+        """Whether there is a process that keeps records, and shows what goes on."""
+        return self.records.keep
 
     @property
     def arms_everywhere(self) -> bool:
@@ -271,6 +285,7 @@ _SECTIONS: Final[dict[str, type[Any]]] = {
     "policy": Policy,
     "decide": Decide,
     "records": Records,
+    "http": Http,
 }
 _LISTS: Final = ("switch", "route", "rule", "device")
 _ENVIRONMENT: Final = "FSCTL_"
@@ -278,6 +293,7 @@ _IN_FILES: Final = {
     "password_file": "password",
     "secret_file": "secret",
     "database_file": "database",
+    "token_file": "token",
 }
 """Keys that name a file, and those that what stands there is the value of."""
 _WILDCARDS: Final = ("0.0.0.0", "[::]")
@@ -321,11 +337,15 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     switches = setting_switches.complete(origin, document.get("switch"), tables)
     _complete(origin, values, tables)
     setting_records.complete(origin, values["records"])
+    setting_http.complete(origin, values["http"])
     warnings += setting_decide.warnings(
         path, values["decide"], in_file="secret" in document.get("decide", {})
     )
     warnings += setting_records.warnings(
         path, values["records"], in_file="database" in document.get("records", {})
+    )
+    warnings += setting_http.warnings(
+        path, values["http"], in_file="token" in document.get("http", {})
     )
     routes = _routes(origin, document.get("route", []), values, base)
     rules = setting_policy.read_rules(origin, document.get("rule", []), base)

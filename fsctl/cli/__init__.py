@@ -12,11 +12,12 @@ from typing import Final
 from fsctl import __version__, log, settings
 from fsctl.errors import FsctlError
 
-_COMMANDS: Final = (
-    *("install", "uninstall", "serve", "check", "policy"),
-    *("records", "dialplan", "scenario", "demo"),
-)
-"""Each is a module here, with ``add_parser``."""
+_COMMANDS: Final = {
+    **{name: name for name in ("install", "uninstall", "serve", "check", "policy")},
+    **{name: "live" for name in ("status", "calls", "transfers", "hangup", "log-level", "drain")},
+    **{name: name for name in ("records", "dialplan", "scenario", "demo")},
+}
+"""The module here that has the command, in the order in which help lists them."""
 _UNREAD: Final = 141
 """As a shell tells SIGPIPE."""
 
@@ -30,7 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     given = sys.argv[1:] if argv is None else argv
     # What is not run is not imported: a worker starts without the simulator.
-    for name in given[:1] if given[:1] and given[0] in _COMMANDS else _COMMANDS:
+    modules = [_COMMANDS[given[0]]] if given and given[0] in _COMMANDS else _COMMANDS.values()
+    for name in dict.fromkeys(modules):
         import_module(f"fsctl.cli.{name}").add_parser(commands)
     try:
         arguments = parser.parse_args(given)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from fsctl import settings
 from fsctl.cli.options import add_config
+from fsctl.cli.tables import coloured, show
 from fsctl.errors import FsctlError
 from fsctl.log import printable
 
@@ -28,7 +29,6 @@ _CSV = (
     *(f"{role}{part}" for role in _ROLES for part in ("", "_number", "_call_id")),
 )
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
-_COLOURS = {"succeeded": "green", "failed": "red", "abandoned": "yellow"}
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -97,11 +97,11 @@ def run(arguments: argparse.Namespace) -> int:
         writer = csv.DictWriter(sys.stdout, _CSV, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         writer.writerows(_plain(row) for row in rows)
-    elif not rows:
-        print("no such transfer" if arguments.id else "no transfers", file=sys.stderr)
     elif arguments.id:
         for row in rows:
             _tell(row)
+        if not rows:
+            print("no such transfer", file=sys.stderr)
     else:
         _table(rows)
     return 0 if rows else 1
@@ -123,29 +123,18 @@ def _open(loaded: settings.Settings) -> Engine:
 
 
 def _table(rows: list[Row]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in _COLUMNS:
-        table.add_column(name, no_wrap=name != "told", overflow="fold")
-    for row in rows:
-        outcome = row["outcome"] or "open"
-        cells = [
+    shown = [
+        [
             _local(row["began"]),
             row["kind"] or "",
             *(row[f"{role}_number"] or "-" for role in _ROLES),
-            outcome,
+            coloured(row["outcome"], row["outcome"] or "open"),
             _told(row),
             row["id"][:8],
         ]
-        styled = [Text(printable(cell)) for cell in cells]
-        styled[5].stylize(_COLOURS.get(outcome, ""))
-        table.add_row(*styled)
-    # Who reads it by a program has whole lines.
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 250)
-    console.print(table)
+        for row in rows
+    ]
+    show(_COLUMNS, shown, none="no transfers", folds="told")
 
 
 def _tell(row: Row) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from sqlalchemy import Engine
@@ -38,12 +39,15 @@ class Keeping:
         self._settings = settings
         self._engine: Engine | None = None
         """None: the database has not been reached yet."""
+        self._reader: Engine | None = None
         self._places: dict[str, int] = {}
         """Up to where each file is kept; as the database says."""
         self._failures = 0
         """In a row."""
         self._next_attempt = 0.0
         self._next_sweep = 0.0
+        self.may_remove: Callable[[str, int], bool] = lambda file, end: True
+        """Whether nobody else needs a file, up to that place. Set by who reads it as well."""
 
     @property
     def failing(self) -> bool:
@@ -65,6 +69,21 @@ class Keeping:
         self._failures = 0
         return more
 
+    def places(self) -> dict[str, int]:
+        """Return up to where each file is kept. Raises SQLAlchemyError, OSError."""
+        return store.places(self.reader())
+
+    def reader(self) -> Engine:
+        """Return what reads the database, in whatever thread."""
+        if self._reader is None:
+            self._reader = store.open_engine(self._settings.url)
+        return self._reader
+
+    def waiting_bytes(self) -> int:
+        """So much is in the journal that is not in the database yet."""
+        sizes = journal.sizes(self._settings.journal)
+        return sum(max(0, size - self._places.get(file, 0)) for file, size in sizes.items())
+
     def _reach(self) -> Engine:
         if self._engine is None:
             engine = store.open_engine(self._settings.url)
@@ -82,7 +101,7 @@ class Keeping:
                 self._keep_entries(engine, entries)
                 self._places[file] = entries[-1].end
                 more = True
-            elif journal.remove_read(folder, file, start):
+            elif self.may_remove(file, start) and journal.remove_read(folder, file, start):
                 store.forget_file(engine, file)
                 self._places.pop(file, None)
         return more

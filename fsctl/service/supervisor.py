@@ -19,11 +19,11 @@ from gevent.queue import Empty, Queue
 
 from fsctl import journal
 from fsctl import log as logs
+from fsctl.control import DRAIN, LEAVE, LOG_LEVEL, STATE, STOP
 from fsctl.errors import FsctlError
 from fsctl.esl.sockets import address_of
 from fsctl.policy.counts import make_shared
 from fsctl.service import readiness, start_check
-from fsctl.service.control import LEAVE, STATE, STOP
 from fsctl.service.desk_process import DeskProcess
 from fsctl.service.living import scope_of
 from fsctl.service.ports import dialled_host, private_port, public_listener, refuse
@@ -151,9 +151,21 @@ class Supervisor:
             self._desk = None
         journal.end()
         records = self._settings.records
-        if records.keep:
+        if self._settings.has_desk:
             journal.begin_or_say(records.journal, records.backlog_bytes)
-            self._desk = DeskProcess(self._settings, restart_delay_s)
+            self._desk = DeskProcess(self._settings, restart_delay_s, self._grant)
+
+    def _grant(self, wish: str) -> None:
+        """Somebody wishes something, by the desk."""
+        word, _, rest = wish.partition(" ")
+        if word == DRAIN:
+            log.warning("told to drain, by HTTP")
+            self._orders.put(_TERMINATE)
+        elif word == LOG_LEVEL:
+            logs.set_level(rest)
+            log.warning("the log's level is %s from now on, by HTTP", rest)
+            for worker in list(self._alive):
+                worker.send(f"{LOG_LEVEL} {rest}")
 
     def _show_signs(self) -> None:
         """Tell FreeSWITCH, where ``[switch]`` says how, which addresses are served."""
@@ -177,6 +189,7 @@ class Supervisor:
         self._alive.discard(worker)
         self._orders.put(_ENDED)
         worker.private.close()
+        journal.note("process", pid=worker.pid, status=worker.status)
         if worker.ready_since is not None and not self._stopping:
             self._rescue.look_after(worker.private.home)
         if self._stopping or self._workers.get(worker.number) is not worker:
@@ -242,7 +255,11 @@ class Supervisor:
             log.error("not reloaded, the running workers go on: %s", error)
         else:
             logs.set_up(loaded.server.log_level, loaded.server.log_format)
-            if loaded.records != was.records:
+            if (loaded.records, loaded.http, loaded.switches) != (
+                was.records,
+                was.http,
+                was.switches,
+            ):
                 self._open_desk()
             if (loaded.switches, armed_everywhere(loaded)) != (was.switches, armed_everywhere(was)):
                 self._show_signs()

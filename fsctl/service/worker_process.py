@@ -18,8 +18,8 @@ from gevent.event import AsyncResult
 from gevent.event import Event as Flag
 
 import fsctl
+from fsctl.control import FAILED, LEGS, READY, Channel, Job
 from fsctl.errors import FsctlError
-from fsctl.service.control import FAILED, LEGS, READY, Channel, Job
 from fsctl.service.ports import PrivatePort
 from fsctl.settings import Settings
 
@@ -102,6 +102,11 @@ class WorkerProcess:
 
     def __repr__(self) -> str:
         return f"worker {self.number} (pid {self._process.pid})"
+
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self._process.pid
 
     @property
     def serves(self) -> bool:

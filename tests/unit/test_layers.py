@@ -14,8 +14,10 @@ LAYERS = [
     {"sip", "hep", "log"},
     {"journal", "ladder"},
     {"transfer", "setting_kinds"},
-    {"setting_switches", "setting_policy", "setting_devices", "setting_decide", "setting_records"},
+    {"setting_switches", "setting_policy", "setting_devices", "setting_decide"}
+    | {"setting_records", "setting_http"},
     {"settings", "simulator"},
+    {"control"},
     {"records"},
     {"policy"},
     {"decide"},
@@ -29,6 +31,7 @@ LAYERS = [
     {"dialplan", "story"},
     {"check"},
     {"desk"},
+    {"web"},
     {"install", "service"},
     {"stage"},
     {"demo", "rehearsal", "testing"},
@@ -39,9 +42,8 @@ LAYERS = [
 what it imports for its types only counts as well."""
 
 PURE = ["sip", "hep", "ladder", "transfer", "errors.py", "settings.py"]
-PURE += [
-    f"setting_{name}.py" for name in ("decide", "devices", "kinds", "policy", "records", "switches")
-]
+_SETTINGS = ("decide", "devices", "http", "kinds", "policy", "records", "switches")
+PURE += [f"setting_{name}.py" for name in _SETTINGS]
 PURE += [f"decide/{name}.py" for name in ("request", "answer", "signature")]
 _ESL = ("frames", "events", "fields", "commands", "apis", "questions")
 PURE += [f"esl/{name}.py" for name in _ESL]

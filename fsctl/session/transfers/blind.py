@@ -12,6 +12,7 @@ import logging
 from dataclasses import replace
 from typing import Protocol
 
+from fsctl import journal
 from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.commands import (
     Command,
@@ -533,6 +534,7 @@ class BlindTransfer:
             case Action.HANG_UP_TRANSFEROR:
                 return [UuidKill(transferor, "BLIND_TRANSFER")]
             case Action.RECALL:
+                journal.note("happened", event="recall", session=self._session.id)
                 return self._leave_transferee()
             case Action.STOP_RINGBACK:
                 return [UuidBreak(transferee, everything=True)]

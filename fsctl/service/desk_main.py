@@ -1,0 +1,214 @@
+"""The process itself: it lives as long as its supervisor, to whom a socket leads."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TypeVar
+
+import gevent
+from gevent import socket
+
+from fsctl import journal
+from fsctl import log as logs
+from fsctl.control import DRAIN, LOG_LEVEL, Channel, DeskJob
+from fsctl.desk.figures import Figures
+from fsctl.desk.keeping import Keeping
+from fsctl.desk.live import Live
+from fsctl.errors import ChannelGone, FsctlError
+from fsctl.esl.client import client_of
+from fsctl.esl.commands import UuidKill
+from fsctl.records import find
+from fsctl.settings import Settings
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+LOOK_S = 0.25
+"""How often it is looked whether something has been noted."""
+_AT_ONCE_BYTES = 1 << 20
+_LAST_S = 5.0
+"""So long records are kept at the end; what is left waits for the next start."""
+_TO_BEGIN_S = 15.0
+"""A worker has told how it is by then."""
+
+
+class Desk:
+    """Keeps records in a thread, and shows by HTTP what goes on."""
+
+    def __init__(self, settings: Settings, channel: Channel) -> None:
+        self.live = Live()
+        self.keeping = Keeping(settings.records)
+        self.figures = Figures(self.live, self.keeping.waiting_bytes, lambda: not self._failing)
+        self._settings = settings
+        self._channel = channel
+        self._read: dict[str, int] = {}
+        """Up to where each file of the journal has been looked at, for `live`."""
+        self._began = time.monotonic()
+        self._ends = threading.Event()
+        self.keeping.may_remove = lambda file, end: self._read.get(file, 0) >= end
+        self._keeper = threading.Thread(target=self._keep, name="keeper", daemon=True)
+
+    def run(self) -> None:
+        """Until the supervisor has gone, or says that it has nothing more."""
+        self._keeper.start()
+        watcher = gevent.spawn(self._watch)
+        server = self._serve()
+        while self._channel.receive() is not None:
+            pass
+        if server is not None:
+            server()
+        watcher.kill()
+        self._look()
+        self._ends.set()
+        gevent.get_hub().threadpool.apply(self._keeper.join, (_LAST_S,))
+
+    # -- what the journal tells ----------------------------------------------------------------
+
+    def _keep(self) -> None:
+        """In a thread of its own, for no database's driver yields to others."""
+        while not self._ends.wait(LOOK_S):
+            while self.keeping.keep() and not self._ends.is_set():
+                pass
+        while self.keeping.keep():
+            pass
+
+    def _watch(self) -> None:
+        """What has been kept already is looked at no more."""
+        gevent.get_hub().threadpool.apply(self._remember)
+        while True:
+            self._look()
+            self.live.forget_silent(time.time())
+            gevent.sleep(LOOK_S)
+
+    def _remember(self) -> None:
+        with suppress(Exception):  # a database that is down: then nothing is known of before
+            self._read.update(self.keeping.places())
+
+    def _look(self) -> None:
+        folder = self._settings.records.journal
+        for file in journal.files(folder):
+            with suppress(FileNotFoundError):
+                while entries := journal.read(
+                    folder, file, self._read.get(file, 0), _AT_ONCE_BYTES
+                ):
+                    for entry in entries:
+                        self.live.take(entry)
+                        self.figures.take(entry)
+                    self._read[file] = entries[-1].end
+                    gevent.sleep(0)
+        for file in self._read.keys() - set(journal.files(folder)):
+            del self._read[file]
+
+    # -- what is shown, and done (fsctl.web) ----------------------------------------------------
+
+    def _serve(self) -> Callable[[], None] | None:
+        listen = self._settings.http.listen
+        if not listen:
+            return None
+        from fsctl.web.server import serve
+
+        try:
+            return serve(self, self._settings.http)
+        except OSError as error:
+            log.error("[http] listen = %s: %s; nothing is shown", listen, error.strerror)
+            return None
+
+    @property
+    def _failing(self) -> bool:
+        return self._settings.records.keep and self.keeping.failing
+
+    def problems(self) -> list[str]:
+        """Return what is not well, in words."""
+        found = []
+        if not self.live.workers and time.monotonic() - self._began > _TO_BEGIN_S:
+            found.append("no worker has said for a while that it lives")
+        names = {switch.name for switch in self._settings.switches}
+        connected = {
+            name
+            for worker in self.live.workers.values()
+            for name, there in (worker.get("switches") or {}).items()
+            if there
+        }
+        if self.live.workers:
+            found += [f"no worker is connected to {name}" for name in sorted(names - connected)]
+        if self._failing:
+            found.append("the database cannot be used: records wait")
+        if self.live.lost:
+            found.append(f"{self.live.lost} records were lost: there was no room")
+        return found
+
+    def transfers(self, wanted: find.Wanted) -> list[find.Row]:
+        """See `fsctl.records.find`."""
+        return self._ask(lambda: find.transfers(self.keeping.reader(), wanted))
+
+    def one_transfer(self, name: str) -> list[find.Row]:
+        """See `fsctl.records.find`; with its legs and steps."""
+
+        def ask() -> list[find.Row]:
+            engine = self.keeping.reader()
+            return [
+                row | {"legs": find.legs(engine, row), "steps": find.steps(engine, row["id"])}
+                for row in find.one_transfer(engine, name)
+            ]
+
+        return self._ask(ask)
+
+    @staticmethod
+    def _ask(question: Callable[[], T]) -> T:
+        """In a thread: whoever else asks meanwhile is answered."""
+        answer: T = gevent.get_hub().threadpool.apply(question)
+        return answer
+
+    def hang_up(self, switch: str, channel: str) -> None:
+        """Have FreeSWITCH hang up a leg. Raises FsctlError."""
+        known = [each for each in self._settings.switches if each.name == switch]
+        if not known:
+            raise FsctlError(f"[switch] has no password for {switch}")
+        client = client_of(known[0])
+        client.start()
+        try:
+            client.wait_connected(5.0)
+            if not client.send(UuidKill(channel, "NORMAL_CLEARING")).ok:
+                raise ChannelGone(f"{switch} has no channel {channel}")
+        finally:
+            client.stop()
+
+    def set_log_level(self, level: str) -> None:
+        """Of all processes."""
+        logs.set_level(level)
+        self._say(LOG_LEVEL, level)
+
+    def drain(self) -> None:
+        """Have the controller end as by SIGTERM."""
+        self._say(DRAIN)
+
+    def _say(self, *words: str) -> None:
+        try:
+            self._channel.send(*words)
+        except OSError as error:
+            raise FsctlError("the supervisor has gone") from error
+
+
+def run(control: int) -> int:
+    """Be the desk, until the descriptor ``control`` says that it is over; 0 then."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # it ends after the workers, not with them
+    os.set_inheritable(control, False)
+    channel = Channel(socket.socket(fileno=control))
+    try:
+        job = channel.receive_job(DeskJob)
+    except (EOFError, OSError):
+        return 2  # the supervisor died at once
+    os.umask(0o027)  # numbers and names are nobody's business
+    server = job.settings.server
+    logs.set_up(server.log_level, server.log_format, "desk")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    Desk(job.settings, channel).run()
+    return 0
