@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Engine, and_, or_, select
 
 from fsctl.hep.message import Message
-from fsctl.records.schema import LEGS, MESSAGES, STEPS, TRANSFERS
+from fsctl.records.schema import CALLS, LEGS, MESSAGES, STEPS, TRANSFERS
 
 _NUMBERS = tuple(TRANSFERS.c[f"{role}_number"] for role in ("transferor", "transferee", "target"))
 _CHANNELS = (TRANSFERS.c.transferor, TRANSFERS.c.transferee, TRANSFERS.c.target)
@@ -54,6 +54,15 @@ def transfers(engine: Engine, wanted: Wanted) -> list[Row]:
         conditions.append(TRANSFERS.c.began <= wanted.until)
     newest = select(TRANSFERS).where(and_(True, *conditions)).order_by(TRANSFERS.c.began.desc())
     return _rows(engine, newest.limit(wanted.most))
+
+
+def that_go_on(engine: Engine, since: datetime, most: int) -> tuple[list[Row], list[Row]]:
+    """Return the newest calls that have not ended, as far as is known, with all their legs; of
+    those that began ``since``. Raises SQLAlchemyError."""
+    is_open = and_(CALLS.c.ended.is_(None), CALLS.c.began >= since)
+    calls = select(CALLS).where(is_open).order_by(CALLS.c.began.desc()).limit(most)
+    legs = select(LEGS).join(CALLS, LEGS.c.call == CALLS.c.id).where(is_open)
+    return list(reversed(_rows(engine, calls))), _rows(engine, legs.order_by(LEGS.c.began))
 
 
 def one_transfer(engine: Engine, name: str) -> list[Row]:

@@ -58,8 +58,9 @@ CALLS = Table(
     METADATA,
     Column("id", _ID, primary_key=True, doc="the session"),
     Column("switch", _NAME, doc="the FreeSWITCH that its legs are on"),
+    Column("process", Integer, doc="the worker that has it"),
     Column("began", Moment, nullable=False, index=True),
-    Column("ended", Moment),
+    Column("ended", Moment, doc="NULL: it goes on, or its worker died with it"),
 )
 """What one session has seen: a call from its start, or from its first transfer on."""
 

@@ -165,6 +165,7 @@ class _Batch:
 def _session(batch: _Batch, entry: Entry) -> None:
     fields, at = entry.fields, _moment(entry.at)
     row = {"id": fields.get("session"), "switch": fields.get("switch"), "began": at}
+    row["process"] = entry.process
     batch.add(CALLS, row | {"ended": at if fields.get("over") else None})
 
 

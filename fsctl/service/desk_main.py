@@ -9,10 +9,12 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 import gevent
 from gevent import socket
+from sqlalchemy.exc import SQLAlchemyError
 
 from fsctl import journal
 from fsctl import log as logs
@@ -20,7 +22,7 @@ from fsctl.control import DRAIN, LOG_LEVEL, Channel, DeskJob
 from fsctl.desk.figures import Figures
 from fsctl.desk.hearing import Hearing
 from fsctl.desk.keeping import Keeping
-from fsctl.desk.live import Live
+from fsctl.desk.live import MOST_CALLS, RECENT, Live
 from fsctl.errors import ChannelGone, FsctlError
 from fsctl.esl.client import client_of
 from fsctl.esl.commands import UuidKill
@@ -36,6 +38,7 @@ LOOK_S = 0.25
 _AT_ONCE_BYTES = 1 << 20
 _LAST_S = 5.0
 """So long records are kept at the end; what is left waits for the next start."""
+_A_DAY = timedelta(days=1)
 _TO_BEGIN_S = 15.0
 """A worker has told how it is by then."""
 
@@ -99,8 +102,14 @@ class Desk:
             gevent.sleep(LOOK_S)
 
     def _remember(self) -> None:
-        with suppress(Exception):  # a database that is down: then nothing is known of before
-            self._read.update(self.keeping.places())
+        """A database that is down tells nothing of before."""
+        with suppress(SQLAlchemyError, OSError):
+            engine, now = self.keeping.reader(), datetime.now(UTC)
+            read = self.keeping.places()
+            calls, legs = find.that_go_on(engine, now - _A_DAY, MOST_CALLS)
+            newest = find.transfers(engine, find.Wanted(since=now - _A_DAY, most=RECENT))
+            self.live.remember(calls, legs, reversed(newest), now.timestamp())
+            self._read.update(read)
 
     def _look(self) -> None:
         folder = self._settings.records.journal
