@@ -219,10 +219,22 @@ class Dialplan:
 
 @dataclass(frozen=True, slots=True)
 class Hep:
-    """``[hep]``: where FreeSWITCH is to send copies of its SIP messages (HEP 3, UDP); empty: none
-    are asked for. For now only `fsctl.check` looks at it, and proves that they come."""
+    """``[hep]``: copies of FreeSWITCH's SIP messages (HEP 3, UDP), for ladders.
+
+    ``listen`` is where FreeSWITCH is to send them; empty: none are asked for. They are taken from
+    this host, the hosts of ``[switch]`` and ``sources``, and each goes on to ``forward``.
+    ``memory_mb`` bounds what is kept of all calls together, for ``keep_s``; what belongs to a call
+    that fsctl does not know waits ``wait_s`` for that. ``transfer_kb``: so much is kept with the
+    record of a transfer that has failed.
+    """
 
     listen: str = key("", kinds.CAPTURE_ADDRESS)
+    sources: tuple[str, ...] = key((), kinds.list_of(kinds.IP_ADDRESS, least=0))
+    forward: str = key("", kinds.CAPTURE_ADDRESS)
+    memory_mb: int = key(64, kinds.integer(4, 16_384))
+    keep_s: int = key(3600, kinds.integer(10, 604_800))
+    wait_s: int = key(120, kinds.integer(5, 86_400))
+    transfer_kb: int = key(512, kinds.integer(16, 65_536))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from fsctl.errors import FsctlError
 _COMMANDS: Final = {
     **{name: name for name in ("install", "uninstall", "serve", "check", "policy")},
     **{name: "live" for name in ("status", "calls", "transfers", "hangup", "log-level", "drain")},
-    **{name: name for name in ("records", "dialplan", "scenario", "demo")},
+    **{name: name for name in ("records", "ladder", "dialplan", "scenario", "demo")},
 }
 """The module here that has the command, in the order in which help lists them."""
 _UNREAD: Final = 141

@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
     from fsctl.records import find
 
     loaded = settings.load(arguments.config, os.environ)
-    engine = _open(loaded)
+    engine = open_records(loaded)
     try:
         if arguments.id:
             rows = find.one_transfer(engine, arguments.id)
@@ -107,7 +107,8 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if rows else 1
 
 
-def _open(loaded: settings.Settings) -> Engine:
+def open_records(loaded: settings.Settings) -> Engine:
+    """Return what reads the database of these settings. Raises FsctlError."""
     from sqlalchemy.engine import make_url
 
     from fsctl.records import store

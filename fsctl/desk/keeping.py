@@ -17,6 +17,7 @@ from sqlalchemy.exc import (
 )
 
 from fsctl import journal
+from fsctl.hep.message import Message
 from fsctl.journal import Entry
 from fsctl.records import store
 from fsctl.settings import Records
@@ -105,6 +106,21 @@ class Keeping:
                 store.forget_file(engine, file)
                 self._places.pop(file, None)
         return more
+
+    def keep_messages(self, transfer: str, messages: list[Message]) -> bool:
+        """Keep the SIP messages of a transfer; False: the database cannot be used now. In the
+        thread of `keep`."""
+        if self._engine is None:
+            return False
+        try:
+            store.keep_messages(self._engine, transfer, messages)
+        except (SQLAlchemyError, OSError) as error:
+            if isinstance(error, StatementError) and _is_of_data(error):
+                log.error("messages of %s are not kept: %s", transfer, error.orig)
+                return True
+            self._failed(error)
+            return False
+        return True
 
     def _keep_entries(self, engine: Engine, entries: list[Entry]) -> None:
         for entry in entries:

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Float,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -110,6 +111,20 @@ STEPS = Table(
     Column("what", _NAME, nullable=False, doc="what has happened"),
     Column("state", Text, nullable=False, doc="how the transfer stands since"),
 )
+
+MESSAGES = Table(
+    "messages",
+    METADATA,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("transfer", _ID, nullable=False, index=True),
+    Column("at", Moment, nullable=False),
+    Column("src", _NAME, nullable=False, doc="address:port, IPv6 in brackets"),
+    Column("dst", _NAME, nullable=False),
+    Column("transport", String(8), nullable=False),
+    Column("text", LargeBinary, nullable=False, doc="without secrets (fsctl.hep.masking)"),
+    Column("flags", _NAME, nullable=False, doc="words: truncated, gap (something before is lost)"),
+)
+"""SIP messages of all legs of a transfer that has failed, or was abandoned; in their order."""
 
 JOURNALS = Table(
     "journals",

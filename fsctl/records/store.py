@@ -17,8 +17,9 @@ from sqlalchemy import Engine, Executable, Table, create_engine, delete, event, 
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 
+from fsctl.hep.message import Message
 from fsctl.journal import Entry
-from fsctl.records.schema import CALLS, JOURNALS, LEGS, STEPS, TRANSFERS
+from fsctl.records.schema import CALLS, JOURNALS, LEGS, MESSAGES, STEPS, TRANSFERS
 
 LOCKED_S = 5.0
 """So long another writer of an SQLite database is waited for."""
@@ -95,6 +96,26 @@ def keep(engine: Engine, entries: list[Entry]) -> None:
         connection.execute(_put(connection.dialect.name, JOURNALS, ()), [place])
 
 
+def keep_messages(engine: Engine, transfer: str, messages: Iterable[Message]) -> None:
+    """Keep the SIP messages of a transfer, in place of what was kept of it before."""
+    rows = [
+        {
+            "transfer": transfer,
+            "at": _moment(message.time_s),
+            "src": _end(message.source, message.source_port),
+            "dst": _end(message.destination, message.destination_port),
+            "transport": message.transport,
+            "text": message.text,
+            "flags": " ".join(["truncated"] * message.truncated + ["gap"] * message.gap),
+        }
+        for message in messages
+    ]
+    with engine.begin() as connection:
+        connection.execute(delete(MESSAGES).where(MESSAGES.c.transfer == transfer))
+        if rows:
+            connection.execute(MESSAGES.insert(), rows)
+
+
 def forget_file(engine: Engine, file: str) -> None:
     """The file is no more."""
     with engine.begin() as connection:
@@ -106,7 +127,8 @@ def forget_old(engine: Engine, days: int, now: datetime) -> int:
     before = now - timedelta(days=days)
     with engine.begin() as connection:
         old = select(TRANSFERS.c.id).where(TRANSFERS.c.began < before)
-        connection.execute(delete(STEPS).where(STEPS.c.transfer.in_(old)))
+        for table in (STEPS, MESSAGES):
+            connection.execute(delete(table).where(table.c.transfer.in_(old)))
         return sum(
             connection.execute(delete(table).where(table.c.began < before)).rowcount
             for table in (TRANSFERS, LEGS, CALLS)
@@ -223,6 +245,10 @@ def _clean(value: Any, column: Any = None) -> Any:
     if isinstance(value, list | tuple):
         return [_clean(each) for each in value]
     return value
+
+
+def _end(address: str, port: int) -> str:
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 def _moment(at: float) -> datetime:

@@ -20,6 +20,7 @@ from fsctl import journal
 from fsctl import log as logs
 from fsctl.control import DRAIN, LOG_LEVEL, Channel, DeskJob
 from fsctl.desk.figures import Figures
+from fsctl.desk.hearing import Hearing
 from fsctl.desk.keeping import Keeping
 from fsctl.desk.live import MOST_CALLS, RECENT, Live
 from fsctl.errors import ChannelGone, FsctlError
@@ -48,6 +49,7 @@ class Desk:
     def __init__(self, settings: Settings, channel: Channel) -> None:
         self.live = Live()
         self.keeping = Keeping(settings.records)
+        self.hearing = Hearing(settings)
         self.figures = Figures(self.live, self.keeping.waiting_bytes, lambda: not self._failing)
         self._settings = settings
         self._channel = channel
@@ -61,6 +63,7 @@ class Desk:
     def run(self) -> None:
         """Until the supervisor has gone, or says that it has nothing more."""
         self._keeper.start()
+        self.hearing.start()
         watcher = gevent.spawn(self._watch)
         server = self._serve()
         while self._channel.receive() is not None:
@@ -69,6 +72,7 @@ class Desk:
             server()
         watcher.kill()
         self._look()
+        self.hearing.stop()
         self._ends.set()
         gevent.get_hub().threadpool.apply(self._keeper.join, (_LAST_S,))
 
@@ -79,8 +83,15 @@ class Desk:
         while not self._ends.wait(LOOK_S):
             while self.keeping.keep() and not self._ends.is_set():
                 pass
+            self._keep_messages()
         while self.keeping.keep():
             pass
+        self._keep_messages(at_last=True)
+
+    def _keep_messages(self, *, at_last: bool = False) -> None:
+        for transfer, messages in self.hearing.due(all_of_them=at_last):
+            if not messages or self.keeping.keep_messages(transfer, messages):
+                self.hearing.kept(transfer)
 
     def _watch(self) -> None:
         """What has been kept already is looked at no more."""
@@ -110,6 +121,7 @@ class Desk:
                     for entry in entries:
                         self.live.take(entry)
                         self.figures.take(entry)
+                        self.hearing.take(entry)
                     self._read[file] = entries[-1].end
                     gevent.sleep(0)
         for file in self._read.keys() - set(journal.files(folder)):

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2] / "fsctl"
 LAYERS = [
     {"errors", "files", "log_writer", "__init__"},
     {"sip", "hep", "log"},
-    {"journal"},
+    {"journal", "ladder"},
     {"transfer", "setting_kinds"},
     {"setting_switches", "setting_policy", "setting_devices", "setting_decide"}
     | {"setting_records", "setting_http"},
@@ -41,7 +41,7 @@ LAYERS = [
 """From the bottom up; a module may import from layers below its own and from its own folder, and
 what it imports for its types only counts as well."""
 
-PURE = ["sip", "hep", "transfer", "errors.py", "settings.py"]
+PURE = ["sip", "hep", "ladder", "transfer", "errors.py", "settings.py"]
 _SETTINGS = ("decide", "devices", "http", "kinds", "policy", "records", "switches")
 PURE += [f"setting_{name}.py" for name in _SETTINGS]
 PURE += [f"decide/{name}.py" for name in ("request", "answer", "signature")]
