@@ -67,7 +67,8 @@ class Script:
         self.send(
             (
                 "NOTIFY [$target] SIP/2.0",
-                f"Via: SIP/2.0/[transport] [local_ip]:[local_port];branch={self.branch('n-[cseq]')}",
+                "Via: SIP/2.0/[transport] [local_ip]:[local_port];"
+                f"branch={self.branch('n-[cseq]')}",
                 f"From: {self.local}",
                 "To:[$remote]",
                 "Call-ID: [call_id]",
