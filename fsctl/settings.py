@@ -22,6 +22,7 @@ from fsctl import (
     setting_decide,
     setting_devices,
     setting_http,
+    setting_news,
     setting_policy,
     setting_records,
     setting_switches,
@@ -33,6 +34,7 @@ from fsctl.setting_devices import Device as Device
 from fsctl.setting_http import Http as Http
 from fsctl.setting_kinds import SAFE_NUMBER as SAFE_NUMBER
 from fsctl.setting_kinds import key
+from fsctl.setting_news import News as News
 from fsctl.setting_policy import Policy as Policy
 from fsctl.setting_policy import Rule as Rule
 from fsctl.setting_records import Records as Records
@@ -265,6 +267,7 @@ class Settings:
     decide: Decide = Decide()
     records: Records = Records()
     http: Http = Http()
+    news: News = News()
     routes: tuple[Route, ...] = (Route(),)
     warnings: tuple[str, ...] = ()
 
@@ -298,6 +301,7 @@ _SECTIONS: Final[dict[str, type[Any]]] = {
     "decide": Decide,
     "records": Records,
     "http": Http,
+    "news": News,
 }
 _LISTS: Final = ("switch", "route", "rule", "device")
 _ENVIRONMENT: Final = "FSCTL_"
@@ -350,11 +354,15 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     _complete(origin, values, tables)
     setting_records.complete(origin, values["records"])
     setting_http.complete(origin, values["http"])
+    setting_news.complete(origin, values["news"])
     warnings += setting_decide.warnings(
         path, values["decide"], in_file="secret" in document.get("decide", {})
     )
     warnings += setting_records.warnings(
         path, values["records"], in_file="database" in document.get("records", {})
+    )
+    warnings += setting_news.warnings(
+        path, values["news"], in_file="secret" in document.get("news", {})
     )
     warnings += setting_http.warnings(
         path, values["http"], in_file="token" in document.get("http", {})

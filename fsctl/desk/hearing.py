@@ -12,7 +12,7 @@ import socket
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -126,6 +126,12 @@ class Hearing:
             )
         if entry.what == "record" and fields.get("outcome") in ("failed", "abandoned"):
             self._keep_soon(str(fields.get("id")), fields)
+
+    def remember(self, legs: Iterable[Mapping[str, Any]]) -> None:
+        """Those go on, as the database says: of a desk that starts anew."""
+        if self._hep.listen:
+            for leg in legs:
+                self._know(leg["call"], [leg["call_id"]], of_it=True)
 
     def _know(self, session: Any, call_ids: Iterable[Any], *, of_it: bool = False) -> None:
         """``of_it``: the session has these legs itself; a transfer's may be another one's."""
