@@ -18,6 +18,7 @@ from fsctl.desk.figures import CONTENT_TYPE, Figures
 from fsctl.desk.live import Live, Shown
 from fsctl.errors import FsctlError
 from fsctl.records.find import Wanted
+from fsctl.records.words import cause
 from fsctl.settings import Http
 from fsctl.web.guard import guard
 from fsctl.web.openapi import DESCRIPTION
@@ -140,7 +141,8 @@ def _add_reading(app: Flask, desk: Desk, streams: Streams) -> None:
             found = desk.transfers(_wanted())
         except SQLAlchemyError as error:
             raise ServiceUnavailable("the database cannot be read") from error
-        return {"transfers": [_shown(row) for row in found], "event": streams.number}
+        shown = [_shown(row) | {"cause": cause(row)} for row in found]
+        return {"transfers": shown, "event": streams.number}
 
     @app.get("/api/v1/transfers/<name>")
     def transfer(name: str) -> Shown:
@@ -150,7 +152,7 @@ def _add_reading(app: Flask, desk: Desk, streams: Streams) -> None:
             raise ServiceUnavailable("the database cannot be read") from error
         if not found:
             raise NotFound("no such transfer was kept")
-        return {"transfers": [_shown(row) for row in found]}
+        return {"transfers": [_shown(row) | {"cause": cause(row, row["steps"])} for row in found]}
 
     @app.get("/api/v1/events")
     def events() -> Response:
