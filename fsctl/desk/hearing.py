@@ -42,8 +42,8 @@ _WAITING: Final = 1000
 _PROOFS: Final = 64
 _DATAGRAM: Final = 65_535
 _BUFFER: Final = 4 << 20
-_AGAIN_S: Final = 30.0
-"""A port that is another's is tried again then."""
+_AGAIN_S: Final = 3.0
+"""A port that is another's is tried again then: a check has it for some seconds."""
 _LOOK_S: Final = 0.5
 
 Address = tuple[str, int]
@@ -199,7 +199,7 @@ class Hearing:
             self._thread.join(2 * _LOOK_S)
 
     def _run(self) -> None:
-        complained = False
+        failures = 0
         while not self._ended.is_set():
             try:
                 with _bound(self._hep.listen) as sock:
@@ -207,13 +207,13 @@ class Hearing:
                     self._sources = self._allowed()
                     self._listen(sock)
             except OSError as error:
-                log.log(
-                    logging.DEBUG if complained else logging.ERROR,
+                failures += 1
+                log.log(  # the first time it may be a check that has it
+                    logging.ERROR if failures == 2 else logging.DEBUG,
                     "[hep] listen = %s: %s; no copies of SIP messages are heard",
                     self._hep.listen,
                     error.strerror or error,
                 )
-                complained = True
             self._ended.wait(_AGAIN_S)
 
     def _listen(self, sock: socket.socket) -> None:
