@@ -118,7 +118,7 @@ class Live:
         fields = entry.fields
         transfer = self._told_of(entry, tell=False)
         if transfer["outcome"] is None:
-            names = ("outcome", "code", "reason", "rule", "allowed", "decided_by")
+            names = ("outcome", "code", "reason", "rule", "allowed", "decided_by", "exchange")
             transfer |= {name: fields.get(name) for name in names}
             transfer["ended"] = _time(entry.at)
         self._tell("transfer", transfer)
