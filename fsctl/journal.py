@@ -161,6 +161,11 @@ class Entry:
     """Seconds since 1970 (UTC)."""
     fields: dict[str, Any]
 
+    @property
+    def process(self) -> int:
+        """The id of the process that has noted it."""
+        return int(self.file.split("-")[1])
+
 
 def files(folder: Path) -> list[str]:
     """Return the names of the files that are there, the oldest first."""

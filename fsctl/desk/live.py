@@ -7,11 +7,12 @@ changes subscribes. It is bounded: of what has ended the latest stay.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from fsctl.journal import Entry
+from fsctl.records.words import cause
 
 RECENT = 500
 """So many transfers that have ended are still shown."""
@@ -22,6 +23,21 @@ GONE_S = 15.0
 _STEPS = 100
 """So many of a transfer are shown."""
 _ROLES = ("transferor", "transferee", "target")
+_OF_LEG = (
+    "channel",
+    "number",
+    "name",
+    "call_id",
+    "outgoing",
+    "dialled",
+    "began",
+    "answered",
+    "ended",
+)
+_OF_TRANSFER = (
+    *("id", "call", "switch", "kind", "refer_to", "began"),
+    *("ended", "outcome", "code", "reason"),
+)
 
 Shown = dict[str, Any]
 """What the API shows of one thing."""
@@ -64,6 +80,36 @@ class Live:
         """Take what has happened."""
         if take := self._take.get(entry.what):
             take(entry)
+
+    def remember(
+        self,
+        calls: Iterable[Mapping[str, Any]],
+        legs: Iterable[Mapping[str, Any]],
+        transfers: Iterable[Mapping[str, Any]],
+        now: float,
+    ) -> None:
+        """Take what was kept before this desk began: rows as `fsctl.records.find` has them."""
+        for row in calls:
+            known = {name: row[name] or "" for name in ("id", "switch")}
+            self.calls[row["id"]] = known | {
+                "began": _shown(row["began"]),
+                "legs": {},
+                "process": row["process"] or 0,
+            }
+            # Its worker tells how it is, or is gone.
+            self.workers.setdefault(row["process"] or 0, {"pid": row["process"], "heard": now})
+        for row in legs:
+            if call := self.calls.get(row["call"]):
+                said = {name: _shown(row[name]) for name in _OF_LEG if row[name] is not None}
+                call["legs"][row["id"]] = {"leg": row["id"], **said, "state": _state(row)}
+        for row in transfers:
+            self.transfers[row["id"]] = {
+                **{name: _shown(row[name]) for name in _OF_TRANSFER},
+                **{role: _party(row, role) for role in _ROLES},
+                **{"state": None, "steps": []},
+            }
+            if row["outcome"] is not None:
+                self.transfers[row["id"]]["cause"] = cause(row)
 
     def forget_silent(self, now: float) -> None:
         """Workers that were not heard of lately are not shown; ``now`` in seconds since 1970."""
@@ -121,6 +167,7 @@ class Live:
             names = ("outcome", "code", "reason", "rule", "allowed", "decided_by", "exchange")
             transfer |= {name: fields.get(name) for name in names}
             transfer["ended"] = _time(entry.at)
+            transfer["cause"] = _cause(transfer)
         self._tell("transfer", transfer)
         ended = [name for name, each in self.transfers.items() if each["outcome"] is not None]
         for name in ended[: max(0, len(ended) - RECENT)]:
@@ -169,7 +216,7 @@ class Live:
         call = self.calls.setdefault(
             name, {"id": name, "switch": "", "began": _time(entry.at), "legs": {}, "process": 0}
         )
-        call["process"] = process_of(entry)  # who has taken it over, if it was another's
+        call["process"] = entry.process  # who has taken it over, if it was another's
         return call
 
     def _gone(self, pid: int, at: float) -> None:
@@ -183,10 +230,25 @@ class Live:
             listener.changed(kind, thing)
 
 
-def process_of(entry: Entry) -> int:
-    """Return the id of the process that has noted it: it is in the name of its file."""
-    _, pid, _ = entry.file.split("-")
-    return int(pid)
+def _cause(transfer: Shown) -> str:
+    numbers = {f"{role}_number": transfer[role]["number"] for role in _ROLES}
+    target = {"target": transfer["target"]["channel"]}
+    return cause(transfer | numbers | target | {"details": transfer}, transfer["steps"])
+
+
+def _state(leg: Mapping[str, Any]) -> str:
+    if leg["ended"]:
+        return "disconnected"
+    return "connected" if leg["answered"] else "alerting"
+
+
+def _party(transfer: Mapping[str, Any], role: str) -> Shown:
+    parts = {"channel": role, "number": f"{role}_number", "call_id": f"{role}_call_id"}
+    return {part: transfer[name] for part, name in parts.items()}
+
+
+def _shown(value: Any) -> Any:
+    return _time(value.timestamp()) if isinstance(value, datetime) else value
 
 
 def _time(at: float) -> str:

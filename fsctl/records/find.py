@@ -9,7 +9,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Engine, and_, or_, select
 
-from fsctl.records.schema import LEGS, STEPS, TRANSFERS
+from fsctl.hep.message import Message
+from fsctl.records.schema import CALLS, LEGS, MESSAGES, STEPS, TRANSFERS
 
 _NUMBERS = tuple(TRANSFERS.c[f"{role}_number"] for role in ("transferor", "transferee", "target"))
 _CHANNELS = (TRANSFERS.c.transferor, TRANSFERS.c.transferee, TRANSFERS.c.target)
@@ -55,6 +56,15 @@ def transfers(engine: Engine, wanted: Wanted) -> list[Row]:
     return _rows(engine, newest.limit(wanted.most))
 
 
+def that_go_on(engine: Engine, since: datetime, most: int) -> tuple[list[Row], list[Row]]:
+    """Return the newest calls that have not ended, as far as is known, with all their legs; of
+    those that began ``since``. Raises SQLAlchemyError."""
+    is_open = and_(CALLS.c.ended.is_(None), CALLS.c.began >= since)
+    calls = select(CALLS).where(is_open).order_by(CALLS.c.began.desc()).limit(most)
+    legs = select(LEGS).join(CALLS, LEGS.c.call == CALLS.c.id).where(is_open)
+    return list(reversed(_rows(engine, calls))), _rows(engine, legs.order_by(LEGS.c.began))
+
+
 def one_transfer(engine: Engine, name: str) -> list[Row]:
     """Return the transfers that ``name`` may mean, in the order of time: its own id, or the first
     characters of that; else the session, a channel, or the Call-ID of one of its parties.
@@ -79,6 +89,30 @@ def legs(engine: Engine, transfer: Mapping[str, Any]) -> list[Row]:
     names = [transfer[role] for role in ("transferor", "transferee", "target") if transfer[role]]
     theirs = or_(LEGS.c.call == transfer["call"], LEGS.c.id.in_(names), LEGS.c.channel.in_(names))
     return _rows(engine, select(LEGS).where(theirs).order_by(LEGS.c.began))
+
+
+def messages(engine: Engine, transfer: str) -> list[Message]:
+    """Return the SIP messages that were kept with a transfer, in their order. Raises
+    SQLAlchemyError."""
+    of_it = select(MESSAGES).where(MESSAGES.c.transfer == transfer)
+    return [_message(row) for row in _rows(engine, of_it.order_by(MESSAGES.c.id))]
+
+
+def _message(row: Row) -> Message:
+    (source, source_port), (target, target_port) = (
+        row[end].rsplit(":", 1) for end in ("src", "dst")
+    )
+    return Message(
+        time_s=row["at"].timestamp(),
+        source=source.strip("[]"),
+        source_port=int(source_port),
+        destination=target.strip("[]"),
+        destination_port=int(target_port),
+        transport=row["transport"],
+        text=bytes(row["text"]),
+        truncated="truncated" in row["flags"].split(),
+        gap="gap" in row["flags"].split(),
+    )
 
 
 def _rows(engine: Engine, query: Any) -> list[Row]:

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Float,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -57,8 +58,9 @@ CALLS = Table(
     METADATA,
     Column("id", _ID, primary_key=True, doc="the session"),
     Column("switch", _NAME, doc="the FreeSWITCH that its legs are on"),
+    Column("process", Integer, doc="the worker that has it"),
     Column("began", Moment, nullable=False, index=True),
-    Column("ended", Moment),
+    Column("ended", Moment, doc="NULL: it goes on, or its worker died with it"),
 )
 """What one session has seen: a call from its start, or from its first transfer on."""
 
@@ -109,6 +111,32 @@ STEPS = Table(
     Column("what", _NAME, nullable=False, doc="what has happened"),
     Column("state", Text, nullable=False, doc="how the transfer stands since"),
 )
+
+MESSAGES = Table(
+    "messages",
+    METADATA,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("transfer", _ID, nullable=False, index=True),
+    Column("at", Moment, nullable=False),
+    Column("src", _NAME, nullable=False, doc="address:port, IPv6 in brackets"),
+    Column("dst", _NAME, nullable=False),
+    Column("transport", String(8), nullable=False),
+    Column("text", LargeBinary, nullable=False, doc="without secrets (fsctl.hep.masking)"),
+    Column("flags", _NAME, nullable=False, doc="words: truncated, gap (something before is lost)"),
+)
+"""SIP messages of all legs of a transfer that has failed, or was abandoned; in their order."""
+
+NEWS = Table(
+    "news",
+    METADATA,
+    Column("transfer", _ID, primary_key=True),
+    Column("body", LargeBinary, nullable=False, doc="what is sent, the same each time"),
+    Column("began", Moment, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("due", Moment, index=True, doc="NULL: it was taken, or is given up"),
+    Column("answer", _NUMBER, doc="what the last try has brought, in words"),
+)
+"""What `fsctl.desk.news` sends; there with the end of its transfer, in one transaction."""
 
 JOURNALS = Table(
     "journals",

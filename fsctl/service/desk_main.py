@@ -9,17 +9,21 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 import gevent
 from gevent import socket
+from sqlalchemy.exc import SQLAlchemyError
 
 from fsctl import journal
 from fsctl import log as logs
 from fsctl.control import DRAIN, LOG_LEVEL, Channel, DeskJob
 from fsctl.desk.figures import Figures
+from fsctl.desk.hearing import Hearing
 from fsctl.desk.keeping import Keeping
-from fsctl.desk.live import Live
+from fsctl.desk.live import MOST_CALLS, RECENT, Live
+from fsctl.desk.news import Lines, Sender
 from fsctl.errors import ChannelGone, FsctlError
 from fsctl.esl.client import client_of
 from fsctl.esl.commands import UuidKill
@@ -35,6 +39,7 @@ LOOK_S = 0.25
 _AT_ONCE_BYTES = 1 << 20
 _LAST_S = 5.0
 """So long records are kept at the end; what is left waits for the next start."""
+_A_DAY = timedelta(days=1)
 _TO_BEGIN_S = 15.0
 """A worker has told how it is by then."""
 
@@ -44,7 +49,11 @@ class Desk:
 
     def __init__(self, settings: Settings, channel: Channel) -> None:
         self.live = Live()
-        self.keeping = Keeping(settings.records)
+        self.keeping = Keeping(settings.records, news=bool(settings.news.url))
+        self._sender = Sender(settings.news, self.keeping.reader) if settings.news.url else None
+        if settings.news.lines is not None:
+            self.keeping.on_kept = Lines(settings.news.lines).take
+        self.hearing = Hearing(settings)
         self.figures = Figures(self.live, self.keeping.waiting_bytes, lambda: not self._failing)
         self._settings = settings
         self._channel = channel
@@ -58,6 +67,9 @@ class Desk:
     def run(self) -> None:
         """Until the supervisor has gone, or says that it has nothing more."""
         self._keeper.start()
+        self.hearing.start()
+        if self._sender is not None:
+            self._sender.start()
         watcher = gevent.spawn(self._watch)
         server = self._serve()
         while self._channel.receive() is not None:
@@ -66,6 +78,9 @@ class Desk:
             server()
         watcher.kill()
         self._look()
+        self.hearing.stop()
+        if self._sender is not None:
+            self._sender.stop()
         self._ends.set()
         gevent.get_hub().threadpool.apply(self._keeper.join, (_LAST_S,))
 
@@ -76,8 +91,15 @@ class Desk:
         while not self._ends.wait(LOOK_S):
             while self.keeping.keep() and not self._ends.is_set():
                 pass
+            self._keep_messages()
         while self.keeping.keep():
             pass
+        self._keep_messages(at_last=True)
+
+    def _keep_messages(self, *, at_last: bool = False) -> None:
+        for transfer, messages in self.hearing.due(all_of_them=at_last):
+            if not messages or self.keeping.keep_messages(transfer, messages):
+                self.hearing.kept(transfer)
 
     def _watch(self) -> None:
         """What has been kept already is looked at no more."""
@@ -88,8 +110,14 @@ class Desk:
             gevent.sleep(LOOK_S)
 
     def _remember(self) -> None:
-        with suppress(Exception):  # a database that is down: then nothing is known of before
-            self._read.update(self.keeping.places())
+        """A database that is down tells nothing of before."""
+        with suppress(SQLAlchemyError, OSError):
+            engine, now = self.keeping.reader(), datetime.now(UTC)
+            read = self.keeping.places()
+            calls, legs = find.that_go_on(engine, now - _A_DAY, MOST_CALLS)
+            newest = find.transfers(engine, find.Wanted(since=now - _A_DAY, most=RECENT))
+            self.live.remember(calls, legs, reversed(newest), now.timestamp())
+            self._read.update(read)
 
     def _look(self) -> None:
         folder = self._settings.records.journal
@@ -101,6 +129,7 @@ class Desk:
                     for entry in entries:
                         self.live.take(entry)
                         self.figures.take(entry)
+                        self.hearing.take(entry)
                     self._read[file] = entries[-1].end
                     gevent.sleep(0)
         for file in self._read.keys() - set(journal.files(folder)):

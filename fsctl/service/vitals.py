@@ -26,9 +26,8 @@ def keep_noting(number: int, told: Callable[[], Mapping[str, Any]]) -> gevent.Gr
 
 
 def _note(number: int, told: Callable[[], Mapping[str, Any]]) -> None:
-    began = time.time()
+    began, late_s = time.time(), 0.0
     while True:
-        late_s = _latest(EVERY_S)
         journal.note(
             "worker",
             number=number,
@@ -40,6 +39,7 @@ def _note(number: int, told: Callable[[], Mapping[str, Any]]) -> None:
             log_lines_lost=log_writer.lost_lines(),
             **told(),
         )
+        late_s = _latest(EVERY_S)
 
 
 def _latest(seconds: float) -> float:

@@ -19,6 +19,7 @@ from fsctl.desk.figures import CONTENT_TYPE, Figures
 from fsctl.desk.live import Live, Shown
 from fsctl.errors import FsctlError
 from fsctl.records.find import Wanted
+from fsctl.records.words import cause
 from fsctl.settings import Http
 from fsctl.web.guard import guard
 from fsctl.web.openapi import DESCRIPTION
@@ -141,7 +142,8 @@ def _add_reading(app: Flask, desk: Desk, streams: Streams) -> None:
             found = desk.transfers(_wanted())
         except SQLAlchemyError as error:
             raise ServiceUnavailable("the database cannot be read") from error
-        return {"transfers": [_shown(row) for row in found], "event": streams.number}
+        shown = [_shown(row) | {"cause": cause(row)} for row in found]
+        return {"transfers": shown, "event": streams.number}
 
     @app.get("/api/v1/transfers/<name>")
     def transfer(name: str) -> Shown:
@@ -155,7 +157,8 @@ def _add_reading(app: Flask, desk: Desk, streams: Streams) -> None:
             found = []
         if not found and not known:
             raise NotFound("no such transfer is known")
-        return {"transfers": [_shown(row) for row in found] or known}
+        kept = [_shown(row) | {"cause": cause(row, row["steps"])} for row in found]
+        return {"transfers": kept or known}
 
     @app.get("/api/v1/events")
     def events() -> Response:

@@ -12,10 +12,11 @@ ROOT = Path(__file__).parents[2] / "fsctl"
 LAYERS = [
     {"errors", "files", "log_writer", "__init__"},
     {"sip", "hep", "log"},
-    {"journal"},
+    {"journal", "ladder"},
     {"transfer", "setting_kinds"},
     {"setting_switches", "setting_policy", "setting_devices", "setting_decide"}
     | {"setting_records", "setting_http"},
+    {"setting_news"},
     {"settings", "simulator"},
     {"control"},
     {"records"},
@@ -41,8 +42,8 @@ LAYERS = [
 """From the bottom up; a module may import from layers below its own and from its own folder, and
 what it imports for its types only counts as well."""
 
-PURE = ["sip", "hep", "transfer", "errors.py", "settings.py"]
-_SETTINGS = ("decide", "devices", "http", "kinds", "policy", "records", "switches")
+PURE = ["sip", "hep", "ladder", "transfer", "errors.py", "settings.py"]
+_SETTINGS = ("decide", "devices", "http", "kinds", "news", "policy", "records", "switches")
 PURE += [f"setting_{name}.py" for name in _SETTINGS]
 PURE += [f"decide/{name}.py" for name in ("request", "answer", "signature")]
 _ESL = ("frames", "events", "fields", "commands", "apis", "questions")

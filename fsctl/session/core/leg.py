@@ -172,6 +172,12 @@ class Leg:
         return self.channel_uuid if self.branches is None else self.branches.name
 
     @property
+    def last_call_id(self) -> str:
+        """Call-ID of its SIP dialog; of a party that nobody has reached, of the phone that has
+        responded last. Empty: none is known."""
+        return self.sip_call_id or (self.branches.call_id if self.branches is not None else "")
+
+    @property
     def connected(self) -> bool:
         """Whether the leg is answered and has not hung up."""
         return self.state is LegState.CONNECTED
@@ -218,7 +224,7 @@ class Leg:
                 began=self.began,
                 number=self.number,
                 name=self.display_name,
-                call_id=self.sip_call_id or None,
+                call_id=self.last_call_id or None,
                 outgoing=self.outgoing,
                 dialled=self.dialled or None,
                 state=self.state.name.lower(),

@@ -183,7 +183,7 @@ def _known_of(legs: Mapping[str, Leg]) -> dict[str, Any]:
     """By what the parties are known."""
     return {
         "numbers": {role: leg.number for role, leg in legs.items() if leg.number},
-        "call_ids": {role: leg.sip_call_id for role, leg in legs.items() if leg.sip_call_id},
+        "call_ids": {role: leg.last_call_id for role, leg in legs.items() if leg.last_call_id},
     }
 
 

@@ -108,20 +108,6 @@ const STATES = {
   "reconnecting": [1, "{transferee} goes back to {transferor}"],
   "settling": [2, "FreeSWITCH transfers to {target}"],
 };
-const WHY = {
-  403: "may not be called", 404: "is unknown", 408: "did not answer", 410: "is unknown",
-  480: "is not available", 484: "is no whole number", 487: "was not called any longer",
-  488: "has no codec in common", 600: "is busy", 603: "refused", 604: "is unknown", 606: "has no codec in common",
-};
-const LEFT = {
-  "the transferee hangs up": "{transferee} hung up",
-  "the transferor hangs up": "{transferor} hung up",
-  "the target hangs up": "{target} hung up",
-  "the switch is lost": "FreeSWITCH was lost",
-  "somebody else takes the transferee": "somebody else took {transferee}",
-  "another controller has the transferee": "another controller took {transferee} over",
-};
-
 const fill = (text, transfer) => text.replace(/\{(\w+)\}/g, (_, role) => named(transfer, role));
 const stage = (transfer) => STATES[state(transfer)]?.[0] ?? 1;
 const state = (transfer) => (transfer.state ?? "requested").split(",")[0];
@@ -129,29 +115,12 @@ const outcome = (transfer) => transfer.outcome ?? (transfers.has(transfer.id) ? 
 
 /** How it stands, or why it has ended so, in words. */
 function words(transfer) {
-  const steps = (transfer.steps ?? []).map((step) => step.what);
-  const rule = transfer.allowed === false && transfer.rule ? plain(transfer.rule) : "";
-  const status = told(transfer);
-  switch (outcome(transfer)) {
-    case "open":
-      return fill(STATES[state(transfer)]?.[1] ?? plain(state(transfer)), transfer);
-    case "unknown":
-      return "its end is not known yet";
-    case "succeeded":
-      return fill("connected to {target}", transfer) + (rule ? `; rule ${rule} would have refused it` : "");
-    case "abandoned": {
-      const left = steps.findLast((what) => what in LEFT);
-      return left ? fill(LEFT[left], transfer) : `given up${status && `: ${status}`}`;
-    }
-  }
-  if (rule && !transfer.target?.channel) return `refused by rule ${rule}${status && ` (${status})`}`;
-  if (transfer.decided_by === "web" && /^refuse/.test(transfer.exchange?.decision ?? "")) {
-    return `${status}: refused by the web service`;
-  }
-  const late = steps.includes("the deadline passes") && steps.includes("the application calls the target");
-  const busy = /busy/i.test(transfer.reason ?? "") ? "is busy" : "refused";
-  const why = late ? "did not answer in time" : transfer.code === 486 ? busy : (WHY[transfer.code] ?? "could not be reached");
-  return `${status || "failed"}: ${fill("{target}", transfer)} ${why}`;
+  const how = outcome(transfer);
+  if (how === "open") return fill(STATES[state(transfer)]?.[1] ?? plain(state(transfer)), transfer);
+  if (how === "unknown") return "its end is not known";
+  if (how === "succeeded") return fill("connected to {target}", transfer);
+  const cause = plain(transfer.cause, 300).replace(` (“${plain(transfer.reason)}”)`, "");
+  return [told(transfer), cause].filter(Boolean).join(": ") || how;
 }
 
 const alive = (leg) => leg.state !== "disconnected";
@@ -408,7 +377,7 @@ function callMatches(call) {
 }
 
 function drawHealth() {
-  const there = [...workers.values()].sort((a, b) => a.number - b.number).map((worker) => ({ ...worker, id: worker.pid }));
+  const there = [...workers.values()].filter((worker) => worker.number).sort((a, b) => a.number - b.number).map((worker) => ({ ...worker, id: worker.pid }));
   workerRows.draw(there, "No worker has said lately that it lives.");
   const switches = new Map();
   for (const worker of there) {
@@ -690,6 +659,7 @@ function ask(title, text, yes, field = false) {
   write($("ask-yes"), yes);
   $("ask-yes").classList.toggle("danger", !field);
   $("ask-field").hidden = !field;
+  $("token").required = field;
   $("token").value = dialog.returnValue = "";
   dialog.showModal();
   (field ? $("token") : $("ask-no")).focus();

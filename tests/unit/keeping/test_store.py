@@ -44,7 +44,7 @@ del ENDED["refer_to"]
 class Notes:
     """Entries of one file, in their order."""
 
-    def __init__(self, file: str = "f.jsonl") -> None:
+    def __init__(self, file: str = "1-7-1.jsonl") -> None:
         self._file, self.end = file, 0
 
     def __call__(self, what: str, at: float = AT, **fields: Any) -> Entry:
@@ -143,8 +143,8 @@ def test_all_of_it_is_kept_or_none(engine: Engine) -> None:
 def test_how_far_a_file_was_read_is_kept_with_it(engine: Engine) -> None:
     note = Notes()
     store.keep(engine, [note("session", session="s-1"), note("damaged")])
-    assert store.places(engine) == {"f.jsonl": note.end}
-    store.forget_file(engine, "f.jsonl")
+    assert store.places(engine) == {"1-7-1.jsonl": note.end}
+    store.forget_file(engine, "1-7-1.jsonl")
     assert store.places(engine) == {}
 
 

@@ -177,7 +177,10 @@ class Page:
             self.call("Input.dispatchKeyEvent", type="keyUp", **said)
 
     def type(self, text: str) -> None:
-        self.call("Input.insertText", text=text)
+        """Into what has the focus, once the browser knows that it has."""
+        written = f"document.activeElement.value.endsWith({json.dumps(text)})"
+        while not self.js(written):
+            self.call("Input.insertText", text=text)
 
     def click(self, selector: str) -> None:
         self.js(f"document.querySelector({json.dumps(selector)}).click()")

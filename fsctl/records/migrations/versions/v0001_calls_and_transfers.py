@@ -14,6 +14,7 @@ def upgrade() -> None:
         "calls",
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("switch", sa.String(length=128), nullable=True),
+        sa.Column("process", sa.Integer(), nullable=True),
         sa.Column("began", sa.DateTime(timezone=True), nullable=False),
         sa.Column("ended", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id"),
