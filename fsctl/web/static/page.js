@@ -663,13 +663,17 @@ function ask(title, text, yes, field = false) {
   $("token").value = dialog.returnValue = "";
   dialog.showModal();
   (field ? $("token") : $("ask-no")).focus();
-  return new Promise((resolve) => {
-    dialog.addEventListener("close", () => {
-      resolve(dialog.returnValue === "yes" ? $("token").value.trim() : null);
-      $("token").value = "";
-    }, { once: true });
-  });
+  settle(null);
+  return new Promise((resolve) => (settle = resolve));
 }
+
+let settle = () => {};
+
+$("ask").addEventListener("close", () => {
+  if ($("ask").open) return; // news of the one before
+  settle($("ask").returnValue === "yes" ? $("token").value.trim() : null);
+  $("token").value = "";
+});
 
 async function askToken(wrong) {
   const why = wrong ? "That was not the token. " : "";

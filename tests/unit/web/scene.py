@@ -101,6 +101,8 @@ def transfer(
     for after, what, state in steps:
         desk.note("step", began + after, transfer=name, step=what, state=state)
     record = {"rule": "inside", "allowed": True, "decided_by": "settings", "target": legs[2]}
+    if ended.get("target") != "":
+        begun["numbers"]["target"] = to
     desk.note("record", began + steps[-1][0], **(begun | record | ended))
     return name
 

@@ -77,13 +77,13 @@ def test_what_goes_on_is_shown_and_followed(served: Served, open_page: Open) -> 
     assert words(page) == [
         "being joined with 121",
         "calling 120",
-        "486 Gone fishing: 1002 refused",
+        "486 Gone fishing: 1002 is busy",
         "connected to 1020",
-        "refused by rule premium (403 Forbidden)",
+        "403 Forbidden: the policy refused it, by rule premium",
         "connected to 1011",
-        "480 Unavailable: 1040 is not available",
-        "+33140205 hung up",
-        "603 After hours: refused by the web service",
+        "480 Unavailable: 1040 did not answer, or is not there",
+        "487 Request Terminated: the party to be moved hung up",
+        "603 After hours: the web service refused it",
         "connected to 1002",
     ]
     page.has("#switches", "pbx-2 connected")
@@ -128,13 +128,13 @@ def test_what_was_kept_is_found(served: Served, open_page: Open) -> None:
     served.start()
     served.do(lambda desk: scene.call(desk, 7, "+4989123456", "1002", time.time()))
     page = open_page(f"#transfer={shown}")
-    page.has("#detail", "486 Gone fishing: 1002 refused")
+    page.has("#detail", "486 Gone fishing: 1002 is busy")
     page.has("#detail", "the target fails")
     page.press("/")
     page.type("1002")
     page.wait(f"{ROWS}.length === 2 && {CALLS} === 1")
     page.has("#told", "2 transfers, 1 call found")
-    assert words(page) == ["486 Gone fishing: 1002 refused", "connected to 1002"]
+    assert words(page) == ["486 Gone fishing: 1002 is busy", "connected to 1002"]
     assert "number=1002" in page.js("location.hash"), "it can be sent to somebody"
     page.press("Escape")
     page.wait(f"{ROWS}.length === 10 && !location.hash.includes('number')")
@@ -280,7 +280,7 @@ def test_by_keyboard_alone(served: Served, open_page: Open) -> None:
     page.press("t", "ArrowDown", "j")
     assert page.js(f"{focus}.closest('tr').dataset.id") == shown
     label = page.js(f"{focus}.ariaLabel")
-    assert label.endswith("1001 → +4989123456 → 1002: 486 Gone fishing: 1002 refused")
+    assert label.endswith("1001 → +4989123456 → 1002: 486 Gone fishing: 1002 is busy")
     page.press("Enter")
     page.wait(f"{focus}.id === 'detail-title'")
     page.press("Escape")
