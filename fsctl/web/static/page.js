@@ -493,8 +493,9 @@ function aboutSteps(transfer) {
 
 function aboutLadder(transfer) {
   if (ladder.of !== transfer.id || !ladder.source) return null;
-  return make("div", { class: "ladder" }, make("h3", {}, "SIP messages"),
-    make("img", { src: ladder.source, alt: `Ladder of the SIP messages of this transfer: ${words(transfer)}` }));
+  const alone = make("a", { href: `${API}transfers/${encodeURIComponent(transfer.id)}/ladder.svg`, target: "_blank", "data-key": "ladder" }, "SIP messages");
+  const picture = make("img", { src: ladder.source, alt: `Ladder of the SIP messages of this transfer: ${words(transfer)}` });
+  return make("div", { class: "ladder" }, make("h3", {}, alone), make("div", { tabindex: "0", role: "region", "aria-label": "Ladder" }, picture));
 }
 
 function aboutCall(call) {

@@ -9,7 +9,10 @@ import shutil
 import subprocess
 import threading
 import time
-from base64 import b64decode
+from base64 import b64decode, b64encode
+from collections.abc import Mapping
+from fnmatch import fnmatch
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -59,22 +62,26 @@ class Browser:
         )
         os.close(orders)
         os.close(answers)
-        self._number = 0
+        self._numbers = count(1)
         self._waiting: dict[int, queue.Queue[dict[str, Any]]] = {}
         self.pages: dict[str, Page] = {}
         threading.Thread(target=self._read, daemon=True).start()
 
     def call(self, method: str, session: str = "", **parameters: Any) -> Any:
         """Return what it answers. Raises AssertionError for an error."""
-        self._number += 1
-        number, answer = self._number, self._waiting.setdefault(self._number, queue.Queue())
-        said = {"id": number, "method": method, "params": parameters}
-        said |= {"sessionId": session} if session else {}
-        os.write(self._orders, json.dumps(said).encode() + b"\0")
+        number = next(self._numbers)
+        answer = self._waiting[number] = queue.Queue()
+        self.tell(number, method, session, parameters)
         told = answer.get(timeout=ANSWER_S)
         del self._waiting[number]
         assert "error" not in told, f"{method}: {told['error']}"
         return told["result"]
+
+    def tell(self, number: int, method: str, session: str, parameters: Mapping[str, Any]) -> None:
+        """As `call`; nobody waits for the answer."""
+        said = {"id": number, "method": method, "params": parameters}
+        said |= {"sessionId": session} if session else {}
+        os.write(self._orders, json.dumps(said).encode() + b"\0")
 
     def open(self, address: str, **emulated: Any) -> Page:
         """Return a new page that nothing is known to."""
@@ -112,7 +119,7 @@ class Browser:
             for each in map(json.loads, told):
                 if waiting := self._waiting.get(each.get("id")):
                     waiting.put(each)
-                elif page := self.pages.get(each.get("sessionId", "")):
+                elif "method" in each and (page := self.pages.get(each.get("sessionId", ""))):
                     page.take(each["method"], each["params"])
 
 
@@ -125,11 +132,25 @@ class Page:
         """Addresses that it has asked for."""
         self.wrong: list[str] = []
         """Errors that it has logged."""
+        self._answers: dict[str, Mapping[str, Any]] = {}
+
+    def answer(self, pattern: str, kind: str, body: bytes) -> None:
+        """From now on what is asked for there (``*`` is anything) is answered so, by nobody."""
+        said = [{"name": "Content-Type", "value": kind}]
+        self._answers[pattern] = {
+            **{"responseCode": 200, "responseHeaders": said, "body": b64encode(body).decode()}
+        }
+        self.call("Fetch.enable", patterns=[{"urlPattern": each} for each in self._answers])
 
     def take(self, method: str, told: dict[str, Any]) -> None:
         """Something has happened in it."""
         if method == "Network.requestWillBeSent":
             self.asked.append(told["request"]["url"])
+        elif method == "Fetch.requestPaused":
+            url = told["request"]["url"]
+            (answer,) = (self._answers[each] for each in self._answers if fnmatch(url, each))
+            said = {"requestId": told["requestId"], **answer}
+            self._browser.tell(0, "Fetch.fulfillRequest", self._session, said)
         elif method == "Log.entryAdded" and told["entry"]["level"] == "error":
             self.wrong.append(f"{told['entry']['text']} {told['entry'].get('url', '')}")
         elif method == "Runtime.exceptionThrown":

@@ -25,6 +25,7 @@ DESK = {"width": 1280, "height": 800, "deviceScaleFactor": 1, "mobile": False}
 PARTIES = ("1005", "7", "1050")
 PHONE = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
 ROWS = "[...document.querySelectorAll('#transfer-table tbody tr')]"
+LADDER = b'<svg xmlns="http://www.w3.org/2000/svg" width="940" height="400"/>'
 CALLS = "document.querySelectorAll('#call-table tbody tr').length"
 
 Open = Callable[..., Page]
@@ -130,6 +131,12 @@ def test_what_was_kept_is_found(served: Served, open_page: Open) -> None:
     page = open_page(f"#transfer={shown}")
     page.has("#detail", "486 Gone fishing: 1002 is busy")
     page.has("#detail", "the target fails")
+    assert not page.js("document.querySelector('.ladder')"), "there is none of it"
+    page.answer("*/ladder.svg", "image/svg+xml", LADDER)
+    page.press("Escape")
+    page.wait("document.querySelector('#detail').hidden")
+    page.press("Enter")
+    page.wait("document.querySelector('.ladder img')?.naturalWidth === 940")
     page.press("/")
     page.type("1002")
     page.wait(f"{ROWS}.length === 2 && {CALLS} === 1")
