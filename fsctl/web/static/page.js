@@ -87,6 +87,7 @@ function asked(transfer) {
 
 const number = (transfer, role) => transfer[role]?.number || (role === "target" ? asked(transfer) : "");
 const named = (transfer, role) => plain(number(transfer, role), 40) || `the ${role}`;
+const PHRASES = { 403: "Forbidden", 404: "Not Found", 408: "Request Timeout", 480: "Temporarily Unavailable", 486: "Busy Here", 487: "Request Terminated", 503: "Service Unavailable", 603: "Decline" };
 const told = (transfer) => (transfer.code ? `${transfer.code} ${plain(transfer.reason)}`.trim() : "");
 
 const STATES = {
@@ -120,7 +121,8 @@ function words(transfer) {
   if (how === "unknown") return "its end is not known";
   if (how === "succeeded") return fill("connected to {target}", transfer);
   const cause = plain(transfer.cause, 300).replace(` (“${plain(transfer.reason)}”)`, "");
-  return [told(transfer), cause].filter(Boolean).join(": ") || how;
+  const status = transfer.reason === PHRASES[transfer.code] ? transfer.code : told(transfer); // who needs to read "Forbidden"?
+  return [status, cause].filter(Boolean).join(": ") || how;
 }
 
 const alive = (leg) => leg.state !== "disconnected";

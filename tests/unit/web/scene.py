@@ -107,7 +107,7 @@ def transfer(
     return name
 
 
-def forenoon(desk: ToldDesk) -> str:
+def forenoon(desk: ToldDesk, rounds: int = 1) -> str:
     """Calls, transfers that go on and that have ended; returns the id of one that failed."""
     now = time.time()
     workers(desk)
@@ -115,8 +115,10 @@ def forenoon(desk: ToldDesk) -> str:
         party = f"+49{30 + number}{5550100 + 137 * number}" if number % 3 else f"10{40 + number}"
         call(desk, number, party, f"10{number:02}", now - 1400 + 63 * number)
     shown = ""
-    for number, (by, of, to, ended) in enumerate(reversed(_ENDS)):
-        shown = transfer(desk, number, (by, of, to), now - 1100 + 132 * number, **ended)
+    ends = rounds * _ENDS
+    for number, (by, of, to, ended) in enumerate(reversed(ends)):
+        began = now - 110 * (len(ends) - number)
+        shown = transfer(desk, number, (by, of, to), began, **ended)
     for number, state in ((20, "calling target"), (21, "joining")):
         name = transfer(desk, number, (f"10{number}", "+4940317", f"1{number}"), now - 30 + number)
         desk.note("step", now - 29.9 + number, transfer=name, step=_CALLED, state="calling target")

@@ -80,10 +80,10 @@ def test_what_goes_on_is_shown_and_followed(served: Served, open_page: Open) -> 
         "calling 120",
         "486 Gone fishing: 1002 is busy",
         "connected to 1020",
-        "403 Forbidden: the policy refused it, by rule premium",
+        "403: the policy refused it, by rule premium",
         "connected to 1011",
         "480 Unavailable: 1040 did not answer, or is not there",
-        "487 Request Terminated: the party to be moved hung up",
+        "487: the party to be moved hung up",
         "603 After hours: the web service refused it",
         "connected to 1002",
     ]
@@ -95,7 +95,7 @@ def test_what_goes_on_is_shown_and_followed(served: Served, open_page: Open) -> 
     page.wait(f"{ROWS}[0].dataset.id === '{name}' && {ROWS}[0].dataset.outcome === 'open'")
     ended = {"outcome": "failed", "code": 486, "reason": "Busy Here"}
     served.do(lambda desk: scene.transfer(desk, 12, PARTIES, time.time(), **ended))
-    page.wait(f"{ROWS}[0].cells[4].innerText === '486 Busy Here: 1050 is busy'")
+    page.wait(f"{ROWS}[0].cells[4].innerText === '486: 1050 is busy'")
     assert page.js(f"{ROWS}.filter((row) => row.known).length") == 10, "only what changed is made"
     served.do(lambda desk: desk.note("session", session="s-5", over=True))
     page.wait(f"{CALLS} === 21")
@@ -379,9 +379,9 @@ def test_everything_has_a_name_and_a_place(served: Served, open_page: Open) -> N
     assert len(rows) > 10, "it is a table, however it is laid out"
 
 
-@pytest.mark.skipif("FSCTL_PICTURES" not in os.environ, reason="set FSCTL_PICTURES to make them")
+@pytest.mark.skipif("MAKE_PICTURES" not in os.environ, reason="set MAKE_PICTURES to make them")
 def test_pictures_for_the_documentation(served: Served, open_page: Open) -> None:
-    shown = served.do(scene.forenoon)
+    shown = served.do(lambda desk: scene.forenoon(desk, 2))
     for name, fragment, metrics, scheme in (
         ("page-light.png", "", DESK, "light"),
         ("page-dark.png", f"#transfer={shown}", DESK, "dark"),
@@ -389,6 +389,6 @@ def test_pictures_for_the_documentation(served: Served, open_page: Open) -> None
     ):
         media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
         page = open_page(fragment, metrics, setEmulatedMedia=media)
-        page.wait(f"{ROWS}.length === 10")
+        page.wait(f"{ROWS}.length === 18")
         page.js("new Promise((done) => setTimeout(done, 500))")
         (PICTURES / name).write_bytes(page.picture())
