@@ -80,9 +80,14 @@ def set_up(level: str, form: Form, process: str = "") -> None:
     ours.handlers[:] = [handler]
     ours.propagate = False
     root.addHandler(handler)
-    for logger in (root, ours):
-        logger.setLevel(level.upper())
+    set_level(level)
     atexit.register(handler.tell_counts)  # before the writer, which was registered earlier, ends
+
+
+def set_level(level: str) -> None:
+    """Log from this level on (``debug`` … ``error``), as :func:`set_up` was told another."""
+    for logger in (logging.getLogger(), logging.getLogger("fsctl")):
+        logger.setLevel(level.upper())
 
 
 def take_over() -> None:

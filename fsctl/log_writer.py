@@ -51,6 +51,8 @@ class LogWriter:
         self._size = 0
         """Of what waits, and of what is being written."""
         self._dropped = 0
+        self.lost = 0
+        """Lines that were dropped, in all."""
         self._written = 0
         self._closing = False
         self._wake = threading.Condition()  # re-entrant: a destructor may log in the midst of it
@@ -64,6 +66,7 @@ class LogWriter:
             # Once it is full it drops until half is free: the count comes once, not at every line.
             if self._size + len(line) > (self._limit // 2 if self._dropped else self._limit):
                 self._dropped += 1
+                self.lost += 1
                 return
             self._note_gap()
             self._add(line)
@@ -187,6 +190,11 @@ CLOSED: set[int] = set()
 """Those of the standard descriptors that were closed when we began: what goes there is lost."""
 
 _writers: dict[int, LogWriter] = {}
+
+
+def lost_lines() -> int:
+    """Of the log of this process, so far: nobody had read it."""
+    return sum(writer.lost for writer in _writers.values())
 
 
 def writer_to(

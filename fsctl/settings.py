@@ -22,8 +22,12 @@ from fsctl import (
     setting_decide,
     setting_devices,
     setting_groups,
+    setting_hep,
+    setting_http,
     setting_keys,
+    setting_news,
     setting_policy,
+    setting_records,
     setting_switches,
 )
 from fsctl import setting_kinds as kinds
@@ -31,12 +35,16 @@ from fsctl.errors import SettingsError
 from fsctl.setting_decide import Decide as Decide
 from fsctl.setting_devices import Device as Device
 from fsctl.setting_groups import Group as Group
+from fsctl.setting_hep import Hep as Hep
+from fsctl.setting_http import Http as Http
 from fsctl.setting_keys import Keys as Keys
 from fsctl.setting_kinds import OWN_HOSTS as OWN_HOSTS
 from fsctl.setting_kinds import SAFE_NUMBER as SAFE_NUMBER
 from fsctl.setting_kinds import key
+from fsctl.setting_news import News as News
 from fsctl.setting_policy import Policy as Policy
 from fsctl.setting_policy import Rule as Rule
+from fsctl.setting_records import Records as Records
 from fsctl.setting_switches import Switch as Switch
 
 TransferMode = Literal["in-session", "legacy", "observe"]
@@ -238,14 +246,6 @@ class Dialplan:
 
 
 @dataclass(frozen=True, slots=True)
-class Hep:
-    """``[hep]``: where FreeSWITCH is to send copies of its SIP messages (HEP 3, UDP); empty: none
-    are asked for. For now only `fsctl.check` looks at it, and proves that they come."""
-
-    listen: str = key("", kinds.CAPTURE_ADDRESS)
-
-
-@dataclass(frozen=True, slots=True)
 class Check:
     """``[check]``: findings of ``fsctl check`` that do not count, by code, each with its reason."""
 
@@ -272,6 +272,9 @@ class Settings:
     devices: tuple[Device, ...] = ()
     decide: Decide = Decide()
     keys: Keys = Keys()
+    records: Records = Records()
+    http: Http = Http()
+    news: News = News()
     routes: tuple[Route, ...] = (Route(),)
     groups: tuple[Group, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -294,6 +297,11 @@ class Settings:
         return self.transfer.mode if self.observes or wanted is None else wanted
 
     @property
+    def has_desk(self) -> bool:
+        """Whether there is a process that keeps records, and shows what goes on."""
+        return self.records.keep
+
+    @property
     def arms_everywhere(self) -> bool:
         """Whether controllers arm all legs of the switch by global variables, for as long as they
         live; else each leg has its own."""
@@ -311,10 +319,18 @@ _SECTIONS: Final[dict[str, type[Any]]] = {
     "policy": Policy,
     "decide": Decide,
     "keys": Keys,
+    "records": Records,
+    "http": Http,
+    "news": News,
 }
 _LISTS: Final = ("switch", "route", "group", "rule", "device")
 _ENVIRONMENT: Final = "FSCTL_"
-_IN_FILES: Final = {"password_file": "password", "secret_file": "secret"}
+_IN_FILES: Final = {
+    "password_file": "password",
+    "secret_file": "secret",
+    "database_file": "database",
+    "token_file": "token",
+}
 """Keys that name a file, and those that what stands there is the value of."""
 _WILDCARDS: Final = ("0.0.0.0", "[::]")
 _BELONGS: Final[dict[str, tuple[str, ...]]] = {
@@ -363,8 +379,22 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     _override(values, tables, environ)
     switches = setting_switches.complete(origin, document.get("switch"), tables)
     _complete(origin, values, tables)
+    setting_records.complete(origin, values["records"])
+    setting_hep.complete(origin, values["hep"])
+    setting_http.complete(origin, values["http"])
+    setting_news.complete(origin, values["news"])
     warnings += setting_decide.warnings(
         path, values["decide"], in_file="secret" in document.get("decide", {})
+    )
+    warnings += setting_records.warnings(
+        path, values["records"], in_file="database" in document.get("records", {})
+    )
+    warnings += setting_news.warnings(
+        path, values["news"], in_file="secret" in document.get("news", {})
+    )
+    warnings += setting_hep.warnings(origin, values["hep"], values["records"])
+    warnings += setting_http.warnings(
+        path, values["http"], in_file="token" in document.get("http", {})
     )
     routes = _routes(origin, document.get("route", []), values, base)
     groups = setting_groups.read_groups(origin, document.get("group", []), base)

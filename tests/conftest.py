@@ -22,6 +22,9 @@ settings.load_profile("fsctl")
 fsctl.settings.DEFAULT_FILE = Path("/nonexistent/fsctl.toml")  # type: ignore[misc]
 """What this machine's own fsctl has there is none of a test's business."""
 
+os.environ.setdefault("FSCTL_RECORDS_KEEP", "false")
+"""What tests start keeps no records, where they are not what is tried: that is a process more."""
+
 if sys.dont_write_bytecode:
     # Else each of a hundred processes that tests start would compile fsctl anew.
     _compiled = tempfile.TemporaryDirectory(prefix="fsctl-tests-")

@@ -6,6 +6,7 @@ answered with "Enabled", and nothing shows what a profile does (mod_sofia.c, tpo
 
 from __future__ import annotations
 
+import errno
 import uuid
 from contextlib import suppress
 from enum import Enum
@@ -18,6 +19,7 @@ from gevent.event import Event
 from fsctl.errors import HepError
 from fsctl.esl.waiting import Deadline
 from fsctl.hep.packet import parse
+from fsctl.hep.proof import USER, question, says
 
 PROOF_S: Final = 2.0
 _AGAIN_S: Final = 0.5
@@ -47,6 +49,8 @@ class Copies:
         self._sock: socket.socket | None = None
         self._reader: gevent.Greenlet | None = None
         self._awaited: dict[bytes, Event] = {}
+        self._asked: Address | None = None
+        """Where a controller of ours listens, so that we cannot."""
 
     def open(self, address: Address) -> None:
         """Bind it, once. Raises OSError."""
@@ -54,10 +58,29 @@ class Copies:
             self._sock = _udp(address)
             try:
                 self._sock.bind(address)
-            except OSError:
-                self.close()
-                raise
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE or not self._has_controller(address):
+                    self.close()
+                    raise
+                self._asked = address
             self._reader = gevent.spawn(self._read, self._sock)
+
+    def _has_controller(self, address: Address) -> bool:
+        """Whether it is fsctl itself that listens there: then it is asked."""
+        sock = self._sock
+        assert sock is not None
+        try:
+            sock.connect(address)
+            return says(self._answer(sock, "none"), "none") is not None
+        except OSError:
+            return False
+
+    def _answer(self, sock: socket.socket, call_id: str) -> bytes:
+        sock.settimeout(_AGAIN_S)
+        sock.send(question(call_id))
+        answer: bytes = sock.recv(_DATAGRAM)
+        sock.settimeout(None)
+        return answer
 
     def close(self) -> None:
         """Listen no more."""
@@ -80,15 +103,27 @@ class Copies:
                 return Proof.MUTE
             while deadline.left_s() and not copy.is_set():
                 answered = _asked(sock, message, deadline) or answered
+                self._ask(call_id)
                 copy.wait(min(_AGAIN_S, deadline.left_s()))
         if copy.is_set():
             return Proof.SEEN
         return Proof.SILENT if answered else Proof.MUTE
 
+    def _ask(self, call_id: str) -> None:
+        if self._asked is not None and self._sock is not None:
+            with suppress(OSError):
+                self._sock.send(question(call_id))
+
     def _read(self, sock: socket.socket) -> None:
         while True:
-            with suppress(HepError):
-                payload = parse(sock.recv(_DATAGRAM)).payload
+            with suppress(HepError, ConnectionError):
+                data = sock.recv(_DATAGRAM)
+                if self._asked is not None:
+                    for call_id, copy in self._awaited.items():
+                        if says(data, call_id.decode()):
+                            copy.set()
+                    continue
+                payload = parse(data).payload
                 for call_id, copy in self._awaited.items():
                     if b"\r\nCall-ID: " + call_id + b"\r\n" in payload:
                         copy.set()
@@ -117,7 +152,7 @@ def _options(profile: Address, own: Address, call_id: str) -> bytes:
         f"OPTIONS sip:{there} SIP/2.0\r\n"
         f"Via: SIP/2.0/UDP {here};rport;branch=z9hG4bK{call_id}\r\n"
         "Max-Forwards: 70\r\n"
-        f"From: <sip:fsctl-check@{here}>;tag={call_id[:8]}\r\n"
+        f"From: <sip:{USER}@{here}>;tag={call_id[:8]}\r\n"
         f"To: <sip:{there}>\r\n"
         f"Call-ID: {call_id}\r\n"
         "CSeq: 1 OPTIONS\r\n"

@@ -24,6 +24,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     # One of these processes; its supervisor talks to it by this descriptor.
     parser.add_argument("--worker", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--desk", type=int, help=argparse.SUPPRESS)
     parser.set_defaults(run=run)
 
 
@@ -34,12 +35,16 @@ def run(arguments: argparse.Namespace) -> int:
         from fsctl.service import worker_main
 
         return worker_main.run(arguments.worker)
+    if arguments.desk is not None:
+        from fsctl.service import desk_main
+
+        return desk_main.run(arguments.desk)
     from fsctl.service.supervisor import Supervisor, worker_count
 
     loaded = _load(arguments)
     log.set_up(loaded.server.log_level, loaded.server.log_format)
     _warn(loaded)
-    if worker_count(loaded) > 1:
+    if worker_count(loaded) > 1 or loaded.has_desk:
         return Supervisor(loaded, lambda: _warn(_load(arguments)), arguments.scenario).run()
     return _serve_alone(loaded, arguments.scenario)
 

@@ -23,6 +23,7 @@ from typing import Any
 
 import gevent
 
+from fsctl import journal
 from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.client import SwitchClient, client_of
 from fsctl.esl.commands import (
@@ -184,6 +185,7 @@ class Orphans:
         seconds = self._settings.transfer.release_transferor_after_s
         client.api(SchedHangup(seconds, transferor, "BLIND_TRANSFER"))
         self._settled.add(transferor)
+        journal.note("happened", event="rescue")
         return True
 
     def _owe_abandoned(

@@ -17,13 +17,15 @@ from pathlib import Path
 import gevent
 from gevent.queue import Empty, Queue
 
+from fsctl import journal
 from fsctl import log as logs
+from fsctl.control import DRAIN, LEAVE, LOG_LEVEL, STATE, STOP
 from fsctl.errors import FsctlError
 from fsctl.esl.sockets import address_of
 from fsctl.policy.counts import Counts, make_shared
 from fsctl.service import readiness, start_check
-from fsctl.service.control import LEAVE, STATE, STOP
 from fsctl.service.counted import tell_counts
+from fsctl.service.desk_process import DeskProcess
 from fsctl.service.living import scope_of
 from fsctl.service.ports import dialled_host, private_port, public_listener, refuse
 from fsctl.service.presence import Presence
@@ -55,6 +57,11 @@ def restart_delay_s(failures: int) -> float:
     return min(_LAST_DELAY_S, _FIRST_DELAY_S * 2.0 ** (failures - 2)) if failures > 1 else 0.0
 
 
+def _of_desk(settings: Settings) -> tuple[object, ...]:
+    """What the desk must be started anew for."""
+    return settings.records, settings.http, settings.news, settings.hep, settings.switches
+
+
 class Supervisor:
     """Runs workers until it is told to stop. Listens once it is made; raises OSError then.
 
@@ -83,6 +90,8 @@ class Supervisor:
         self._public = settings.server.home or f"{dialled_host(settings.server)}:{self._port}"
         self._rescue = Rescue(settings, self._held)
         self._signs: Presence | None = None
+        self._desk: DeskProcess | None = None
+        """Keeps the records; None where none are kept."""
 
     def run(self) -> int:
         """Serve until SIGTERM or SIGINT; 0 when all workers ended in order.
@@ -105,6 +114,7 @@ class Supervisor:
     # -- starting ---------------------------------------------------------------------------
 
     def _begin(self) -> None:
+        self._open_desk()
         started = [self._launch(number) for number in range(1, worker_count(self._settings) + 1)]
         for worker in started:
             worker.wait_ready()
@@ -140,6 +150,29 @@ class Supervisor:
             self._signs.show()  # before it can have a call that comes home
         return worker
 
+    def _open_desk(self) -> None:
+        """Have records kept, as the settings say."""
+        if self._desk is not None:
+            self._desk.stop()
+            self._desk = None
+        journal.end()
+        records = self._settings.records
+        if self._settings.has_desk:
+            journal.begin_or_say(records.journal, records.backlog_bytes)
+            self._desk = DeskProcess(self._settings, restart_delay_s, self._grant)
+
+    def _grant(self, wish: str) -> None:
+        """Somebody wishes something, by the desk."""
+        word, _, rest = wish.partition(" ")
+        if word == DRAIN:
+            log.warning("told to drain, by HTTP")
+            self._orders.put(_TERMINATE)
+        elif word == LOG_LEVEL:
+            logs.set_level(rest)
+            log.warning("the log's level is %s from now on, by HTTP", rest)
+            for worker in list(self._alive):
+                worker.send(f"{LOG_LEVEL} {rest}")
+
     def _show_signs(self) -> None:
         """Tell FreeSWITCH, where ``[switch]`` says how, which addresses are served."""
         if self._signs is not None:
@@ -162,6 +195,7 @@ class Supervisor:
         self._alive.discard(worker)
         self._orders.put(_ENDED)
         worker.private.close()
+        journal.note("process", pid=worker.pid, status=worker.status)
         if worker.ready_since is not None and not self._stopping:
             self._rescue.look_after(worker.private.home)
         if self._stopping or self._workers.get(worker.number) is not worker:
@@ -228,6 +262,8 @@ class Supervisor:
             log.error("not reloaded, the running workers go on: %s", error)
         else:
             logs.set_up(loaded.server.log_level, loaded.server.log_format)
+            if _of_desk(loaded) != _of_desk(was):
+                self._open_desk()
             if (loaded.switches, armed_everywhere(loaded)) != (was.switches, armed_everywhere(was)):
                 self._show_signs()
             log.info("reloaded")
@@ -293,3 +329,6 @@ class Supervisor:
             worker.kill()
         for worker in left:
             worker.ended.wait()
+        journal.end()
+        if self._desk is not None:
+            self._desk.stop()

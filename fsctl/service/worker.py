@@ -6,6 +6,7 @@ import logging
 import signal
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 from weakref import WeakSet
 
 import gevent
@@ -129,6 +130,17 @@ class Worker:
         reloading.kill()
         readiness.stopping()
         self.stop()
+
+    def vitals(self) -> dict[str, Any]:
+        """How much is going on here, for the desk."""
+        return {
+            "sessions": len(self.switchboard.sessions),
+            "links": sum(server.link_count for server in (self._server, *self._homes)),
+            "switches": {
+                switch.name: self._switches.is_connected(switch.name)
+                for switch in self._settings.switches
+            },
+        }
 
     def tell_state(self) -> None:
         """Log how much is going on here: for whoever looks for something that is left behind."""

@@ -16,11 +16,23 @@ import gevent
 from gevent import socket
 from gevent.event import AsyncResult
 
+from fsctl import journal, scenario
 from fsctl import log as logs
-from fsctl import scenario
+from fsctl.control import (
+    ALIVE,
+    FAILED,
+    LEAVE,
+    LEGS,
+    LOG_LEVEL,
+    READY,
+    STATE,
+    STOP,
+    Channel,
+    Job,
+)
 from fsctl.errors import FsctlError
 from fsctl.policy.counts import Counts
-from fsctl.service.control import ALIVE, FAILED, LEAVE, LEGS, READY, STATE, STOP, Channel, Job
+from fsctl.service import vitals
 from fsctl.service.ports import PrivatePort
 from fsctl.service.worker import Worker
 from fsctl.session.calling.judging import Policed
@@ -35,11 +47,14 @@ def run(control: int) -> int:
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # until there is a state to tell
     channel = Channel(_inherited(control))
     try:
-        job = channel.receive_job()
+        job = channel.receive_job(Job)
     except (EOFError, OSError):
         return 2  # the supervisor died at once
     server = job.settings.server
     logs.set_up(server.log_level, server.log_format, f"worker {job.number}")
+    records = job.settings.records
+    if records.keep:
+        journal.begin_or_say(records.journal, records.backlog_bytes)
     try:
         worker = _worker(job)
     except (FsctlError, OSError) as error:
@@ -51,6 +66,7 @@ def run(control: int) -> int:
     worker.start()
     channel.send(READY)
     greenlets = [
+        vitals.keep_noting(job.number, worker.vitals),
         gevent.spawn(_beat, channel, job.beat_s),
         gevent.spawn(_obey, channel, worker, order),
     ]
@@ -92,6 +108,8 @@ def _obey(channel: Channel, worker: Worker, order: AsyncResult[str]) -> None:
                 channel.send(LEGS, *sorted(worker.legs()))
         elif line == STATE:
             worker.tell_state()
+        elif line.startswith(LOG_LEVEL):
+            logs.set_level(line.removeprefix(LOG_LEVEL).strip())
         elif not order.ready():
             order.set(line)
     if not order.ready():

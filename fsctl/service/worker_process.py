@@ -18,8 +18,8 @@ from gevent.event import AsyncResult
 from gevent.event import Event as Flag
 
 import fsctl
+from fsctl.control import FAILED, LEGS, READY, Channel, Job
 from fsctl.errors import FsctlError
-from fsctl.service.control import FAILED, LEGS, READY, Channel, Job
 from fsctl.service.ports import PrivatePort
 from fsctl.settings import Settings
 
@@ -35,7 +35,7 @@ _QUIET_S = 2.5
 
 _PLACE = str(Path(fsctl.__file__).parents[1])
 _BEGIN = f"import sys; sys.path.append({_PLACE!r}); from fsctl.cli import main; sys.exit(main())"
-_OURSELVES = [sys.executable, "-P", "-c", _BEGIN]
+OURSELVES = [sys.executable, "-P", "-c", _BEGIN]
 """This very program, wherever it is. The working directory is never searched for modules; where we
 run from a checkout, that is searched last."""
 
@@ -44,7 +44,7 @@ class WorkerFailed(FsctlError):
     """A worker could not start; says why."""
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Ours, without systemd's socket; an empty entry of PYTHONPATH means the working directory."""
     environment = {name: text for name, text in os.environ.items() if name != "NOTIFY_SOCKET"}
     if path := environment.get("PYTHONPATH"):
@@ -86,10 +86,10 @@ class WorkerProcess:
         numbers = (theirs.fileno(), listener.fileno(), private.listener.fileno(), counts)
         with theirs:
             self._process = subprocess.Popen(
-                [*_OURSELVES, "serve", "--worker", str(numbers[0])],
+                [*OURSELVES, "serve", "--worker", str(numbers[0])],
                 pass_fds=numbers,
                 stdin=subprocess.DEVNULL,
-                env=_environment(),
+                env=environment(),
             )
         self._channel = Channel(ours)
         beat_s = min(1.0, self._hang_timeout_s / 4)
@@ -102,6 +102,11 @@ class WorkerProcess:
 
     def __repr__(self) -> str:
         return f"worker {self.number} (pid {self._process.pid})"
+
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self._process.pid
 
     @property
     def serves(self) -> bool:

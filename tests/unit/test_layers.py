@@ -12,10 +12,14 @@ ROOT = Path(__file__).parents[2] / "fsctl"
 LAYERS = [
     {"errors", "files", "log_writer", "__init__"},
     {"sip", "hep", "log", "setting_regex", "setting_tones"},
+    {"journal", "ladder"},
     {"transfer", "setting_kinds"},
     {"setting_switches", "setting_policy", "setting_devices", "setting_decide", "setting_groups"}
-    | {"setting_keys"},
+    | {"setting_keys", "setting_records", "setting_hep", "setting_http"},
+    {"setting_news"},
     {"settings", "simulator"},
+    {"control"},
+    {"records"},
     {"policy"},
     {"decide"},
     {"esl"},
@@ -27,6 +31,8 @@ LAYERS = [
     {"scenario"},
     {"dialplan", "story"},
     {"check"},
+    {"desk"},
+    {"web"},
     {"install", "service"},
     {"stage"},
     {"demo", "rehearsal", "testing"},
@@ -36,21 +42,12 @@ LAYERS = [
 """From the bottom up; a module may import from layers below its own and from its own folder, and
 what it imports for its types only counts as well."""
 
-PURE = ["sip", "hep", "transfer", "errors.py", "settings.py"]
-PURE += [
-    f"setting_{name}.py"
-    for name in (
-        "decide",
-        "devices",
-        "groups",
-        "keys",
-        "kinds",
-        "policy",
-        "regex",
-        "switches",
-        "tones",
-    )
-]
+PURE = ["sip", "hep", "ladder", "transfer", "errors.py", "settings.py"]
+_SETTINGS = (
+    *("decide", "devices", "groups", "hep", "http", "keys", "kinds", "news", "policy", "records"),
+    *("regex", "switches", "tones"),
+)
+PURE += [f"setting_{name}.py" for name in _SETTINGS]
 PURE += [f"decide/{name}.py" for name in ("request", "answer", "signature")]
 _ESL = ("frames", "events", "fields", "commands", "apis", "questions")
 PURE += [f"esl/{name}.py" for name in _ESL]

@@ -73,8 +73,9 @@ def test_the_example_file_names_every_key() -> None:
 def test_the_example_file_with_everything_uncommented_loads(tmp_path: Path) -> None:
     lines = EXAMPLE.read_text(encoding="utf-8").splitlines()
     text = "\n".join(re.sub(r"^# (?=[a-z_]+ = |\[\[)", "", line) for line in lines)
-    text = re.sub(r"(?m)^(password_file|overrides|secret_file|ca_file) = .*$", "", text)
+    text = re.sub(r"(?m)^((password|secret|ca|database|token)_file|overrides) = .*$", "", text)
     text = text.replace('"whsec_..."', f'"{SECRET}"')
+    text = text.replace('token = "..."', f'token = "{SECRET}"')
     text = text.replace('scope = "transfers"', 'scope = "calls"')
     assert [route.kind for route in load_text(tmp_path, text).routes] == [
         "user",
@@ -150,6 +151,11 @@ def test_the_example_file_with_everything_uncommented_loads(tmp_path: Path) -> N
         ('[hep]\nlisten = "pbx:9060"', '[hep] listen: must be "address:port"'),
         ('[hep]\nlisten = "::1:9060"', '[hep] listen: must be "address:port"'),
         ('[hep]\nlisten = "127.0.0.1:1023"', '[hep] listen: must be "address:port"'),
+        ('[hep]\nforward = "127.0.0.1:9060"', "[hep] forward: nothing comes without"),
+        (
+            '[hep]\nlisten = "127.0.0.1:9060"\nforward = "127.0.0.1:9060"',
+            "[hep] forward: must be another's",
+        ),
         ("[hep]\nlisten = 9060", '[hep] listen: must be "address:port"'),
         ('[server]\nhome_ports = "9-8"', "[server] home_ports: must be a range of ports"),
         ('[server]\nhome_ports = "0-8"', "[server] home_ports: must be a range of ports"),

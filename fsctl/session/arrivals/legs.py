@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from contextlib import suppress
 
+from fsctl import journal
 from fsctl.errors import CallFailed, ChannelGone, LinkError
 from fsctl.esl.commands import Command
 from fsctl.esl.connection import Connection
@@ -153,6 +154,8 @@ def transfer_request(
     transfer = BlindTransfer(session, transferor, transferee, request)
     transfers.add(transfer)
     if resumed:
+        if snapshot.variable(Mark.HOME):
+            journal.note("happened", event="takeover", session=session.id)
         _clear(session, leftovers.clearing(snapshot))
         if transferor.alive:
             _clear(session, leftovers.clearing_unseen(transferor.channel_uuid))

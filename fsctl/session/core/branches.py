@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from fsctl import journal
 from fsctl.esl.commands import Command, Filter, Hupall, UuidKill
 from fsctl.esl.events import Event
 from fsctl.sip.status import SipStatus, best_failure, failure_in
@@ -42,6 +43,8 @@ class Branch:
     """The reason of its end. Set by the event of its hang-up; None: it has not ended."""
     contacts: list[str] = field(default_factory=list)
     """The places that its 3xx names, best first. Set with `refusal`."""
+    call_id: str = ""
+    """Of its SIP dialog: FreeSWITCH tells it once the phone has responded."""
 
 
 @dataclass(slots=True)
@@ -108,9 +111,17 @@ class Branches:
             "",
         )
 
-    def note(self, event: Event) -> None:
-        """Take what has happened to one of them."""
+    @property
+    def call_id(self) -> str:
+        """Call-ID of the one that is joined, or that has responded last; empty: none is known."""
+        if chosen := self._all.get(self.chosen):
+            return chosen.call_id
+        return next((each.call_id for each in reversed(self._all.values()) if each.call_id), "")
+
+    def note(self, event: Event) -> str:
+        """Take what has happened to one of them; return its Call-ID where it is news."""
         branch = self._all.setdefault(event.channel_uuid or "", Branch())
+        known, branch.call_id = branch.call_id, event.variable("sip_call_id") or branch.call_id
         if event.name == "CHANNEL_ANSWER":
             branch.answered = branch.rang = True
         elif event.name in ("CHANNEL_PROGRESS", "CHANNEL_PROGRESS_MEDIA"):
@@ -118,6 +129,7 @@ class Branches:
         elif event.name == "CHANNEL_HANGUP":
             branch.refusal = hangup_status(event)
             branch.contacts = redirect_contacts(event)
+        return branch.call_id if branch.call_id != known else ""
 
     def note_inside(self, event: Event) -> None:
         """Take what has happened to the half of a loopback that is in the dialplan."""
@@ -232,7 +244,9 @@ def note(session: Session, event: Event) -> None:
     if _is_inside(event):
         call.branches.note_inside(event)
     elif event.name in _OF_BRANCHES:
-        call.branches.note(event)
+        call_id = call.branches.note(event)
+        if call_id and journal.is_kept():
+            journal.note("branch", leg=call.callee, session=session.id, call_id=call_id)
 
 
 def call_of(session: Session, event: Event) -> Leg | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from fsctl import journal
 from fsctl.policy.parties import Facts
 from fsctl.settings import TransferMode
 from fsctl.sip.status import SipStatus
@@ -134,6 +136,8 @@ class Leg:
     uses: int = field(default=0, init=False)
     """Verbs of this call that the scenario has used so far: a safe answer that was put off is given
     only where the number is still the same."""
+    began: float = field(default_factory=time.time, init=False)
+    """When it came to us, or we began to call; seconds since 1970."""
     forsaken_at: int | None = field(default=None, init=False)
     """`uses` when its peer left, or its application ended: as long as both are equal it is to be
     hung up. Cleared when it is bridged anew."""
@@ -172,6 +176,12 @@ class Leg:
         return self.channel_uuid if self.branches is None else self.branches.name
 
     @property
+    def last_call_id(self) -> str:
+        """Call-ID of its SIP dialog; of a party that nobody has reached, of the phone that has
+        responded last. Empty: none is known."""
+        return self.sip_call_id or (self.branches.call_id if self.branches is not None else "")
+
+    @property
     def connected(self) -> bool:
         """Whether the leg is answered and has not hung up."""
         return self.state is LegState.CONNECTED
@@ -201,7 +211,28 @@ class Leg:
             return False
         self.state = state
         self.was_connected = self.was_connected or state is LegState.CONNECTED
+        self._note()
         return True
+
+    def _note(self) -> None:
+        """Have it noted how the leg stands (:mod:`fsctl.journal`).
+
+        A called party has no channel until one of its branches is it, or none has become it.
+        """
+        if journal.is_kept() and (self.placed or not self.alive):
+            journal.note(
+                "leg",
+                leg=self.channel_uuid if self.placed else self.callee,
+                channel=self.channel_uuid if self.placed else None,
+                session=self.session.id,
+                began=self.began,
+                number=self.number,
+                name=self.display_name,
+                call_id=self.last_call_id or None,
+                outgoing=self.outgoing,
+                dialled=self.dialled or None,
+                state=self.state.name.lower(),
+            )
 
 
 def paired(first: Leg, second: Leg) -> None:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from gevent.queue import Queue
 
+from fsctl import journal
 from fsctl.errors import ChannelGone, CommandTimeout, LinkError, LinkLost
 from fsctl.esl.commands import Events, Filter
 from fsctl.esl.connection import Connection
@@ -188,6 +189,7 @@ class Session:
 
     def run(self, begin: Callable[[], None]) -> None:
         """Run ``begin`` and then everything that happens, until the last call has ended."""
+        journal.note("session", session=self.id, switch=self.switch)
         try:
             self._do(begin)
             while not self._is_over():
@@ -247,6 +249,7 @@ class Session:
         for part in tuple(self._parts.values()):
             part.end()
         self.board.session_ends(self)
+        journal.note("session", session=self.id, over=True)
         self.tell.terminated()
         for timer in self._timers:
             timer.cancel()

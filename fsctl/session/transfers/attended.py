@@ -35,6 +35,7 @@ from fsctl.session.transfers.record import (
     BY_SETTINGS,
     Decided,
     Outcome,
+    begun,
     conclude,
     owing,
 )
@@ -115,6 +116,7 @@ class AttendedTransfer:
         """The target's call for the transferee; set where the transferor has taken its own back."""
         self._engine = Engine(
             self.session,
+            begun(self.session, "attended", transferor, transferee, self.parties.loopback),
             f"attended transfer by {transferor.channel_uuid}",
             Attended(asked=link is not None),
             step,

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 
+from fsctl import journal
 from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.commands import (
     Command,
@@ -32,7 +33,7 @@ from fsctl.session.core.session import Session
 from fsctl.session.transfers import devices, taken_away
 from fsctl.session.transfers.engine import Engine
 from fsctl.session.transfers.meanwhile import look
-from fsctl.session.transfers.record import BY_SETTINGS, Decided, Outcome, conclude
+from fsctl.session.transfers.record import BY_SETTINGS, Decided, Outcome, begun, conclude
 from fsctl.session.transfers.registry import BlindTransfers
 from fsctl.session.transfers.reporter import Reporter, of_last_refer
 from fsctl.setting_tones import SILENCE
@@ -100,6 +101,7 @@ class BlindTransfer:
         listens = self._reporter.listens
         self._engine = Engine(
             session,
+            begun(session, "blind", transferor, transferee, request.event, request.refer_to),
             f"blind transfer by {transferor.channel_uuid}",
             Snapshot(
                 transferor_present=transferor.alive or listens,
@@ -532,6 +534,7 @@ class BlindTransfer:
             case Action.HANG_UP_TRANSFEROR:
                 return [UuidKill(transferor, "BLIND_TRANSFER")]
             case Action.RECALL:
+                journal.note("happened", event="recall", session=self._session.id)
                 return safe_answers.forsake(self._session, self.transferee)
             case Action.STOP_RINGBACK:
                 return [UuidBreak(transferee, everything=True)]

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Generic, Protocol, TypeVar
 
+from fsctl import journal
 from fsctl.session.core.clock import Timer
 from fsctl.session.core.session import Session
 from fsctl.sip.status import SipStatus
@@ -39,6 +40,7 @@ class Engine(Generic[S, E, A]):
     def __init__(
         self,
         session: Session,
+        transfer_id: str,
         name: str,
         snapshot: S,
         step: Callable[[S, E, SipStatus | None], tuple[S, tuple[A, ...]]],
@@ -49,13 +51,15 @@ class Engine(Generic[S, E, A]):
     ) -> None:
         """Begin in the state of ``snapshot``: its deadline runs.
 
-        ``name`` stands in every log line (``blind transfer by UUID``). ``act`` performs the actions
-        of one step, in their order; it may feed what follows from them, as its last word.
-        ``seconds`` bounds the stay in a state (None: nothing does), and ``expired`` is called when
-        that is over; it feeds what the kind makes of it.
+        ``transfer_id`` names it in the journal (`record.transfer_id`), ``name`` in every log line
+        (``blind transfer by UUID``). ``act`` performs the actions of one step, in their order; it
+        may feed what follows from them, as its last word. ``seconds`` bounds the stay in a state
+        (None: nothing does), and ``expired`` is called when that is over; it feeds what the kind
+        makes of it.
         """
         self.snapshot = snapshot
         self._session = session
+        self._id = transfer_id
         self._name = name
         self._step = step
         self._act = act
@@ -84,6 +88,8 @@ class Engine(Generic[S, E, A]):
             before.state.value,
             self.snapshot,
         )
+        if journal.is_kept():
+            journal.note("step", transfer=self._id, step=stimulus.value, state=str(self.snapshot))
         if self.snapshot.state is not before.state:
             self.set_deadline()
         self._act(actions)

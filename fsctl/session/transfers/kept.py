@@ -47,6 +47,7 @@ from fsctl.session.transfers.record import (
     Decided,
     Outcome,
     Start,
+    begun,
     conclude,
     owing,
 )
@@ -174,6 +175,7 @@ class KeptTransfer:
         there = transferor is not None and transferor.alive
         self._engine = Engine(
             session,
+            begun(session, "blind", transferor, transferee, asker.refer, str(target)),
             f"kept transfer of {transferee.channel_uuid}",
             Kept(
                 transferor_present=there,

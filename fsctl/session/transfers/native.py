@@ -14,7 +14,7 @@ from fsctl.session.calling.verdicts import judged
 from fsctl.session.core.leg import Leg, paired
 from fsctl.session.core.session import Part, Session
 from fsctl.session.transfers.engine import Engine
-from fsctl.session.transfers.record import Outcome, conclude
+from fsctl.session.transfers.record import Outcome, begun, conclude
 from fsctl.session.transfers.reporter import of_last_refer
 from fsctl.sip.status import SipStatus, failure_in, status_of_cause
 from fsctl.switch.marks import Mark, Stage
@@ -81,6 +81,7 @@ class NativeTransfer:
         self._session = session
         self._engine = Engine(
             session,
+            begun(session, "legacy", transferor, transferee, refer),
             f"native transfer by {transferor.channel_uuid}",
             Snapshot(),
             step,

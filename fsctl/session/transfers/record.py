@@ -12,7 +12,9 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, cast
+from uuid import UUID, uuid4, uuid5
 
+from fsctl import journal
 from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.commands import Command, UuidGetvar, UuidSetvar
 from fsctl.log import with_fields
@@ -122,6 +124,10 @@ class Owed:
         return _key(self.transferor, self.refer)
 
 
+_TRANSFERS = UUID("5d0b2f0a-6c1e-4d43-9a1f-0d6a1c9a7e11")
+"""The names of transfers are of this kind (RFC 9562 section 5.5); any one of our own."""
+
+
 def _key(transferor: str, refer: str) -> str:
     return f"{transferor} {refer or '-'}"
 
@@ -166,9 +172,55 @@ def _marked(record: TransferRecord) -> list[tuple[str, Mark]]:
     return [(uuid, mark) for uuid, mark in of if uuid]
 
 
+def transfer_id(transferor: str, refer: str | None) -> str:
+    """Return the one name of a transfer: whoever comes to know of its REFER knows it, too.
+
+    ``refer`` as in `TransferRecord`.
+    """
+    return str(uuid5(_TRANSFERS, _key(transferor, refer or "")))
+
+
+def begun(
+    session: Session,
+    kind: Kind,
+    transferor: Leg | None,
+    transferee: Leg,
+    refer: str | None,
+    refer_to: str | None = None,
+) -> str:
+    """Note that a transfer has begun; returns its name. ``refer_to`` as the REFER has it, or what
+    was asked for otherwise."""
+    name = transfer_id(transferor.channel_uuid if transferor else "", refer)
+    if journal.is_kept():
+        legs = {"transferee": transferee} | ({"transferor": transferor} if transferor else {})
+        journal.note(
+            "transfer",
+            id=name,
+            session=session.id,
+            switch=session.switch,
+            kind=kind,
+            refer_to=refer_to,
+            **{role: leg.channel_uuid for role, leg in legs.items()},
+            **_known_of(legs),
+        )
+    return name
+
+
+def _known_of(legs: Mapping[str, Leg]) -> dict[str, Any]:
+    """By what the parties are known."""
+    return {
+        "numbers": {role: leg.number for role, leg in legs.items() if leg.number},
+        "call_ids": {role: leg.last_call_id for role, leg in legs.items() if leg.last_call_id},
+    }
+
+
 def write(record: TransferRecord) -> None:
-    """Write a record into the log; nothing else does."""
-    fields = asdict(record)
+    """Write a record into the log and the journal; nothing else does."""
+    # Neither: we have asked the party ourselves, and nobody else knows of it.
+    known = record.transferor or record.refer
+    name = transfer_id(record.transferor, record.refer) if known else str(uuid4())
+    fields = {**asdict(record), "id": name}
+    journal.note("record", **fields)
     log.info(
         "%s",
         json.dumps(fields),
@@ -224,9 +276,8 @@ def conclude(
         outcome,
         status.code,
         status.reason,
-        {role: call.number for role, call in legs.items() if call.number},
-        {role: call.sip_call_id for role, call in legs.items() if call.sip_call_id},
-        session.switch,
+        **_known_of(legs),
+        switch=session.switch,
         **_judged(asking) | dict(found or {}),
         decided_by=decided.by,
         exchange=dict(decided.exchange),

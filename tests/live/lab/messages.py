@@ -16,7 +16,7 @@ Direction = Literal["in", "out"]
 # ----- 2026-11-23 01:30:00.123456 / UDP message sent (500 bytes): / blank line / the message
 _ENTRY = re.compile(
     rb"-{10,} (\d{4}-\d\d-\d\d)[ T\t](\d\d:\d\d:\d\d\.\d+)\r?\n"
-    rb"UDP message (sent|received) [\[(](\d+)(?: bytes\)|\] bytes ?):\r?\n\r?\n"
+    rb"(?:UDP|TCP) message (sent|received) [\[(](\d+)(?: bytes\)|\] bytes ?):\r?\n\r?\n"
 )
 
 

@@ -64,7 +64,13 @@ class Phone(Party):
     media: Media
 
     def __init__(
-        self, phones: Phones, number: str, name: str = "", joined_by: str = "", port: int = 0
+        self,
+        phones: Phones,
+        number: str,
+        name: str = "",
+        joined_by: str = "",
+        port: int = 0,
+        transport: str = "udp",
     ) -> None:
         """Made by `Phones`; ``joined_by`` as in `Switch.add_user`.
 
@@ -75,6 +81,7 @@ class Phone(Party):
         self._joined_by = joined_by
         self._is_caller = False
         self._is_user = not port
+        self._transport = transport
         self.port = port or free_port()
         self._sipp: Sipp | None = None
         self._trace: TraceReader | None = None
@@ -88,15 +95,18 @@ class Phone(Party):
     def takes(self, *steps: Step) -> Self:
         """Wait for calls and do these steps with each; returns when it listens."""
         codec = next((step.codec for step in steps if isinstance(step, Require)), "PCMU")
-        identity = PhoneIdentity(self.number, self.name, free_port(), codec=codec)
+        identity = PhoneIdentity(
+            self.number, self.name, free_port(), codec=codec, transport=self._transport
+        )
         if self._is_user:
-            self._phones.switch.add_user(self.number, self.port, self._joined_by)
+            self._phones.switch.add_user(self.number, self.port, self._joined_by, self._transport)
         return self._start(identity, scenario.callee(identity, steps))
 
     def _start(self, identity: PhoneIdentity, script: str) -> Self:
         assert self._sipp is None, f"{self.name} has a phone already"
         self._is_caller = bool(identity.dial)
-        self._sipp = Sipp(self.name, script, self.port, identity.dial.rpartition("@")[2])
+        remote = identity.dial.rpartition("@")[2]
+        self._sipp = Sipp(self.name, script, self.port, remote, identity.transport)
         self._trace = TraceReader(self._sipp.trace)
         self.media = Media(identity.rtp_port, self._read_trace, PAYLOADS[identity.codec])
         self._sipp.start()

@@ -44,8 +44,20 @@ class Phones(World):
         phone.calls(to, headers)
         return phone
 
-    def _make(self, number: str, name: str, joined_by: str = "", port: int = 0) -> Phone:
-        self._phones.append(Phone(self, number, name, joined_by, port))
+    def over_tcp(self, number: str) -> Phone:
+        """That party's phone, which is called, and speaks, over TCP; its calls go over UDP."""
+        self._parties[number] = self._make(number, "", transport="tcp")
+        return self._parties[number]
+
+    @property
+    def all(self) -> list[Phone]:
+        """Every phone that was made."""
+        return list(self._phones)
+
+    def _make(
+        self, number: str, name: str, joined_by: str = "", port: int = 0, transport: str = "udp"
+    ) -> Phone:
+        self._phones.append(Phone(self, number, name, joined_by, port, transport))
         return self._phones[-1]
 
     def uri(self, number: str) -> str:

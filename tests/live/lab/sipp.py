@@ -31,13 +31,18 @@ _branch = count(1)
 
 
 class Sipp:
-    """SIPp playing one scenario on UDP ``port``; ``remote`` is HOST:PORT for a caller, else empty.
+    """SIPp playing one scenario on ``port``, of UDP, or TCP for one that is called.
+
+    ``remote`` is HOST:PORT for a caller, else empty.
 
     ``trace`` is the file of its messages.
     """
 
-    def __init__(self, name: str, scenario: str, port: int, remote: str = "") -> None:
-        self.name, self.port, self._remote = name, port, remote
+    def __init__(
+        self, name: str, scenario: str, port: int, remote: str = "", transport: str = "udp"
+    ) -> None:
+        self.name, self.port, self._remote, self._transport = name, port, remote, transport
+        self._commands: socket.socket | None = None
         self._folder = Path(tempfile.mkdtemp(prefix=f"lab-{name}-"))
         self.trace = self._folder / "messages.log"
         (self._folder / "scenario.xml").write_text(scenario, encoding="utf-8")
@@ -53,6 +58,8 @@ class Sipp:
             # an unexpected message is reported (see problems), but does not end the call
             *("-default_behaviors", "all,-abortunexp,-bye"),
         ]
+        if self._transport == "tcp":
+            command += ["-t", "t1"]
         if self._remote:
             command += ["-m", "1", "-r", "1000", self._remote]
         with (self._folder / "stdout.txt").open("wb") as output:
@@ -72,11 +79,13 @@ class Sipp:
             output = (self._folder / "stdout.txt").read_text(errors="replace")
             raise AssertionError(f"{self.name}: SIPp ended\n{output}\n{self.problems()}")
         wanted = f"0100007F:{self.port:04X}"
-        sockets = Path("/proc/net/udp").read_text().splitlines()[1:]
+        sockets = Path(f"/proc/net/{self._transport}").read_text().splitlines()[1:]
         return any(line.split()[1] == wanted for line in sockets)
 
     def stop(self) -> None:
         """End the process."""
+        if self._commands is not None:
+            self._commands.close()
         if self._process and self._process.poll() is None:
             self._process.kill()
             self._process.wait()
@@ -108,5 +117,11 @@ class Sipp:
             f"CSeq: {cseq} {COMMAND_PREFIX}{name}",
             f"Content-Length: {len(body)}",
         )
+        message = "\r\n".join((*head, "", "")).encode() + body
+        if self._transport == "tcp":
+            if self._commands is None:  # with the connection SIPp would end the call
+                self._commands = socket.create_connection((LOCALHOST, self.port))
+            self._commands.sendall(message)
+            return
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-            sender.sendto("\r\n".join((*head, "", "")).encode() + body, (LOCALHOST, self.port))
+            sender.sendto(message, (LOCALHOST, self.port))

@@ -9,6 +9,7 @@ from tests.live.lab.steps import PhoneIdentity
 
 PAYLOADS = {"PCMU": 0, "PCMA": 8}
 """Payload types (RFC 3551)."""
+_VIA = "Via: SIP/2.0/[transport] [local_ip]:[local_port]"
 
 
 @dataclass(slots=True)
@@ -49,7 +50,7 @@ class Script:
         self.send(
             (
                 f"{method} [$target] SIP/2.0",
-                f"Via: SIP/2.0/UDP [local_ip]:[local_port];branch={self.branch(via)}",
+                f"{_VIA};branch={self.branch(via)}",
                 f"From: {self.local}",
                 "To:[$remote]",
                 "Call-ID: [call_id]",
@@ -67,14 +68,14 @@ class Script:
         self.send(
             (
                 "NOTIFY [$target] SIP/2.0",
-                f"Via: SIP/2.0/UDP [local_ip]:[local_port];branch={self.branch('n-[cseq]')}",
+                f"{_VIA};branch={self.branch('n-[cseq]')}",
                 f"From: {self.local}",
                 "To:[$remote]",
                 "Call-ID: [call_id]",
                 "CSeq: [cseq] NOTIFY",
                 "[routes]",
                 "Max-Forwards: 70",
-                f"Contact: <sip:{self.phone.number}@[local_ip]:[local_port]>",
+                f"Contact: {self.phone.contact}",
                 "Event: refer",
                 "Subscription-State: active;expires=60",
                 "Content-Type: message/sipfrag;version=2.0",
@@ -132,7 +133,7 @@ class Script:
     def _tail(self, extra: Iterable[str], sdp: str) -> list[str]:
         lines = ["Max-Forwards: 70", *extra]
         if not any(line.startswith("Contact:") for line in lines):
-            lines.append(f"Contact: <sip:{self.phone.number}@[local_ip]:[local_port]>")
+            lines.append(f"Contact: {self.phone.contact}")
         if not sdp:
             return [*lines, "Content-Length: 0"]
         return [

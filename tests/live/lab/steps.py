@@ -62,7 +62,7 @@ class PhoneIdentity:
     ``name`` is the display name and the dialog tag, ``headers`` go into a caller's INVITE,
     ``dial`` is the URI that a caller calls; ``codec`` is what it speaks: PCMU or PCMA.
     ``password`` is what a caller answers a challenge with (RFC 3261 22.2); without one a
-    challenge is a refusal like any other.
+    challenge is a refusal like any other. ``transport`` is udp or tcp.
     """
 
     number: str
@@ -72,3 +72,10 @@ class PhoneIdentity:
     headers: Headers = ()
     codec: str = "PCMU"
     password: str = ""
+    transport: str = "udp"
+
+    @property
+    def contact(self) -> str:
+        """What its Contact header says, in SIPp's words."""
+        parameter = "" if self.transport == "udp" else f";transport={self.transport}"
+        return f"<sip:{self.number}@[local_ip]:[local_port]{parameter}>"

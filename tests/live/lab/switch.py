@@ -229,12 +229,13 @@ class Switch:
         """What a phone of that number answers a challenge with; empty: it is not challenged."""
         return ""
 
-    def add_user(self, number: str, port: int, joined_by: str = "") -> None:
+    def add_user(self, number: str, port: int, joined_by: str = "", transport: str = "udp") -> None:
         """``user/NUMBER@DOMAIN`` (and a plain call to NUMBER) rings the phone on ``port``.
 
         With ``joined_by`` (``,`` ``|`` ``:_:``) it is dialled beside the user's other phones.
         """
         contact = f"sofia/{self.profile}/sip:{number}@127.0.0.1:{port}"
+        contact += f";transport={transport}" if transport != "udp" else ""
         with self._lock:
             before = self._users.get(number) if joined_by else None
             dial_string = f"{before}{joined_by}{contact}" if before else contact

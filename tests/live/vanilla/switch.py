@@ -86,9 +86,9 @@ class VanillaSwitch(Switch):
         """The password of a user of the directory; empty for anybody else."""
         return USER_PASSWORD if number in USERS else ""
 
-    def add_user(self, number: str, port: int, joined_by: str = "") -> None:
+    def add_user(self, number: str, port: int, joined_by: str = "", transport: str = "udp") -> None:
         """Register a phone as that user, in place of the one before. The port must be free yet."""
-        assert not joined_by, "a user has one phone here"
+        assert not joined_by and transport == "udp", "a user has one phone here, on UDP"
         registration = Registration(number, USER_PASSWORD, self.domain, port, self.sip_port)
         registration.add()
         self._registered[number] = registration

@@ -1,4 +1,4 @@
-"""fsctl.service.control: what goes between a supervisor and a worker."""
+"""fsctl.control: what goes between a supervisor and a worker."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import gevent
 import pytest
 from gevent import socket
 
-from fsctl.service.control import Channel, Job
+from fsctl.control import Channel, Job
 from fsctl.settings import Server, Settings, Switch
 
 
@@ -27,13 +27,13 @@ def test_a_job_arrives_as_it_was_sent(ends) -> None:
     )
     job = Job(1, settings, Path("scenario.py"), 5, 6, 7, "127.0.0.1:8085", 0.5)
     ends[0].send_job(job)
-    assert ends[1].receive_job() == job
+    assert ends[1].receive_job(Job) == job
 
 
 def test_a_job_that_never_comes(ends) -> None:
     ends[0].close()
     with pytest.raises(EOFError):
-        ends[1].receive_job()
+        ends[1].receive_job(Job)
 
 
 def test_lines_arrive_one_by_one_whatever_is_in_them(ends) -> None:

@@ -11,8 +11,8 @@ import gevent
 import pytest
 from gevent import socket
 
+from fsctl.control import LEGS, Channel
 from fsctl.service import living, orphans, presence
-from fsctl.service.control import LEGS, Channel
 from fsctl.service.presence import Presence
 from fsctl.service.rescue import Rescue
 from fsctl.service.switches import Switches

@@ -83,6 +83,7 @@ class Keeper:
         self.seen: list[Door] = []
         self.engine: Engine[Door, Stimulus, Action] = Engine(
             cast(Session, self.hinges),
+            "id of the door",
             "door",
             Door(),
             step,

@@ -1,7 +1,7 @@
-"""What a supervisor and its workers say to each other: lines, over a pair of sockets.
+"""What a supervisor and its processes say to each other: lines, over a pair of sockets.
 
-The supervisor sends the `Job` first, and then orders; the worker reports. Each end learns of the
-other's death by the end of file, whatever the other died of.
+The supervisor sends the job first, and then orders; a worker reports, the desk has wishes. Each end
+learns of the other's death by the end of file, whatever the other died of.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import pickle
 import struct
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from gevent import socket
 from gevent.lock import BoundedSemaphore
@@ -25,6 +26,10 @@ LEGS = "legs"
 """Name the channels that you hold; the report begins with the same word."""
 STATE = "state"
 """Log how much is going on with you."""
+LOG_LEVEL = "log-level"
+"""Log from this level on, which follows; the desk wishes it of all."""
+DRAIN = "drain"
+"""The desk wishes that the controller ends, as by SIGTERM."""
 
 # Reports.
 ALIVE = "alive"
@@ -57,6 +62,16 @@ class Job:
     """The worker reports that it lives at least so often."""
 
 
+@dataclass(frozen=True, slots=True)
+class DeskJob:
+    """What the desk is to do."""
+
+    settings: Settings
+
+
+J = TypeVar("J", Job, DeskJob)
+
+
 class Channel:
     """One end."""
 
@@ -65,16 +80,16 @@ class Channel:
         self._read = b""
         self._sending = BoundedSemaphore()
 
-    def send_job(self, job: Job) -> None:
-        """Give a worker its job. Raises OSError."""
+    def send_job(self, job: Job | DeskJob) -> None:
+        """Give a process its job. Raises OSError."""
         packed = pickle.dumps(job)
         self._sock.sendall(_LENGTH.pack(len(packed)) + packed)
 
-    def receive_job(self) -> Job:
+    def receive_job(self, kind: type[J]) -> J:
         """The job; the sender is our own program. Raises OSError, EOFError."""
         (length,) = _LENGTH.unpack(self._exactly(_LENGTH.size))
         job = pickle.loads(self._exactly(length))
-        assert isinstance(job, Job)
+        assert isinstance(job, kind)
         return job
 
     def send(self, *words: str) -> None:

@@ -1,0 +1,1 @@
+"""Leads a database of any released version to the newest one (Alembic)."""

@@ -1,0 +1,1 @@
+"""One step each; their order is in their `down_revision`."""

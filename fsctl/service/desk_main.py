@@ -1,0 +1,241 @@
+"""The process itself: it lives as long as its supervisor, to whom a socket leads."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+import gevent
+from gevent import socket
+from sqlalchemy.exc import SQLAlchemyError
+
+from fsctl import journal
+from fsctl import log as logs
+from fsctl.control import DRAIN, LOG_LEVEL, Channel, DeskJob
+from fsctl.desk.figures import Figures
+from fsctl.desk.hearing import Hearing
+from fsctl.desk.keeping import Keeping
+from fsctl.desk.live import MOST_CALLS, RECENT, Live
+from fsctl.desk.news import Lines, Sender
+from fsctl.errors import ChannelGone, FsctlError
+from fsctl.esl.client import client_of
+from fsctl.esl.commands import UuidKill
+from fsctl.records import find
+from fsctl.settings import Settings
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+LOOK_S = 0.25
+"""How often it is looked whether something has been noted."""
+_AT_ONCE_BYTES = 1 << 20
+_LAST_S = 5.0
+"""So long records are kept at the end; what is left waits for the next start."""
+_A_DAY = timedelta(days=1)
+
+
+class Desk:
+    """Keeps records in a thread, and shows by HTTP what goes on."""
+
+    def __init__(self, settings: Settings, channel: Channel) -> None:
+        self.live = Live()
+        self.keeping = Keeping(settings.records, news=bool(settings.news.url))
+        self._sender = Sender(settings.news, self.keeping.reader) if settings.news.url else None
+        if settings.news.lines is not None:
+            self.keeping.on_kept = Lines(settings.news.lines).take
+        self.hearing = Hearing(settings)
+        self.figures = Figures(self.live, self.keeping.waiting_bytes, lambda: not self._failing)
+        self._settings = settings
+        self._channel = channel
+        self._read: dict[str, int] = {}
+        """Up to where each file of the journal has been looked at, for `live`."""
+        self._ends = threading.Event()
+        self.keeping.may_remove = lambda file, end: self._read.get(file, 0) >= end
+        self._keeper = threading.Thread(target=self._keep, name="keeper", daemon=True)
+
+    def run(self) -> None:
+        """Until the supervisor has gone, or says that it has nothing more."""
+        self._keeper.start()
+        self.hearing.start()
+        if self._sender is not None:
+            self._sender.start()
+        watcher = gevent.spawn(self._watch)
+        server = self._serve()
+        while self._channel.receive() is not None:
+            pass
+        if server is not None:
+            server()
+        watcher.kill()
+        self._look()
+        self.hearing.stop()
+        if self._sender is not None:
+            self._sender.stop()
+        self._ends.set()
+        gevent.get_hub().threadpool.apply(self._keeper.join, (_LAST_S,))
+
+    # -- what the journal tells ----------------------------------------------------------------
+
+    def _keep(self) -> None:
+        """In a thread of its own, for no database's driver yields to others."""
+        while not self._ends.wait(LOOK_S):
+            while self.keeping.keep() and not self._ends.is_set():
+                pass
+            self._keep_messages()
+        while self.keeping.keep():
+            pass
+        self._keep_messages(at_last=True)
+
+    def _keep_messages(self, *, at_last: bool = False) -> None:
+        for transfer, messages in self.hearing.due(all_of_them=at_last):
+            if not messages or self.keeping.keep_messages(transfer, messages):
+                self.hearing.kept(transfer)
+
+    def _watch(self) -> None:
+        """What has been kept already is looked at no more."""
+        gevent.get_hub().threadpool.apply(self._remember)
+        while True:
+            self._look()
+            self.live.forget_silent(time.time())
+            gevent.sleep(LOOK_S)
+
+    def _remember(self) -> None:
+        """A database that is down tells nothing of before."""
+        with suppress(SQLAlchemyError, OSError):
+            engine, now = self.keeping.reader(), datetime.now(UTC)
+            read = self.keeping.places()
+            calls, legs = find.that_go_on(engine, now - _A_DAY, MOST_CALLS)
+            newest = find.transfers(engine, find.Wanted(since=now - _A_DAY, most=RECENT))
+            self.hearing.remember(legs)
+            self.live.remember(calls, legs, reversed(newest), now.timestamp())
+            self._read.update(read)
+
+    def _look(self) -> None:
+        folder = self._settings.records.journal
+        for file in journal.files(folder):
+            with suppress(FileNotFoundError):
+                while entries := journal.read(
+                    folder, file, self._read.get(file, 0), _AT_ONCE_BYTES
+                ):
+                    for entry in entries:
+                        self.live.take(entry)
+                        self.figures.take(entry)
+                        self.hearing.take(entry)
+                    self._read[file] = entries[-1].end
+                    gevent.sleep(0)
+        for file in self._read.keys() - set(journal.files(folder)):
+            del self._read[file]
+
+    # -- what is shown, and done (fsctl.web) ----------------------------------------------------
+
+    def _serve(self) -> Callable[[], None] | None:
+        listen = self._settings.http.listen
+        if not listen:
+            return None
+        from fsctl.web.server import serve
+
+        try:
+            return serve(self, self._settings.http)
+        except OSError as error:
+            log.error("[http] listen = %s: %s; nothing is shown", listen, error.strerror)
+            return None
+
+    @property
+    def _failing(self) -> bool:
+        return self._settings.records.keep and self.keeping.failing
+
+    def problems(self) -> list[str]:
+        """Return what is not well, in words."""
+        found = []
+        if not self.live.workers:
+            found.append("no worker has said lately that it lives")
+        names = {switch.name for switch in self._settings.switches}
+        connected = {
+            name
+            for worker in self.live.workers.values()
+            for name, there in (worker.get("switches") or {}).items()
+            if there
+        }
+        if self.live.workers:
+            found += [f"no worker is connected to {name}" for name in sorted(names - connected)]
+        if self._failing:
+            found.append("the database cannot be used: records wait")
+        if self.live.lost:
+            found.append(f"{self.live.lost} records were lost: there was no room")
+        return found
+
+    def transfers(self, wanted: find.Wanted) -> list[find.Row]:
+        """See `fsctl.records.find`."""
+        return self._ask(lambda: find.transfers(self.keeping.reader(), wanted))
+
+    def one_transfer(self, name: str) -> list[find.Row]:
+        """See `fsctl.records.find`; with its legs and steps."""
+
+        def ask() -> list[find.Row]:
+            engine = self.keeping.reader()
+            return [
+                row | {"legs": find.legs(engine, row), "steps": find.steps(engine, row["id"])}
+                for row in find.one_transfer(engine, name)
+            ]
+
+        return self._ask(ask)
+
+    @staticmethod
+    def _ask(question: Callable[[], T]) -> T:
+        """In a thread: whoever else asks meanwhile is answered."""
+        answer: T = gevent.get_hub().threadpool.apply(question)
+        return answer
+
+    def hang_up(self, switch: str, channel: str) -> None:
+        """Have FreeSWITCH hang up a leg. Raises FsctlError."""
+        known = [each for each in self._settings.switches if each.name == switch]
+        if not known:
+            raise FsctlError(f"[switch] has no password for {switch}")
+        client = client_of(known[0])
+        client.start()
+        try:
+            client.wait_connected(5.0)
+            if not client.send(UuidKill(channel, "NORMAL_CLEARING")).ok:
+                raise ChannelGone(f"{switch} has no channel {channel}")
+        finally:
+            client.stop()
+
+    def set_log_level(self, level: str) -> None:
+        """Of all processes."""
+        logs.set_level(level)
+        self._say(LOG_LEVEL, level)
+
+    def drain(self) -> None:
+        """Have the controller end as by SIGTERM."""
+        self._say(DRAIN)
+
+    def _say(self, *words: str) -> None:
+        try:
+            self._channel.send(*words)
+        except OSError as error:
+            raise FsctlError("the supervisor has gone") from error
+
+
+def run(control: int) -> int:
+    """Be the desk, until the descriptor ``control`` says that it is over; 0 then."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # it ends after the workers, not with them
+    os.set_inheritable(control, False)
+    channel = Channel(socket.socket(fileno=control))
+    try:
+        job = channel.receive_job(DeskJob)
+    except (EOFError, OSError):
+        return 2  # the supervisor died at once
+    os.umask(0o027)  # numbers and names are nobody's business
+    server = job.settings.server
+    logs.set_up(server.log_level, server.log_format, "desk")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    Desk(job.settings, channel).run()
+    return 0

@@ -1,0 +1,88 @@
+"""The desk's process, as its supervisor sees it: started, and started anew."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+import gevent
+from gevent import socket
+
+from fsctl.control import Channel, DeskJob
+from fsctl.service.worker_process import OURSELVES, environment
+from fsctl.settings import Settings
+
+log = logging.getLogger(__name__)
+
+LEAVES_S = 10.0
+"""At the end it keeps what is there; what it has not kept by then waits for the next start."""
+_STABLE_S = 10.0
+
+
+class DeskProcess:
+    """Keeps one such process running. Its death costs no call and no record."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        delay_s: Callable[[int], float],
+        on_wish: Callable[[str], None],
+    ) -> None:
+        """``delay_s`` says how long to wait after so many fast failures in a row; ``on_wish`` is
+        called, in a greenlet of this object's own, with each line that the desk says."""
+        self._settings = settings
+        self._delay_s = delay_s
+        self._on_wish = on_wish
+        self._start()
+        self._watcher = gevent.spawn(self._watch)
+
+    def stop(self) -> None:
+        """Have it keep what is there, and end."""
+        self._watcher.kill()
+        self._channel.close()
+        self._wait_ended(LEAVES_S)
+
+    def _start(self) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            number = theirs.fileno()
+            self._process = subprocess.Popen(
+                [*OURSELVES, "serve", "--desk", str(number)],
+                pass_fds=(number,),
+                stdin=subprocess.DEVNULL,
+                env=environment(),
+            )
+        self._channel = Channel(ours)
+        log.info("the desk (pid %d) starts", self._process.pid)
+        with suppress(OSError):  # it has died already, as _watch will see
+            self._channel.send_job(DeskJob(self._settings))
+
+    def _watch(self) -> None:
+        failures = 0
+        while True:
+            began = time.monotonic()
+            while (line := self._channel.receive()) is not None:
+                self._on_wish(line)
+            self._channel.close()
+            self._wait_ended(LEAVES_S)
+            log.error(
+                "the desk (pid %d) ended with status %d, records wait meanwhile",
+                self._process.pid,
+                self._process.returncode,
+            )
+            failures = 1 if time.monotonic() - began > _STABLE_S else failures + 1
+            gevent.sleep(self._delay_s(failures))
+            self._start()
+
+    def _wait_ended(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while self._process.poll() is None:
+            if time.monotonic() > deadline:
+                log.warning("the desk (pid %d) has not ended in time, killed", self._process.pid)
+                self._process.kill()
+                self._process.wait()
+                return
+            gevent.sleep(0.005)

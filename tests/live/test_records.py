@@ -1,0 +1,174 @@
+"""What was kept of real transfers answers the questions that are asked afterwards."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from contextlib import suppress
+
+import pytest
+
+from fsctl.story import hear_each_other, talking
+from tests.live.lab import wait_for
+from tests.live.lab.ports import kept_port
+from tests.live.lab.settings import sections
+
+TOKEN = "0123456789abcdef"
+
+
+class Kept:
+    """A controller that keeps records, and the command that shows them."""
+
+    def __init__(self, served, http):
+        self.served, self.http = served, http
+
+    def ask(self, *arguments):
+        """Return what ``fsctl records --json`` says."""
+        command = [sys.executable, "-m", "fsctl", "records", "--json", *arguments]
+        own = {name: text for name, text in os.environ.items() if not name.startswith("FSCTL_")}
+        command += ["--config", str(self.served.config)]
+        told = subprocess.run(command, env=own, capture_output=True, text=True, timeout=30)
+        return json.loads(told.stdout) if told.stdout else []
+
+    def wait(self, count, *arguments):
+        """Wait until so many have ended; return them, the newest first."""
+        return wait_for(
+            lambda: (rows := self.ask(*arguments)) and len(ended(rows)) == count and rows,
+            15.0,
+            lambda: f"{count} have ended, of {self.ask()}\n{self.served.log_text()}",
+        )
+
+    def get(self, path, method="GET"):
+        """What the API answers."""
+        asked = urllib.request.Request(f"http://{self.http}{path}", method=method)
+        asked.add_header("Authorization", f"Bearer {TOKEN}")
+        with urllib.request.urlopen(asked, timeout=10) as answer:
+            return answer.read().decode()
+
+    def calls(self):
+        """Those that go on, with the states of their legs by number."""
+        found = json.loads(self.get("/api/v1/calls"))["calls"]
+        return [{leg["number"]: leg["state"] for leg in call["legs"].values()} for call in found]
+
+    def desk(self):
+        """Process id of the one that keeps them."""
+        log = self.served.log_text()
+        return int(log.rpartition("the desk (pid ")[2].partition(")")[0])
+
+    def connected(self):
+        """Of each worker, whether it is connected to FreeSWITCH; nothing where all is not well."""
+        status = json.loads(self.get("/api/v1/status"))
+        there = [worker["switches"]["freeswitch"] for worker in status["workers"]]
+        return [] if status["problems"] else there
+
+    def kill_desk(self):
+        """Unless it is dead already, and another is waited for."""
+        with suppress(ProcessLookupError):
+            os.kill(self.desk(), signal.SIGKILL)
+
+    def logged(self):
+        """The records that stand in the log, by their transfers."""
+        lines = [
+            line for line in self.served.log_text().splitlines() if "session.record: {" in line
+        ]
+        told = [json.loads(line[line.index("{") :]) for line in lines]
+        return {record["id"]: record for record in told}
+
+
+def ended(rows):
+    return [row for row in rows if row["outcome"]]
+
+
+@pytest.fixture
+def kept(controller, switch, tmp_path):
+    own = {"log_level": "debug", "drain_timeout_s": 1.0, "workers": 2}
+    records = {"folder": str(tmp_path / "state")}
+    http = {"listen": f"127.0.0.1:{kept_port()}", "token": TOKEN}
+    tables = {"server": own, "records": records, "http": http}
+    served = controller({**sections(switch), **tables})
+    return Kept(served, http["listen"])
+
+
+def test_a_transfer_is_found_with_all_that_has_happened(kept, phones):
+    bob, alice = talking(phones)
+    target = phones.party("1002").refuses(486, "Gone fishing")
+    bob.refers(phones.refer_to("1002"))
+    assert bob.wait_notify() == "SIP/2.0 486 Gone fishing"
+    assert hear_each_other(alice, bob)
+    (row,) = kept.wait(1, "--number", "1002", "--outcome", "failed")
+    assert (row["code"], row["reason"], row["kind"]) == (486, "Gone fishing", "blind")
+    numbers = [row[f"{role}_number"] for role in ("transferor", "transferee", "target")]
+    assert numbers == ["1001", "2000", "1002"]
+    assert row["transferor_call_id"] == bob.wait_received("INVITE").header("Call-ID")
+    assert "1002" in row["refer_to"]
+    assert kept.logged()[row["id"]]["code"] == 486, "one id wherever it is told"
+
+    for name in (row["id"][:8], row["call"], row["transferor"], row["transferor_call_id"]):
+        (same,) = kept.ask(name)
+        assert same["id"] == row["id"]
+    moments = [step["at"] for step in same["steps"]]
+    assert moments == sorted(moments) and len(moments) >= 3
+    told = [step["what"] for step in same["steps"]]
+    assert told[0] == "the application calls the target" and "the target fails" in told
+    assert {leg["number"] for leg in same["legs"]} >= {"1001", "2000"}
+    assert target.wait_received("INVITE")
+
+
+def test_no_death_costs_a_record_or_makes_two(kept, phones):
+    """The desk is killed again and again, and the worker while a target rings."""
+    bob, alice = talking(phones)
+    for number in ("1002", "1003"):
+        phones.party(number).refuses(486, "Busy Here")
+        kept.kill_desk()
+        bob.refers(phones.refer_to(number))
+        assert bob.wait_notify(int(number) - 1001) == "SIP/2.0 486 Busy Here"
+    target = phones.party("1004").rings()
+    bob.refers(phones.refer_to("1004"))
+    target.wait_received("INVITE")
+    for pid in kept.served.workers():
+        os.kill(pid, signal.SIGKILL)
+    kept.kill_desk()
+    target.answers_now()
+    assert bob.wait_notify(3) == "SIP/2.0 200 OK"
+    assert hear_each_other(alice, target)
+    alice.hangs_up()
+    rows = kept.wait(3)
+    assert [row["outcome"] for row in rows] == ["succeeded", "failed", "failed"]
+    assert {row["id"] for row in rows} == set(kept.logged())
+    assert kept.served.terminate() == 0
+    assert len(kept.ask()) == 3
+
+
+def test_what_goes_on_is_shown_and_a_leg_can_be_hung_up(kept, phones, switch):
+    kept.served.wait_log("what goes on is shown at")
+    bob, alice = talking(phones)
+    both = {"2000": "connected", "1001": "connected"}
+    wait_for(lambda: kept.calls() == [both], 5.0, lambda: f"{kept.calls()}")
+    phones.party("1002").refuses(486, "Gone fishing")
+    bob.refers(phones.refer_to("1002"))
+    assert bob.wait_notify() == "SIP/2.0 486 Gone fishing"
+    text = 'fsctl_transfers_total{code="4xx",kind="blind",outcome="failed",switch="freeswitch"} 1.0'
+    wait_for(lambda: text in kept.get("/metrics"), 5.0, lambda: kept.get("/metrics"))
+    wait_for(lambda: kept.connected() == [True, True], 10.0, lambda: kept.get("/api/v1/status"))
+    kept.kill_desk()
+    wait_for(lambda: is_up(kept), 15.0, "another desk serves")
+    assert hear_each_other(alice, bob)
+    both["1002"] = "disconnected"
+    wait_for(lambda: kept.calls() == [both], 5.0, lambda: f"known anew: {kept.calls()}")
+    (call,) = json.loads(kept.get("/api/v1/calls"))["calls"]
+    (leg,) = [leg["channel"] for leg in call["legs"].values() if leg["number"] == "1001"]
+    kept.get(f"/api/v1/legs/{leg}/hangup", "POST")
+    bob.wait_received("BYE")
+    alice.wait_over()
+    wait_for(lambda: kept.calls() == [], 5.0, lambda: f"{kept.calls()}")
+
+
+def is_up(kept):
+    try:
+        return "ok" in kept.get("/healthz")
+    except OSError:
+        return False

@@ -1,0 +1,319 @@
+"""What is asked by HTTP, who may ask, and what it promises."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import schemathesis
+from flask import Flask
+from flask.testing import FlaskClient
+from hypothesis import HealthCheck, given, settings
+
+from fsctl.desk.live import Live
+from fsctl.settings import Http
+from fsctl.web import guard
+from fsctl.web.app import make
+from fsctl.web.openapi import DESCRIPTION
+from fsctl.web.streams import Streams
+from tests.unit.web.desk import AT, PID, A, B, ToldDesk
+
+TOKEN = "0123456789abcdef"
+SAYS_IT = {"Authorization": f"Bearer {TOKEN}"}
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> ToldDesk:
+    return ToldDesk(tmp_path)
+
+
+def application(desk: ToldDesk, **http: object) -> Flask:
+    return make(desk, Http(**{"token": TOKEN, **http}))[0]  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def client(desk: ToldDesk) -> FlaskClient:
+    return application(desk).test_client()
+
+
+def test_calls_that_go_on(desk: ToldDesk, client: FlaskClient) -> None:
+    desk.call("s-1")
+    desk.call("s-2", number="1999")
+    desk.note("session", session="s-1", over=True)
+    found = client.get("/api/v1/calls").json
+    assert [call["id"] for call in found["calls"]] == ["s-2"] and found["total"] == 1
+    assert {leg["number"] for leg in found["calls"][0]["legs"].values()} == {"1999", "1001"}
+    assert client.get("/api/v1/calls?number=999").json["total"] == 1
+    assert client.get("/api/v1/calls?number=5").json["total"] == 0
+    assert client.get("/api/v1/calls/s-2").json["switch"] == "pbx"
+    assert client.get("/api/v1/calls/s-1").status_code == 404
+
+
+def test_transfers_that_go_on_and_those_that_were_kept(desk: ToldDesk, client: FlaskClient) -> None:
+    desk.call()
+    desk.transfer("t-1", outcome="failed", code=486, reason="Gone fishing", rule="inside")
+    desk.transfer("t-2")
+    live = client.get("/api/v1/transfers?live=1").json["transfers"]
+    assert [(each["id"], each["outcome"], each["state"]) for each in live] == [
+        ("t-2", None, "calling target"),
+        ("t-1", "failed", "calling target"),
+    ]
+    (kept,) = client.get("/api/v1/transfers?outcome=failed&number=1001").json["transfers"]
+    assert (kept["id"], kept["code"], kept["transferee_number"]) == ("t-1", 486, "2000")
+    (one,) = client.get("/api/v1/transfers/t-1").json["transfers"]
+    assert [step["state"] for step in one["steps"]] == ["calling target"]
+    assert one["ended"].startswith("2027-01-15T08:00:05")
+    assert {leg["number"] for leg in one["legs"]} == {"2000", "1001"}
+
+
+def test_the_latest_that_have_ended_are_shown_and_no_more(
+    desk: ToldDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fsctl.desk.live.RECENT", 3)
+    for number in range(9):
+        desk.transfer(f"t-{number}", outcome="succeeded", code=200, reason="OK")
+    desk.transfer("t-open")
+    assert list(desk.live.transfers) == ["t-6", "t-7", "t-8", "t-open"]
+
+
+def test_a_worker_that_has_gone_takes_its_calls_along(desk: ToldDesk) -> None:
+    """But not those that another one has taken over since."""
+    for pid in (1, 2):
+        desk.note("worker", pid=pid, number=pid)
+    desk.call("s-1", pid=1)
+    desk.call("s-2", pid=1)
+    desk.note("session", process=2, session="s-2", switch="pbx")
+    desk.note("process", pid=1, status=-9)
+    assert list(desk.live.calls) == ["s-2"] and list(desk.live.workers) == [2]
+    desk.live.forget_silent(AT + 60)
+    assert not desk.live.calls and not desk.live.workers
+
+
+def test_health(desk: ToldDesk, client: FlaskClient) -> None:
+    assert client.get("/healthz").status_code == client.get("/readyz").status_code == 200
+    desk.wrong.append("no worker is connected to pbx")
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json["problems"]) == (503, desk.wrong)
+    assert client.get("/api/v1/status").json["problems"] == desk.wrong
+
+
+def test_what_can_be_done(desk: ToldDesk) -> None:
+    desk.call()
+    client = application(desk).test_client()
+    asked = [
+        client.post(f"/api/v1/legs/{A}/hangup", headers=SAYS_IT),
+        client.put("/api/v1/log-level", headers=SAYS_IT, json={"level": "debug"}),
+        client.post("/api/v1/drain", headers=SAYS_IT),
+    ]
+    assert [answer.status_code for answer in asked] == [202, 200, 202]
+    assert desk.done == [("hang up", "pbx", A), ("log level", "debug"), ("drain",)]
+    refused = [
+        client.post(f"/api/v1/legs/{B}/hangup", headers=SAYS_IT),
+        client.post("/api/v1/legs/x;uuid_kill/hangup", headers=SAYS_IT),
+        client.post(f"/api/v1/legs/{A.replace('a', 'd')}/hangup", headers=SAYS_IT),
+        client.put("/api/v1/log-level", headers=SAYS_IT, json={"level": "loud"}),
+        client.put("/api/v1/log-level", headers=SAYS_IT, data="debug"),
+        client.put("/api/v1/log-level", headers=SAYS_IT, data="x" * 100_000),
+    ]
+    assert [answer.status_code for answer in refused] == [409, 400, 404, 400, 400, 400]
+    assert all(answer.json["error"]["message"] for answer in refused)
+    assert len(desk.done) == 3
+
+
+@pytest.mark.parametrize(
+    ("headers", "code"),
+    [
+        ({}, 401),
+        ({"Authorization": "Bearer 0123456789abcdeg"}, 401),
+        ({"Authorization": f"Basic {TOKEN}"}, 401),
+        ({"Authorization": "Bearer é"}, 401),
+        ({**SAYS_IT, "Origin": "https://evil.example"}, 403),
+        ({**SAYS_IT, "Origin": "null"}, 403),
+        ({**SAYS_IT, "Host": "evil.example"}, 403),
+        ({**SAYS_IT, "Origin": "http://localhost"}, 202),
+        ({**SAYS_IT, "Host": "127.0.0.1:8090"}, 202),
+        ({**SAYS_IT, "Host": "[::1]:8090"}, 202),
+        ({**SAYS_IT, "Host": "pbx.example"}, 202),
+    ],
+    ids=str,
+)
+def test_who_may_have_something_done(desk: ToldDesk, headers: dict[str, str], code: int) -> None:
+    client = application(desk, hosts=("pbx.example",)).test_client()
+    assert client.post("/api/v1/drain", headers=headers).status_code == code
+    assert desk.done == ([("drain",)] if code == 202 else [])
+
+
+def test_without_a_token_nothing_can_be_done(desk: ToldDesk) -> None:
+    client = application(desk, token="").test_client()
+    assert client.post("/api/v1/drain", headers=SAYS_IT).status_code == 403
+    assert client.post("/api/v1/drain", headers={"Authorization": "Bearer "}).status_code == 403
+    assert client.get("/api/v1/status").status_code == 200 and not desk.done
+
+
+def test_who_reads_from_another_host_says_the_token(desk: ToldDesk) -> None:
+    client = application(desk, listen="0.0.0.0:8090").test_client()
+    paths = ("/api/v1/calls", "/api/v1/events", "/metrics", "/api/v1/transfers/x")
+    assert {client.get(path).status_code for path in paths} == {401}
+    assert client.get("/api/v1/calls", headers=SAYS_IT).status_code == 200
+    # There is nothing of anybody in these.
+    assert {client.get(path).status_code for path in ("/", "/healthz", "/readyz")} == {200}
+
+
+def test_nobody_reads_by_a_name_that_leads_here(desk: ToldDesk, client: FlaskClient) -> None:
+    assert client.get("/api/v1/calls", headers={"Host": "evil.example"}).status_code == 403
+
+
+def test_too_many_requests(desk: ToldDesk) -> None:
+    client = application(desk).test_client()
+    codes = [client.post("/api/v1/drain").status_code for _ in range(60)]
+    assert codes[0] == 401 and codes[-1] == 429
+    assert client.get("/healthz").status_code == 200
+
+
+def test_a_bucket_fills_again() -> None:
+    now = 0.0
+    bucket = guard.Bucket(2.0, 3.0, lambda: now)
+    assert [bucket.take() for _ in range(4)] == [True, True, True, False]
+    now = 0.5
+    assert [bucket.take() for _ in range(2)] == [True, False]
+    now = 1000.0
+    assert [bucket.take() for _ in range(4)] == [True, True, True, False]
+
+
+def test_every_answer_tells_browsers_to_be_careful(client: FlaskClient) -> None:
+    for path in ("/", "/api/v1/calls", "/nothing"):
+        headers = client.get(path).headers
+        assert "default-src 'none'" in headers["Content-Security-Policy"]
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Cache-Control"] == "no-store"
+
+
+def test_what_prometheus_scrapes(desk: ToldDesk, client: FlaskClient) -> None:
+    desk.call()
+    desk.note("worker", pid=PID, number=1, late_ms=12.5, links=3, switches={"pbx": True})
+    desk.transfer("t-1", outcome="failed", code=403, reason="No", rule="premium", allowed=False)
+    desk.transfer("t-2")
+    answered = {"transfer": "t-2", "step": "the target answers", "state": "joining"}
+    desk.note("step", AT + 4.25, **answered)
+    desk.note("step", AT + 4.5, **(answered | {"step": "transferee and target are bridged"}))
+    desk.note("happened", event="recall")
+    desk.note("lost", lines=7)
+    answer = client.get("/metrics")
+    assert answer.content_type.startswith("text/plain; version=0.0.4")
+    lines = set(answer.text.splitlines())
+    assert {
+        'fsctl_calls_total{switch="pbx"} 1.0',
+        'fsctl_transfers_total{code="4xx",kind="blind",outcome="failed",switch="pbx"} 1.0',
+        'fsctl_policy_refusals_total{rule="premium"} 1.0',
+        'fsctl_events_total{what="recall"} 1.0',
+        "fsctl_calls_now 1.0",
+        "fsctl_legs_now 2.0",
+        "fsctl_transfers_now 1.0",
+        "fsctl_journal_waiting_bytes 17.0",
+        "fsctl_journal_lines_lost_total 7.0",
+        'fsctl_worker_loop_late_seconds{pid="4711",worker="1"} 0.0125',
+        'fsctl_switch_connected{pid="4711",switch="pbx",worker="1"} 1.0',
+        'fsctl_events_total{what="rescue"} 0.0',
+        'fsctl_process_ends_total{expected="no"} 0.0',
+        "fsctl_transfer_request_to_call_seconds_sum 0.5",
+        "fsctl_transfer_ring_seconds_sum 2.0",
+        "fsctl_transfer_answer_to_join_seconds_sum 0.25",
+    } <= lines, answer.text
+    assert "2000" not in answer.text and "1001" not in answer.text
+
+
+# -- the stream of changes ------------------------------------------------------------------------
+
+
+def told(stream: Iterator[bytes], count: int) -> list[tuple[str, dict[str, object]]]:
+    found = []
+    for _ in range(count):
+        lines = next(stream).decode().splitlines()
+        fields = dict(line.split(": ", 1) for line in lines if line)
+        found.append((fields.get("event", ""), json.loads(fields.get("data", "{}"))))
+    return found
+
+
+def test_who_listens_hears_each_change(desk: ToldDesk) -> None:
+    streams = Streams(desk.live)
+    stream = streams.listen(None)
+    assert next(stream).startswith(b"retry:"), "at once"
+    desk.call()
+    desk.note("session", session="s-1", over=True)
+    assert [kind for kind, _ in told(stream, 4)] == ["call", "call", "call", "call-over"]
+
+
+def test_who_comes_back_hears_what_it_has_missed(desk: ToldDesk) -> None:
+    streams = Streams(desk.live)
+    desk.call()
+    assert streams.number == 3
+    stream = streams.listen(1)
+    assert [kind for kind, _ in told(stream, 3)] == ["", "call", "call"]
+    assert told(streams.listen(3), 1) == [("", {})]
+
+
+@pytest.mark.parametrize("heard", [0, 99])
+def test_who_has_missed_too_much_is_told_so(desk: ToldDesk, heard: int) -> None:
+    """0: of what is not remembered any more; 99: of a desk that has ended since."""
+    streams = Streams(desk.live)
+    streams._latest = type(streams._latest)(maxlen=1)
+    desk.call()
+    assert told(streams.listen(heard), 1) == [("reset", {})]
+
+
+def test_who_does_not_read_is_not_waited_for(
+    desk: ToldDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fsctl.web.streams.WAITING", 2)
+    streams = Streams(desk.live)
+    stream = streams.listen(None)
+    next(stream)
+    desk.call()
+    assert len(told(stream, 2)) == 2
+    with pytest.raises(StopIteration):
+        next(stream)
+
+
+def test_no_more_than_so_many_listen(desk: ToldDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fsctl.web.streams.MOST_STREAMS", 1)
+    client = application(desk).test_client()
+    first = client.get("/api/v1/events")
+    assert next(first.iter_encoded()).startswith(b"retry")
+    assert client.get("/api/v1/events").status_code == 503
+    first.close()
+    assert client.get("/api/v1/events").status_code == 200
+
+
+def test_what_goes_on_is_bounded(monkeypatch: pytest.MonkeyPatch, desk: ToldDesk) -> None:
+    monkeypatch.setattr("fsctl.desk.live.MOST_CALLS", 2)
+    for number in range(5):
+        desk.note("session", session=f"s-{number}", switch="pbx")
+    assert list(desk.live.calls) == ["s-3", "s-4"]
+    assert isinstance(desk.live, Live)
+
+
+# -- what the description promises ----------------------------------------------------------------
+
+
+def test_the_api_keeps_what_its_description_promises(
+    desk: ToldDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is asked: no error of ours, no answer that is not described."""
+    monkeypatch.setattr(guard.Bucket, "take", lambda self: True)
+    desk.call()
+    desk.transfer("t-1", outcome="failed", code=486, reason="Busy")
+    schema = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", application(desk))
+    operations = [found.ok() for found in schema.get_all_operations()]
+    for operation in operations:
+
+        @given(operation.as_strategy())
+        @settings(max_examples=40, suppress_health_check=list(HealthCheck), deadline=None)
+        def holds(case: schemathesis.Case) -> None:
+            case.call_and_validate(
+                headers=SAYS_IT, excluded_checks=[schemathesis.checks.ignored_auth]
+            )
+
+        holds()
+    assert {each.path for each in operations} | {"/api/v1/openapi.json"} == {*DESCRIPTION["paths"]}
