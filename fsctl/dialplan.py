@@ -138,7 +138,8 @@ def native_group(group: Group, settings: Settings) -> NativeRoute | None:
     """How FreeSWITCH dials a group's members by itself, as if that were a route; None: it has none.
 
     All that a route dials for each, at once; in turn each begins when the time of those before it
-    is over (``originate_delay_start``), however soon they have failed. Nobody is called after them.
+    is over, or a bit later (``originate_delay_start`` counts turns of FreeSWITCH's clock), however
+    soon they have failed. Nobody is called after them.
     """
     router, called, before_s = Router(settings), list[tuple[Route, str]](), 0
     for member in group.members:

@@ -63,7 +63,7 @@ def test_none_answers(world: World, ring: str, told: str) -> None:
 
 def test_a_hunt_goes_on_when_the_time_of_a_member_is_over(world: World) -> None:
     """Each has its own; and who hunts is told when somebody answers."""
-    serve(world, {**TWO, "ring": "in-turn", "ring_timeout_s": 1})
+    serve(world, {**TWO, "ring": "in-turn", "ring_timeout_s": 3})
     bob, alice = talking(world)
     carol, dave = world.party("1002").rings(), world.party("1003").rings()
     bob.transfers("7000")
@@ -217,8 +217,8 @@ def test_a_legacy_transfer_to_a_group(world: World) -> None:
 
 @pytest.mark.parametrize("ring", ["all", "in-turn"])
 def test_no_controller_is_there(world: World, ring: str) -> None:
-    """FreeSWITCH calls the members by itself."""
-    serve(world, {**TWO, "ring": ring, "ring_timeout_s": 1})
+    """FreeSWITCH calls the members by itself; it counts whole seconds."""
+    serve(world, {**TWO, "ring": ring, "ring_timeout_s": 3})
     world.kill()
     alice, carol = world.party("2000"), world.party("1002").rings()
     dave = world.party("1003").rings()
