@@ -12,9 +12,6 @@ from tests.stories.world import World
 
 KEYS = {"blind": "*1", "attended": "*2", "number_timeout_s": 2, "digit_timeout_s": 1}
 
-AT_ONCE_S = 1.0
-"""Sooner than a party is let go that has been told by a NOTIFY."""
-
 
 def serve(world: World, scope: str = "transfers", **sections: Any) -> None:
     world.serve(scope=scope, keys=KEYS, **sections)
@@ -161,7 +158,7 @@ def test_blind_transfers(world: World, by: str, scope: str) -> None:
     carol.wait_received("INVITE")
     assert hear_each_other(one, other)
     carol.answers_now()
-    one.wait_over(AT_ONCE_S)
+    one.wait_over()
     assert hear_each_other(other, carol)
     assert ended(world, 2) == ("succeeded", 200, "OK")
     assert {each["start"] for each in records(world)} == {"keys"}
