@@ -30,6 +30,7 @@ from fsctl.session.transfers import by_web, kept, taken_away
 from fsctl.session.transfers.attended_registry import AttendedTransfers
 from fsctl.session.transfers.blind import BlindTransfer, abandon
 from fsctl.session.transfers.by_refer import ByRefer
+from fsctl.session.transfers.kept_registry import KeptTransfers
 from fsctl.session.transfers.record import BY_SCENARIO
 from fsctl.session.transfers.registry import BlindTransfers
 from fsctl.session.transfers.reporter import owed_before
@@ -120,7 +121,7 @@ def transfer_request(
     transferee = _known_leg(session, snapshot)
     transferor = _transferor(session, link, snapshot, transferee)
     session.board.part(AttendedTransfers).give_way_to_blind(session)
-    session.part(kept.KeptTransfers).give_way({transferor, transferee})
+    session.part(KeptTransfers).give_way({transferor, transferee})
     if not transferee.alive:
         return  # its hang-up has been dealt with (abandon)
     _forget_broken_bridge(session)
@@ -233,7 +234,7 @@ def came_back(session: Session, call: Leg) -> None:
     if outgoing is not None:
         outgoing.came_home()
         return
-    if session.part(kept.KeptTransfers).came_back(call):
+    if session.part(KeptTransfers).came_back(call):
         return
     for asked in transfers.open:
         if asked.transferor is call:
