@@ -14,7 +14,8 @@ KEYS = {"blind": "*1", "attended": "*2", "number_timeout_s": 2, "digit_timeout_s
 
 
 def serve(world: World, scope: str = "transfers", **sections: Any) -> None:
-    world.serve(scope=scope, keys=KEYS, **sections)
+    """Keys take their time, and targets ring meanwhile."""
+    world.serve(scope=scope, keys=KEYS, route={"ring_timeout_s": 30}, **sections)
 
 
 def records(world: World) -> list[dict[str, Any]]:
