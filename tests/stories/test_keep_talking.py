@@ -195,3 +195,16 @@ def test_somebody_else_moves_the_transferee(world: World) -> None:
     bob.wait_over()
     dave.hangs_up()
     alice.wait_over()
+
+
+def test_a_refer_with_replaces_is_refused_meanwhile(world: World) -> None:
+    bob, alice, carol = asked(world)
+    dave = world.party("1003", "Dave").answers()
+    line = bob.consults("1003")
+    assert hear_each_other(line, dave)
+    bob.refers(world.replacing(line, "1003"))
+    assert bob.wait_notify() == "SIP/2.0 403 Forbidden"
+    carol.answers_now()
+    assert bob.wait_notify(2) == "SIP/2.0 200 OK"
+    assert hear_each_other(alice, carol)
+    assert hear_each_other(line, dave)

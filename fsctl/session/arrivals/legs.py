@@ -121,8 +121,9 @@ def transfer_request(
     transferee = _known_leg(session, snapshot)
     transferor = _transferor(session, link, snapshot, transferee)
     session.board.part(AttendedTransfers).give_way_to_blind(session)
-    session.part(KeptTransfers).give_way({transferor, transferee})
+    kept_before = session.part(KeptTransfers)
     if not transferee.alive:
+        kept_before.give_way({transferor, transferee})
         return  # its hang-up has been dealt with (abandon)
     _forget_broken_bridge(session)
     try:
@@ -134,6 +135,8 @@ def transfer_request(
         _lost_on_its_way(session, link, snapshot, (transferor, transferee))
         return
     session.settle_link()
+    # Only now: a link that is silenced drops what it has not told yet, as of the target's end.
+    kept_before.give_way({transferor, transferee})
     for earlier in transfers.open:
         if earlier.is_taken and earlier.request.event == request.event is not None:
             earlier.withdraw()  # a timer had sent its transferee on, and it is back

@@ -40,6 +40,7 @@ from fsctl.session.core import branches
 from fsctl.session.core.diversion import Diversion
 from fsctl.session.core.leg import Leg, LegState
 from fsctl.session.core.session import Session
+from fsctl.session.transfers.attended_registry import AttendedTransfers
 from fsctl.session.transfers.engine import Engine
 from fsctl.session.transfers.kept_registry import KeptTransfers
 from fsctl.session.transfers.record import (
@@ -634,11 +635,10 @@ def begin(
     Called in the session's greenlet. Raises ValueError when one of the two is in another transfer,
     LinkError, ChannelGone.
     """
-    kept = session.part(KeptTransfers)
-    if not parted and any(
-        kept.keeps(leg) or session.movers.party(leg)
-        for leg in (transferee, transferor)
-        if leg is not None
+    kept, pair = session.part(KeptTransfers), [leg for leg in (transferee, transferor) if leg]
+    if not parted and (
+        any(session.movers.party(leg) for leg in pair)
+        or session.board.part(AttendedTransfers).concern(pair)
     ):
         raise ValueError("one of the two is in another transfer")
     made = KeptTransfer(
