@@ -206,3 +206,28 @@ def test_the_controller_freezes_while_the_target_rings(world: World, answers: bo
     assert partner.wait_notify(1 if answers else 2) == "SIP/2.0 200 OK"
     assert hear_each_other(alice, dave)
     assert len(bob.notifies) == (1 if answers else 2)
+
+
+def test_somebody_else_moves_the_transferee(world: World) -> None:
+    bob, alice, carol = asked(world)
+    dave = world.party("1003", "Dave").answers()
+    world.moves(alice, "1003", world.context)
+    assert bob.wait_notify() == "SIP/2.0 487 Request Terminated"
+    carol.wait_received("CANCEL")
+    assert hear_each_other(alice, dave)
+    bob.wait_over()
+    dave.hangs_up()
+    alice.wait_over()
+
+
+def test_a_refer_with_replaces_is_refused_meanwhile(world: World) -> None:
+    bob, alice, carol = asked(world)
+    dave = world.party("1003", "Dave").answers()
+    line = bob.consults("1003")
+    assert hear_each_other(line, dave)
+    bob.refers(world.replacing(line, "1003"))
+    assert bob.wait_notify() == "SIP/2.0 403 Forbidden"
+    carol.answers_now()
+    assert bob.wait_notify(2) == "SIP/2.0 200 OK"
+    assert hear_each_other(alice, carol)
+    assert hear_each_other(line, dave)

@@ -14,7 +14,8 @@ KEYS = {"blind": "*1", "attended": "*2", "number_timeout_s": 2, "digit_timeout_s
 
 
 def serve(world: World, scope: str = "transfers", **sections: Any) -> None:
-    world.serve(scope=scope, keys=KEYS, **sections)
+    """Keys take their time, and targets ring meanwhile."""
+    world.serve(scope=scope, keys=KEYS, route={"ring_timeout_s": 30}, **sections)
 
 
 def records(world: World) -> list[dict[str, Any]]:
@@ -87,12 +88,16 @@ def test_who_is_outside_transfers_nobody(world: World) -> None:
     assert records(world)[0]["rule"] == "outside-asks"
     assert outside.hears_ringback(), "that nothing comes of it"
     assert hear_each_other(inside, outside)
+    outside.presses("*1")
+    assert ended(world, 2) == ("failed", 403, "Transfer Not Allowed")
+    assert outside.hears_ringback(), "that nothing comes of it"
+    assert hear_each_other(inside, outside)
     assert not carol.in_call
     consults(inside, "1002")
     assert hear_each_other(inside, carol)
     inside.hangs_up()
     assert hear_each_other(outside, carol)
-    assert ended(world, 2) == ("succeeded", 200, "OK")
+    assert ended(world, 3) == ("succeeded", 200, "OK")
 
 
 def test_no_number_no_code_no_controller(world: World) -> None:
@@ -154,8 +159,8 @@ def test_blind_transfers(world: World, by: str, scope: str) -> None:
     carol.wait_received("INVITE")
     assert hear_each_other(one, other)
     carol.answers_now()
-    assert hear_each_other(other, carol)
     one.wait_over()
+    assert hear_each_other(other, carol)
     assert ended(world, 2) == ("succeeded", 200, "OK")
     assert {each["start"] for each in records(world)} == {"keys"}
     assert {each["kind"] for each in records(world)} == {"blind"}
@@ -213,6 +218,7 @@ def test_a_controller_that_hangs_is_not_waited_for(world: World) -> None:
     one, other = talking(world)
     world.freeze()
     transfers(one, "1002")
+    assert hear_each_other(one, other)
     assert one.hears_ringback(), "that nothing comes of it"
     assert hear_each_other(one, other)
     world.thaw()

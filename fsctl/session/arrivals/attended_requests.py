@@ -16,6 +16,7 @@ from fsctl.session.core.session import Session
 from fsctl.session.transfers.attended import AttendedTransfer
 from fsctl.session.transfers.attended_acts import reject
 from fsctl.session.transfers.attended_registry import AttendedTransfers
+from fsctl.session.transfers.kept_registry import KeptTransfers
 from fsctl.session.transfers.other_workers import guest, is_ours
 from fsctl.session.transfers.record import conclude
 from fsctl.sip.status import SipStatus
@@ -48,7 +49,8 @@ def arrive(board: Board, link: Connection, snapshot: Event) -> bool:
         return True
     if found is None:
         return False
-    if any(t.transferor in found or t.transferee in found for t in transfers):
+    kept = found[0].session.part(KeptTransfers)
+    if transfers.concern(found) or any(kept.keeps(leg) for leg in found):
         _refuse_second(transfers, *found, link)
     else:
         found[0].session.post(_transfer(board, *found, link, snapshot).begin)
@@ -59,7 +61,7 @@ def arrive(board: Board, link: Connection, snapshot: Event) -> bool:
 def _refuse_second(
     transfers: AttendedTransfers, transferor: Leg, transferee: Leg, link: Connection
 ) -> None:
-    """One of the two is in an attended transfer already."""
+    """One of the two is in an attended transfer already, or in one in which they talk on."""
     session, pair, refused = transferor.session, (transferor, transferee), SipStatus(403)
     log.info(
         "%s: attended transfer by %s refused: one of the two is in another one",

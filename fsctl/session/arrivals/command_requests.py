@@ -108,7 +108,7 @@ def _transfer(
     target = _target(text)
     if not transferee.connected:
         raise ChannelGone(f"{transferee} has not answered")
-    log.info("%s: an operator has %s transferred to %s", session.id, transferee, text)
+    log.info("%s: an operator has %s transferred to %r", session.id, transferee, text)
     movers = read(session.link, transferee.channel_uuid, Mark.MOVERS)
     asking = judging.asking(session, OPERATOR, transferee, "command", movers=movers, key="command")
     kept.begin(

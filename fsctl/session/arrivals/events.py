@@ -27,7 +27,7 @@ from fsctl.session.core.session import Session
 from fsctl.session.transfers import deflect, taken_away
 from fsctl.session.transfers.attended_registry import AttendedTransfers
 from fsctl.session.transfers.blind import abandon
-from fsctl.session.transfers.kept import KeptTransfers
+from fsctl.session.transfers.kept_registry import KeptTransfers
 from fsctl.session.transfers.native import Native, NativeTransfer, forsaken, succeeded
 from fsctl.session.transfers.registry import BlindTransfers
 from fsctl.sip.status import SipStatus

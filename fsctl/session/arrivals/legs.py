@@ -33,6 +33,7 @@ from fsctl.session.transfers import by_web, kept, taken_away
 from fsctl.session.transfers.attended_registry import AttendedTransfers
 from fsctl.session.transfers.blind import BlindTransfer, abandon
 from fsctl.session.transfers.by_refer import ByRefer
+from fsctl.session.transfers.kept_registry import KeptTransfers
 from fsctl.session.transfers.record import BY_SCENARIO
 from fsctl.session.transfers.registry import BlindTransfers
 from fsctl.session.transfers.reporter import owed_before
@@ -131,8 +132,9 @@ def transfer_request(
     transferee = _known_leg(session, snapshot)
     transferor = _transferor(session, link, snapshot, transferee)
     session.board.part(AttendedTransfers).give_way_to_blind(session)
-    session.part(kept.KeptTransfers).give_way({transferor, transferee})
+    kept_before = session.part(KeptTransfers)
     if not transferee.alive:
+        kept_before.give_way({transferor, transferee})
         return  # its hang-up has been dealt with (abandon)
     _forget_broken_bridge(session)
     try:
@@ -144,6 +146,8 @@ def transfer_request(
         _lost_on_its_way(session, link, snapshot, (transferor, transferee))
         return
     session.settle_link()
+    # Only now: a link that is silenced drops what it has not told yet, as of the target's end.
+    kept_before.give_way({transferor, transferee})
     for earlier in transfers.open:
         if earlier.is_taken and earlier.request.event == request.event is not None:
             earlier.withdraw()  # a timer had sent its transferee on, and it is back
@@ -247,7 +251,7 @@ def came_back(session: Session, call: Leg) -> None:
     if outgoing is not None:
         outgoing.came_home()
         return
-    if session.part(kept.KeptTransfers).came_back(call):
+    if session.part(KeptTransfers).came_back(call):
         return
     for asked in transfers.open:
         if asked.transferor is call:

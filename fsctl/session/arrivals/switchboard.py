@@ -24,7 +24,7 @@ from fsctl.session.core.session import Session
 from fsctl.session.transfers import taken_away
 from fsctl.session.transfers.attended_acts import reject
 from fsctl.session.transfers.attended_registry import AttendedTransfers
-from fsctl.session.transfers.kept import KeptTransfers
+from fsctl.session.transfers.kept_registry import KeptTransfers
 from fsctl.session.transfers.native import Native
 from fsctl.session.transfers.registry import BlindTransfers
 from fsctl.settings import Settings

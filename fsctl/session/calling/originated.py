@@ -257,6 +257,13 @@ class Outgoing:
             if branches.is_channel_of(session, self.call, partner):
                 return
         branches.hang_up(session, self.call, "NO_ANSWER")
+        session.after(_GRACE_S, lambda: self._give_up(callee))
+
+    def _give_up(self, callee: str) -> None:
+        """The news of its end is lost: the session does not wait for it for ever."""
+        if self.session.part(Calls).outgoing.get(callee) is self:
+            log.warning("%s: %s: nothing is heard of it", self.session.id, self.call)
+            self.failed(SipStatus(480))
 
 
 def call_out(

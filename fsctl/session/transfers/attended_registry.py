@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Protocol
 
 from fsctl.esl.connection import Connection
@@ -66,6 +66,10 @@ class AttendedTransfers:
     def of(self, session: Session) -> list[Attended]:
         """Those of one session: its transferor's."""
         return [each for each in self._open if each.session is session]
+
+    def concern(self, legs: Collection[Leg]) -> bool:
+        """Whether one of these is transferor or transferee in one of them."""
+        return any(each.transferor in legs or each.transferee in legs for each in self._open)
 
     def keeps(self, leg: Leg) -> bool:
         """Whether one of them is about to move this party."""

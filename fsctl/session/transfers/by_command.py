@@ -42,7 +42,7 @@ class ByCommand:
         return [Execute("ring_ready", channel_uuid=self.refer)]
 
     def tell(self, status: SipStatus, why: str) -> list[Command]:
-        """See `kept.Reporting`."""
+        """See `reporter.Reporting`."""
         self._told = True
         result = f"{status.code} {_harmless(status.reason)}"
         ends = UuidKill(self.refer, cause_of_status(status.code))

@@ -56,7 +56,7 @@ class ByKeys:
         return []
 
     def tell(self, status: SipStatus, why: str) -> list[Command]:
-        """See `kept.Reporting`."""
+        """See `reporter.Reporting`."""
         ends: list[Command] = [UuidKill(self.refer)]
         if status.is_success or not self._transferor.alive:
             return ends

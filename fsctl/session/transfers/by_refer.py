@@ -31,20 +31,20 @@ class ByRefer:
         return []
 
     def tell(self, status: SipStatus, why: str) -> list[Command]:
-        """See `kept.Reporting`."""
+        """See `reporter.Reporting`."""
         told = devices.told(self._transferor.session, self._transferor, status)
         return self._reporter.tell(told)
 
     def owe(self, transferee: str, status: SipStatus, after_s: float) -> list[Command]:
-        """See `kept.Reporting`."""
+        """See `reporter.Reporting`."""
         return self._reporter.owe_later(transferee, status, after_s)
 
     def owe_nothing(self) -> list[Command]:
-        """See `kept.Reporting`."""
+        """See `reporter.Reporting`."""
         return [UuidSetvar(self._reporter.channel, Mark.KEPT)]
 
     def has_told(self) -> bool:
-        """See `kept.Reporting`."""
+        """See `reporter.Reporting`."""
         return self._reporter.has_told(self._transferor.session.link)
 
     def note(self, event: Event) -> bool:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import Protocol
 
 from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.commands import (
@@ -40,17 +39,19 @@ from fsctl.session.calling.plan import NO_OPTIONS, CallOptions
 from fsctl.session.core import branches
 from fsctl.session.core.diversion import Diversion
 from fsctl.session.core.leg import Leg, LegState
-from fsctl.session.core.session import Part, Session
+from fsctl.session.core.session import Session
+from fsctl.session.transfers.attended_registry import AttendedTransfers
 from fsctl.session.transfers.engine import Engine
+from fsctl.session.transfers.kept_registry import KeptTransfers
 from fsctl.session.transfers.record import (
     BY_SETTINGS,
     Decided,
     Outcome,
-    Start,
     begun,
     conclude,
     owing,
 )
+from fsctl.session.transfers.reporter import Reporting
 from fsctl.settings import Transfer
 from fsctl.sip.status import SipStatus
 from fsctl.sip.uri import Uri
@@ -78,48 +79,6 @@ _OUTCOMES: dict[State, Outcome] = {
     State.FAILED: "failed",
     State.ABANDONED: "abandoned",
 }
-
-
-class Reporting(Protocol):
-    """Who has asked for a transfer, and how it is told. Commands, so that they go in one write."""
-
-    @property
-    def start(self) -> Start:
-        """How the transfer began."""
-
-    @property
-    def refer(self) -> str:
-        """What the record calls the request; empty: it has no name."""
-
-    @property
-    def is_transferor(self) -> bool:
-        """The transferor has asked: should we die, the target is joined all the same."""
-
-    @property
-    def hangs_up(self) -> bool:
-        """It is told by a NOTIFY: it is let go only when it has had its time to hang up."""
-
-    @property
-    def carried(self) -> Mapping[str, str]:
-        """Variables with which the target is called."""
-
-    def rings(self) -> list[Command]:
-        """The target rings."""
-
-    def tell(self, status: SipStatus, why: str) -> list[Command]:
-        """How it has ended, told once; ``why``: what the policy said of it, in one sentence."""
-
-    def owe(self, transferee: str, status: SipStatus, after_s: float) -> list[Command]:
-        """Have FreeSWITCH tell it after so long, should we be gone by then; replaces what was."""
-
-    def owe_nothing(self) -> list[Command]:
-        """Take that back."""
-
-    def has_told(self) -> bool:
-        """Whether somebody has told it meanwhile. Raises LinkError."""
-
-    def note(self, event: Event) -> bool:
-        """Take an event of the session's link; true: whoever has asked takes it back."""
 
 
 class KeptTransfer:
@@ -603,7 +562,7 @@ class KeptTransfer:
         """The transferor has nobody to talk with any more.
 
         One that has not asked for it is where it would be without us, unless we have taken its
-        partner from it.
+        partner from it; and a transferee that somebody else has is no longer for us.
         """
         session, transferor = self._session, self.transferor
         commands = self._disarming()
@@ -615,9 +574,12 @@ class KeptTransfer:
                 commands.append(SchedHangup(seconds, uuid, "BLIND_TRANSFER"))
             elif succeeds:
                 commands.append(UuidKill(uuid))
-        self._post(commands)
         if not succeeds:
+            before = self._before or {Mark.STAGE: ""}
+            transferee = self.transferee.channel_uuid
+            commands.append(UuidSetvarMulti(transferee, tuple(before.items())))
             self._give_back()
+        self._post(commands)
 
     # -- the end --------------------------------------------------------------------------------
 
@@ -662,51 +624,6 @@ class KeptTransfer:
         )
 
 
-class KeptTransfers(Part):
-    """Those of one session."""
-
-    def __init__(self, session: Session) -> None:
-        super().__init__(session)
-        self._all: list[KeptTransfer] = []
-
-    @property
-    def open(self) -> list[KeptTransfer]:
-        """Those in which something is still owed to somebody."""
-        return [each for each in self._all if each.is_open]
-
-    def add(self, transfer: KeptTransfer) -> None:
-        """Another one has been asked for."""
-        self._all = [*self.open, transfer]
-
-    def moving(self, leg: Leg) -> KeptTransfer | None:
-        """The open one in which ``leg`` is the transferee."""
-        return next((each for each in self.open if each.transferee is leg), None)
-
-    def keeps(self, leg: Leg) -> bool:
-        """Whether ``leg`` is transferor or transferee in an open one."""
-        return any(each.keeps(leg) for each in self.open)
-
-    def came_back(self, leg: Leg) -> bool:
-        """A leg has come to us, alone; false: that is no affair of any of them."""
-        return any(each.came_back(leg) for each in self.open)
-
-    def give_way(self, legs: set[Leg]) -> None:
-        """A REFER has parted these two: whatever was under way with one of them is over."""
-        for each in self.open:
-            if legs & {each.transferee, each.transferor}:
-                each.overtaken()
-
-    def broken(self) -> None:
-        """See `Part.broken`."""
-        for each in self.open:
-            each.broken()
-
-    def hand_over(self) -> None:
-        """See `Part.hand_over`."""
-        for each in self.open:
-            each.hand_over()
-
-
 def begin(
     session: Session,
     transferee: Leg,
@@ -731,11 +648,10 @@ def begin(
     Called in the session's greenlet. Raises ValueError when one of the two is in another transfer,
     LinkError, ChannelGone.
     """
-    kept = session.part(KeptTransfers)
-    if not parted and any(
-        kept.keeps(leg) or session.movers.party(leg)
-        for leg in (transferee, transferor)
-        if leg is not None
+    kept, pair = session.part(KeptTransfers), [leg for leg in (transferee, transferor) if leg]
+    if not parted and (
+        any(session.movers.party(leg) for leg in pair)
+        or session.board.part(AttendedTransfers).concern(pair)
     ):
         raise ValueError("one of the two is in another transfer")
     made = KeptTransfer(

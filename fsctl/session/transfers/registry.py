@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from fsctl.session.core.leg import Leg
 from fsctl.session.core.session import Part, Session
-from fsctl.session.transfers.kept import KeptTransfer, KeptTransfers
+from fsctl.session.transfers.kept_registry import KeptTransfers
 
 if TYPE_CHECKING:
     from fsctl.session.transfers.blind import BlindTransfer
+    from fsctl.session.transfers.kept import KeptTransfer
 
 
 class BlindTransfers(Part):

@@ -5,10 +5,14 @@ What it returns is commands, so that a report goes out in one write with what be
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from fsctl.esl.commands import Command, SchedDel, UuidSetvar
 from fsctl.esl.connection import Connection
+from fsctl.esl.events import Event
+from fsctl.session.transfers.record import Start
 from fsctl.sip.status import SipStatus
 from fsctl.switch import notify
 from fsctl.switch.marks import Mark
@@ -80,3 +84,45 @@ def owed_before(link: Connection, channel: str, event: str | None) -> list[Comma
     if not kept or before in ("", event, told):
         return []
     return [UuidSetvar(channel, Mark.KEPT), *report(channel, before, SipStatus(487))]
+
+
+class Reporting(Protocol):
+    """Who has asked for a transfer in which the first two talk on, and how it is told."""
+
+    @property
+    def start(self) -> Start:
+        """How the transfer began."""
+
+    @property
+    def refer(self) -> str:
+        """What the record calls the request; empty: it has no name."""
+
+    @property
+    def is_transferor(self) -> bool:
+        """The transferor has asked: should we die, the target is joined all the same."""
+
+    @property
+    def hangs_up(self) -> bool:
+        """It is told by a NOTIFY: it is let go only when it has had its time to hang up."""
+
+    @property
+    def carried(self) -> Mapping[str, str]:
+        """Variables with which the target is called."""
+
+    def rings(self) -> list[Command]:
+        """The target rings."""
+
+    def tell(self, status: SipStatus, why: str) -> list[Command]:
+        """How it has ended, told once; ``why``: what the policy said of it, in one sentence."""
+
+    def owe(self, transferee: str, status: SipStatus, after_s: float) -> list[Command]:
+        """Have FreeSWITCH tell it after so long, should we be gone by then; replaces what was."""
+
+    def owe_nothing(self) -> list[Command]:
+        """Take that back."""
+
+    def has_told(self) -> bool:
+        """Whether somebody has told it meanwhile. Raises LinkError."""
+
+    def note(self, event: Event) -> bool:
+        """Take an event of the session's link; true: whoever has asked takes it back."""
