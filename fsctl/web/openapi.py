@@ -171,7 +171,7 @@ DESCRIPTION: Final[Schema] = {
             ],
         ),
         "/api/v1/transfers/{id}": _get(
-            "All that was kept of one",
+            "All that is known of one",
             _object({"transfers": _list(_ref("Transfer"))}),
             404,
             503,

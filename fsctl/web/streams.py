@@ -28,8 +28,10 @@ Change = tuple[int, str, Shown]
 class Streams:
     """All that listen."""
 
-    def __init__(self, live: Live) -> None:
-        self._number = 0
+    def __init__(self, live: Live, first: int = 0) -> None:
+        """``first``: changes have higher numbers than that; higher than any of a desk before this
+        one, lest who comes back to this one takes its changes for those that it has missed."""
+        self._number = first
         self._latest: deque[Change] = deque(maxlen=REMEMBERED)
         self._queues: set[Queue[Change | None]] = set()
         live.listeners.append(self)
