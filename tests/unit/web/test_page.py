@@ -171,6 +171,12 @@ def test_a_lost_connection_is_said_and_nothing_is_missed(served: Served, open_pa
     asked = [each for each in page.asked if "/calls?" in each]
     assert len(asked) == 1, "what was missed is told, and not fetched again"
 
+    page.call("Page.setWebLifecycleState", state="frozen")  # a laptop sleeps
+    served.do(lambda desk: scene.call(desk, 29, "2000", "1029", time.time()))
+    page.call("Page.setWebLifecycleState", state="active")
+    page.call("Emulation.setFocusEmulationEnabled", enabled=True)  # and is seen again
+    page.wait("document.querySelector('tr[data-id=s-29]')")
+
     served.stop()
     page.wait("document.body.dataset.link === 'lost'")
     page.has("#lost", "Connection lost at")
