@@ -43,6 +43,8 @@ setup(
             "hypothesis>=6.100",
             "psycopg[binary]>=3.2",
             "schemathesis>=4.0",
+            "pyyaml>=6",
+            "kubernetes-validate>=1.33",
         ],
         "docs": ["sphinx>=8.1", "myst-parser>=4.0", "furo>=2024.8.6"],
         "dev": ["mypy==2.4.1", "ruff==0.17.6"],

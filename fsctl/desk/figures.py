@@ -28,6 +28,7 @@ _SHORT_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _RING_S = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 45.0, 60.0, 120.0)
 _WATCHED = 10_000
 """Of so many transfers that go on the times are measured."""
+_EVENTS = ("recall", "takeover", "rescue")
 _CALLED = {Stimulus.TARGET_CALLED.value}
 _ANSWERED = {Stimulus.TARGET_ANSWERED.value, Stimulus.TARGET_HELD.value}
 _JOINED = {Stimulus.LEGS_JOINED.value}
@@ -73,6 +74,11 @@ class Figures:
             "what",
         )
         self._ends = counter("process_ends", "Processes that have ended.", "expected")
+        # One that appears with its first event would have no increase that Prometheus could see.
+        for what in _EVENTS:
+            self._happened.labels(what)
+        for expected in ("yes", "no"):
+            self._ends.labels(expected)
         self._to_call = times(
             "transfer_request_to_call", "From the request to the call of its target.", _SHORT_S
         )
@@ -171,11 +177,12 @@ class _Now(Collector):
         family = GaugeMetricFamily(
             "fsctl_switch_connected",
             "Whether a worker is connected to FreeSWITCH's event socket.",
-            labels=("worker", "switch"),
+            labels=("worker", "pid", "switch"),
         )
         for worker in workers:
+            labels = (str(worker.get("number")), str(worker.get("pid")))
             for switch, connected in (worker.get("switches") or {}).items():
-                family.add_metric((str(worker.get("number")), switch), float(connected))
+                family.add_metric((*labels, switch), float(connected))
         yield family
 
 

@@ -40,8 +40,6 @@ _AT_ONCE_BYTES = 1 << 20
 _LAST_S = 5.0
 """So long records are kept at the end; what is left waits for the next start."""
 _A_DAY = timedelta(days=1)
-_TO_BEGIN_S = 15.0
-"""A worker has told how it is by then."""
 
 
 class Desk:
@@ -59,7 +57,6 @@ class Desk:
         self._channel = channel
         self._read: dict[str, int] = {}
         """Up to where each file of the journal has been looked at, for `live`."""
-        self._began = time.monotonic()
         self._ends = threading.Event()
         self.keeping.may_remove = lambda file, end: self._read.get(file, 0) >= end
         self._keeper = threading.Thread(target=self._keep, name="keeper", daemon=True)
@@ -116,6 +113,7 @@ class Desk:
             read = self.keeping.places()
             calls, legs = find.that_go_on(engine, now - _A_DAY, MOST_CALLS)
             newest = find.transfers(engine, find.Wanted(since=now - _A_DAY, most=RECENT))
+            self.hearing.remember(legs)
             self.live.remember(calls, legs, reversed(newest), now.timestamp())
             self._read.update(read)
 
@@ -156,8 +154,8 @@ class Desk:
     def problems(self) -> list[str]:
         """Return what is not well, in words."""
         found = []
-        if not self.live.workers and time.monotonic() - self._began > _TO_BEGIN_S:
-            found.append("no worker has said for a while that it lives")
+        if not self.live.workers:
+            found.append("no worker has said lately that it lives")
         names = {switch.name for switch in self._settings.switches}
         connected = {
             name

@@ -13,6 +13,7 @@ import pytest
 
 CI = Path(__file__).parents[2] / ".ci"
 INSTALLED = ("sipp", "kamailio", "baresip", "linphonec", "promtool", "chromium", "pg_ctlcluster")
+INSTALLED += ("logrotate", "systemd-analyze")
 ALWAYS = "def test_good():\n    pass\n"
 FLAKY = """
 from pathlib import Path

@@ -31,7 +31,7 @@ _branch = count(1)
 
 
 class Sipp:
-    """SIPp playing one scenario on ``port`` (UDP, or for one that is called TCP).
+    """SIPp playing one scenario on ``port``, of UDP, or TCP for one that is called.
 
     ``remote`` is HOST:PORT for a caller, else empty.
 
