@@ -276,7 +276,7 @@ function aboutCall(call) {
       make("bdi", { class: "who" }, [plain(leg.number, 1000), plain(leg.name, 300)].filter(Boolean).join(", ") || "unknown"),
       ...(alive(leg) && leg.channel ? [hangUpButton(leg)] : []),
       ...ids(leg),
-      make("span", { class: "id" }, [leg.outgoing ? "called" : "calls", leg.dialled && `dialled ${plain(leg.dialled)}`, clock(leg.began)].filter(Boolean).join(", ")),
+      make("span", { class: "id" }, [leg.outgoing ? "was called" : "has called", leg.dialled && `dialled ${plain(leg.dialled)}`, clock(leg.began)].filter(Boolean).join(", ")),
     ))),
     facts([
       ["Began", exact(call.began)],
@@ -557,7 +557,7 @@ async function listen(begun) {
 async function follow() {
   for (let failures = 0; ; ) {
     let began = 0;
-    let why = "the connection has ended";
+    let why = "";
     try {
       if (last === null) await load();
       await listen(() => {
@@ -573,7 +573,7 @@ async function follow() {
           continue;
         }
       }
-      if (error.code) why = error.message;
+      if (error.code) why = `: ${error.message}`;
     }
     if (document.hidden) {
       link("asleep");
@@ -587,7 +587,7 @@ async function follow() {
     if (Date.now() - began > 1000 && began) continue; // it was well until now: once more before it is said
     failures += 1;
     const seconds = Math.min(15, 2 ** (failures - 1));
-    link("lost", `${why}; what is shown is from before. Next attempt in ${many(seconds, "second")}.`);
+    link("lost", `${why}. What is shown is from before. Next attempt in ${many(seconds, "second")}.`);
     await rest(seconds * 1000);
   }
 }
@@ -605,7 +605,7 @@ function link(how, why = "") {
   }
   if (how === "live" && before === "lost") say("Connected again");
   $("lost").hidden = how !== "lost";
-  if (why) write($("lost-text"), `Connection lost at ${clock(lostAt)}: ${why}`);
+  if (why) write($("lost-text"), `Connection lost at ${clock(lostAt)}${why}`);
 }
 
 let hiding = 0;
