@@ -30,6 +30,7 @@ setup(
         "sqlalchemy>=2.0.36",
         "alembic>=1.14",
         "rich>=13.9",
+        "shtab>=1.7",
         "flask>=3.1",
         "prometheus-client>=0.21",
     ],

@@ -64,6 +64,12 @@ def _split(url: str) -> SplitResult:
     return parts
 
 
+URL: Final = kinds.Kind(_accept_url)
+"""Of a web service; empty: none."""
+SECRETS: Final = kinds.Kind(_accept_secrets)
+"""Keys of Standard Webhooks."""
+
+
 @dataclass(frozen=True, slots=True)
 class Decide:
     """``[decide]``: a web service decides on transfers where no scenario does.
@@ -75,8 +81,8 @@ class Decide:
     own refusals of ``[policy]``. ``ca_file``: who may vouch for it, in place of the system's.
     """
 
-    url: str = key("", kinds.Kind(_accept_url))
-    secret: tuple[bytes, ...] = key((), kinds.Kind(_accept_secrets), show=False)
+    url: str = key("", URL)
+    secret: tuple[bytes, ...] = key((), SECRETS, show=False)
     secret_file: Path | None = key(None, kinds.PATH)
     timeout_s: float = key(2.0, kinds.seconds(0.1, 30))
     on_failure: OnFailure = key("settings", kinds.choice("settings", "refuse"))
@@ -102,14 +108,16 @@ def complete(origin: str, table: dict[str, Any], decision_timeout_s: float) -> N
         raise SettingsError(f"{where} ca_file: {ca_file}: no such file")
 
 
-def warnings(path: Path | None, table: dict[str, Any], in_file: bool) -> tuple[str, ...]:
+def warnings(
+    path: Path | None, table: dict[str, Any], in_file: bool, section: str = "decide"
+) -> tuple[str, ...]:
     """Return what is to be said of the section; ``in_file``: its secret stands in the settings."""
     said = []
     if in_file and path is not None and path.stat().st_mode & stat.S_IROTH:
-        said.append(f"{path}: [decide] secret: everybody can read the file; use secret_file")
+        said.append(f"{path}: [{section}] secret: everybody can read the file; use secret_file")
     url = table.get("url") or ""
     if url.startswith("http:") and not _is_here(urlsplit(url).hostname or ""):
-        said.append("[decide] url: without TLS others can read and change what is decided")
+        said.append(f"[{section}] url: without TLS others can read and change what is said")
     return tuple(said)
 
 

@@ -21,7 +21,9 @@ from typing import Any, Final, Literal
 from fsctl import (
     setting_decide,
     setting_devices,
+    setting_hep,
     setting_http,
+    setting_news,
     setting_policy,
     setting_records,
     setting_switches,
@@ -30,9 +32,11 @@ from fsctl import setting_kinds as kinds
 from fsctl.errors import SettingsError
 from fsctl.setting_decide import Decide as Decide
 from fsctl.setting_devices import Device as Device
+from fsctl.setting_hep import Hep as Hep
 from fsctl.setting_http import Http as Http
 from fsctl.setting_kinds import SAFE_NUMBER as SAFE_NUMBER
 from fsctl.setting_kinds import key
+from fsctl.setting_news import News as News
 from fsctl.setting_policy import Policy as Policy
 from fsctl.setting_policy import Rule as Rule
 from fsctl.setting_records import Records as Records
@@ -218,26 +222,6 @@ class Dialplan:
 
 
 @dataclass(frozen=True, slots=True)
-class Hep:
-    """``[hep]``: copies of FreeSWITCH's SIP messages (HEP 3, UDP), for ladders.
-
-    ``listen`` is where FreeSWITCH is to send them; empty: none are asked for. They are taken from
-    this host, the hosts of ``[switch]`` and ``sources``, and each goes on to ``forward``.
-    ``memory_mb`` bounds what is kept of all calls together, for ``keep_s``; what belongs to a call
-    that fsctl does not know waits ``wait_s`` for that. ``transfer_kb``: so much is kept with the
-    record of a transfer that has failed.
-    """
-
-    listen: str = key("", kinds.CAPTURE_ADDRESS)
-    sources: tuple[str, ...] = key((), kinds.list_of(kinds.IP_ADDRESS, least=0))
-    forward: str = key("", kinds.CAPTURE_ADDRESS)
-    memory_mb: int = key(64, kinds.integer(4, 16_384))
-    keep_s: int = key(3600, kinds.integer(10, 604_800))
-    wait_s: int = key(120, kinds.integer(5, 86_400))
-    transfer_kb: int = key(512, kinds.integer(16, 65_536))
-
-
-@dataclass(frozen=True, slots=True)
 class Check:
     """``[check]``: findings of ``fsctl check`` that do not count, by code, each with its reason."""
 
@@ -265,6 +249,7 @@ class Settings:
     decide: Decide = Decide()
     records: Records = Records()
     http: Http = Http()
+    news: News = News()
     routes: tuple[Route, ...] = (Route(),)
     warnings: tuple[str, ...] = ()
 
@@ -298,6 +283,7 @@ _SECTIONS: Final[dict[str, type[Any]]] = {
     "decide": Decide,
     "records": Records,
     "http": Http,
+    "news": News,
 }
 _LISTS: Final = ("switch", "route", "rule", "device")
 _ENVIRONMENT: Final = "FSCTL_"
@@ -349,13 +335,19 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     switches = setting_switches.complete(origin, document.get("switch"), tables)
     _complete(origin, values, tables)
     setting_records.complete(origin, values["records"])
+    setting_hep.complete(origin, values["hep"])
     setting_http.complete(origin, values["http"])
+    setting_news.complete(origin, values["news"])
     warnings += setting_decide.warnings(
         path, values["decide"], in_file="secret" in document.get("decide", {})
     )
     warnings += setting_records.warnings(
         path, values["records"], in_file="database" in document.get("records", {})
     )
+    warnings += setting_news.warnings(
+        path, values["news"], in_file="secret" in document.get("news", {})
+    )
+    warnings += setting_hep.warnings(origin, values["hep"], values["records"])
     warnings += setting_http.warnings(
         path, values["http"], in_file="token" in document.get("http", {})
     )

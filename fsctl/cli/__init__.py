@@ -15,25 +15,31 @@ from fsctl.errors import FsctlError
 _COMMANDS: Final = {
     **{name: name for name in ("install", "uninstall", "serve", "check", "policy")},
     **{name: "live" for name in ("status", "calls", "transfers", "hangup", "log-level", "drain")},
-    **{name: name for name in ("records", "ladder", "dialplan", "scenario", "demo")},
+    **{name: name for name in ("records", "ladder", "dialplan", "scenario", "demo", "completion")},
 }
 """The module here that has the command, in the order in which help lists them."""
 _UNREAD: Final = 141
 """As a shell tells SIGPIPE."""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; 0 when it went well, 2 when something given to it was wrong."""
+def whole_parser(command: str = "") -> argparse.ArgumentParser:
+    """Return the parser of all commands, or of the module alone that has this ``command``."""
     parser = argparse.ArgumentParser(
         prog="fsctl", description="Call transfers on FreeSWITCH, under the application's control."
     )
     parser.add_argument("--version", action="version", version=f"fsctl {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    given = sys.argv[1:] if argv is None else argv
-    # What is not run is not imported: a worker starts without the simulator.
-    modules = [_COMMANDS[given[0]]] if given and given[0] in _COMMANDS else _COMMANDS.values()
+    modules = [_COMMANDS[command]] if command in _COMMANDS else _COMMANDS.values()
     for name in dict.fromkeys(modules):
         import_module(f"fsctl.cli.{name}").add_parser(commands)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; 0 when it went well, 2 when something given to it was wrong."""
+    given = sys.argv[1:] if argv is None else argv
+    # What is not run is not imported: a worker starts without the simulator.
+    parser = whole_parser(given[0] if given else "")
     try:
         arguments = parser.parse_args(given)
     except SystemExit as ended:

@@ -16,6 +16,7 @@ from fsctl.cli.options import add_config
 from fsctl.cli.tables import coloured, show
 from fsctl.errors import FsctlError
 from fsctl.log import printable
+from fsctl.records.words import cause
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -143,6 +144,7 @@ def _tell(row: Row) -> None:
     details: dict[str, Any] = row["details"] or {}
     lines = [f"{row['kind']} transfer {row['id']}: {row['outcome'] or 'goes on'}"]
     told = _told(row)
+    lines.append(f"  {'why':12}{cause(row, row['steps'])}")
     lines.append(f"  {'told':12}{told or '-'}")
     for role in _ROLES:
         parts = [row[f"{role}_number"] or "-", row[role] or "", row[f"{role}_call_id"] or ""]

@@ -12,7 +12,7 @@ import socket
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -27,6 +27,7 @@ from fsctl.hep.reassembly import Streams
 from fsctl.journal import Entry
 from fsctl.ladder.messages import OVERHEAD_BYTES, Limits, Messages
 from fsctl.settings import Settings
+from fsctl.sip.refer import parse_refer_to
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +42,8 @@ _WAITING: Final = 1000
 _PROOFS: Final = 64
 _DATAGRAM: Final = 65_535
 _BUFFER: Final = 4 << 20
-_AGAIN_S: Final = 30.0
-"""A port that is another's is tried again then."""
+_AGAIN_S: Final = 3.0
+"""A port that is another's is tried again then: a check has it for some seconds."""
 _LOOK_S: Final = 0.5
 
 Address = tuple[str, int]
@@ -70,6 +71,8 @@ class Hearing:
         self._lock = threading.Lock()
         self._sessions: OrderedDict[str, dict[str, None]] = OrderedDict()
         """The Call-IDs of each session, as far as it was heard of lately."""
+        self._session_of: dict[str, str] = {}
+        """By the Call-ID: the one whose leg it was last."""
         self._due: OrderedDict[str, _Due] = OrderedDict()
         """By the transfer's id."""
         self._proofs: deque[str] = deque(maxlen=_PROOFS)
@@ -115,7 +118,7 @@ class Hearing:
             return
         fields = entry.fields
         if entry.what in ("leg", "branch"):
-            self._know(fields.get("session"), [fields.get("call_id")])
+            self._know(fields.get("session"), [fields.get("call_id")], of_it=True)
         elif entry.what in ("transfer", "record"):
             call_ids = fields.get("call_ids")
             self._know(
@@ -124,7 +127,14 @@ class Hearing:
         if entry.what == "record" and fields.get("outcome") in ("failed", "abandoned"):
             self._keep_soon(str(fields.get("id")), fields)
 
-    def _know(self, session: Any, call_ids: Iterable[Any]) -> None:
+    def remember(self, legs: Iterable[Mapping[str, Any]]) -> None:
+        """Those go on, as the database says: of a desk that starts anew."""
+        if self._hep.listen:
+            for leg in legs:
+                self._know(leg["call"], [leg["call_id"]], of_it=True)
+
+    def _know(self, session: Any, call_ids: Iterable[Any], *, of_it: bool = False) -> None:
+        """``of_it``: the session has these legs itself; a transfer's may be another one's."""
         with self._lock:
             known = self._sessions.setdefault(str(session), {})
             self._sessions.move_to_end(str(session))
@@ -133,16 +143,23 @@ class Hearing:
                     self._messages.know(call_id)
                     if len(known) < _OF_ONE:
                         known[call_id] = None
+                    if of_it and call_id in known:
+                        self._session_of[call_id] = str(session)
             if len(self._sessions) > _SESSIONS:
-                self._sessions.popitem(last=False)
+                gone, call_ids = self._sessions.popitem(last=False)
+                for call_id in call_ids:
+                    if self._session_of.get(call_id) == gone:
+                        del self._session_of[call_id]
 
     def _keep_soon(self, transfer: str, fields: dict[str, Any]) -> None:
         told = fields.get("call_ids")
         theirs = told.values() if isinstance(told, dict) else ()
         with self._lock:
-            session = str(fields.get("session"))
-            call_ids = [str(each) for each in theirs if each] + [*self._sessions.get(session, ())]
-            self._due[transfer] = _Due(time.monotonic() + AFTER_S, [*dict.fromkeys(call_ids)])
+            call_ids = [str(each) for each in theirs if each]
+            sessions = [str(fields.get("session")), *map(self._session_of.get, call_ids)]
+            for session in dict.fromkeys(filter(None, sessions)):
+                call_ids += self._sessions.get(session, ())
+            self._due[transfer] = _Due(time.monotonic() + AFTER_S, call_ids)
             if len(self._due) > _WAITING:
                 self._due.popitem(last=False)
 
@@ -153,8 +170,14 @@ class Hearing:
         most = self._hep.transfer_kb << 10
         with self._lock:
             ripe = [name for name, due in self._due.items() if all_of_them or due.at_s <= now]
-            found = [(name, self._messages.of(self._due[name].call_ids)) for name in ripe]
+            found = [(name, self._of_transfer(self._due[name].call_ids)) for name in ripe]
         return [(name, _within(messages, most)) for name, messages in found]
+
+    def _of_transfer(self, call_ids: list[str]) -> list[Message]:
+        """With the dialog that a REFER of theirs wanted replaced: that may be no call of ours."""
+        found = self._messages.of(call_ids)
+        named = [_replaced(message) for message in found if message.text.startswith(b"REFER ")]
+        return self._messages.of([*call_ids, *filter(None, named)]) if any(named) else found
 
     def kept(self, transfer: str) -> None:
         """They are in the database."""
@@ -176,7 +199,7 @@ class Hearing:
             self._thread.join(2 * _LOOK_S)
 
     def _run(self) -> None:
-        complained = False
+        failures = 0
         while not self._ended.is_set():
             try:
                 with _bound(self._hep.listen) as sock:
@@ -184,13 +207,13 @@ class Hearing:
                     self._sources = self._allowed()
                     self._listen(sock)
             except OSError as error:
-                log.log(
-                    logging.DEBUG if complained else logging.ERROR,
+                failures += 1
+                log.log(  # the first time it may be a check that has it
+                    logging.ERROR if failures == 2 else logging.DEBUG,
                     "[hep] listen = %s: %s; no copies of SIP messages are heard",
                     self._hep.listen,
                     error.strerror or error,
                 )
-                complained = True
             self._ended.wait(_AGAIN_S)
 
     def _listen(self, sock: socket.socket) -> None:
@@ -260,6 +283,15 @@ class Hearing:
     def _is_allowed(self, source: str) -> bool:
         address = _plain(source)
         return address in self._sources or ipaddress.ip_address(address).is_loopback
+
+
+def _replaced(message: Message) -> str:
+    """Call-ID of the dialog that a REFER names; empty: it names none."""
+    try:
+        replaces = parse_refer_to(read(message.text).header("refer-to")).replaces
+    except ValueError:
+        return ""
+    return replaces.call_id if replaces is not None else ""
 
 
 def _within(messages: list[Message], most: int) -> list[Message]:

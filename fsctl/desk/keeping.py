@@ -36,8 +36,10 @@ _SWEEP_S = 3600.0
 class Keeping:
     """Reads what has been noted, and keeps it."""
 
-    def __init__(self, settings: Records) -> None:
+    def __init__(self, settings: Records, *, news: bool = False) -> None:
+        """``news``: who ends a transfer is told of (`fsctl.desk.news`)."""
         self._settings = settings
+        self._news = news
         self._engine: Engine | None = None
         """None: the database has not been reached yet."""
         self._reader: Engine | None = None
@@ -47,6 +49,9 @@ class Keeping:
         """In a row."""
         self._next_attempt = 0.0
         self._next_sweep = 0.0
+        self.on_kept: Callable[[Entry], None] = lambda entry: None
+        """Called with each entry that is in the database now, in the thread of `keep`. Set by who
+        tells others of it."""
         self.may_remove: Callable[[str, int], bool] = lambda file, end: True
         """Whether nobody else needs a file, up to that place. Set by who reads it as well."""
 
@@ -129,7 +134,9 @@ class Keeping:
             elif entry.what == "damaged":
                 log.error("a damaged line before byte %d of %s is no record", entry.end, entry.file)
         try:
-            store.keep(engine, entries)
+            store.keep(engine, entries, news=self._news)
+            for entry in entries:
+                self.on_kept(entry)
         except StatementError as error:
             if not _is_of_data(error):
                 raise

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from fsctl.journal import Entry
+from fsctl.records.words import cause
 
 RECENT = 500
 """So many transfers that have ended are still shown."""
@@ -107,6 +108,8 @@ class Live:
                 **{role: _party(row, role) for role in _ROLES},
                 **{"state": None, "steps": []},
             }
+            if row["outcome"] is not None:
+                self.transfers[row["id"]]["cause"] = cause(row)
 
     def forget_silent(self, now: float) -> None:
         """Workers that were not heard of lately are not shown; ``now`` in seconds since 1970."""
@@ -161,9 +164,10 @@ class Live:
         fields = entry.fields
         transfer = self._told_of(entry, tell=False)
         if transfer["outcome"] is None:
-            names = ("outcome", "code", "reason", "rule", "allowed", "decided_by")
+            names = ("outcome", "code", "reason", "rule", "allowed", "decided_by", "exchange")
             transfer |= {name: fields.get(name) for name in names}
             transfer["ended"] = _time(entry.at)
+            transfer["cause"] = _cause(transfer)
         self._tell("transfer", transfer)
         ended = [name for name, each in self.transfers.items() if each["outcome"] is not None]
         for name in ended[: max(0, len(ended) - RECENT)]:
@@ -224,6 +228,12 @@ class Live:
     def _tell(self, kind: str, thing: Shown) -> None:
         for listener in self.listeners:
             listener.changed(kind, thing)
+
+
+def _cause(transfer: Shown) -> str:
+    numbers = {f"{role}_number": transfer[role]["number"] for role in _ROLES}
+    target = {"target": transfer["target"]["channel"]}
+    return cause(transfer | numbers | target | {"details": transfer}, transfer["steps"])
 
 
 def _state(leg: Mapping[str, Any]) -> str:

@@ -7,15 +7,16 @@ their place to strangers'.
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from fsctl.hep.message import Message, Reading, read
 
-OVERHEAD_BYTES: Final = 700
-"""What Python needs for a message besides its text, measured."""
+OVERHEAD_BYTES: Final = 900
+"""What Python needs for a message besides its text: measured, where each is the only one of its
+Call-ID."""
 _STRANGERS: Final = 4
 """One part of so many is for those that nobody knows."""
 _CALLS: Final = 1000
@@ -66,7 +67,7 @@ class _Dialog:
     """All messages of one Call-ID; ``dropped``: so many older ones are not here any more."""
 
     share: _Share
-    numbers: deque[int] = field(default_factory=deque)
+    numbers: list[int] = field(default_factory=list)
     size: int = 0
     dropped: int = 0
 

@@ -126,6 +126,18 @@ MESSAGES = Table(
 )
 """SIP messages of all legs of a transfer that has failed, or was abandoned; in their order."""
 
+NEWS = Table(
+    "news",
+    METADATA,
+    Column("transfer", _ID, primary_key=True),
+    Column("body", LargeBinary, nullable=False, doc="what is sent, the same each time"),
+    Column("began", Moment, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("due", Moment, index=True, doc="NULL: it was taken, or is given up"),
+    Column("answer", _NUMBER, doc="what the last try has brought, in words"),
+)
+"""What `fsctl.desk.news` sends; there with the end of its transfer, in one transaction."""
+
 JOURNALS = Table(
     "journals",
     METADATA,

@@ -6,6 +6,7 @@ database, tell of a transfer comes together in its one row, in whatever order.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -13,13 +14,13 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Engine, Executable, Table, create_engine, delete, event, func, select
+from sqlalchemy import Engine, Executable, Table, create_engine, delete, event, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 
 from fsctl.hep.message import Message
 from fsctl.journal import Entry
-from fsctl.records.schema import CALLS, JOURNALS, LEGS, MESSAGES, STEPS, TRANSFERS
+from fsctl.records.schema import CALLS, JOURNALS, LEGS, MESSAGES, NEWS, STEPS, TRANSFERS
 
 LOCKED_S = 5.0
 """So long another writer of an SQLite database is waited for."""
@@ -79,8 +80,11 @@ def places(engine: Engine) -> dict[str, int]:
         return {row.file: row.kept_to for row in connection.execute(select(JOURNALS))}
 
 
-def keep(engine: Engine, entries: list[Entry]) -> None:
-    """Keep entries of one file, in their order, and that they have been; all of them or none."""
+def keep(engine: Engine, entries: list[Entry], *, news: bool = False) -> None:
+    """Keep entries of one file, in their order, and that they have been; all of them or none.
+
+    ``news``: each transfer that has ended is to be told of (`fsctl.desk.news`).
+    """
     batch = _Batch()
     for entry in entries:
         if take := _TAKE.get(entry.what):
@@ -93,7 +97,32 @@ def keep(engine: Engine, entries: list[Entry]) -> None:
                 connection.execute(_put(connection.dialect.name, table, first), rows)
         if batch.steps:
             connection.execute(STEPS.insert(), batch.steps)
+        if news and (rows := [_news(each) for each in entries if each.what == "record"]):
+            insert = _INSERT[connection.dialect.name](NEWS)
+            connection.execute(insert.on_conflict_do_nothing(), rows)
         connection.execute(_put(connection.dialect.name, JOURNALS, ()), [place])
+
+
+def _news(entry: Entry) -> Row:
+    at = _moment(entry.at)
+    told = {"type": "transfer.ended", "timestamp": at.isoformat(), "data": entry.fields}
+    row: Row = {"transfer": _clean(str(entry.fields.get("id")), NEWS.c.transfer), "began": at}
+    return row | {"body": json.dumps(told).encode(), "tries": 0, "due": at}
+
+
+def due_news(engine: Engine, now: datetime, most: int) -> list[Row]:
+    """Return what is to be sent now, the oldest first. Raises SQLAlchemyError."""
+    due = select(NEWS).where(NEWS.c.due <= now).order_by(NEWS.c.due).limit(most)
+    with engine.connect() as connection:
+        return [dict(row._mapping) for row in connection.execute(due)]
+
+
+def news_sent(engine: Engine, transfer: str, answer: str, due: datetime | None) -> None:
+    """Note what a try has brought, and when the next is due; None: there is none."""
+    said = update(NEWS).where(NEWS.c.transfer == transfer)
+    values = {"tries": NEWS.c.tries + 1, "answer": _clean(answer, NEWS.c.answer), "due": due}
+    with engine.begin() as connection:
+        connection.execute(said.values(**values))
 
 
 def keep_messages(engine: Engine, transfer: str, messages: Iterable[Message]) -> None:
@@ -129,6 +158,7 @@ def forget_old(engine: Engine, days: int, now: datetime) -> int:
         old = select(TRANSFERS.c.id).where(TRANSFERS.c.began < before)
         for table in (STEPS, MESSAGES):
             connection.execute(delete(table).where(table.c.transfer.in_(old)))
+        connection.execute(delete(NEWS).where(NEWS.c.began < before))
         return sum(
             connection.execute(delete(table).where(table.c.began < before)).rowcount
             for table in (TRANSFERS, LEGS, CALLS)

@@ -23,6 +23,7 @@ from fsctl.desk.figures import Figures
 from fsctl.desk.hearing import Hearing
 from fsctl.desk.keeping import Keeping
 from fsctl.desk.live import MOST_CALLS, RECENT, Live
+from fsctl.desk.news import Lines, Sender
 from fsctl.errors import ChannelGone, FsctlError
 from fsctl.esl.client import client_of
 from fsctl.esl.commands import UuidKill
@@ -46,7 +47,10 @@ class Desk:
 
     def __init__(self, settings: Settings, channel: Channel) -> None:
         self.live = Live()
-        self.keeping = Keeping(settings.records)
+        self.keeping = Keeping(settings.records, news=bool(settings.news.url))
+        self._sender = Sender(settings.news, self.keeping.reader) if settings.news.url else None
+        if settings.news.lines is not None:
+            self.keeping.on_kept = Lines(settings.news.lines).take
         self.hearing = Hearing(settings)
         self.figures = Figures(self.live, self.keeping.waiting_bytes, lambda: not self._failing)
         self._settings = settings
@@ -61,6 +65,8 @@ class Desk:
         """Until the supervisor has gone, or says that it has nothing more."""
         self._keeper.start()
         self.hearing.start()
+        if self._sender is not None:
+            self._sender.start()
         watcher = gevent.spawn(self._watch)
         server = self._serve()
         while self._channel.receive() is not None:
@@ -70,6 +76,8 @@ class Desk:
         watcher.kill()
         self._look()
         self.hearing.stop()
+        if self._sender is not None:
+            self._sender.stop()
         self._ends.set()
         gevent.get_hub().threadpool.apply(self._keeper.join, (_LAST_S,))
 
@@ -105,6 +113,7 @@ class Desk:
             read = self.keeping.places()
             calls, legs = find.that_go_on(engine, now - _A_DAY, MOST_CALLS)
             newest = find.transfers(engine, find.Wanted(since=now - _A_DAY, most=RECENT))
+            self.hearing.remember(legs)
             self.live.remember(calls, legs, reversed(newest), now.timestamp())
             self._read.update(read)
 

@@ -56,6 +56,11 @@ def restart_delay_s(failures: int) -> float:
     return min(_LAST_DELAY_S, _FIRST_DELAY_S * 2.0 ** (failures - 2)) if failures > 1 else 0.0
 
 
+def _of_desk(settings: Settings) -> tuple[object, ...]:
+    """What the desk must be started anew for."""
+    return settings.records, settings.http, settings.news, settings.hep, settings.switches
+
+
 class Supervisor:
     """Runs workers until it is told to stop. Listens once it is made; raises OSError then.
 
@@ -255,11 +260,7 @@ class Supervisor:
             log.error("not reloaded, the running workers go on: %s", error)
         else:
             logs.set_up(loaded.server.log_level, loaded.server.log_format)
-            if (loaded.records, loaded.http, loaded.switches) != (
-                was.records,
-                was.http,
-                was.switches,
-            ):
+            if _of_desk(loaded) != _of_desk(was):
                 self._open_desk()
             if (loaded.switches, armed_everywhere(loaded)) != (was.switches, armed_everywhere(was)):
                 self._show_signs()

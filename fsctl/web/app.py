@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -18,6 +19,7 @@ from fsctl.desk.figures import CONTENT_TYPE, Figures
 from fsctl.desk.live import Live, Shown
 from fsctl.errors import FsctlError
 from fsctl.records.find import Wanted
+from fsctl.records.words import cause
 from fsctl.settings import Http
 from fsctl.web.guard import guard
 from fsctl.web.openapi import DESCRIPTION
@@ -62,7 +64,7 @@ def make(desk: Desk, settings: Http) -> tuple[Flask, Streams]:
     app = Flask(__name__, static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]
     guard(app, settings)
-    streams = Streams(desk.live)
+    streams = Streams(desk.live, time.time_ns() // 1000)  # a number that JavaScript can tell
     _add_files(app)
     _add_health(app, desk)
     _add_reading(app, desk, streams)
@@ -140,25 +142,32 @@ def _add_reading(app: Flask, desk: Desk, streams: Streams) -> None:
             found = desk.transfers(_wanted())
         except SQLAlchemyError as error:
             raise ServiceUnavailable("the database cannot be read") from error
-        return {"transfers": [_shown(row) for row in found], "event": streams.number}
+        shown = [_shown(row) | {"cause": cause(row)} for row in found]
+        return {"transfers": shown, "event": streams.number}
 
     @app.get("/api/v1/transfers/<name>")
     def transfer(name: str) -> Shown:
+        """As it was kept; one that was not, or not yet, as it goes on."""
+        known = [each for each in live.transfers.values() if each["id"].startswith(name)]
         try:
             found = desk.one_transfer(name)
         except SQLAlchemyError as error:
-            raise ServiceUnavailable("the database cannot be read") from error
-        if not found:
-            raise NotFound("no such transfer was kept")
-        return {"transfers": [_shown(row) for row in found]}
+            if not known:
+                raise ServiceUnavailable("the database cannot be read") from error
+            found = []
+        if not found and not known:
+            raise NotFound("no such transfer is known")
+        kept = [_shown(row) | {"cause": cause(row, row["steps"])} for row in found]
+        return {"transfers": kept or known}
 
     @app.get("/api/v1/events")
     def events() -> Response:
         if streams.full:
             raise ServiceUnavailable("too many listen already")
         last = request.headers.get("Last-Event-ID") or request.args.get("after") or ""
-        told = streams.listen(int(last) if last.isascii() and last.isdecimal() else None)
-        return Response(told, mimetype="text/event-stream")
+        told = streams.listen(int(last[:20]) if last.isascii() and last.isdecimal() else None)
+        # Without it nginx would keep changes back until it has some kilobytes of them.
+        return Response(told, mimetype="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
 
 def _add_acting(app: Flask, desk: Desk) -> None:

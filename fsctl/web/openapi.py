@@ -95,7 +95,8 @@ _TRANSFER = {
             "code": _or_null(_NUMBER),
             "reason": _or_null(_TEXT),
             "refer_to": _or_null(_TEXT),
-        }
+        },
+        {"cause": _TEXT},
     ),
     "description": "One that was kept has its parties in columns, one that goes on as objects",
 }
@@ -170,7 +171,7 @@ DESCRIPTION: Final[Schema] = {
             ],
         ),
         "/api/v1/transfers/{id}": _get(
-            "All that was kept of one",
+            "All that is known of one",
             _object({"transfers": _list(_ref("Transfer"))}),
             404,
             503,

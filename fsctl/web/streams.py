@@ -21,14 +21,17 @@ WAITING = 2000
 REMEMBERED = 2000
 """So many changes are told to who comes back."""
 
-Change = tuple[int, bytes]
+Change = tuple[int, str, Shown]
+"""Its number, its kind, and the thing: as it is when it is told."""
 
 
 class Streams:
     """All that listen."""
 
-    def __init__(self, live: Live) -> None:
-        self._number = 0
+    def __init__(self, live: Live, first: int = 0) -> None:
+        """``first``: changes have higher numbers than that; higher than any of a desk before this
+        one, lest who comes back to this one takes its changes for those that it has missed."""
+        self._number = first
         self._latest: deque[Change] = deque(maxlen=REMEMBERED)
         self._queues: set[Queue[Change | None]] = set()
         live.listeners.append(self)
@@ -46,13 +49,11 @@ class Streams:
     def changed(self, kind: str, thing: Shown) -> None:
         """Tell everybody."""
         self._number += 1
-        if not self._queues and not self._latest.maxlen:
-            return
-        told = f"id: {self._number}\nevent: {kind}\ndata: {json.dumps(thing)}\n\n".encode()
-        self._latest.append((self._number, told))
+        change = (self._number, kind, thing)
+        self._latest.append(change)
         for queue in list(self._queues):
             try:
-                queue.put_nowait((self._number, told))
+                queue.put_nowait(change)
             except Full:
                 self._queues.discard(queue)  # its stream ends when it gets there
 
@@ -65,17 +66,17 @@ class Streams:
         try:
             # At once, so that a proxy, or the browser, knows that it has begun.
             yield b"retry: 2000\n\n" if known else b"retry: 2000\nevent: reset\ndata: {}\n\n"
-            for _, told in missed if known else []:
-                yield told
+            for change in missed if known else []:
+                yield _told(change)
             while queue in self._queues or not queue.empty():
                 try:
-                    change = queue.get(timeout=HEARTBEAT_S)
+                    waited = queue.get(timeout=HEARTBEAT_S)
                 except Empty:
                     yield b": \n\n"  # a reader that has gone is noticed by this only
                     continue
-                if change is None:
+                if waited is None:
                     return
-                yield change[1]
+                yield _told(waited)
         finally:
             self._queues.discard(queue)
 
@@ -87,3 +88,8 @@ class Streams:
                 queue.put_nowait(None)
             except Full:
                 continue
+
+
+def _told(change: Change) -> bytes:
+    number, kind, thing = change
+    return f"id: {number}\nevent: {kind}\ndata: {json.dumps(thing)}\n\n".encode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -18,6 +19,7 @@ from fsctl.records import find, store
 from fsctl.story import hear_each_other, talking
 from tests.live.lab import ports, wait_for
 from tests.live.lab.settings import sections
+from tests.live.lab.switch import PASSWORD
 
 SOFIA = "autoload_configs/sofia.conf.xml"
 REFUSES = """
@@ -82,13 +84,20 @@ class Ladders:
 
     def show(self, *arguments):
         """Return what ``fsctl ladder`` prints."""
-        command = [sys.executable, "-m", "fsctl", "ladder", *arguments]
-        own = {name: text for name, text in os.environ.items() if not name.startswith("FSCTL_")}
-        own |= {"COLUMNS": "160", "PYTHONIOENCODING": "utf-8"}
-        command += ["--config", str(self.served.config)]
-        told = subprocess.run(command, env=own, capture_output=True, text=True, timeout=30)
+        told = self._run("ladder", *arguments)
         assert told.returncode == 0, told.stderr
         return told.stdout
+
+    def proof(self):
+        """How ``fsctl check`` finds that copies come, while the port is the controller's."""
+        found = json.loads(self._run("check", "--json").stdout)["findings"]
+        return [each["state"] for each in found if each["code"] == "FSC803"]
+
+    def _run(self, *words):
+        own = {name: text for name, text in os.environ.items() if not name.startswith("FSCTL_")}
+        own |= {"COLUMNS": "160", "PYTHONIOENCODING": "utf-8", "FSCTL_SWITCH_PASSWORD": PASSWORD}
+        command = [sys.executable, "-m", "fsctl", *words, "--config", str(self.served.config)]
+        return subprocess.run(command, env=own, capture_output=True, text=True, timeout=30)
 
 
 @pytest.fixture
@@ -192,19 +201,12 @@ def test_a_blind_transfer_that_fails(ladders, phones, transport, tmp_path):
     ladder.show(row["id"], "--svg", str(tmp_path / "l.svg"))
     ET.parse(tmp_path / "l.svg")
     ladder.show(row["id"], "--pcap", str(tmp_path / "l.pcap"))
-    tshark = [
-        "tshark",
-        "-r",
-        str(tmp_path / "l.pcap"),
-        "-Y",
-        "sip",
-        "-T",
-        "fields",
-        "-e",
-        "sip.Call-ID",
-    ]
+    # The laboratory's ports are some that Wireshark takes for another protocol's.
+    tshark = ["tshark", "-r", str(tmp_path / "l.pcap"), "-o", "udp.try_heuristic_first:TRUE"]
+    tshark += ["-Y", "sip", "-T", "fields", "-e", "sip.Call-ID"]
     read_back = subprocess.run(tshark, capture_output=True, text=True, check=True).stdout
     assert len(read_back.splitlines()) == len(messages)
+    assert ladder.proof() == ["ok"], "who has the port is asked"
 
 
 @BY_TRANSPORT

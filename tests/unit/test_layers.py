@@ -15,7 +15,8 @@ LAYERS = [
     {"journal", "ladder"},
     {"transfer", "setting_kinds"},
     {"setting_switches", "setting_policy", "setting_devices", "setting_decide"}
-    | {"setting_records", "setting_http"},
+    | {"setting_records", "setting_hep", "setting_http"},
+    {"setting_news"},
     {"settings", "simulator"},
     {"control"},
     {"records"},
@@ -42,7 +43,7 @@ LAYERS = [
 what it imports for its types only counts as well."""
 
 PURE = ["sip", "hep", "ladder", "transfer", "errors.py", "settings.py"]
-_SETTINGS = ("decide", "devices", "http", "kinds", "policy", "records", "switches")
+_SETTINGS = ("decide", "devices", "hep", "http", "kinds", "news", "policy", "records", "switches")
 PURE += [f"setting_{name}.py" for name in _SETTINGS]
 PURE += [f"decide/{name}.py" for name in ("request", "answer", "signature")]
 _ESL = ("frames", "events", "fields", "commands", "apis", "questions")

@@ -113,6 +113,11 @@ def test_the_example_file_with_everything_uncommented_loads(tmp_path: Path) -> N
         ('[hep]\nlisten = "pbx:9060"', '[hep] listen: must be "address:port"'),
         ('[hep]\nlisten = "::1:9060"', '[hep] listen: must be "address:port"'),
         ('[hep]\nlisten = "127.0.0.1:1023"', '[hep] listen: must be "address:port"'),
+        ('[hep]\nforward = "127.0.0.1:9060"', "[hep] forward: nothing comes without"),
+        (
+            '[hep]\nlisten = "127.0.0.1:9060"\nforward = "127.0.0.1:9060"',
+            "[hep] forward: must be another's",
+        ),
         ("[hep]\nlisten = 9060", '[hep] listen: must be "address:port"'),
         ('[server]\nhome_ports = "9-8"', "[server] home_ports: must be a range of ports"),
         ('[server]\nhome_ports = "0-8"', "[server] home_ports: must be a range of ports"),

@@ -31,7 +31,9 @@ _branch = count(1)
 
 
 class Sipp:
-    """SIPp playing one scenario on ``port`` (UDP, or for one that is called TCP); ``remote`` is HOST:PORT for a caller, else empty.
+    """SIPp playing one scenario on ``port``, of UDP, or TCP for one that is called.
+
+    ``remote`` is HOST:PORT for a caller, else empty.
 
     ``trace`` is the file of its messages.
     """

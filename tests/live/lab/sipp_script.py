@@ -9,6 +9,7 @@ from tests.live.lab.steps import PhoneIdentity
 
 PAYLOADS = {"PCMU": 0, "PCMA": 8}
 """Payload types (RFC 3551)."""
+_VIA = "Via: SIP/2.0/[transport] [local_ip]:[local_port]"
 
 
 @dataclass(slots=True)
@@ -49,7 +50,7 @@ class Script:
         self.send(
             (
                 f"{method} [$target] SIP/2.0",
-                f"Via: SIP/2.0/[transport] [local_ip]:[local_port];branch={self.branch(via)}",
+                f"{_VIA};branch={self.branch(via)}",
                 f"From: {self.local}",
                 "To:[$remote]",
                 "Call-ID: [call_id]",
@@ -67,7 +68,7 @@ class Script:
         self.send(
             (
                 "NOTIFY [$target] SIP/2.0",
-                f"Via: SIP/2.0/[transport] [local_ip]:[local_port];branch={self.branch('n-[cseq]')}",
+                f"{_VIA};branch={self.branch('n-[cseq]')}",
                 f"From: {self.local}",
                 "To:[$remote]",
                 "Call-ID: [call_id]",

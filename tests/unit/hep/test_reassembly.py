@@ -15,6 +15,7 @@ from fsctl.hep.packet import TRANSPORTS, parse
 from fsctl.hep.reassembly import MESSAGE_BYTES, STREAMS, Streams
 from tests.unit.hep.messages import packet, sip
 
+DATA = Path(__file__).parents[2] / "data" / "hep"
 FRAG = "SIP/2.0 200 OK\r\nVia-like: no\r\n"
 NOTIFY = sip("NOTIFY sip:1001@h", FRAG, more=("Content-Type: message/sipfrag",))
 ALL = [
@@ -32,11 +33,21 @@ def fed(*packets: object) -> list[bytes]:
 
 
 def test_what_was_recorded_comes_out_as_it_is() -> None:
-    data = Path(__file__).parents[2] / "data" / "hep"
     for name in ("udp-received.bin", "tcp-sent.bin"):
-        captured = parse((data / name).read_bytes())
+        captured = parse((DATA / name).read_bytes())
         (message,) = Streams().take(captured)
         assert message.text == captured.payload and not message.truncated and not message.gap
+
+
+def test_slices_as_they_were_recorded() -> None:
+    streams, data, sizes = Streams(), (DATA / "tcp-slices.bin").read_bytes(), []
+    while data:
+        length = int.from_bytes(data[4:6], "big")
+        found = streams.take(parse(data[:length]))
+        sizes.append([(read(m.text).call_id, len(m.text)) for m in found])
+        data = data[length:]
+    assert sizes == [[], [], [("sliced", 201)], [("two-a", 199), ("two-b", 199)]]
+    assert streams.waiting_bytes == 0
 
 
 @given(

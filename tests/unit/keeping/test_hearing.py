@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 from fsctl.check.copies import Copies
 from fsctl.desk import hearing
 from fsctl.desk.hearing import Hearing
+from fsctl.hep.message import read
 from fsctl.journal import Entry
 from fsctl.records import find, store
 from fsctl.settings import Hep, Settings, Switch
@@ -181,6 +182,21 @@ def test_messages_of_every_leg_are_kept_when_a_transfer_fails(
     ear.kept(transfer)
     assert ear.due(all_of_them=True) == []
     assert [m.text for m in ear.messages_of_session("s-1")] == [m.text for m in messages]
+
+
+def test_the_dialog_that_is_to_be_replaced_belongs_to_it() -> None:
+    """It is another session's, or, where fsctl sees transfers only, nobody's."""
+    ear = offline()
+    heard(ear, "c-2", "theirs", "named", "stranger")
+    ear.take(entry("leg", session="s-2", leg="x", call_id="c-2"))
+    ear.take(entry("leg", session="s-2", leg="y", call_id="theirs"))
+    refer = ("Refer-To: <sip:1003@h?Replaces=named%3Bto-tag%3Da%3Bfrom-tag%3Db>",)
+    ear.take_packet(packet(sip("REFER sip:b@h", call_id="c-2", more=refer), "udp"))
+    broken = ("Refer-To: <sip:1003@h?Replaces=%zz>",)
+    ear.take_packet(packet(sip("REFER sip:b@h", call_id="c-2", more=broken), "udp"))
+    ear.take(entry("record", **RECORD))
+    ((_, messages),) = ear.due(all_of_them=True)
+    assert {read(m.text).call_id for m in messages} == {"c-2", "theirs", "named"}
 
 
 @pytest.mark.parametrize("outcome", ["succeeded", None])

@@ -86,8 +86,8 @@ def test_an_answer_that_was_lost_has_nothing_kept_twice(
     monkeypatch.setattr(keeping, "FIRST_DELAY_S", 0.001)
     keep = store.keep
 
-    def answer_lost(engine: Engine, entries: list[journal.Entry]) -> None:
-        keep(engine, entries)
+    def answer_lost(engine: Engine, entries: list[journal.Entry], *, news: bool) -> None:
+        keep(engine, entries, news=news)
         monkeypatch.setattr(store, "keep", keep)
         raise OSError("connection reset")
 

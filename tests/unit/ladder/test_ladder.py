@@ -99,6 +99,14 @@ def test_without_the_beginning_addresses_tell_the_way() -> None:
     assert ("2000", "FreeSWITCH", "calls 1001") in lines(ladder), "its messages were not heard"
 
 
+def test_of_calls_whose_beginning_nobody_knows_addresses_alone_tell_the_way() -> None:
+    late = [each for each in heard() if each.time_s >= AT + 1.01 and b"c-carol" not in each.text]
+    told = lines(build([], [], [], late))
+    assert [line for line in told if "captured" not in line[2]] == [
+        line for line in LINES[3:] if line[0] != "fsctl" and "1002" not in line and line != LINES[9]
+    ]
+
+
 def test_without_messages_it_shows_what_the_records_say() -> None:
     told = lines(whole([]))
     assert told == [
@@ -209,14 +217,14 @@ def test_wireshark_reads_as_many_messages_as_were_exported(tmp_path: Path) -> No
     rows = read_back(
         file,
         *("sip.Call-ID", "udp.length", "frame.time_epoch"),
-        *("ip.checksum.status", "udp.checksum.status", "udp.srcport"),
+        *("ip.checksum.status", "udp.checksum.status", "udp.srcport", "ipv6.plen"),
     )
     assert len(rows) == len(messages)
     for row, one in zip(rows, messages, strict=True):
         assert row[0].startswith("c-") and int(row[1]) == 8 + len(one.text)
         assert float(row[2]) == pytest.approx(one.time_s, abs=1e-5)
         assert row[3] in ("1", "") and row[4] == "1", "checksums are right"
-        assert int(row[5]) == one.source_port
+        assert int(row[5]) == one.source_port and row[6] in (row[1], "")
 
 
 @given(
