@@ -161,7 +161,7 @@ CODES: Final[dict[str, Code]] = {
     "FSC803": Code(
         "copies of SIP messages come to `[hep] listen`: of an OPTIONS, one has come",
         "none has come",
-        "somebody listens there already, no profile is on UDP, or none answers our OPTIONS",
+        "somebody else listens there already, no profile is on UDP, or none answers our OPTIONS",
     ),
 }
 

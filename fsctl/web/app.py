@@ -21,7 +21,7 @@ from fsctl.errors import FsctlError
 from fsctl.records.find import Wanted
 from fsctl.records.words import cause
 from fsctl.settings import Http
-from fsctl.web.guard import guard
+from fsctl.web.guard import PAGE, guard
 from fsctl.web.openapi import DESCRIPTION
 from fsctl.web.streams import Streams
 
@@ -30,8 +30,7 @@ _YEARS = (1971, 9000)
 _OUTCOMES = ("succeeded", "failed", "abandoned", "open")
 _LEVELS = ("debug", "info", "warning", "error")
 _TYPES = {"html": "text/html", "js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
-_FILES = {"/": "page.html", "/page.js": "page.js", "/page.css": "page.css"}
-_FILES |= {"/favicon.svg": "favicon.svg"}
+_FILES = {path: path[1:] or "page.html" for path in PAGE}
 
 
 class Desk(Protocol):

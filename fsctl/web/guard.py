@@ -24,7 +24,7 @@ BURST = 20.0
 READS_A_SECOND = 100.0
 _OPEN = ("/healthz", "/readyz")
 """Who asks these learns nothing of anybody."""
-_PAGE = ("/", "/page.js", "/page.css", "/favicon.svg")
+PAGE = ("/", "/page.js", "/rows.js", "/words.js", "/page.css", "/favicon.svg")
 """The page itself has nothing of anybody in it: it asks for what it shows."""
 _HEADERS = {
     "Content-Security-Policy": (
@@ -69,7 +69,7 @@ def guard(app: Flask, settings: Http, clock: Callable[[], float] = time.monotoni
         acting = request.method not in ("GET", "HEAD", "OPTIONS")
         if not (acts if acting else reads).take():
             raise TooManyRequests("too many requests; try again in a second")
-        if acting or (settings.guards_reading and request.path not in (*_OPEN, *_PAGE)):
+        if acting or (settings.guards_reading and request.path not in (*_OPEN, *PAGE)):
             _check_token(request, settings.token)
 
     @app.after_request

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 CI = Path(__file__).parents[2] / ".ci"
-INSTALLED = ("sipp", "kamailio", "baresip", "linphonec", "promtool", "chromium", "pg_ctlcluster")
-INSTALLED += ("logrotate", "systemd-analyze")
+INSTALLED = (
+    *("sipp", "kamailio", "baresip", "linphonec", "promtool", "chromium", "pg_ctlcluster"),
+    *("logrotate", "systemd-analyze"),
+)
 ALWAYS = "def test_good():\n    pass\n"
 FLAKY = """
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The files of docker/kubernetes/ are what Kubernetes takes, and agree with fsctl."""
+"""The files of docker/kubernetes/: Kubernetes takes them, and they agree with fsctl."""
 
 from __future__ import annotations
 

@@ -1,13 +1,17 @@
 // What goes on, as the API tells it: fetched once, then followed by events; each frame draws what has
 // changed. What came from the network becomes text nodes only (the page may make no HTML of it).
 
+import { Rows, make, set, write } from "./rows.js";
+import {
+  ROLES, alive, called, clock, counting, exact, lasting, legs, many, named, now, number, plain, setClock, since, stage,
+  standing, standingOf, told, whole, words,
+} from "./words.js";
+
 const API = "api/v1/";
 const SILENT_MS = 25_000; // the desk says something every 10 s
 const HIDDEN_MS = 60_000; // a page that nobody sees needs no stream: browsers have six a host
 const STATUS_MS = 5_000;
-const FIRST_ROWS = 150;
 const MOST_KNOWN = 2_000; // transfers; the desk remembers 500 that have ended
-const ROLES = ["transferor", "transferee", "target"];
 
 const $ = (id) => document.getElementById(id);
 const calls = new Map(); // by id, the oldest first, as the next three
@@ -16,271 +20,30 @@ const kept = new Map(); // from the database: the latest, and what was searched 
 const workers = new Map();
 const over = new Set(); // calls that have ended lately: a late answer brings none back
 const view = { transfer: "", call: "", number: "", show: "" }; // as the fragment says
+const page = { view, go, draw };
 let status = { problems: [], calls: 0, version: "" };
 let last = null; // number of the latest event; null: fetch first
-let skew = 0; // the desk's clock less ours, ms
 let paused = false;
 let missed = 0; // changes since it was paused
 let detail = null; // what the database says of the transfer that is shown
 let ladder = { of: "", source: "" };
 
-// -- words ----------------------------------------------------------------------------------------
+// -- the tables -----------------------------------------------------------------------------------
 
-const UNSEEN = /[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Cs}\p{Zl}\p{Zp}]/gu;
-
-/** Text that others have chosen: cut, and what is no visible character escaped. */
-function plain(text, most = 80) {
-  const said = String(text ?? "");
-  const short = said.length > most ? `${said.slice(0, most)}…` : said;
-  return short.replace(UNSEEN, (c) => `\\u{${c.codePointAt(0).toString(16)}}`);
-}
-
-const CLOCK = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
-const DAY = new Intl.DateTimeFormat([], { day: "2-digit", month: "short" });
-const EXACT = new Intl.DateTimeFormat([], { dateStyle: "medium", timeStyle: "medium" });
-
-function clock(text) {
-  const moment = new Date(text);
-  if (Number.isNaN(+moment)) return "";
-  const today = new Date(now()).toDateString() === moment.toDateString();
-  return today ? CLOCK.format(moment) : `${DAY.format(moment)} ${CLOCK.format(moment).slice(0, 5)}`;
-}
-
-function lasting(ms) {
-  if (!(ms >= 0)) return "";
-  if (ms < 1000) return `${Math.round(ms)} ms`;
-  if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
-  return counting(ms);
-}
-
-function counting(ms) {
-  const s = Math.max(0, Math.floor(ms / 1000));
-  const [hours, minutes, seconds] = [Math.floor(s / 3600), Math.floor(s / 60) % 60, s % 60];
-  const two = (number) => String(number).padStart(2, "0");
-  if (hours > 23) return `${Math.floor(hours / 24)} d ${hours % 24} h`;
-  return hours ? `${hours}:${two(minutes)}:${two(seconds)}` : `${minutes}:${two(seconds)}`;
-}
-
-const now = () => Date.now() + skew;
-const since = (text) => now() - Date.parse(text);
-const many = (number, one, more = `${one}s`) => `${number.toLocaleString()} ${number === 1 ? one : more}`;
-
-/** One that was kept, as one that goes on is: its parties are objects. */
-function whole(row) {
-  if (!("transferor_number" in row)) return row;
-  const parties = ROLES.map((role) => [
-    role,
-    { channel: row[role], number: row[`${role}_number`], call_id: row[`${role}_call_id`] },
-  ]);
-  return { ...row, ...(row.details ?? {}), ...Object.fromEntries(parties), kept: true };
-}
-
-function asked(transfer) {
-  const uri = /(?:sips?|tel):([^@;>?]+)/i.exec(transfer.refer_to ?? "");
-  if (!uri) return transfer.refer_to || "";
-  try {
-    return decodeURIComponent(uri[1]);
-  } catch {
-    return uri[1];
-  }
-}
-
-const number = (transfer, role) => transfer[role]?.number || (role === "target" ? asked(transfer) : "");
-const named = (transfer, role) => plain(number(transfer, role), 40) || `the ${role}`;
-const PHRASES = { 403: "Forbidden", 404: "Not Found", 408: "Request Timeout", 480: "Temporarily Unavailable", 486: "Busy Here", 487: "Request Terminated", 503: "Service Unavailable", 603: "Decline" };
-const told = (transfer) => (transfer.code ? `${transfer.code} ${plain(transfer.reason)}`.trim() : "");
-
-const STATES = {
-  "requested": [1, "being decided"],
-  "seeking the dialog to replace": [1, "looking for the call with {target}"],
-  "waiting for the target": [2, "waiting for {target}"],
-  "calling target": [2, "calling {target}"],
-  "calling the target anew": [2, "calling {target} again"],
-  "target gone": [2, "{target} has gone"],
-  "holding target": [3, "{target} has answered, not yet joined"],
-  "vouched": [3, "{target} has answered, about to be joined"],
-  "claiming the first two": [3, "about to be joined with {target}"],
-  "answered": [3, "being joined with {target}"],
-  "loopback gone": [3, "being joined with {target}"],
-  "transferee comes home": [3, "being joined with {target}"],
-  "joining": [3, "being joined with {target}"],
-  "releasing": [4, "{transferee} talks with {target}"],
-  "transferee taken": [3, "somebody else has taken {transferee}"],
-  "reconnecting": [1, "{transferee} goes back to {transferor}"],
-  "settling": [2, "FreeSWITCH transfers to {target}"],
-};
-const fill = (text, transfer) => text.replace(/\{(\w+)\}/g, (_, role) => named(transfer, role));
-const stage = (transfer) => STATES[state(transfer)]?.[0] ?? 1;
-const state = (transfer) => (transfer.state ?? "requested").split(",")[0];
 const outcome = (transfer) => transfer.outcome ?? (transfers.has(transfer.id) ? "open" : "unknown");
-
-/** How it stands, or why it has ended so, in words. */
-function words(transfer) {
-  const how = outcome(transfer);
-  if (how === "open") return fill(STATES[state(transfer)]?.[1] ?? plain(state(transfer)), transfer);
-  if (how === "unknown") return "its end is not known";
-  if (how === "succeeded") return fill("connected to {target}", transfer);
-  const cause = plain(transfer.cause, 300).replace(` (“${plain(transfer.reason)}”)`, "");
-  const status = transfer.reason === PHRASES[transfer.code] ? transfer.code : told(transfer); // who needs to read "Forbidden"?
-  return [status, cause].filter(Boolean).join(": ") || how;
-}
-
-const alive = (leg) => leg.state !== "disconnected";
-const legs = (call) => Object.values(call.legs).sort((a, b) => alive(b) - alive(a) || (a.began < b.began ? -1 : 1));
-const called = (leg) => plain(leg.number || leg.name || leg.dialled, 40) || "unknown";
-const LEGS = { alerting: "calling", ringing: "ringing", connected: "talking", disconnected: "over" };
-const standing = (leg) => LEGS[leg.state] ?? plain(leg.state);
-
-function standingOf(call) {
-  const states = legs(call).filter(alive).map((leg) => leg.state);
-  return states.length ? standing({ state: states.find((each) => each !== "connected") ?? "connected" }) : "ending";
-}
-
-// -- elements -------------------------------------------------------------------------------------
-
-/** Make an element; strings become text, functions listeners. */
-function make(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (typeof value === "function") element.addEventListener(name, value);
-    else if (value !== null) element.setAttribute(name, value);
-  }
-  element.append(...children.filter((child) => child !== null && child !== ""));
-  return element;
-}
-
-function write(element, text) {
-  if (element.textContent !== text) element.textContent = text;
-}
-
-function set(element, name, value) {
-  if (element.getAttribute(name) !== value) element.setAttribute(name, value);
-}
-
 const say = (text) => write($("told"), text);
 
-/** Rows by id: only those are touched whose thing is another than before. */
-class Rows {
-  constructor(table, cells, link) {
-    [this.table, this.cells, this.link] = [table, cells, link];
-    this.body = table.tBodies[0];
-    this.rows = new Map();
-    this.most = FIRST_ROWS;
-    this.empty = table.parentElement.querySelector(".empty");
-    this.more = table.parentElement.querySelector(".more");
-    this.more?.addEventListener("click", () => {
-      this.most += 2 * FIRST_ROWS;
-      draw();
-    });
-    if (link) this.listen();
-    // WebKit forgets what a table is when it is laid out otherwise, as on a phone.
-    for (const [names, role] of [["table", "table"], ["thead, tbody", "rowgroup"], ["tr", "row"], ["th", "columnheader"]]) {
-      for (const each of table.parentElement.querySelectorAll(names)) each.setAttribute("role", role);
-    }
-  }
-
-  listen() {
-    this.body.addEventListener("focusin", (event) => this.rove(event.target.closest("tr")?.dataset.id));
-    this.body.addEventListener("click", (event) => {
-      const id = event.target.closest("tr")?.dataset.id;
-      if (!id || event.ctrlKey || event.metaKey || event.shiftKey || String(getSelection())) return;
-      event.preventDefault();
-      go({ transfer: "", call: "", [this.link]: id }, true);
-    });
-    this.body.addEventListener("keydown", (event) => {
-      const step = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1 }[event.key];
-      const row = event.target.closest("tr");
-      const next = { Home: this.body.firstElementChild, End: this.body.lastElementChild }[event.key];
-      const to = next ?? (step > 0 ? row.nextElementSibling : step < 0 ? row.previousElementSibling : null);
-      if ((step || next) && !event.ctrlKey && !event.metaKey && !event.altKey) event.preventDefault();
-      if (to) this.focus(to.dataset.id);
-    });
-  }
-
-  /** Of all rows one is reached by Tab. */
-  rove(id) {
-    if (id === this.at) return;
-    const before = this.rows.get(this.at)?.row.querySelector("a");
-    if (before) before.tabIndex = -1;
-    this.at = id;
-    const link = this.rows.get(id)?.row.querySelector("a");
-    if (link) link.tabIndex = 0;
-  }
-
-  focus(id = this.at) {
-    const link = this.rows.get(id)?.row.querySelector("a");
-    link?.focus();
-    link?.scrollIntoView({ block: "nearest" });
-    return Boolean(link);
-  }
-
-  draw(things, nothing) {
-    const shown = things.slice(0, this.most);
-    const there = new Set(shown.map((thing) => String(thing.id)));
-    let lostFocus = false;
-    for (const [id, { row }] of this.rows) {
-      if (there.has(id)) continue;
-      lostFocus ||= row.contains(document.activeElement);
-      row.remove();
-      this.rows.delete(id);
-    }
-    let previous = null;
-    for (const thing of shown) {
-      const known = this.row(thing);
-      const place = previous ? previous.nextElementSibling : this.body.firstElementChild;
-      if (place !== known.row) this.body.insertBefore(known.row, place);
-      previous = known.row;
-    }
-    if (this.link && !this.rows.has(this.at)) this.rove(shown[0] && String(shown[0].id));
-    if (lostFocus) this.focus();
-    const left = things.length - shown.length;
-    if (this.more) {
-      this.more.hidden = left <= 0;
-      write(this.more, `Show more of ${left.toLocaleString()}`);
-    }
-    this.empty.hidden = things.length > 0;
-    write(this.empty, nothing);
-    this.table.hidden = things.length === 0;
-  }
-
-  row(thing) {
-    const id = String(thing.id);
-    let known = this.rows.get(id);
-    if (!known) {
-      const cells = this.table.tHead.rows[0].cells;
-      const row = make("tr", { role: "row", "data-id": id });
-      for (const head of cells) row.append(make("td", { role: "cell", class: head.className || null }));
-      if (this.link) row.cells[0].append(make("a", { href: `#${this.link}=${encodeURIComponent(id)}`, tabindex: "-1" }));
-      known = { row, thing: null };
-      this.rows.set(id, known);
-    }
-    if (known.thing !== thing) {
-      known.thing = thing;
-      this.cells(known.row, thing, this.link ? known.row.cells[0].firstChild : known.row.cells[0]);
-    }
-    if (this.link) {
-      if (view[this.link] === id) set(known.row, "aria-current", "true");
-      else known.row.removeAttribute("aria-current");
-    }
-    return known;
-  }
-
-  tick(time) {
-    for (const { row, thing } of this.rows.values()) time(row, thing);
-  }
-}
-
-const transferRows = new Rows($("transfer-table"), (row, transfer, first) => {
+const transferRows = new Rows(page, $("transfer-table"), (row, transfer, first) => {
   write(first, clock(transfer.began) || "?");
   const parties = ROLES.map((role) => named(transfer, role)).join(" → ");
-  set(first, "aria-label", `${first.textContent} ${parties}: ${words(transfer)}`);
+  set(first, "aria-label", `${first.textContent} ${parties}: ${words(transfer, outcome(transfer))}`);
   ROLES.forEach((role, place) => {
     const cell = row.cells[place + 1];
     if (!cell.firstChild) cell.append(make("bdi"));
     write(cell.firstChild, plain(number(transfer, role)) || "–");
   });
   row.cells[4].className = "words";
-  write(row.cells[4], words(transfer));
+  write(row.cells[4], words(transfer, outcome(transfer)));
   set(row, "data-outcome", outcome(transfer));
   set(row, "data-stage", String(stage(transfer)));
   tickTransfer(row, transfer);
@@ -291,7 +54,7 @@ function tickTransfer(row, transfer) {
   else write(row.cells[5], outcome(transfer) === "open" ? counting(since(transfer.began)) : "");
 }
 
-const callRows = new Rows($("call-table"), (row, call, first) => {
+const callRows = new Rows(page, $("call-table"), (row, call, first) => {
   const there = legs(call);
   const parties = there.some(alive) ? there.filter(alive) : there;
   first.replaceChildren(...parties.slice(0, 6).flatMap((leg, place) => [place ? " · " : "", make("bdi", {}, called(leg))]));
@@ -302,7 +65,7 @@ const callRows = new Rows($("call-table"), (row, call, first) => {
 
 const tickCall = (row, call) => write(row.cells[2], counting(since(call.began)));
 
-const workerRows = new Rows($("worker-table"), (row, worker, first) => {
+const workerRows = new Rows(page, $("worker-table"), (row, worker, first) => {
   write(first, `${worker.number} (pid ${worker.pid})`);
   write(row.cells[1], Number(worker.sessions ?? 0).toLocaleString());
   write(row.cells[2], lasting(worker.late_ms));
@@ -401,8 +164,13 @@ function list(element, lines) {
   element.replaceChildren(...lines.map(([kind, text]) => make("li", { class: kind || null }, text)));
 }
 
+let ticked = Date.now();
+
 setInterval(() => {
-  if (paused || document.hidden) return;
+  if (document.hidden) return;
+  if (Date.now() - ticked > 5000) hangUp();
+  ticked = Date.now();
+  if (paused) return;
   transferRows.tick(tickTransfer);
   callRows.tick(tickCall);
 }, 1000);
@@ -450,10 +218,10 @@ function aboutTransfer(transfer) {
   const call = calls.get(transfer.call);
   const ended = transfer.ended && ` – ${clock(transfer.ended)} (${lasting(Date.parse(transfer.ended) - Date.parse(transfer.began))})`;
   return [
-    make("p", { "data-outcome": outcome(transfer) }, make("span", { class: "words" }, words(transfer))),
+    make("p", { "data-outcome": outcome(transfer) }, make("span", { class: "words" }, words(transfer, outcome(transfer)))),
     make("ul", { class: "parties", "aria-label": "Parties" }, ...ROLES.map((role) => aboutParty(transfer, role, call))),
     facts([
-      ["When", `${EXACT.format(Date.parse(transfer.began))}${ended || ""}`],
+      ["When", `${exact(transfer.began)}${ended || ""}`],
       ["Told", told(transfer)],
       ["Refer-To", transfer.refer_to && make("bdi", { class: "id" }, plain(transfer.refer_to, 1000))],
       ["Policy", rule],
@@ -496,7 +264,7 @@ function aboutSteps(transfer) {
 function aboutLadder(transfer) {
   if (ladder.of !== transfer.id || !ladder.source) return null;
   const alone = make("a", { href: `${API}transfers/${encodeURIComponent(transfer.id)}/ladder.svg`, target: "_blank", "data-key": "ladder" }, "SIP messages");
-  const picture = make("img", { src: ladder.source, alt: `Ladder of the SIP messages of this transfer: ${words(transfer)}` });
+  const picture = make("img", { src: ladder.source, alt: `Ladder of the SIP messages of this transfer: ${words(transfer, outcome(transfer))}` });
   return make("div", { class: "ladder" }, make("h3", {}, alone), make("div", { tabindex: "0", role: "region", "aria-label": "Ladder" }, picture));
 }
 
@@ -508,12 +276,12 @@ function aboutCall(call) {
       make("bdi", { class: "who" }, [plain(leg.number, 1000), plain(leg.name, 300)].filter(Boolean).join(", ") || "unknown"),
       ...(alive(leg) && leg.channel ? [hangUpButton(leg)] : []),
       ...ids(leg),
-      make("span", { class: "id" }, [leg.outgoing ? "called" : "calls", leg.dialled && `dialled ${plain(leg.dialled)}`, clock(leg.began)].filter(Boolean).join(", ")),
+      make("span", { class: "id" }, [leg.outgoing ? "was called" : "has called", leg.dialled && `dialled ${plain(leg.dialled)}`, clock(leg.began)].filter(Boolean).join(", ")),
     ))),
     facts([
-      ["Began", EXACT.format(Date.parse(call.began))],
+      ["Began", exact(call.began)],
       ["On", plain(call.switch)],
-      ["Transfers", mine.length > 0 && make("span", {}, ...mine.map((transfer) => make("a", { href: `#transfer=${encodeURIComponent(transfer.id)}`, "data-key": transfer.id }, `${clock(transfer.began)} ${words(transfer)} `)))],
+      ["Transfers", mine.length > 0 && make("span", {}, ...mine.map((transfer) => make("a", { href: `#transfer=${encodeURIComponent(transfer.id)}`, "data-key": transfer.id }, `${clock(transfer.began)} ${words(transfer, outcome(transfer))} `)))],
       ["Id", make("span", { class: "id" }, plain(call.id))],
     ]),
   ];
@@ -623,8 +391,7 @@ const bearer = () => (sessionStorage.token ? { Authorization: `Bearer ${sessionS
 async function request(path, options = {}) {
   const timeout = AbortSignal.timeout(15_000);
   const answer = await fetch(API + path, { signal: timeout, ...options, headers: { ...bearer(), ...options.headers } });
-  const date = Date.parse(answer.headers.get("Date") ?? "");
-  if (Math.abs(date - now()) > 2500) skew = date - Date.now();
+  setClock(Date.parse(answer.headers.get("Date") ?? ""));
   if (answer.ok) return answer;
   const said = await answer.json().catch(() => ({}));
   throw new Refused(answer.status, plain(said.error?.message ?? `HTTP ${answer.status}`, 300));
@@ -789,12 +556,12 @@ async function listen(begun) {
 
 async function follow() {
   for (let failures = 0; ; ) {
-    let began = false;
-    let why = "the connection has ended";
+    let began = 0;
+    let why = "";
     try {
       if (last === null) await load();
       await listen(() => {
-        began = true;
+        began = Date.now();
         failures = 0;
         link("live");
       });
@@ -806,17 +573,21 @@ async function follow() {
           continue;
         }
       }
-      if (error.code) why = error.message;
+      if (error.code) why = `: ${error.message}`;
     }
     if (document.hidden) {
       link("asleep");
       await rest(2 ** 31 - 1);
       continue;
     }
-    if (began && last === null) continue; // events were missed: fetched anew at once
+    if (began && last === null) {
+      await rest(200); // too many changes were missed: all is fetched anew
+      continue;
+    }
+    if (Date.now() - began > 1000 && began) continue; // it was well until now: once more before it is said
     failures += 1;
     const seconds = Math.min(15, 2 ** (failures - 1));
-    link("lost", `${why}; what is shown is from before. Next attempt in ${many(seconds, "second")}.`);
+    link("lost", `${why}. What is shown is from before. Next attempt in ${many(seconds, "second")}.`);
     await rest(seconds * 1000);
   }
 }
@@ -834,7 +605,7 @@ function link(how, why = "") {
   }
   if (how === "live" && before === "lost") say("Connected again");
   $("lost").hidden = how !== "lost";
-  if (why) write($("lost-text"), `Connection lost at ${CLOCK.format(lostAt)}: ${why}`);
+  if (why) write($("lost-text"), `Connection lost at ${clock(lostAt)}${why}`);
 }
 
 let hiding = 0;
@@ -843,10 +614,13 @@ document.addEventListener("visibilitychange", () => {
   clearTimeout(hiding);
   if (document.hidden) hiding = setTimeout(() => hangUp(), HIDDEN_MS);
   else {
+    ticked = Date.now();
     wake();
     draw();
   }
 });
+// Whoever has slept cannot know whether the stream has lived on.
+document.addEventListener("resume", () => hangUp());
 addEventListener("online", () => wake());
 
 setInterval(() => {

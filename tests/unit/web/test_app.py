@@ -11,8 +11,10 @@ import schemathesis
 from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
+from sqlalchemy.exc import OperationalError
 
 from fsctl.desk.live import Live
+from fsctl.records import store
 from fsctl.settings import Http
 from fsctl.web import guard
 from fsctl.web.app import make
@@ -66,6 +68,21 @@ def test_transfers_that_go_on_and_those_that_were_kept(desk: ToldDesk, client: F
     assert [step["state"] for step in one["steps"]] == ["calling target"]
     assert one["ended"].startswith("2027-01-15T08:00:05")
     assert {leg["number"] for leg in one["legs"]} == {"2000", "1001"}
+
+
+def test_one_that_was_not_kept_yet_is_shown_as_it_goes_on(
+    desk: ToldDesk, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(name: str) -> None:
+        raise OperationalError("SELECT", {}, Exception("locked"))
+
+    monkeypatch.setattr(store, "keep", lambda engine, entries: None)
+    desk.transfer("t-1")
+    for _ in range(2):  # as the database is down, too
+        (one,) = client.get("/api/v1/transfers/t-1").json["transfers"]
+        assert (one["state"], one["outcome"]) == ("calling target", None)
+        monkeypatch.setattr(desk, "one_transfer", fails)
+    assert client.get("/api/v1/transfers/t-2").status_code == 503
 
 
 def test_the_latest_that_have_ended_are_shown_and_no_more(
@@ -261,6 +278,14 @@ def test_who_has_missed_too_much_is_told_so(desk: ToldDesk, heard: int) -> None:
     streams._latest = type(streams._latest)(maxlen=1)
     desk.call()
     assert told(streams.listen(heard), 1) == [("reset", {})]
+
+
+def test_changes_of_a_new_desk_are_none_of_the_one_before(desk: ToldDesk) -> None:
+    first = make(desk, Http())[1]
+    desk.call()
+    second = make(desk, Http())[1]
+    desk.call("s-2")
+    assert told(second.listen(first.number - 3), 1) == [("reset", {})]
 
 
 def test_who_does_not_read_is_not_waited_for(

@@ -171,6 +171,12 @@ def test_a_lost_connection_is_said_and_nothing_is_missed(served: Served, open_pa
     asked = [each for each in page.asked if "/calls?" in each]
     assert len(asked) == 1, "what was missed is told, and not fetched again"
 
+    page.call("Page.setWebLifecycleState", state="frozen")  # a laptop sleeps
+    served.do(lambda desk: scene.call(desk, 29, "2000", "1029", time.time()))
+    page.call("Page.setWebLifecycleState", state="active")
+    page.call("Emulation.setFocusEmulationEnabled", enabled=True)  # and is seen again
+    page.wait("document.querySelector('tr[data-id=s-29]')")
+
     served.stop()
     page.wait("document.body.dataset.link === 'lost'")
     page.has("#lost", "Connection lost at")
@@ -311,7 +317,10 @@ def test_what_can_be_done(served: Served, open_page: Open) -> None:
     assert page.js("document.activeElement.id") == "ask-no"
     page.press("Escape")
     page.wait("!document.querySelector('#ask').open")
-    page.click(f"[data-key='hangup {A}']")
+    # Asked again before it is told that the first question is over.
+    again = f"document.querySelector(`[data-key='hangup {A}']`).click()"
+    page.js(f"{again}; document.querySelector('#ask-no').click(); {again}")
+    page.js("new Promise((done) => setTimeout(done, 50))")
     page.click("#ask-yes")
     for token, why in (("wrong" * 4, "the one in [http]"), (TOKEN, "That was not the token.")):
         page.has("#ask-text", why)
@@ -365,6 +374,8 @@ def test_everything_has_a_name_and_a_place(served: Served, open_page: Open) -> N
     assert names == {"Transfers", "Blind transfer"}
     acts = ("button", "link", "textbox", "searchbox", "combobox", "checkbox", "image", "table")
     assert not [role for role, name in told if role in acts and not name]
+    fields = "[...document.querySelectorAll('input, select')]"
+    assert page.js(f"{fields}.every((field) => field.labels.length === 1)")
     lives = page.js("[...document.querySelectorAll('[aria-live], [role=status]')].map((e) => e.id)")
     assert lives == ["told", "done"], "only what is for everybody is spoken"
 

@@ -1,0 +1,25 @@
+"""What the desk says of the whole controller."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any, cast
+
+from fsctl.journal import Entry
+from fsctl.service.desk_main import Desk
+from fsctl.settings import Records, Settings, Switch
+
+
+def test_it_is_ready_once_a_worker_is_connected(tmp_path: Path) -> None:
+    settings = Settings(records=Records(folder=tmp_path), switches=(Switch(name="pbx"),))
+    desk = Desk(settings, cast(Any, None))
+
+    def tells(connected: bool) -> list[str]:
+        fields = {"pid": 7, "number": 1, "switches": {"pbx": connected}}
+        desk.live.take(Entry("1-7-1", 1, "worker", time.time(), fields))
+        return desk.problems()
+
+    assert desk.problems() == ["no worker has said lately that it lives"]
+    assert tells(False) == ["no worker is connected to pbx"]
+    assert tells(True) == []
