@@ -29,9 +29,10 @@ class DeskApi:
         # A proxy that the environment names has no business here.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
-    def get(self, path: str, **asked: str | int | None) -> dict[str, Any]:
+    def get(self, path: str, **asked: str | int | list[str] | None) -> dict[str, Any]:
         """Return what the API answers. Raises FsctlError."""
-        query = urllib.parse.urlencode({name: text for name, text in asked.items() if text})
+        given = {name: text for name, text in asked.items() if text}
+        query = urllib.parse.urlencode(given, doseq=True)
         return self._ask("GET", f"{path}?{query}" if query else path, None)
 
     def act(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -6,24 +6,21 @@ import argparse
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fsctl import settings
+from fsctl.cli.desk_api import DeskApi
 from fsctl.cli.options import add_config
 from fsctl.errors import FsctlError
 from fsctl.hep.message import Message
 from fsctl.ladder import pcap, plain, svg, text
-from fsctl.ladder.ladder import build
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from fsctl.records.find import Row
-
-_ROLES = ("transferor", "transferee", "target")
+    from fsctl.records.ladders import Material
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -55,11 +52,11 @@ def run(arguments: argparse.Namespace) -> int:
 
     loaded = settings.load(arguments.config, os.environ)
     engine = open_records(loaded)
-    found = _find(engine, arguments.id, lambda call_ids: heard_now(loaded, call_ids))
+    found = _find(loaded, engine, arguments.id)
     if found is None:
         print("no such transfer", file=sys.stderr)
         return 1
-    transfers, legs, steps, messages = found
+    messages = found.messages
     if (arguments.pcap or arguments.text) and not messages:
         raise FsctlError("there are no SIP messages of it: see [hep]; the ladder alone shows steps")
     if arguments.pcap:
@@ -67,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
     elif arguments.text:
         _write(arguments.text, plain.write(messages, _date).encode("utf-8", "replace"))
     else:
-        ladder = build(transfers, legs, steps, messages)
+        ladder = found.ladder()
         if arguments.svg:
             _write(arguments.svg, svg.draw(ladder, _clock).encode())
         else:
@@ -78,61 +75,27 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-Heard = Callable[[list[str]], list[Message]]
-
-
 def heard_now(loaded: settings.Settings, call_ids: list[str]) -> list[Message]:
-    """Return what a controller that runs has heard of these calls lately, by its API.
+    """Return what the desk of a controller that runs has heard of these calls lately; nothing
+    where none answers."""
+    try:
+        found = DeskApi(loaded).get("/api/v1/messages", call_id=call_ids)
+        return [Message.of_fields(each) for each in found["messages"]]
+    except (FsctlError, ValueError, KeyError, TypeError):
+        return []
 
-    Its API does not tell that yet: there are none.
-    """
-    return []
 
-
-def _find(
-    engine: Engine, name: str, heard: Heard
-) -> tuple[list[Row], list[Row], list[Row], list[Message]] | None:
-    """What is kept of all transfers of one call, and what ``heard`` knows where nothing is.
-
-    Raises FsctlError.
-    """
+def _find(loaded: settings.Settings, engine: Engine, name: str) -> Material | None:
+    """Raises FsctlError."""
     from sqlalchemy.exc import SQLAlchemyError
 
-    from fsctl.records import find
+    from fsctl.records import ladders
 
     try:
-        transfers = find.one_transfer(engine, name)
-        calls = {row["call"] or row["id"] for row in transfers}
-        if len(calls) > 1:
-            ids = ", ".join(row["id"][:8] for row in transfers)
-            raise FsctlError(f"{name} may be one of several calls' transfers: {ids}")
-        if not transfers:
-            return None
-        legs = _each_once(leg for row in transfers for leg in find.legs(engine, row))
-        steps = [step for row in transfers for step in find.steps(engine, row["id"])]
-        kept = [message for row in transfers for message in find.messages(engine, row["id"])]
+        return ladders.of_transfer(engine, name, lambda call_ids: heard_now(loaded, call_ids))
     except SQLAlchemyError as error:
         why = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
         raise FsctlError(f"the records cannot be read: {why}") from error
-    messages = kept or heard(_call_ids(transfers, legs))
-    return transfers, legs, steps, _in_time(messages)
-
-
-def _each_once(legs: Iterable[Row]) -> list[Row]:
-    return list({leg["id"]: leg for leg in legs}.values())
-
-
-def _in_time(messages: Iterable[Message]) -> list[Message]:
-    """Each of them once for each time that it was sent; several transfers may have kept it."""
-    once: dict[Any, Message] = {}
-    for message in messages:
-        once.setdefault((message.time_s, message.ends, message.text), message)
-    return sorted(once.values(), key=lambda message: message.time_s)
-
-
-def _call_ids(transfers: list[Row], legs: list[Row]) -> list[str]:
-    found = [row[f"{role}_call_id"] for row in transfers for role in _ROLES]
-    return list(filter(None, dict.fromkeys([*found, *(leg["call_id"] for leg in legs)])))
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import dataclasses
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from ipaddress import AddressValueError, IPv6Address
-from typing import Final
+from typing import Any, Final
 
 _HEAD_BYTES: Final = 65535
 _HEADERS: Final = 512
@@ -47,6 +50,16 @@ class Message:
     text: bytes
     truncated: bool = False
     gap: bool = False
+
+    def fields(self) -> dict[str, Any]:
+        """Return it for JSON; :meth:`of_fields` makes it again."""
+        return {**asdict(self), "text": base64.b64encode(self.text).decode()}
+
+    @classmethod
+    def of_fields(cls, fields: Mapping[str, Any]) -> Message:
+        """Raises ValueError, KeyError, TypeError."""
+        named = {each.name: fields[each.name] for each in dataclasses.fields(cls)}
+        return cls(**{**named, "text": base64.b64decode(named["text"], validate=True)})
 
     @property
     def ends(self) -> tuple[tuple[str, int], tuple[str, int]]:

@@ -27,12 +27,17 @@ from fsctl.desk.news import Lines, Sender
 from fsctl.errors import ChannelGone, FsctlError
 from fsctl.esl.client import client_of
 from fsctl.esl.commands import UuidKill
-from fsctl.records import find
+from fsctl.hep.message import Message
+from fsctl.records import find, ladders
+from fsctl.service.asking import AskedTransfer, switch_of
 from fsctl.settings import Settings
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+ASKED_S = 1000.0
+"""No transfer takes longer that was asked for by HTTP."""
 
 LOOK_S = 0.25
 """How often it is looked whether something has been noted."""
@@ -186,6 +191,32 @@ class Desk:
             ]
 
         return self._ask(ask)
+
+    def material(self, name: str) -> ladders.Material | None:
+        """See `fsctl.records.ladders`."""
+        heard = self.hearing.messages_of
+        return self._ask(lambda: ladders.of_transfer(self.keeping.reader(), name, heard))
+
+    def heard(self, call_ids: list[str]) -> list[Message]:
+        """SIP messages of these Call-IDs that were heard lately."""
+        return self.hearing.messages_of(call_ids)
+
+    def have_transferred(
+        self, call: str, target: str, ring_timeout_s: int | None
+    ) -> dict[str, object]:
+        """Have a party transferred, and wait for what comes of it (`fsctl.service.asking`).
+
+        Raises FsctlError, ValueError.
+        """
+        if not self._settings.switches:
+            raise FsctlError("[switch] has no password: FreeSWITCH cannot be asked")
+        with AskedTransfer(switch_of(call, self._settings.switches)) as asked:
+            asked.ask(call, target, ring_timeout_s)
+            answer = asked.wait(lambda: None, ASKED_S)
+        status = answer.status
+        outcome = "succeeded" if status.is_success else "failed"
+        told = {"call": call, "target": target, "outcome": outcome}
+        return told | {"code": status.code, "reason": status.reason, "why": answer.why}
 
     @staticmethod
     def _ask(question: Callable[[], T]) -> T:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any, Protocol
@@ -18,7 +18,10 @@ from fsctl import __version__
 from fsctl.desk.figures import CONTENT_TYPE, Figures
 from fsctl.desk.live import Live, Shown
 from fsctl.errors import FsctlError
+from fsctl.hep.message import Message
+from fsctl.ladder import pcap, svg, text
 from fsctl.records.find import Wanted
+from fsctl.records.ladders import Material
 from fsctl.records.words import cause
 from fsctl.settings import Http
 from fsctl.web.guard import PAGE, guard
@@ -26,6 +29,10 @@ from fsctl.web.openapi import DESCRIPTION
 from fsctl.web.streams import Streams
 
 MOST_ROWS = 1000
+MOST_CALL_IDS = 50
+_WIDE = 160
+"""Characters of a ladder's line."""
+_TARGET = r"[^\x00-\x20\x7f]{1,256}"
 _YEARS = (1971, 9000)
 _OUTCOMES = ("succeeded", "failed", "abandoned", "open")
 _LEVELS = ("debug", "info", "warning", "error")
@@ -47,6 +54,19 @@ class Desk(Protocol):
 
     def one_transfer(self, name: str) -> list[dict[str, Any]]:
         """As that, with ``legs`` and ``steps``. Raises SQLAlchemyError."""
+
+    def material(self, name: str) -> Material | None:
+        """What a ladder is drawn from; see `fsctl.records.ladders`. Raises FsctlError,
+        SQLAlchemyError."""
+
+    def heard(self, call_ids: list[str]) -> list[Message]:
+        """SIP messages of these Call-IDs that were heard lately."""
+
+    def have_transferred(self, call: str, target: str, ring_timeout_s: int | None) -> Shown:
+        """Have a party transferred, and wait for what comes of it.
+
+        Raises FsctlError, ValueError.
+        """
 
     def hang_up(self, switch: str, channel: str) -> None:
         """Have FreeSWITCH hang up a leg. Raises FsctlError."""
@@ -159,6 +179,28 @@ def _add_reading(app: Flask, desk: Desk, streams: Streams) -> None:
         kept = [_shown(row) | {"cause": cause(row, row["steps"])} for row in found]
         return {"transfers": kept or known}
 
+    @app.get("/api/v1/transfers/<name>/ladder.<form>")
+    def ladder(name: str, form: str) -> Response:
+        """Drawn of what was kept, or heard lately; times are the desk's own."""
+        if form not in _LADDERS:
+            raise NotFound(f"a ladder is one of {', '.join(_LADDERS)}")
+        try:
+            found = desk.material(name)
+        except SQLAlchemyError as error:
+            raise ServiceUnavailable("the database cannot be read") from error
+        except FsctlError as error:
+            raise NotFound(str(error)) from error
+        if found is None:
+            raise NotFound("no such transfer was kept")
+        kind, draw = _LADDERS[form]
+        return Response(draw(found), mimetype=kind)
+
+    @app.get("/api/v1/messages")
+    def messages() -> Shown:
+        """What FreeSWITCH has sent of these calls lately ([hep])."""
+        asked = request.args.getlist("call_id")[:MOST_CALL_IDS]
+        return {"messages": [message.fields() for message in desk.heard(asked)]}
+
     @app.get("/api/v1/events")
     def events() -> Response:
         if streams.full:
@@ -175,6 +217,18 @@ def _add_acting(app: Flask, desk: Desk) -> None:
         switch = _switch_of(desk.live, _uuid(channel))
         _do(lambda: desk.hang_up(switch, channel))
         return {"channel": channel}, 202
+
+    @app.post("/api/v1/transfers")
+    def transfer_party() -> Shown:
+        """As `fsctl transfer`: answered when it is over, in whatever way."""
+        body = _body()
+        call, target, timeout = body.get("call"), body.get("target"), body.get("ring_timeout_s")
+        if not isinstance(target, str) or not re.fullmatch(_TARGET, target):
+            raise BadRequest("target: must be a number, or a SIP or tel URI")
+        try:
+            return desk.have_transferred(_uuid(str(call)), target, _ring_timeout_s(timeout))
+        except FsctlError as error:
+            raise Conflict(str(error)) from error
 
     @app.put("/api/v1/log-level")
     def log_level() -> Shown:
@@ -195,6 +249,17 @@ def _do(act: Any) -> None:
         act()
     except FsctlError as error:
         raise Conflict(str(error)) from error
+
+
+def _clock(time_s: float) -> str:
+    return datetime.fromtimestamp(time_s).strftime("%H:%M:%S.%f")[:-3]
+
+
+_LADDERS: dict[str, tuple[str, Callable[[Material], str | bytes]]] = {
+    "svg": ("image/svg+xml", lambda found: svg.draw(found.ladder(), _clock)),
+    "txt": ("text/plain", lambda found: text.draw(found.ladder(), _clock, _WIDE)),
+    "pcap": ("application/vnd.tcpdump.pcap", lambda found: pcap.write(found.messages)),
+}
 
 
 # -- what is asked ------------------------------------------------------------------------------
@@ -237,6 +302,16 @@ def _body() -> Mapping[str, Any]:
     if not isinstance(body, dict):
         raise BadRequest("the body must be a JSON object")
     return body
+
+
+def _ring_timeout_s(given: object) -> int | None:
+    if given is None:
+        return None
+    if isinstance(given, int | float) and not isinstance(given, bool) and 1 <= given <= 600:
+        whole = int(given)
+        if whole == given:
+            return whole
+    raise BadRequest("ring_timeout_s: must be 1..600")
 
 
 def _uuid(text: str) -> str:

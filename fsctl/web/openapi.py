@@ -114,6 +114,25 @@ _ERROR = _object({"error": _object({"code": _NUMBER, "message": _TEXT})})
 _READY = _object({"status": _TEXT, "problems": _list(_TEXT)})
 _LEVEL = _object({"level": {"enum": ["debug", "info", "warning", "error"]}})
 
+_ASKED = _object(
+    {"call": _UUID, "target": {"type": "string", "pattern": r"^[^\x00-\x20\x7f]{1,256}$"}},
+    {"ring_timeout_s": {"type": "integer", "minimum": 1, "maximum": 600}},
+)
+_RESULT = _object(
+    {
+        **{"call": _UUID, "target": _TEXT, "outcome": {"enum": ["succeeded", "failed"]}},
+        **{"code": _NUMBER, "reason": _TEXT, "why": _TEXT},
+    }
+)
+_TRANSFER_PARTY: Final[Schema] = {
+    "post": {
+        "summary": "Have a party transferred; answered when that is over, in whatever way",
+        "security": [{"token": []}],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": _ASKED}}},
+        "responses": {"200": _answer(_RESULT, "It is over"), **_errors(400, 409, 413)},
+    }
+}
+
 DESCRIPTION: Final[Schema] = {
     "openapi": "3.1.0",
     "info": {
@@ -155,7 +174,8 @@ DESCRIPTION: Final[Schema] = {
         "/api/v1/calls/{id}": _get(
             "One of them", _ref("Call"), 404, parameters=[_path("id", _TEXT, "The session")]
         ),
-        "/api/v1/transfers": _get(
+        "/api/v1/transfers": _TRANSFER_PARTY
+        | _get(
             "Transfers, the newest first",
             _object({"transfers": _list(_ref("Transfer")), "event": _NUMBER}),
             400,
@@ -178,6 +198,28 @@ DESCRIPTION: Final[Schema] = {
             parameters=[
                 _path("id", _TEXT, "Its id, or the first characters; a session, channel or Call-ID")
             ],
+        ),
+        **{
+            f"/api/v1/transfers/{{id}}/ladder.{form}": {
+                "get": {
+                    "summary": f"The ladder of its call, {meaning}",
+                    "parameters": [_path("id", _TEXT, "As above")],
+                    "responses": {
+                        "200": {"description": "OK", "content": {kind: {"schema": _TEXT}}},
+                        **_errors(404, 503),
+                    },
+                }
+            }
+            for form, kind, meaning in (
+                ("svg", "image/svg+xml", "as a picture"),
+                ("txt", "text/plain", "in lines"),
+                ("pcap", "application/vnd.tcpdump.pcap", "as its SIP messages"),
+            )
+        },
+        "/api/v1/messages": _get(
+            "SIP messages that were heard lately ([hep])",
+            _object({"messages": _list({"type": "object"})}),
+            parameters=[_query("call_id", _list(_TEXT), "Call-IDs of dialogs")],
         ),
         "/api/v1/legs/{channel}/hangup": {
             "post": {

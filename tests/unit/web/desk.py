@@ -8,12 +8,17 @@ from typing import Any
 from fsctl.desk.figures import Figures
 from fsctl.desk.live import Live
 from fsctl.errors import ChannelGone
+from fsctl.hep.message import Message
 from fsctl.journal import Entry
-from fsctl.records import find, store
+from fsctl.records import find, ladders, store
 from fsctl.records.schema import METADATA
 
 AT = 1_800_000_000.0
 PID = 4711
+MESSAGE = Message(
+    AT + 3, "192.0.2.7", 5060, "192.0.2.1", 5060, "udp",
+    b"REFER sip:a@b SIP/2.0\r\nCall-ID: cid\r\nCSeq: 2 REFER\r\n\r\n",
+)  # fmt: skip
 A, B, C = (f"{letter * 8}-0000-4000-8000-000000000000" for letter in "abc")
 
 
@@ -25,6 +30,8 @@ class ToldDesk:
         self.figures = Figures(self.live, lambda: 17, lambda: True)
         self.wrong: list[str] = []
         self.done: list[tuple[str, ...]] = []
+        self.tells_messages = False
+        """Whether FreeSWITCH has sent a message of every call."""
         self._engine = store.open_engine(f"sqlite:///{folder}/records.sqlite")
         METADATA.create_all(self._engine)
         self._end = 0
@@ -72,6 +79,23 @@ class ToldDesk:
             | {"legs": find.legs(self._engine, row), "steps": find.steps(self._engine, row["id"])}
             for row in find.one_transfer(self._engine, name)
         ]
+
+    def material(self, name: str) -> ladders.Material | None:
+        return ladders.of_transfer(self._engine, name, self.heard)
+
+    def heard(self, call_ids: list[str]) -> list[Message]:
+        asked = [("asked", *call_ids)] if call_ids else []
+        self.done += asked if self.tells_messages else []
+        return [MESSAGE] if self.tells_messages else []
+
+    def have_transferred(
+        self, call: str, target: str, ring_timeout_s: int | None
+    ) -> dict[str, Any]:
+        if call == B:
+            raise ChannelGone("it has gone")
+        self.done.append(("transfer", call, target, str(ring_timeout_s)))
+        told = {"call": call, "target": target, "outcome": "failed"}
+        return told | {"code": 486, "reason": "Busy Here", "why": ""}
 
     def hang_up(self, switch: str, channel: str) -> None:
         if channel == B:

@@ -14,13 +14,14 @@ from hypothesis import HealthCheck, given, settings
 from sqlalchemy.exc import OperationalError
 
 from fsctl.desk.live import Live
+from fsctl.hep.message import Message
 from fsctl.records import store
 from fsctl.settings import Http
 from fsctl.web import guard
 from fsctl.web.app import make
 from fsctl.web.openapi import DESCRIPTION
 from fsctl.web.streams import Streams
-from tests.unit.web.desk import AT, PID, A, B, ToldDesk
+from tests.unit.web.desk import AT, MESSAGE, PID, A, B, ToldDesk
 
 TOKEN = "0123456789abcdef"
 SAYS_IT = {"Authorization": f"Bearer {TOKEN}"}
@@ -342,3 +343,43 @@ def test_the_api_keeps_what_its_description_promises(
 
         holds()
     assert {each.path for each in operations} | {"/api/v1/openapi.json"} == {*DESCRIPTION["paths"]}
+
+
+def test_a_ladder(desk: ToldDesk, client: FlaskClient) -> None:
+    desk.call()
+    desk.transfer("t-1", outcome="failed", code=486, reason="<script>")
+    drawn = client.get("/api/v1/transfers/t-1/ladder.svg")
+    assert drawn.mimetype == "image/svg+xml" and "<svg" in drawn.text
+    assert "<script" not in drawn.text
+    assert "the application calls the target" in client.get("/api/v1/transfers/t-1/ladder.txt").text
+    empty = client.get("/api/v1/transfers/t-1/ladder.pcap").data
+    desk.tells_messages = True
+    assert "REFER" in client.get("/api/v1/transfers/t-1/ladder.txt").text
+    assert len(client.get("/api/v1/transfers/t-1/ladder.pcap").data) > len(empty)
+    for path in ("none/ladder.svg", "t-1/ladder.exe"):
+        assert client.get(f"/api/v1/transfers/{path}").status_code == 404
+
+
+def test_messages(desk: ToldDesk, client: FlaskClient) -> None:
+    desk.tells_messages = True
+    (told,) = client.get("/api/v1/messages?call_id=one&call_id=two").json["messages"]
+    assert Message.of_fields(told) == MESSAGE and desk.done == [("asked", "one", "two")]
+
+
+def test_a_party_is_transferred(desk: ToldDesk, client: FlaskClient) -> None:
+    asked = {"call": A, "target": "1002", "ring_timeout_s": 20}
+    answer = client.post("/api/v1/transfers", headers=SAYS_IT, json=asked)
+    assert (answer.status_code, answer.json["code"]) == (200, 486)
+    assert desk.done == [("transfer", A, "1002", "20")]
+    assert client.post("/api/v1/transfers", json=asked).status_code == 401
+    for wrong, code in (
+        ({"call": "x"}, 400),
+        ({"call": B}, 409),
+        ({"target": "1002 1003"}, 400),
+        ({"target": 5}, 400),
+        ({"ring_timeout_s": 0}, 400),
+        ({"ring_timeout_s": True}, 400),
+    ):
+        refused = client.post("/api/v1/transfers", headers=SAYS_IT, json=asked | wrong)
+        assert refused.status_code == code, wrong
+    assert len(desk.done) == 1
