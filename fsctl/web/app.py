@@ -227,7 +227,7 @@ def _add_acting(app: Flask, desk: Desk) -> None:
             raise BadRequest("target: must be a number, or a SIP or tel URI")
         try:
             return desk.have_transferred(_uuid(str(call)), target, _ring_timeout_s(timeout))
-        except FsctlError as error:
+        except (FsctlError, ValueError) as error:
             raise Conflict(str(error)) from error
 
     @app.put("/api/v1/log-level")
