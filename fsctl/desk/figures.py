@@ -7,7 +7,7 @@ process.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from prometheus_client import (
@@ -33,6 +33,14 @@ _CALLED = {Stimulus.TARGET_CALLED.value}
 _ANSWERED = {Stimulus.TARGET_ANSWERED.value, Stimulus.TARGET_HELD.value}
 _JOINED = {Stimulus.LEGS_JOINED.value}
 
+_HEARD = (
+    ("sip_messages_now", "SIP messages in memory, for ladders ([hep]).", "messages"),
+    ("sip_messages_bytes", "Their memory.", "bytes"),
+    ("sip_messages_heard", "Copies that FreeSWITCH has sent.", "heard"),
+    ("sip_messages_dropped", "Of known calls, for want of room.", "dropped"),
+    ("sip_messages_refused", "Copies from somebody else, or that are none.", "refused"),
+)
+
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -48,11 +56,18 @@ class _Times:
 class Figures:
     """Counts what the journal tells."""
 
-    def __init__(self, live: Live, waiting: Callable[[], int], database_up: Callable[[], bool]):
-        """``waiting``: bytes of the journal that are not in the database yet."""
+    def __init__(
+        self,
+        live: Live,
+        waiting: Callable[[], int],
+        database_up: Callable[[], bool],
+        heard: Callable[[], Mapping[str, int]] = dict,
+    ) -> None:
+        """``waiting``: bytes of the journal that are not in the database yet; ``heard``: see
+        `fsctl.desk.hearing.Hearing.figures`."""
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = CollectorRegistry()
-        self._registry.register(_Now(live, waiting, database_up))
+        self._registry.register(_Now(live, waiting, database_up, heard))
         self._times: OrderedDict[str, _Times] = OrderedDict()
 
         def counter(name: str, meaning: str, *labels: str) -> Counter:
@@ -138,15 +153,23 @@ class Figures:
         names = ("switch", "kind", "outcome")
         labels = [str(fields.get(name) or "") for name in names]
         self._transfers.labels(*labels, f"{int(fields.get('code') or 0) // 100}xx").inc()
-        if fields.get("rule") and not fields.get("allowed", True):
+        went_on = fields.get("outcome") == "succeeded" or fields.get("shadow")
+        if fields.get("rule") and not fields.get("allowed", True) and not went_on:
             self._refused.labels(str(fields["rule"])).inc()
 
 
 class _Now(Collector):
     """Gauges are counts of what is there when they are asked for."""
 
-    def __init__(self, live: Live, waiting: Callable[[], int], database_up: Callable[[], bool]):
+    def __init__(
+        self,
+        live: Live,
+        waiting: Callable[[], int],
+        database_up: Callable[[], bool],
+        heard: Callable[[], Mapping[str, int]],
+    ) -> None:
         self._live, self._waiting, self._database_up = live, waiting, database_up
+        self._heard = heard
 
     def collect(self) -> Iterable[Metric]:
         live, workers = self._live, list(self._live.workers.values())
@@ -174,6 +197,10 @@ class _Now(Collector):
             ("worker_log_lines_lost", "Nobody had read the log.", "log_lines_lost"),
         ):
             yield _of_workers(CounterMetricFamily, name, meaning, key, 1, workers)
+        heard = self._heard()
+        for name, meaning, key in _HEARD:
+            kind = _gauge if name.endswith(("_now", "_bytes")) else _counter
+            yield kind(name, meaning, heard.get(key, 0))
         family = GaugeMetricFamily(
             "fsctl_switch_connected",
             "Whether a worker is connected to FreeSWITCH's event socket.",

@@ -57,7 +57,12 @@ class Desk:
         if settings.news.lines is not None:
             self.keeping.on_kept = Lines(settings.news.lines).take
         self.hearing = Hearing(settings)
-        self.figures = Figures(self.live, self.keeping.waiting_bytes, lambda: not self._failing)
+        self.figures = Figures(
+            self.live,
+            self.keeping.waiting_bytes,
+            lambda: not self._failing,
+            lambda: self.hearing.figures,
+        )
         self._settings = settings
         self._channel = channel
         self._read: dict[str, int] = {}

@@ -213,6 +213,9 @@ def test_what_prometheus_scrapes(desk: ToldDesk, client: FlaskClient) -> None:
     desk.note("worker", pid=PID, number=1, late_ms=12.5, links=3, switches={"pbx": True})
     desk.transfer("t-1", outcome="failed", code=403, reason="No", rule="premium", allowed=False)
     desk.transfer("t-2")
+    # What was only observed was not refused.
+    seen = {"rule": "abroad", "allowed": False, "code": 200, "reason": "OK"}
+    desk.transfer("t-3", outcome="succeeded", **seen)
     answered = {"transfer": "t-2", "step": "the target answers", "state": "joining"}
     desk.note("step", AT + 4.25, **answered)
     desk.note("step", AT + 4.5, **(answered | {"step": "transferee and target are bridged"}))
@@ -231,11 +234,13 @@ def test_what_prometheus_scrapes(desk: ToldDesk, client: FlaskClient) -> None:
         "fsctl_transfers_now 1.0",
         "fsctl_journal_waiting_bytes 17.0",
         "fsctl_journal_lines_lost_total 7.0",
+        "fsctl_sip_messages_heard_total 3.0",
+        "fsctl_sip_messages_bytes 0.0",
         'fsctl_worker_loop_late_seconds{pid="4711",worker="1"} 0.0125',
         'fsctl_switch_connected{pid="4711",switch="pbx",worker="1"} 1.0',
         'fsctl_events_total{what="rescue"} 0.0',
         'fsctl_process_ends_total{expected="no"} 0.0',
-        "fsctl_transfer_request_to_call_seconds_sum 0.5",
+        "fsctl_transfer_request_to_call_seconds_sum 0.75",
         "fsctl_transfer_ring_seconds_sum 2.0",
         "fsctl_transfer_answer_to_join_seconds_sum 0.25",
     } <= lines, answer.text
