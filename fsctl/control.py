@@ -64,9 +64,10 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class DeskJob:
-    """What the desk is to do."""
+    """What the desk is to do; as `Job`."""
 
     settings: Settings
+    counts: int
 
 
 J = TypeVar("J", Job, DeskJob)

@@ -8,10 +8,13 @@ from collections.abc import Iterator
 from datetime import datetime
 from ipaddress import ip_network
 from typing import Final
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from fsctl import settings
+from fsctl.cli.desk_api import DeskApi
 from fsctl.cli.options import add_config
+from fsctl.cli.tables import show as print_table
 from fsctl.errors import FsctlError
 from fsctl.policy.judge import ALL, CHAIN, RATE, Asking, Request, considered, judge, said, table
 from fsctl.policy.numbers import is_internal
@@ -50,6 +53,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     show = actions.add_parser("show", help="all rules, in their order")
     add_config(show)
     show.set_defaults(run=run_show)
+    counts = actions.add_parser("counts", help="who has asked for how many transfers lately")
+    add_config(counts)
+    counts.add_argument("--reset", metavar="PARTY", help="have one counted anew, as it is listed")
+    counts.set_defaults(run=run_counts)
     explain = actions.add_parser("explain", help="which rule decides on a transfer, and why")
     add_config(explain)
     explain.add_argument("--by", required=True, metavar="PARTY", help=f"who asks: {_PARTY}")
@@ -66,6 +73,20 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     explain.add_argument("--per-minute", type=int, default=1, help="asked for in the last minute")
     explain.add_argument("--at", default="", metavar="TIME", help='"2026-11-30 10:00" (now)')
     explain.set_defaults(run=run_explain)
+
+
+def run_counts(arguments: argparse.Namespace) -> int:
+    """Print who has asked for how many transfers lately, or have one counted anew; 0."""
+    desk = DeskApi(settings.load(arguments.config, os.environ))
+    if arguments.reset:
+        path = f"/api/v1/policy/counts?{urlencode({'party': arguments.reset})}"
+        desk.act("DELETE", path)
+        print(f"{arguments.reset} is counted anew")
+        return 0
+    counts = desk.get("/api/v1/policy/counts")["counts"]
+    rows = [[each["party"], str(each["count"])] for each in counts]
+    print_table(("party", "transfers asked for in a minute"), rows, none="nobody has asked lately")
+    return 0
 
 
 def run_show(arguments: argparse.Namespace) -> int:

@@ -88,6 +88,17 @@ class Counts:
         counts = [(name, _sliding(counted, fraction)) for name, counted in found.values()]
         return dict(sorted((each for each in counts if each[1]), key=lambda each: -each[1]))
 
+    def forget(self, party: str) -> bool:
+        """Have a party counted anew; false: it is not counted. What it asks at that very moment may
+        be counted as before."""
+        key, known = _hash(party), False
+        for region in range(_REGIONS):
+            for at in self._slots(region, key):
+                if _ENTRY.unpack_from(self._memory, at)[0] == key:
+                    self._memory[at : at + _ENTRY_SIZE] = bytes(_ENTRY_SIZE)
+                    known = True
+        return known
+
     def _last(self, region: int, key: int) -> int:
         for at in self._slots(region, key):
             entry = _ENTRY.unpack_from(self._memory, at)

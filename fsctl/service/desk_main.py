@@ -28,6 +28,7 @@ from fsctl.errors import ChannelGone, FsctlError
 from fsctl.esl.client import client_of
 from fsctl.esl.commands import UuidKill
 from fsctl.hep.message import Message
+from fsctl.policy.counts import Counts
 from fsctl.records import find, ladders
 from fsctl.service.asking import AskedTransfer, switch_of
 from fsctl.settings import Settings
@@ -50,7 +51,9 @@ _A_DAY = timedelta(days=1)
 class Desk:
     """Keeps records in a thread, and shows by HTTP what goes on."""
 
-    def __init__(self, settings: Settings, channel: Channel) -> None:
+    def __init__(self, settings: Settings, channel: Channel, counts: Counts) -> None:
+        self.counts = counts
+        """Who has asked for how many transfers lately."""
         self.live = Live()
         self.keeping = Keeping(settings.records, news=bool(settings.news.url))
         self._sender = Sender(settings.news, self.keeping.reader) if settings.news.url else None
@@ -273,5 +276,7 @@ def run(control: int) -> int:
     server = job.settings.server
     logs.set_up(server.log_level, server.log_format, "desk")
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    Desk(job.settings, channel).run()
+    counts = Counts(job.counts)
+    os.close(job.counts)
+    Desk(job.settings, channel, counts).run()
     return 0

@@ -28,12 +28,15 @@ class DeskProcess:
     def __init__(
         self,
         settings: Settings,
+        counts: int,
         delay_s: Callable[[int], float],
         on_wish: Callable[[str], None],
     ) -> None:
-        """``delay_s`` says how long to wait after so many fast failures in a row; ``on_wish`` is
+        """``counts`` is the memory in which workers count who asks for transfers; ``delay_s`` says
+        how long to wait after so many fast failures in a row; ``on_wish`` is
         called, in a greenlet of this object's own, with each line that the desk says."""
         self._settings = settings
+        self._counts = counts
         self._delay_s = delay_s
         self._on_wish = on_wish
         self._start()
@@ -51,14 +54,14 @@ class DeskProcess:
             number = theirs.fileno()
             self._process = subprocess.Popen(
                 [*OURSELVES, "serve", "--desk", str(number)],
-                pass_fds=(number,),
+                pass_fds=(number, self._counts),
                 stdin=subprocess.DEVNULL,
                 env=environment(),
             )
         self._channel = Channel(ours)
         log.info("the desk (pid %d) starts", self._process.pid)
         with suppress(OSError):  # it has died already, as _watch will see
-            self._channel.send_job(DeskJob(self._settings))
+            self._channel.send_job(DeskJob(self._settings, self._counts))
 
     def _watch(self) -> None:
         failures = 0

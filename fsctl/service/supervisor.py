@@ -159,7 +159,7 @@ class Supervisor:
         records = self._settings.records
         if self._settings.has_desk:
             journal.begin_or_say(records.journal, records.backlog_bytes)
-            self._desk = DeskProcess(self._settings, restart_delay_s, self._grant)
+            self._desk = DeskProcess(self._settings, self._counts, restart_delay_s, self._grant)
 
     def _grant(self, wish: str) -> None:
         """Somebody wishes something, by the desk."""

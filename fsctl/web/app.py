@@ -20,6 +20,7 @@ from fsctl.desk.live import Live, Shown
 from fsctl.errors import FsctlError
 from fsctl.hep.message import Message
 from fsctl.ladder import pcap, svg, text
+from fsctl.policy.counts import Counts
 from fsctl.records.find import Wanted
 from fsctl.records.ladders import Material
 from fsctl.records.words import cause
@@ -45,6 +46,7 @@ class Desk(Protocol):
 
     live: Live
     figures: Figures
+    counts: Counts
 
     def problems(self) -> list[str]:
         """Return what is not well, in words; nothing: all is."""
@@ -195,6 +197,11 @@ def _add_reading(app: Flask, desk: Desk, streams: Streams) -> None:
         kind, draw = _LADDERS[form]
         return Response(draw(found), mimetype=kind)
 
+    @app.get("/api/v1/policy/counts")
+    def counts() -> Shown:
+        listed = desk.counts.listed().items()
+        return {"counts": [{"party": party, "count": count} for party, count in listed]}
+
     @app.get("/api/v1/messages")
     def messages() -> Shown:
         """What FreeSWITCH has sent of these calls lately ([hep])."""
@@ -229,6 +236,13 @@ def _add_acting(app: Flask, desk: Desk) -> None:
             return desk.have_transferred(_uuid(str(call)), target, _ring_timeout_s(timeout))
         except (FsctlError, ValueError) as error:
             raise Conflict(str(error)) from error
+
+    @app.delete("/api/v1/policy/counts")
+    def forget() -> Shown:
+        party = request.args.get("party", "")
+        if not desk.counts.forget(party):
+            raise NotFound("that party is not counted")
+        return {"party": party}
 
     @app.put("/api/v1/log-level")
     def log_level() -> Shown:

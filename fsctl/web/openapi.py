@@ -216,6 +216,18 @@ DESCRIPTION: Final[Schema] = {
                 ("pcap", "application/vnd.tcpdump.pcap", "as its SIP messages"),
             )
         },
+        "/api/v1/policy/counts": _get(
+            "Who has asked for how many transfers in the last minute, those with most first",
+            _object({"counts": _list(_object({"party": _TEXT, "count": _NUMBER}))}),
+        )
+        | {
+            "delete": {
+                "summary": "Have a party counted anew",
+                "security": [{"token": []}],
+                "parameters": [_query("party", _TEXT, "As it is listed") | {"required": True}],
+                "responses": {"200": _answer(_object({"party": _TEXT}), "Done"), **_errors(404)},
+            }
+        },
         "/api/v1/messages": _get(
             "SIP messages that were heard lately ([hep])",
             _object({"messages": _list({"type": "object"})}),

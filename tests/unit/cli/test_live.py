@@ -85,6 +85,16 @@ def test_what_can_be_done(desk: ToldDesk, run: Run, capsys: pytest.CaptureFixtur
     assert "404" in capsys.readouterr().err and len(desk.done) == 3
 
 
+def test_counts(desk: ToldDesk, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("policy", "counts") == 0
+    assert "nobody has asked lately" in capsys.readouterr().err
+    desk.counts.add("1001@pbx")
+    assert run("policy", "counts") == 0
+    assert capsys.readouterr().out.split()[-2:] == ["1001@pbx", "1"]
+    assert run("policy", "counts", "--reset", "1001@pbx") == 0 and not desk.counts.listed()
+    assert run("policy", "counts", "--reset", "1001@pbx") == 2
+
+
 def test_without_a_token_nothing_is_asked(
     desk: ToldDesk, run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

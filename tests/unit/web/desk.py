@@ -10,6 +10,7 @@ from fsctl.desk.live import Live
 from fsctl.errors import ChannelGone
 from fsctl.hep.message import Message
 from fsctl.journal import Entry
+from fsctl.policy.counts import Counts
 from fsctl.records import find, ladders, store
 from fsctl.records.schema import METADATA
 
@@ -28,6 +29,7 @@ class ToldDesk:
     def __init__(self, folder: Path) -> None:
         self.live = Live()
         self.figures = Figures(self.live, lambda: 17, lambda: True, lambda: {"heard": 3})
+        self.counts = Counts()
         self.wrong: list[str] = []
         self.done: list[tuple[str, ...]] = []
         self.tells_messages = False

@@ -388,3 +388,16 @@ def test_a_party_is_transferred(desk: ToldDesk, client: FlaskClient) -> None:
         refused = client.post("/api/v1/transfers", headers=SAYS_IT, json=asked | wrong)
         assert refused.status_code == code, wrong
     assert len(desk.done) == 1
+
+
+def test_who_asks_too_often_can_be_counted_anew(desk: ToldDesk, client: FlaskClient) -> None:
+    for party, times in (("1001@pbx", 3), ("carrier", 1)):
+        for _ in range(times):
+            desk.counts.add(party)
+    listed = client.get("/api/v1/policy/counts").json["counts"]
+    assert listed == [{"party": "1001@pbx", "count": 3}, {"party": "carrier", "count": 1}]
+    path = "/api/v1/policy/counts?party=1001@pbx"
+    assert client.delete(path).status_code == 401
+    assert client.delete(path, headers=SAYS_IT).status_code == 200
+    assert client.delete(path, headers=SAYS_IT).status_code == 404
+    assert desk.counts.listed() == {"carrier": 1} and desk.counts.add("1001@pbx") == 1
