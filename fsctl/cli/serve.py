@@ -44,20 +44,11 @@ def run(arguments: argparse.Namespace) -> int:
     loaded = _load(arguments)
     log.set_up(loaded.server.log_level, loaded.server.log_format)
     _warn(loaded)
-    if worker_count(loaded) > 1 or loaded.has_desk:
+    if worker_count(loaded) > 1:
         return Supervisor(loaded, lambda: _warn(_load(arguments)), arguments.scenario).run()
-    return _serve_alone(loaded, arguments.scenario)
+    from fsctl.service import alone
 
-
-def _serve_alone(loaded: settings.Settings, file: Path | None) -> int:
-    from fsctl import scenario
-    from fsctl.scenario.scenarios import Scenarios
-    from fsctl.service.worker import Worker
-
-    def load_scenarios() -> Scenarios:
-        return scenario.load_all(loaded, file)
-
-    Worker(loaded, load_scenarios(), load_scenarios=load_scenarios).run()
+    alone.run(loaded, arguments.scenario)
     return 0
 
 

@@ -142,6 +142,10 @@ class Worker:
             },
         }
 
+    def end(self) -> None:
+        """Have :meth:`run` end as by SIGTERM."""
+        self._stop.set()
+
     def tell_state(self) -> None:
         """Log how much is going on here: for whoever looks for something that is left behind."""
         alive = sum(not each.dead for each in _GREENLETS)
