@@ -191,6 +191,37 @@ def test_the_page_names_what_templates_have() -> None:
     assert set(re.findall(r"`(\w+)`", listed)) == there | routes
 
 
+# -- what it can do -------------------------------------------------------------------------------
+
+
+def names_in(path: str) -> set[str]:
+    """The tests of a file of the repository; none where there is no such file."""
+    file = REPOSITORY / path
+    if not file.is_file():
+        return set()
+    nodes = ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+    names = {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
+    return {name for name in names if name.startswith("test_")}
+
+
+def test_each_test_that_proves_a_feature_is_there() -> None:
+    named = set(re.findall(r"`([\w/]+\.py)::(\w+)`", text("features.md")))
+    assert text("features.md").count("::") == text("features.md").count(".py::test_")
+    assert len(named) > 50
+    tests = {path: names_in(path) for path, _ in named}
+    assert [(path, name) for path, name in sorted(named) if name not in tests[path]] == []
+
+
+def test_each_feature_has_its_word_and_a_test_or_a_reason() -> None:
+    features = text("features.md").partition("## Awkward moments")[0]
+    lines = [line for line in features.splitlines() if re.match(r"\| [^|]*\w", line)]
+    assert len(lines) > 50
+    for line in lines:
+        _, what, word, proof, _ = re.split(r" ?\| ?", line)
+        assert what and word in ("yes", "part", "no"), line
+        assert ("::test_" in proof) if word == "yes" else len(proof) > 20, line
+
+
 # -- the site -------------------------------------------------------------------------------------
 
 
