@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any, cast
 
+from fsctl import journal
 from fsctl.journal import Entry
 from fsctl.service.desk_main import Desk
 from fsctl.settings import Records, Settings, Switch
@@ -23,3 +24,15 @@ def test_it_is_ready_once_a_worker_is_connected(tmp_path: Path) -> None:
     assert desk.problems() == ["no worker has said lately that it lives"]
     assert tells(False) == ["no worker is connected to pbx"]
     assert tells(True) == []
+
+
+def test_an_entry_that_is_wrong_costs_no_other(tmp_path: Path) -> None:
+    """It is damaged, and JSON all the same."""
+    desk = Desk(Settings(records=Records(folder=tmp_path)), cast(Any, None))
+    journal.begin(tmp_path / "journal", 1 << 20)
+    journal.note("session", session="s-1", switch="pbx")
+    journal.note("leg", session="s-1", began=["not a time"])
+    journal.note("session", session="s-2", switch="pbx")
+    journal.end()
+    desk._look()
+    assert list(desk.live.calls) == ["s-1", "s-2"]
