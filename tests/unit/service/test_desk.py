@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import subprocess
 import time
 from pathlib import Path
 from typing import Any, cast
 
+import gevent
+import pytest
+
 from fsctl import journal
 from fsctl.journal import Entry
+from fsctl.service import desk_process
 from fsctl.service.desk_main import Desk
 from fsctl.settings import Records, Settings, Switch
 
@@ -36,3 +42,27 @@ def test_an_entry_that_is_wrong_costs_no_other(tmp_path: Path) -> None:
     journal.end()
     desk._look()
     assert list(desk.live.calls) == ["s-1", "s-2"]
+
+
+def test_one_that_cannot_be_started_anew_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The system has no memory for it, or no process, just then."""
+    popen, started = subprocess.Popen, list[str]()
+
+    def start(program: list[str], **others: Any) -> subprocess.Popen[bytes]:
+        started.append("not" if len(started) == 1 else "started")
+        if started[-1] == "not":
+            raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+        lives = "0" if len(started) < 3 else "60"
+        return popen(["sleep", lives], **others)
+
+    monkeypatch.setattr(desk_process.subprocess, "Popen", start)
+    monkeypatch.setattr(desk_process, "_NOT_STARTED_S", 0.01)
+    monkeypatch.setattr(desk_process, "LEAVES_S", 0.0)
+    desk = desk_process.DeskProcess(Settings(), lambda failures: 0.0, lambda wish: None)
+    with gevent.Timeout(30.0):
+        while len(started) < 3:
+            gevent.sleep(0.005)
+    desk.stop()
+    assert started == ["started", "not", "started"] and "temporarily unavailable" in caplog.text
