@@ -77,9 +77,16 @@ class _Files(LogWriter):
             os.close(self._descriptor)
             self._descriptor = -1
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
-        self._descriptor = os.open(self._folder / next(self._names), flags, 0o640)
-        fcntl.flock(self._descriptor, fcntl.LOCK_SH)  # until we open the next, or die
-        self._room = FILE_BYTES
+        descriptor = os.open(self._folder / next(self._names), flags, 0o640)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH)  # until we open the next, or die
+            if not os.fstat(descriptor).st_nlink:
+                # Before it was locked it looked like one that somebody had left behind, empty.
+                raise OSError(errno.ESTALE, "the new file was removed")
+        except OSError:
+            os.close(descriptor)
+            raise
+        self._descriptor, self._room = descriptor, FILE_BYTES
 
 
 _writer: _Files | None = None

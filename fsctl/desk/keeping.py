@@ -45,6 +45,8 @@ class Keeping:
         self._reader: Engine | None = None
         self._places: dict[str, int] = {}
         """Up to where each file is kept; as the database says."""
+        self._unreadable: set[str] = set()
+        """Files that could not be read, or removed; said once."""
         self._failures = 0
         """In a row."""
         self._next_attempt = 0.0
@@ -61,13 +63,13 @@ class Keeping:
         return self._failures > 0
 
     def keep(self) -> bool:
-        """Keep what is there, some of it; True when more is there. Never raises for a database."""
+        """Keep what is there, some of it; True when more is there. Never raises."""
         if time.monotonic() < self._next_attempt:
             return False
         try:
             more = self._keep(self._reach())
             self._sweep()
-        except (SQLAlchemyError, OSError) as error:
+        except Exception as error:  # a newer fsctl's tables, a driver that is missing: records wait
             self._failed(error)
             return False
         if self._failures:
@@ -102,15 +104,26 @@ class Keeping:
         folder, more = self._settings.journal, False
         for file in journal.files(folder):
             start = self._places.get(file, 0)
-            entries = journal.read(folder, file, start, AT_ONCE_BYTES)
+            try:
+                entries = journal.read(folder, file, start, AT_ONCE_BYTES)
+                is_read = not entries and self.may_remove(file, start)
+                is_gone = is_read and journal.remove_read(folder, file, start)
+            except OSError as error:  # another user's, or the disk is damaged: it holds up no other
+                self._cannot_read(file, error)
+                continue
             if entries:
                 self._keep_entries(engine, entries)
                 self._places[file] = entries[-1].end
                 more = True
-            elif self.may_remove(file, start) and journal.remove_read(folder, file, start):
+            elif is_gone:
                 store.forget_file(engine, file)
                 self._places.pop(file, None)
         return more
+
+    def _cannot_read(self, file: str, error: OSError) -> None:
+        level = logging.DEBUG if file in self._unreadable else logging.ERROR
+        log.log(level, "records in %s are not kept: %s", file, error.strerror or error)
+        self._unreadable.add(file)
 
     def keep_messages(self, transfer: str, messages: list[Message]) -> bool:
         """Keep the SIP messages of a transfer; False: the database cannot be used now. In the

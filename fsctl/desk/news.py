@@ -64,7 +64,8 @@ class Sender:
 
     def _run(self) -> None:
         while not self._ends.wait(LOOK_S):
-            with suppress(SQLAlchemyError, OSError):  # the database is down: others say so
+            # The database is down, or its driver is missing: others say so.
+            with suppress(SQLAlchemyError, OSError, ImportError):
                 self.send_due(datetime.now(UTC))
 
     def send_due(self, now: datetime) -> int:

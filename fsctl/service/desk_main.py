@@ -28,6 +28,7 @@ from fsctl.errors import ChannelGone, FsctlError
 from fsctl.esl.client import client_of
 from fsctl.esl.commands import UuidKill
 from fsctl.hep.message import Message
+from fsctl.journal import Entry
 from fsctl.policy.counts import Counts
 from fsctl.records import find, ladders
 from fsctl.service.asking import AskedTransfer, switch_of
@@ -121,7 +122,7 @@ class Desk:
 
     def _remember(self) -> None:
         """A database that is down tells nothing of before."""
-        with suppress(SQLAlchemyError, OSError):
+        with suppress(SQLAlchemyError, OSError, ImportError):
             engine, now = self.keeping.reader(), datetime.now(UTC)
             read = self.keeping.places()
             calls, legs = find.that_go_on(engine, now - _A_DAY, MOST_CALLS)
@@ -133,18 +134,24 @@ class Desk:
     def _look(self) -> None:
         folder = self._settings.records.journal
         for file in journal.files(folder):
-            with suppress(FileNotFoundError):
+            with suppress(OSError):  # who keeps it says so
                 while entries := journal.read(
                     folder, file, self._read.get(file, 0), _AT_ONCE_BYTES
                 ):
                     for entry in entries:
-                        self.live.take(entry)
-                        self.figures.take(entry)
-                        self.hearing.take(entry)
+                        self._take(entry)
                     self._read[file] = entries[-1].end
                     gevent.sleep(0)
         for file in self._read.keys() - set(journal.files(folder)):
             del self._read[file]
+
+    def _take(self, entry: Entry) -> None:
+        """What is wrong in one entry is its own matter."""
+        for take in (self.live.take, self.figures.take, self.hearing.take):
+            try:
+                take(entry)
+            except Exception:
+                log.exception("not shown: %s", entry, extra=logs.seldom("not shown"))
 
     # -- what is shown, and done (fsctl.web) ----------------------------------------------------
 

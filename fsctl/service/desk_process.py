@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 LEAVES_S = 10.0
 """At the end it keeps what is there; what it has not kept by then waits for the next start."""
 _STABLE_S = 10.0
+_NOT_STARTED_S = 30.0
+_DIES_S = 2.0
 
 
 class DeskProcess:
@@ -72,20 +74,31 @@ class DeskProcess:
             self._channel.close()
             self._wait_ended(LEAVES_S)
             log.error(
-                "the desk (pid %d) ended with status %d, records wait meanwhile",
+                "the desk (pid %d) ended with status %s, records wait meanwhile",
                 self._process.pid,
                 self._process.returncode,
             )
             failures = 1 if time.monotonic() - began > _STABLE_S else failures + 1
             gevent.sleep(self._delay_s(failures))
+            while not self._starts_anew():
+                gevent.sleep(_NOT_STARTED_S)
+
+    def _starts_anew(self) -> bool:
+        try:
             self._start()
+        except OSError as error:  # no memory, or too many processes, just now
+            log.error("the desk is not started, again in %g s: %s", _NOT_STARTED_S, error)
+            return False
+        return True
 
     def _wait_ended(self, seconds: float) -> None:
-        deadline = time.monotonic() + seconds
+        """One that was killed, and hangs in the kernel (a disk that does not answer), is let be."""
+        deadline, killed = time.monotonic() + seconds, False
         while self._process.poll() is None:
             if time.monotonic() > deadline:
+                if killed:
+                    return
                 log.warning("the desk (pid %d) has not ended in time, killed", self._process.pid)
                 self._process.kill()
-                self._process.wait()
-                return
+                deadline, killed = time.monotonic() + _DIES_S, True
             gevent.sleep(0.005)

@@ -281,7 +281,7 @@ _LADDERS: dict[str, tuple[str, Callable[[Material], str | bytes]]] = {
 
 def _limit() -> int:
     text = request.args.get("limit", "100")
-    if not (text.isascii() and text.isdecimal() and 1 <= int(text[:6]) <= MOST_ROWS):
+    if not (re.fullmatch("[0-9]{1,6}", text) and 1 <= int(text) <= MOST_ROWS):
         raise BadRequest(f"limit: must be 1..{MOST_ROWS}")
     return int(text)
 

@@ -67,7 +67,8 @@ def guard(app: Flask, settings: Http, clock: Callable[[], float] = time.monotoni
     def look() -> None:
         _check_name(request, settings)
         acting = request.method not in ("GET", "HEAD", "OPTIONS")
-        if not (acts if acting else reads).take():
+        # Who asks whether we live is told whatever others ask: else these could have us killed.
+        if request.path not in _OPEN and not (acts if acting else reads).take():
             raise TooManyRequests("too many requests; try again in a second")
         if acting or (settings.guards_reading and request.path not in (*_OPEN, *PAGE)):
             _check_token(request, settings.token)
@@ -90,7 +91,7 @@ def _check_name(asked: Request, settings: Http) -> None:
     if host != "localhost" and host not in settings.hosts and not _is_address(host):
         raise Forbidden("this name is not served: [http] hosts")
     origin = asked.headers.get("Origin")
-    if origin is not None and urlsplit(origin).netloc.lower() != asked.host.lower():
+    if origin is not None and _name_in(origin) != asked.host.lower():
         raise Forbidden("asked from another site")
 
 
@@ -102,6 +103,14 @@ def _check_token(asked: Request, token: str) -> None:
     right = hmac.compare_digest(said.strip().encode(), token.encode())
     if scheme.lower() != "bearer" or not right:
         raise Unauthorized("the token is missing or wrong")
+
+
+def _name_in(origin: str) -> str:
+    """Its host and port; empty: it is none."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
 
 
 def _is_address(host: str) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from gevent.pywsgi import LoggingLogAdapter, WSGIServer
+from gevent import socket
+from gevent.pywsgi import LoggingLogAdapter, WSGIHandler, WSGIServer
 
 from fsctl.log import say
 from fsctl.settings import Http
@@ -15,6 +16,19 @@ log = logging.getLogger(__name__)
 
 _MOST_CONNECTIONS = 256
 _CLOSES_S = 1.0
+_IDLE_S = 75.0
+"""Who asks nothing, or takes nothing of what it is told, for so long has its connection closed: it
+is one of few."""
+
+
+class _Handler(WSGIHandler):  # type: ignore[misc]
+    """One connection."""
+
+    ignored_socket_errors = (*WSGIHandler.ignored_socket_errors, "timed out")
+
+    def __init__(self, sock: socket.socket, *others: object) -> None:
+        sock.settimeout(_IDLE_S)
+        super().__init__(sock, *others)
 
 
 def serve(desk: Desk, settings: Http) -> Callable[[], None]:
@@ -25,6 +39,7 @@ def serve(desk: Desk, settings: Http) -> Callable[[], None]:
         (host.strip("[]"), int(port)),
         app,
         spawn=_MOST_CONNECTIONS,
+        handler_class=_Handler,
         log=None,
         error_log=LoggingLogAdapter(log, logging.ERROR),
     )

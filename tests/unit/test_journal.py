@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import signal
@@ -94,6 +95,26 @@ def test_only_what_nobody_writes_to_any_more_is_removed(folder: Path) -> None:
     assert not journal.remove_read(folder, entry.file, 0)  # it has not been read
     assert journal.remove_read(folder, entry.file, entry.end)
     assert journal.files(folder) == []
+
+
+def test_a_new_file_that_was_taken_for_one_left_behind_costs_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reader comes between the moment in which a file is there and that of its lock."""
+    lock, removed = fcntl.flock, []
+
+    def late(descriptor: int, operation: int) -> None:
+        if operation == fcntl.LOCK_SH and not removed:
+            (file,) = journal.files(folder)
+            removed.append(journal.remove_read(folder, file, 0))
+        lock(descriptor, operation)
+
+    monkeypatch.setattr("fsctl.journal.fcntl.flock", late)
+    monkeypatch.setattr("fsctl.log_writer.RETRY_S", 0.01)
+    journal.begin(folder, MB)
+    journal.note("leg", number=1)
+    wait_for(lambda: bool(read_all(folder)))
+    assert removed == [True] and [entry.fields["number"] for entry in read_all(folder)] == [1]
 
 
 def test_a_process_that_is_killed_has_left_what_it_noted(folder: Path) -> None:

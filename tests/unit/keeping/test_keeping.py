@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from alembic.util import CommandError
 from sqlalchemy import Engine, event, func, select
 
 from fsctl import journal
@@ -94,6 +96,41 @@ def test_an_answer_that_was_lost_has_nothing_kept_twice(
     monkeypatch.setattr(store, "keep", answer_lost)
     note_steps(0, 20)
     keep_all(Keeping(settings), settings, 20)
+
+
+def test_tables_of_a_newer_fsctl_are_waited_for(
+    settings: Records, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(keeping, "FIRST_DELAY_S", 0.001)
+    note_steps(0, 20)
+
+    def version(engine: Engine) -> None:
+        raise CommandError("Can't locate revision identified by 'v9999'")
+
+    with monkeypatch.context() as newer:
+        newer.setattr(store, "upgrade", version)
+        desk = Keeping(settings)
+        assert not desk.keep() and desk.failing and "v9999" in caplog.text
+    keep_all(desk, settings, 20)
+
+
+def test_a_file_that_cannot_be_read_holds_up_no_other(
+    settings: Records, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As one of root's, to who serves as another user."""
+    theirs = "1000000000000000000-1-000001.jsonl"
+    (settings.journal / theirs).touch()
+    read = journal.read
+
+    def denied(folder: Path, file: str, start: int, most: int) -> list[journal.Entry]:
+        if file == theirs:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return read(folder, file, start, most)
+
+    monkeypatch.setattr(journal, "read", denied)
+    note_steps(0, 20)
+    keep_all(Keeping(settings), settings, 20)
+    assert caplog.text.count(theirs) == 1
 
 
 def test_what_the_database_never_takes_costs_no_other(

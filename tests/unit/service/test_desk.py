@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import subprocess
 import time
 from pathlib import Path
 from typing import Any, cast
 
+import gevent
+import pytest
+
+from fsctl import journal
 from fsctl.journal import Entry
+from fsctl.service import desk_process
 from fsctl.service.desk_main import Desk
 from fsctl.settings import Records, Settings, Switch
 
@@ -23,3 +30,39 @@ def test_it_is_ready_once_a_worker_is_connected(tmp_path: Path) -> None:
     assert desk.problems() == ["no worker has said lately that it lives"]
     assert tells(False) == ["no worker is connected to pbx"]
     assert tells(True) == []
+
+
+def test_an_entry_that_is_wrong_costs_no_other(tmp_path: Path) -> None:
+    """It is damaged, and JSON all the same."""
+    desk = Desk(Settings(records=Records(folder=tmp_path)), cast(Any, None))
+    journal.begin(tmp_path / "journal", 1 << 20)
+    journal.note("session", session="s-1", switch="pbx")
+    journal.note("leg", session="s-1", began=["not a time"])
+    journal.note("session", session="s-2", switch="pbx")
+    journal.end()
+    desk._look()
+    assert list(desk.live.calls) == ["s-1", "s-2"]
+
+
+def test_one_that_cannot_be_started_anew_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The system has no memory for it, or no process, just then."""
+    popen, started = subprocess.Popen, list[str]()
+
+    def start(program: list[str], **others: Any) -> subprocess.Popen[bytes]:
+        started.append("not" if len(started) == 1 else "started")
+        if started[-1] == "not":
+            raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+        lives = "0" if len(started) < 3 else "60"
+        return popen(["sleep", lives], **others)
+
+    monkeypatch.setattr(desk_process.subprocess, "Popen", start)
+    monkeypatch.setattr(desk_process, "_NOT_STARTED_S", 0.01)
+    monkeypatch.setattr(desk_process, "LEAVES_S", 0.0)
+    desk = desk_process.DeskProcess(Settings(), lambda failures: 0.0, lambda wish: None)
+    with gevent.Timeout(30.0):
+        while len(started) < 3:
+            gevent.sleep(0.005)
+    desk.stop()
+    assert started == ["started", "not", "started"] and "temporarily unavailable" in caplog.text

@@ -181,6 +181,13 @@ def test_who_reads_from_another_host_says_the_token(desk: ToldDesk) -> None:
 
 def test_nobody_reads_by_a_name_that_leads_here(desk: ToldDesk, client: FlaskClient) -> None:
     assert client.get("/api/v1/calls", headers={"Host": "evil.example"}).status_code == 403
+    assert client.get("/api/v1/calls", headers={"Origin": "http://["}).status_code == 403
+
+
+@pytest.mark.parametrize("limit", ["0", "1001", "0005009999999999999999999", "x", ""])
+def test_no_more_rows_than_are_allowed(client: FlaskClient, limit: str) -> None:
+    for path in ("calls", "transfers"):
+        assert client.get(f"/api/v1/{path}?limit={limit}").status_code == 400
 
 
 def test_too_many_requests(desk: ToldDesk) -> None:
@@ -188,6 +195,15 @@ def test_too_many_requests(desk: ToldDesk) -> None:
     codes = [client.post("/api/v1/drain").status_code for _ in range(60)]
     assert codes[0] == 401 and codes[-1] == 429
     assert client.get("/healthz").status_code == 200
+
+
+def test_a_probe_is_answered_whatever_others_ask(
+    desk: ToldDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard.Bucket, "take", lambda self: False)
+    client = application(desk).test_client()
+    paths = ("/healthz", "/readyz", "/api/v1/status", "/")
+    assert [client.get(path).status_code for path in paths] == [200, 200, 429, 429]
 
 
 def test_a_bucket_fills_again() -> None:

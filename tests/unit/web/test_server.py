@@ -1,0 +1,62 @@
+"""The server: what becomes of connections that do not move."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.unit.service.supervised import wait_for
+from tests.unit.web.desk import ToldDesk
+from tests.unit.web.served import Served
+
+STREAM = b"GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+@pytest.fixture
+def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    monkeypatch.setattr("fsctl.web.server._IDLE_S", 0.2)
+    served = Served(tmp_path, "")
+    yield served
+    served.stop()
+
+
+def connected(served: Served, says: bytes) -> socket.socket:
+    parts = urlsplit(served.address)
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    sock.settimeout(20.0)
+    sock.connect((parts.hostname, parts.port))
+    sock.sendall(says)
+    return sock
+
+
+@pytest.mark.parametrize("says", [b"", b"GET /healthz HTTP/1.1\r\n", STREAM[:20]])
+def test_who_says_nothing_more_is_not_waited_for(served: Served, says: bytes) -> None:
+    with connected(served, says) as sock:
+        while sock.recv(4096):
+            pass
+
+
+def test_who_does_not_read_its_stream_is_not_waited_for(
+    served: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("fsctl.web.streams.MOST_STREAMS", 1)
+
+    def is_listened_to(desk: ToldDesk) -> bool:
+        (streams,) = desk.live.listeners
+        return bool(getattr(streams, "full"))  # noqa: B009
+
+    def much_happens(desk: ToldDesk) -> None:
+        for _ in range(400):
+            desk.note("worker", pid=1, text="x" * 50_000)
+
+    with connected(served, STREAM) as sock:
+        assert sock.recv(5)
+        assert served.do(is_listened_to)
+        served.do(much_happens)
+        wait_for(lambda: not served.do(is_listened_to), "the stream has ended")
+    assert not caplog.records
