@@ -65,3 +65,18 @@ def test_a_dialled_number_is_not_interpreted(world: World, tmp_path: Path, numbe
     alice.calls(number.format(trap=trap))
     alice.wait_received(404)
     assert not trap.exists()
+
+
+def test_who_is_alone_with_an_application_transfers_nobody(world: World) -> None:
+    """FreeSWITCH refuses it by itself ("1 Legged calls", sofia.c), and the party stays there."""
+    house = {"7000": ["answer", "playback silence_stream://-1"]}
+    world.serve(dialplan=["transfer 7000 XML house"], house=house)
+    alice = world.party("2000", "Alice")
+    alice.calls("7000")
+    alice.wait_talking()
+    carol = world.party("1002").answers()
+    alice.transfers("1002")
+    assert alice.wait_notify() == "SIP/2.0 403 Forbidden"
+    assert alice.in_call and not carol.received("INVITE")
+    alice.hangs_up()
+    alice.wait_over()

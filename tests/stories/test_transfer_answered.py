@@ -64,11 +64,13 @@ def test_target_sees_who_is_transferred_and_what_was_chosen(world: World, by: st
     transferor, transferee = talking(world, by)
     target = world.party("1002").answers()
     referred_by = f"<sip:{transferor.number}@example.org>"
-    transferor.refers(f"<{world.uri('1002')}?X-Account=42&Subject=no>", referred_by)
+    headers = "X-Account=42&User-to-User=04c8%3Bencoding%3Dhex&Subject=no"
+    transferor.refers(f"<{world.uri('1002')}?{headers}>", referred_by)
     invite = target.wait_received("INVITE")
     assert f"<sip:{transferee.number}@" in invite.header("From")
     assert invite.header("X-Chosen") == "by the application"
     assert invite.header("X-Account") == "42"
+    assert invite.header("User-to-User") == "04c8;encoding=hex"
     assert invite.header("Referred-By") == referred_by
     assert not invite.header("Subject")
     text = str(invite.headers) + invite.body
