@@ -83,15 +83,20 @@ def places(engine: Engine) -> dict[str, int]:
 def keep(engine: Engine, entries: list[Entry], *, news: bool = False) -> None:
     """Keep entries of one file, in their order, and that they have been; all of them or none.
 
+    Those that have been kept already are not kept again: another desk may read the same folder.
     ``news``: each transfer that has ended is to be told of (`fsctl.desk.news`).
     """
-    batch = _Batch()
-    for entry in entries:
-        if take := _TAKE.get(entry.what):
-            take(batch, entry)
     last = entries[-1]
     place = {"file": last.file, "kept_to": last.end, "read_at": time.time()}
     with engine.begin() as connection:
+        before = connection.execute(_held(connection.dialect.name), place | {"kept_to": 0}).scalar()
+        entries = [entry for entry in entries if entry.end > (before or 0)]
+        if not entries:
+            return
+        batch = _Batch()
+        for entry in entries:
+            if take := _TAKE.get(entry.what):
+                take(batch, entry)
         for table, first in _FIRST.items():
             if rows := batch.rows(table):
                 connection.execute(_put(connection.dialect.name, table, first), rows)
@@ -101,6 +106,15 @@ def keep(engine: Engine, entries: list[Entry], *, news: bool = False) -> None:
             insert = _INSERT[connection.dialect.name](NEWS)
             connection.execute(insert.on_conflict_do_nothing(), rows)
         connection.execute(_put(connection.dialect.name, JOURNALS, ()), [place])
+
+
+def _held(dialect: str) -> Executable:
+    """Have nobody else keep of a file until the transaction ends; returns how far it is kept."""
+    insert = _INSERT[dialect](JOURNALS)
+    held: Executable = insert.on_conflict_do_update(
+        index_elements=[JOURNALS.c.file], set_={"read_at": insert.excluded.read_at}
+    ).returning(JOURNALS.c.kept_to)
+    return held
 
 
 def _news(entry: Entry) -> Row:

@@ -169,6 +169,21 @@ def test_blind_transfers(world: World, by: str, scope: str) -> None:
     assert hear_each_other(carol, dave)
 
 
+def test_a_group_needs_no_route_and_who_follows_has_its_own(world: World) -> None:
+    """A member in the dialplan of whoever has pressed is called there; the mailbox is not."""
+    boxes = {"name": "boxes", "match": r"\*99[0-9]+", "kind": "voicemail", "strip": 3}
+    desks = {"name": "desks", "match": "77[0-9]+", "kind": "dialplan"}
+    group = {"name": "group", "match": "600", "members": ["7701"], "on_failure": "*991002"}
+    serve(world, routes=[boxes, desks], groups=[group])
+    one, other = talking(world)
+    transfers(one, "600")
+    one.wait_over()
+    world.wait_application("voicemail")
+    assert ended(world) == ("succeeded", 200, "OK")
+    other.hangs_up()
+    other.wait_over()
+
+
 @pytest.mark.parametrize("by", ["callee", "caller"])
 def test_who_hangs_up_a_consultation_while_the_target_rings(world: World, by: str) -> None:
     """FreeSWITCH has the other one wait for it."""

@@ -132,8 +132,16 @@ class Outgoing:
             Mark.HOME: self.session.board.home,
             Mark.SESSION: self.session.id,
             Mark.STAGE: Stage.CALLED,
-            **self.purpose.carried,
+            **self._carried(place),
         }
+
+    def _carried(self, place: Place) -> dict[str, str]:
+        """What the purpose has on it; where a number is called a route that says so knows best."""
+        said = place.routed.endpoint.variables().get(Mark.TARGET_CONTEXT)
+        carried = dict(self.purpose.carried)
+        if said != "":
+            carried.pop(Mark.TARGET_CONTEXT, None)
+        return carried
 
     def _in_dialplan(self, called: Mapping[str, str]) -> dict[str, str]:
         """The loopback stays: its half is the leg that the application has in its hands."""

@@ -13,7 +13,7 @@ from fsctl.esl.commands import Command, Filter, UuidBroadcast, UuidKill, UuidSet
 from fsctl.esl.events import Event
 from fsctl.policy.judge import Asking
 from fsctl.session.calling.diverted import diversion
-from fsctl.session.calling.plan import CallOptions, route
+from fsctl.session.calling.plan import CallOptions
 from fsctl.session.core.leg import Leg
 from fsctl.session.core.session import Session
 from fsctl.session.transfers import kept
@@ -93,7 +93,7 @@ def note_mover(session: Session, asked: Pressed) -> str:
 def transfer(
     session: Session, asked: Pressed, asking: Asking | None, when_failed: Callable[[], None]
 ) -> kept.KeptTransfer:
-    """Have a transfer begun in which the two talk on. Raises as `kept.begin`, and NoRoute."""
+    """Have a transfer begun in which the two talk on. Raises as `kept.begin`."""
     pair = asked.transferor, asked.transferee
     asker = ByKeys(asked.transferor, asked.loopback, _carried(session, asked))
     session.link.send(Filter("Unique-ID", asked.loopback))
@@ -111,12 +111,6 @@ def transfer(
 
 
 def _carried(session: Session, asked: Pressed) -> dict[str, str]:
-    """Where the number is called, if the route does not say so: where whoever has pressed calls.
-
-    Raises NoRoute.
-    """
-    chosen = route(session, asked.number).route
-    if chosen.kind != "dialplan" or chosen.context:
-        return {}
+    """Where numbers are called whose routes do not say so: where whoever has pressed calls."""
     own = read(session.link, asked.transferor.channel_uuid, Mark.OWN_CONTEXT)
     return {Mark.TARGET_CONTEXT: own} if own else {}

@@ -90,12 +90,12 @@ def test_a_transfer_is_one_row_in_whatever_order_it_is_told(
     engine: Engine, order: tuple[int, ...]
 ) -> None:
     """A takeover's news lie in files of several processes."""
-    note = Notes()
+    note, *notes = (Notes(f"1-{process}-1.jsonl") for process in range(4))
     later = ENDED | {"outcome": "succeeded", "code": 200, "reason": "OK"}
     told = [
-        [note("transfer", AT, **BEGUN)],
-        [note("record", AT + 5, **ENDED)],
-        [note("step", AT + 1, transfer="t-1", step="target called", state="calling")],
+        [notes[0]("transfer", AT, **BEGUN)],
+        [notes[1]("record", AT + 5, **ENDED)],
+        [notes[2]("step", AT + 1, transfer="t-1", step="target called", state="calling")],
     ]
     for index in order:
         store.keep(engine, told[index])
@@ -138,6 +138,19 @@ def test_all_of_it_is_kept_or_none(engine: Engine) -> None:
     with engine.connect() as connection:
         assert not connection.execute(select(CALLS)).all()
     assert store.places(engine) == {}
+
+
+def test_two_who_read_the_same_keep_it_once(engine: Engine) -> None:
+    """A desk that ends, and its successor; each begins where it has found the file."""
+    steps = [
+        Entry("1-7-1", end, "step", AT, {"transfer": "t-1", "step": str(end), "state": "s"})
+        for end in (100, 200, 300)
+    ]
+    store.keep(engine, steps[:2])
+    store.keep(engine, steps)
+    store.keep(engine, steps[:1])
+    assert [step["what"] for step in find.steps(engine, "t-1")] == ["100", "200", "300"]
+    assert store.places(engine) == {"1-7-1": 300}
 
 
 def test_how_far_a_file_was_read_is_kept_with_it(engine: Engine) -> None:
