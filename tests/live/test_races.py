@@ -634,3 +634,15 @@ def test_a_target_of_the_scenario_answers_and_leaves_at_once(controller, phones,
     else:
         assert hear_each_other(alice, bob)
     assert len(bob.notifies) == 1
+
+
+def test_who_wants_no_subscription_is_told_all_the_same(controller, phones, switch):
+    """FreeSWITCH reads no Refer-Sub (RFC 4488): its 202 echoes none, and the result is sent."""
+    controller(sections(switch))
+    bob, alice = talking(phones)
+    target = phones.party("1002").answers()
+    headers = [("Refer-Sub", "false"), ("Supported", "norefersub")]
+    bob.refers(phones.refer_to("1002"), headers=headers)
+    assert not bob.wait_received(202).header("Refer-Sub")
+    assert bob.wait_notify() == "SIP/2.0 200 OK"
+    assert hear_each_other(alice, target)
