@@ -43,6 +43,8 @@ ASKED_S = 1000.0
 LOOK_S = 0.25
 """How often it is looked whether something has been noted."""
 _AT_ONCE_BYTES = 1 << 20
+_AGAIN_S = 3.0
+"""A port that cannot be had is tried again then."""
 _LAST_S = 5.0
 """So long records are kept at the end; what is left waits for the next start."""
 _A_DAY = timedelta(days=1)
@@ -63,6 +65,8 @@ class Desk:
         self._channel = channel
         self._read: dict[str, int] = {}
         """Up to where each file of the journal has been looked at, for `live`."""
+        self._end_serving: Callable[[], None] = lambda: None
+        """Ends what is shown by HTTP. Set by `_serve`, once it is."""
         self._ends = threading.Event()
         self.keeping.may_remove = lambda file, end: self._read.get(file, 0) >= end
         self._keeper = threading.Thread(target=self._keep, name="keeper", daemon=True)
@@ -73,12 +77,11 @@ class Desk:
         self.hearing.start()
         if self._sender is not None:
             self._sender.start()
-        watcher = gevent.spawn(self._watch)
-        server = self._serve()
+        watcher, serving = gevent.spawn(self._watch), gevent.spawn(self._serve)
         while self._channel.receive() is not None:
             pass
-        if server is not None:
-            server()
+        serving.kill()
+        self._end_serving()
         watcher.kill()
         self._look()
         self.hearing.stop()
@@ -147,17 +150,22 @@ class Desk:
 
     # -- what is shown, and done (fsctl.web) ----------------------------------------------------
 
-    def _serve(self) -> Callable[[], None] | None:
-        listen = self._settings.http.listen
+    def _serve(self) -> None:
+        """Begin, as soon as the port is free and its address is there."""
+        listen, is_told = self._settings.http.listen, False
         if not listen:
-            return None
+            return
         from fsctl.web.server import serve
 
-        try:
-            return serve(self, self._settings.http)
-        except OSError as error:
-            log.error("[http] listen = %s: %s; nothing is shown", listen, error.strerror)
-            return None
+        while True:
+            try:
+                self._end_serving = serve(self, self._settings.http)
+                return
+            except OSError as error:
+                level = logging.DEBUG if is_told else logging.ERROR
+                log.log(level, "[http] listen = %s: %s; nothing is shown", listen, error.strerror)
+            is_told = True
+            gevent.sleep(_AGAIN_S)
 
     @property
     def _failing(self) -> bool:
