@@ -45,6 +45,8 @@ LOOK_S = 0.25
 _AT_ONCE_BYTES = 1 << 20
 _AGAIN_S = 3.0
 """A port that cannot be had is tried again then."""
+_LATELY_S = 900.0
+"""So long it is a problem that records were lost."""
 _LAST_S = 5.0
 """So long records are kept at the end; what is left waits for the next start."""
 _A_DAY = timedelta(days=1)
@@ -187,7 +189,7 @@ class Desk:
             found += [f"no worker is connected to {name}" for name in sorted(names - connected)]
         if self._failing:
             found.append("the database cannot be used: records wait")
-        if self.live.lost:
+        if time.time() - self.live.lost_at < _LATELY_S:
             found.append(f"{self.live.lost} records were lost: there was no room")
         return found
 

@@ -31,6 +31,10 @@ def test_it_is_ready_once_a_worker_is_connected(tmp_path: Path) -> None:
     assert desk.problems() == ["no worker has said lately that it lives"]
     assert tells(False) == ["no worker is connected to pbx"]
     assert tells(True) == []
+    for ago, problems in ((0, ["9 records were lost: there was no room"]), (3600, [])):
+        desk.live.lost = 0
+        desk.live.take(Entry("1-7-1", 1, "lost", time.time() - ago, {"lines": 9}))
+        assert desk.problems() == problems
 
 
 def test_an_entry_that_is_wrong_costs_no_other(tmp_path: Path) -> None:
