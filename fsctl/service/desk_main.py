@@ -85,7 +85,8 @@ class Desk:
         serving.kill()
         self._end_serving()
         watcher.kill()
-        self._look()
+        with suppress(OSError):
+            self._look()
         self.hearing.stop()
         if self._sender is not None:
             self._sender.stop()
@@ -105,15 +106,19 @@ class Desk:
         self._keep_messages(at_last=True)
 
     def _keep_messages(self, *, at_last: bool = False) -> None:
-        for transfer, messages in self.hearing.due(all_of_them=at_last):
-            if not messages or self.keeping.keep_messages(transfer, messages):
-                self.hearing.kept(transfer)
+        try:
+            for transfer, messages in self.hearing.due(all_of_them=at_last):
+                if not messages or self.keeping.keep_messages(transfer, messages):
+                    self.hearing.kept(transfer)
+        except Exception:  # of what a network has sent; records are kept all the same
+            log.exception("messages are not kept", extra=logs.seldom("messages not kept"))
 
     def _watch(self) -> None:
         """What has been kept already is looked at no more."""
         gevent.get_hub().threadpool.apply(self._remember)
         while True:
-            self._look()
+            with suppress(OSError):  # the folder is gone: who keeps it says so
+                self._look()
             self.live.forget_silent(time.time())
             gevent.sleep(LOOK_S)
 

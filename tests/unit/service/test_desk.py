@@ -90,3 +90,23 @@ def test_a_port_that_is_anothers_is_waited_for(
     assert serving.successful() and len(desk.live.listeners) == 1
     desk._end_serving()
     assert caplog.text.count("nothing is shown") == 1
+
+
+def test_a_folder_that_is_gone_for_a_moment_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = list[int]()
+
+    def files(folder: Path) -> list[str]:
+        looks.append(1)
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory")
+
+    monkeypatch.setattr(journal, "files", files)
+    monkeypatch.setattr(desk_main, "LOOK_S", 0.001)
+    desk = Desk(Settings(records=Records(folder=tmp_path)), cast(Any, None))
+    watcher = gevent.spawn(desk._watch)
+    with gevent.Timeout(30.0):
+        while len(looks) < 3 and not watcher.ready():
+            gevent.sleep(0.005)
+    assert not watcher.ready()
+    watcher.kill()
