@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -82,3 +83,15 @@ def warnings(path: Path | None, table: dict[str, Any], in_file: bool) -> tuple[s
     if secret and path is not None and path.stat().st_mode & stat.S_IROTH:
         return (f"{path}: [records] database: everybody can read the file; use database_file",)
     return ()
+
+
+def without_records(origin: str, values: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
+    """Return what is to be said of settings that are for the process that keeps records."""
+    if values["records"].get("keep") is not False:
+        return ()
+    asked = (("news", "url"), ("news", "lines"), ("http", "listen"), ("http", "token_file"))
+    return tuple(
+        f"{origin}: [{section}] {name}: has no effect, with [records] keep = false"
+        for section, name in asked
+        if values[section].get(name)
+    )

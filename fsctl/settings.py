@@ -392,6 +392,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     warnings += setting_news.warnings(
         path, values["news"], in_file="secret" in document.get("news", {})
     )
+    warnings += setting_records.without_records(origin, values)
     warnings += setting_hep.warnings(origin, values["hep"], values["records"])
     warnings += setting_http.warnings(
         path, values["http"], in_file="token" in document.get("http", {})

@@ -20,6 +20,9 @@ MOST_CALLS = 50_000
 """More are not shown: something has gone wrong that lets none of them end."""
 GONE_S = 15.0
 """A worker of which nothing was heard for so long is not there any more."""
+LONGEST_S = 4 * 3600.0
+"""A transfer that goes on for longer has lost its record: its worker has died, and nobody saw its
+end."""
 _STEPS = 100
 """So many of a transfer are shown."""
 _ROLES = ("transferor", "transferee", "target")
@@ -63,6 +66,8 @@ class Live:
         """Those that were heard of lately, by their process ids."""
         self.lost = 0
         """Lines that the journal had no room for."""
+        self.lost_at = 0.0
+        """When the last of them were; in seconds since 1970."""
         self.listeners: list[Listener] = []
         """Set by who wants to hear."""
         self._take: dict[str, Callable[[Entry], None]] = {
@@ -112,10 +117,15 @@ class Live:
                 self.transfers[row["id"]]["cause"] = cause(row)
 
     def forget_silent(self, now: float) -> None:
-        """Workers that were not heard of lately are not shown; ``now`` in seconds since 1970."""
+        """Workers that were not heard of lately are not shown, nor transfers that never end.
+
+        ``now`` in seconds since 1970."""
         for pid, worker in list(self.workers.items()):
             if now - worker["heard"] > GONE_S:
                 self._gone(pid, now)
+        since = _time(now - LONGEST_S)
+        for each in [each for each in self.running() if each["began"] < since]:
+            del self.transfers[each["id"]]
 
     def running(self) -> list[Shown]:
         """Return the transfers that go on, the oldest first."""
@@ -207,6 +217,7 @@ class Live:
 
     def _lost(self, entry: Entry) -> None:
         self.lost += int(entry.fields.get("lines") or 0)
+        self.lost_at = entry.at
 
     # -- ---------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ import logging
 import random
 import ssl
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -70,10 +71,13 @@ class Sender:
 
     def send_due(self, now: datetime) -> int:
         """Send what is due; returns how much that was. Raises SQLAlchemyError."""
-        due = store.due_news(self._engine(), now, _AT_ONCE)
+        began, due = time.monotonic(), store.due_news(self._engine(), now, _AT_ONCE)
         for row in due:
             if self._ends.is_set():
                 break
+            # Others may have taken their time, and what is signed too long ago is not believed.
+            now += timedelta(seconds=time.monotonic() - began)
+            began = time.monotonic()
             taken, answer = self._send(row, now)
             again = None if taken else self._again(row, now, answer)
             store.news_sent(self._engine(), row["transfer"], answer, again)
@@ -86,8 +90,9 @@ class Sender:
             self._settings.secret, row["transfer"], int(now.timestamp()), row["body"]
         ) | {"Content-Type": "application/json", "User-Agent": "fsctl"}
         path = (self._parts.path or "/") + (f"?{self._parts.query}" if self._parts.query else "")
-        connection = self._connection()
+        connection: HTTPConnection | None = None
         try:
+            connection = self._connection()
             connection.request("POST", path, row["body"], headers)
             answer = connection.getresponse()
             answer.read(_MOST_BYTES)
@@ -96,7 +101,8 @@ class Sender:
         except (OSError, HTTPException, ValueError) as error:
             return False, f"{type(error).__name__}: {error}"
         finally:
-            connection.close()
+            if connection is not None:
+                connection.close()
 
     def _connection(self) -> HTTPConnection:
         host, port = self._parts.hostname or "", self._parts.port

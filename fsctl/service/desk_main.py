@@ -44,6 +44,10 @@ ASKED_S = 1000.0
 LOOK_S = 0.25
 """How often it is looked whether something has been noted."""
 _AT_ONCE_BYTES = 1 << 20
+_AGAIN_S = 3.0
+"""A port that cannot be had is tried again then."""
+_LATELY_S = 900.0
+"""So long it is a problem that records were lost."""
 _LAST_S = 5.0
 """So long records are kept at the end; what is left waits for the next start."""
 _A_DAY = timedelta(days=1)
@@ -71,6 +75,8 @@ class Desk:
         self._channel = channel
         self._read: dict[str, int] = {}
         """Up to where each file of the journal has been looked at, for `live`."""
+        self._end_serving: Callable[[], None] = lambda: None
+        """Ends what is shown by HTTP. Set by `_serve`, once it is."""
         self._ends = threading.Event()
         self.keeping.may_remove = lambda file, end: self._read.get(file, 0) >= end
         self._keeper = threading.Thread(target=self._keep, name="keeper", daemon=True)
@@ -81,14 +87,14 @@ class Desk:
         self.hearing.start()
         if self._sender is not None:
             self._sender.start()
-        watcher = gevent.spawn(self._watch)
-        server = self._serve()
+        watcher, serving = gevent.spawn(self._watch), gevent.spawn(self._serve)
         while self._channel.receive() is not None:
             pass
-        if server is not None:
-            server()
+        serving.kill()
+        self._end_serving()
         watcher.kill()
-        self._look()
+        with suppress(OSError):
+            self._look()
         self.hearing.stop()
         if self._sender is not None:
             self._sender.stop()
@@ -108,15 +114,19 @@ class Desk:
         self._keep_messages(at_last=True)
 
     def _keep_messages(self, *, at_last: bool = False) -> None:
-        for transfer, messages in self.hearing.due(all_of_them=at_last):
-            if not messages or self.keeping.keep_messages(transfer, messages):
-                self.hearing.kept(transfer)
+        try:
+            for transfer, messages in self.hearing.due(all_of_them=at_last):
+                if not messages or self.keeping.keep_messages(transfer, messages):
+                    self.hearing.kept(transfer)
+        except Exception:  # of what a network has sent; records are kept all the same
+            log.exception("messages are not kept", extra=logs.seldom("messages not kept"))
 
     def _watch(self) -> None:
         """What has been kept already is looked at no more."""
         gevent.get_hub().threadpool.apply(self._remember)
         while True:
-            self._look()
+            with suppress(OSError):  # the folder is gone: who keeps it says so
+                self._look()
             self.live.forget_silent(time.time())
             gevent.sleep(LOOK_S)
 
@@ -155,17 +165,22 @@ class Desk:
 
     # -- what is shown, and done (fsctl.web) ----------------------------------------------------
 
-    def _serve(self) -> Callable[[], None] | None:
-        listen = self._settings.http.listen
+    def _serve(self) -> None:
+        """Begin, as soon as the port is free and its address is there."""
+        listen, is_told = self._settings.http.listen, False
         if not listen:
-            return None
+            return
         from fsctl.web.server import serve
 
-        try:
-            return serve(self, self._settings.http)
-        except OSError as error:
-            log.error("[http] listen = %s: %s; nothing is shown", listen, error.strerror)
-            return None
+        while True:
+            try:
+                self._end_serving = serve(self, self._settings.http)
+                return
+            except OSError as error:
+                level = logging.DEBUG if is_told else logging.ERROR
+                log.log(level, "[http] listen = %s: %s; nothing is shown", listen, error.strerror)
+            is_told = True
+            gevent.sleep(_AGAIN_S)
 
     @property
     def _failing(self) -> bool:
@@ -187,7 +202,7 @@ class Desk:
             found += [f"no worker is connected to {name}" for name in sorted(names - connected)]
         if self._failing:
             found.append("the database cannot be used: records wait")
-        if self.live.lost:
+        if time.time() - self.live.lost_at < _LATELY_S:
             found.append(f"{self.live.lost} records were lost: there was no room")
         return found
 

@@ -190,6 +190,9 @@ class Observer:
 
     def _record(self, transfer: _Transfer, seen: Seen, shadow: dict[str, object]) -> TransferRecord:
         outcome, status = _outcome(transfer)
+        by = transfer.transferor
+        # Where FreeSWITCH confirms transfers the same leg may ask again, when one has failed.
+        refer = by.variable("sip_blind_transfer_event") if by is not None else None
         parties = {"transferor": seen.transferor, "transferee": seen.transferee}
         verdict = seen.asked.verdict if seen.asked is not None else None
         judged = {"rule": verdict.rule, "allowed": verdict.allowed} if verdict else {}
@@ -199,7 +202,7 @@ class Observer:
             seen.transferor.channel,
             seen.transferee.channel,
             transfer.target,
-            "",
+            refer or "",
             outcome,
             status.code,
             status.reason,

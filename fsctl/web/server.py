@@ -43,7 +43,11 @@ def serve(desk: Desk, settings: Http) -> Callable[[], None]:
         log=None,
         error_log=LoggingLogAdapter(log, logging.ERROR),
     )
-    server.start()
+    try:
+        server.start()
+    except OSError:
+        desk.live.listeners.remove(streams)
+        raise
     say(f"what goes on is shown at http://{host}:{server.server_port}/")
 
     def end() -> None:

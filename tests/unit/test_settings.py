@@ -648,3 +648,13 @@ def test_a_wrong_secret_is_not_repeated() -> None:
         load(None, {"FSCTL_DECIDE_SECRET": "S3cret"})
     assert "FSCTL_DECIDE_SECRET: must be" in str(caught.value)
     assert "S3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "section", ['[news]\nlines = "/tmp/lines"\n', '[http]\nlisten = "127.0.0.1:8091"\n']
+)
+def test_what_needs_records_says_so_where_none_are_kept(tmp_path: Path, section: str) -> None:
+    (warning,) = load_text(tmp_path, f"[records]\nkeep = false\n{section}").warnings
+    assert "has no effect, with [records] keep = false" in warning
+    assert not load_text(tmp_path, section).warnings
+    assert not load_text(tmp_path, "[records]\nkeep = false\n").warnings

@@ -18,6 +18,7 @@ from fsctl.session.calling.identity import Shown
 from fsctl.session.calling.plan import Asker, CallOptions, Routes, plan
 from fsctl.session.calling.routing import NoRoute, Routed
 from fsctl.session.core.session import Session
+from fsctl.setting_regex import LONGEST
 from fsctl.settings import OWN_HOSTS, Group
 from fsctl.sip.status import SipStatus, best_failure
 from fsctl.sip.uri import Uri, telephone
@@ -179,7 +180,7 @@ class Course:
 
 
 def _has(group: Group, number: str, host: str, *, own: bool) -> bool:
-    if not re.fullmatch(group.match, number, re.ASCII):
+    if len(number) > LONGEST or not re.fullmatch(group.match, number, re.ASCII):
         return False
     return not host or any(
         own if glob == OWN_HOSTS else fnmatchcase(host, glob.lower()) for glob in group.hosts

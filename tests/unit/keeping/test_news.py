@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -134,6 +135,36 @@ def test_one_that_is_not_taken_holds_up_no_other(engine: Engine, service: Servic
     told = sender(engine, service.url)
     assert told.send_due(NOW) == 3 and len(service.heard) == 3
     assert told.send_due(NOW + timedelta(minutes=1)) == 1
+
+
+def test_what_waits_for_a_slow_service_is_signed_when_it_is_sent(
+    engine: Engine, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(news, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    for number in range(3):
+        end(engine, f"t-{number}", place=100 * (number + 1))
+    told = sender(engine, service.url)
+    send = told._send
+
+    def slowly(row: dict[str, Any], now: datetime) -> tuple[bool, str]:
+        clock[0] += 200.0
+        return send(row, now)
+
+    monkeypatch.setattr(told, "_send", slowly)
+    assert told.send_due(NOW) == 3
+    for number, (headers, body) in enumerate(service.heard):
+        verify(headers, body, [SECRET], NOW.timestamp() + 200.0 * number)
+
+
+def test_what_is_wrong_with_the_certificates_is_told_and_tried_again(
+    engine: Engine, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever may vouch for the service has been taken away since the start."""
+    end(engine)
+    told = sender(engine, "https://127.0.0.1:1/", ca_file=tmp_path / "gone.pem")
+    assert told.send_due(NOW) == 1 and told.send_due(NOW) == 0
+    assert "FileNotFoundError" in caplog.text
 
 
 def test_a_file_of_lines(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -13,9 +14,9 @@ import pytest
 
 from fsctl import journal
 from fsctl.journal import Entry
-from fsctl.service import desk_process
+from fsctl.service import desk_main, desk_process
 from fsctl.service.desk_main import Desk
-from fsctl.settings import Records, Settings, Switch
+from fsctl.settings import Http, Records, Settings, Switch
 
 
 def test_it_is_ready_once_a_worker_is_connected(tmp_path: Path) -> None:
@@ -30,6 +31,10 @@ def test_it_is_ready_once_a_worker_is_connected(tmp_path: Path) -> None:
     assert desk.problems() == ["no worker has said lately that it lives"]
     assert tells(False) == ["no worker is connected to pbx"]
     assert tells(True) == []
+    for ago, problems in ((0, ["9 records were lost: there was no room"]), (3600, [])):
+        desk.live.lost = 0
+        desk.live.take(Entry("1-7-1", 1, "lost", time.time() - ago, {"lines": 9}))
+        assert desk.problems() == problems
 
 
 def test_an_entry_that_is_wrong_costs_no_other(tmp_path: Path) -> None:
@@ -66,3 +71,42 @@ def test_one_that_cannot_be_started_anew_is_tried_again(
             gevent.sleep(0.005)
     desk.stop()
     assert started == ["started", "not", "started"] and "temporarily unavailable" in caplog.text
+
+
+def test_a_port_that_is_anothers_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(desk_main, "_AGAIN_S", 0.01)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        listen = f"127.0.0.1:{other.getsockname()[1]}"
+        settings = Settings(records=Records(folder=tmp_path), http=Http(listen=listen))
+        desk = Desk(settings, cast(Any, None))
+        serving = gevent.spawn(desk._serve)
+        with gevent.Timeout(30.0):
+            while "nothing is shown" not in caplog.text:
+                gevent.sleep(0.005)
+        assert not desk.live.listeners
+    serving.join(30.0)
+    assert serving.successful() and len(desk.live.listeners) == 1
+    desk._end_serving()
+    assert caplog.text.count("nothing is shown") == 1
+
+
+def test_a_folder_that_is_gone_for_a_moment_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = list[int]()
+
+    def files(folder: Path) -> list[str]:
+        looks.append(1)
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory")
+
+    monkeypatch.setattr(journal, "files", files)
+    monkeypatch.setattr(desk_main, "LOOK_S", 0.001)
+    desk = Desk(Settings(records=Records(folder=tmp_path)), cast(Any, None))
+    watcher = gevent.spawn(desk._watch)
+    with gevent.Timeout(30.0):
+        while len(looks) < 3 and not watcher.ready():
+            gevent.sleep(0.005)
+    assert not watcher.ready()
+    watcher.kill()

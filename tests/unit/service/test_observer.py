@@ -6,7 +6,10 @@ import pytest
 
 from fsctl.esl.events import Event
 from fsctl.service import observer
-from fsctl.service.observer import Observer
+from fsctl.service.observer import Observer, _Transfer
+from fsctl.session.calling.identity import Shown
+from fsctl.session.calling.shadow import Party, Seen
+from fsctl.session.transfers.record import transfer_id
 from fsctl.settings import Switch
 
 BOB, ALICE = "5e8a7a0e-0000-4000-8000-000000000001", "5e8a7a0e-0000-4000-8000-000000000002"
@@ -64,3 +67,17 @@ def test_what_an_attended_transfer_has_left_belongs_to_no_other(heard, monkeypat
     assert not followed
     made._hear(transferee())
     assert followed == [ALICE]
+
+
+def test_two_transfers_of_one_leg_are_two_records(heard):
+    """Where FreeSWITCH confirms transfers, and the first has failed."""
+    made, _ = heard
+    parties = (Party(each, Shown("", ""), "") for each in (BOB, ALICE))
+    seen = Seen("", "pbx", *parties, "", "", None, "", "", ())
+    names = set()
+    for event in ("refer;id=2", "refer;id=3"):
+        asked = transferor(variable_sip_blind_transfer_event=event)
+        record = made._record(_Transfer(0.0, transferor=asked), seen, {})
+        assert record.refer == event
+        names.add(transfer_id(record.transferor, record.refer))
+    assert len(names) == 2

@@ -56,6 +56,15 @@ def test_the_answer_says_who_follows(course: Course, code: int, rang: bool, foll
     assert course.outcome(SipStatus(503)).code == 503
 
 
+def test_no_group_is_asked_about_what_is_too_long_for_a_number(course: Course) -> None:
+    """An expression of the settings may be slow about it, and the worker would stand still."""
+    long = "1" + "0" * 4000
+    group = Group("slow", "[0-9]*1[0-9]*0[0-9]*", on_failure="4")
+    course._session.settings = Settings(groups=(group,))  # type: ignore[misc]
+    assert called(course.begin(long)) == [long]
+    assert course.next(SipStatus(503), rang=False) == ()
+
+
 def test_who_cannot_be_called_is_passed_over(course: Course) -> None:
     assert called(course.begin("7")) == ["1"]
     assert called(course.next(SipStatus(486), rang=True)) == ["2"]

@@ -94,6 +94,10 @@ def test_the_latest_that_have_ended_are_shown_and_no_more(
         desk.transfer(f"t-{number}", outcome="succeeded", code=200, reason="OK")
     desk.transfer("t-open")
     assert list(desk.live.transfers) == ["t-6", "t-7", "t-8", "t-open"]
+    desk.live.forget_silent(AT + 3600)
+    assert len(desk.live.running()) == 1
+    desk.live.forget_silent(AT + 24 * 3600)  # nobody has seen its end
+    assert list(desk.live.transfers) == ["t-6", "t-7", "t-8"]
 
 
 def test_a_worker_that_has_gone_takes_its_calls_along(desk: ToldDesk) -> None:
