@@ -646,3 +646,19 @@ def test_who_wants_no_subscription_is_told_all_the_same(controller, phones, swit
     assert not bob.wait_received(202).header("Refer-Sub")
     assert bob.wait_notify() == "SIP/2.0 200 OK"
     assert hear_each_other(alice, target)
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_the_transferor_has_forgotten_its_refer(controller, phones, switch, answers):
+    """Its 481 to the NOTIFY (RFC 6665 section 4.2.2) costs nobody the call."""
+    controller(sections(switch))
+    bob, alice = talking(phones)
+    bob.forgets_refers()
+    target = phones.party("1002")
+    target = target.answers() if answers else target.refuses(486, "Busy Here")
+    bob.refers(phones.refer_to("1002"))
+    assert bob.wait_notify() == f"SIP/2.0 {'200 OK' if answers else '486 Busy Here'}"
+    bob.wait_sent(481)
+    assert hear_each_other(alice, target if answers else bob)
+    if answers:
+        bob.wait_over()

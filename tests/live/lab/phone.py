@@ -326,6 +326,11 @@ class Phone(Party):
         self.wait_talking()
         self.command("refuse_refer")
 
+    def forgets_refers(self) -> None:
+        """Answer 481 to every NOTIFY from now on, as if it had sent no REFER."""
+        self.wait_talking()
+        self.command("forget_refer")
+
     def presses(self, keys: str) -> None:
         self.wait_talking()
         self.media.press(keys)

@@ -131,6 +131,11 @@ def _talking_blocks(script: Script) -> None:
     script.response("202 Accepted", "talking")
     script.label("referred_and_refuses")
     script.response("603 Decline", "talking")
+    script.label("notified")
+    script.go("notified_and_forgets", test="forget_refer")
+    script.response("200 OK", "talking")
+    script.label("notified_and_forgets")
+    script.response("481 Subscription Does Not Exist", "talking")
     script.label("notify")
     script.notify("talking")
     script.label("bye")
@@ -162,15 +167,18 @@ def _ack_failure(script: Script, then: str = "") -> None:
 
 
 def _talking_hub(script: Script) -> None:
-    """An established call. Its commands: refer, notify, refuse_refer, bye, hold, resume."""
+    """An established call. Its commands: refer, notify, refuse_refer, forget_refer, bye, hold,
+    resume."""
     _talking_blocks(script)
     script.label("talking")
     script.receive("BYE", "bye_received")
     script.receive("INVITE", "reinvite_received", _PEER_HOLDS)
     script.receive("ACK")
-    for method in ("NOTIFY", "OPTIONS", "INFO", "UPDATE", "MESSAGE", "CANCEL"):
+    script.receive("NOTIFY", "notified")
+    for method in ("OPTIONS", "INFO", "UPDATE", "MESSAGE", "CANCEL"):
         script.receive(method, "ok")
     script.receive("REFER", "referred")
+    script.receive("LAB-forget_refer", actions=[_set("forget_refer", "1")])
     script.receive("LAB-refuse_refer", actions=[_set("refuse_refer", "1")])
     script.receive("LAB-notify", "notify", [_body("lines")])
     script.receive("LAB-refer", "refer", [_body("lines")])
