@@ -100,6 +100,18 @@ def test_who_is_outside_transfers_nobody(world: World) -> None:
     assert ended(world, 3) == ("succeeded", 200, "OK")
 
 
+def test_a_number_that_costs_money_is_not_called(world: World) -> None:
+    """Who is inside reaches by keys what it reaches by a REFER, and nothing else."""
+    trunk = {"name": "trunk", "match": "0[0-9]+", "kind": "gateway", "gateway": "carrier"}
+    serve(world, policy={"mode": "enforce", "country": "DE"}, routes=[trunk])
+    other, one = reversed(talking(world))
+    for times, code in enumerate(("*1", "*2"), 1):
+        consults(one, "09001234567", code)
+        assert ended(world, times) == ("failed", 403, "Transfer Not Allowed")
+        assert records(world)[-1]["rule"] == "premium"
+        assert hear_each_other(one, other)
+
+
 def test_no_number_no_code_no_controller(world: World) -> None:
     """The two talk on, and what begins no code reaches the other party."""
     serve(world)
