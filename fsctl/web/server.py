@@ -8,7 +8,7 @@ from collections.abc import Callable
 from gevent import socket
 from gevent.pywsgi import LoggingLogAdapter, WSGIHandler, WSGIServer
 
-from fsctl.log import say
+from fsctl.log import say, seldom
 from fsctl.settings import Http
 from fsctl.web.app import Desk, make
 
@@ -41,7 +41,8 @@ def serve(desk: Desk, settings: Http) -> Callable[[], None]:
         spawn=_MOST_CONNECTIONS,
         handler_class=_Handler,
         log=None,
-        error_log=LoggingLogAdapter(log, logging.ERROR),
+        # Strangers can send what is no HTTP as often as they like.
+        error_log=LoggingLogAdapter(logging.LoggerAdapter(log, seldom("http")), logging.ERROR),
     )
     try:
         server.start()

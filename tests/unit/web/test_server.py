@@ -60,3 +60,12 @@ def test_who_does_not_read_its_stream_is_not_waited_for(
         served.do(much_happens)
         wait_for(lambda: not served.do(is_listened_to), "the stream has ended")
     assert not caplog.records
+
+
+def test_what_is_no_http_is_logged_seldom(served: Served, caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(2):
+        with connected(served, b"\x16\x03\x01\r\n\r\n") as sock:
+            while sock.recv(4096):
+                pass
+    assert caplog.records
+    assert {getattr(record, "seldom", "") for record in caplog.records} == {"http"}
