@@ -186,8 +186,8 @@ class Desk:
     def _failing(self) -> bool:
         return self._settings.records.keep and self.keeping.failing
 
-    def problems(self) -> list[str]:
-        """Return what is not well, in words."""
+    def unready(self) -> list[str]:
+        """Return why calls and transfers are not served, in words."""
         found = []
         if not self.live.workers:
             found.append("no worker has said lately that it lives")
@@ -200,6 +200,11 @@ class Desk:
         }
         if self.live.workers:
             found += [f"no worker is connected to {name}" for name in sorted(names - connected)]
+        return found
+
+    def problems(self) -> list[str]:
+        """Return what is not well, in words: calls go on without records, too."""
+        found = self.unready()
         if self._failing:
             found.append("the database cannot be used: records wait")
         if time.time() - self.live.lost_at < _LATELY_S:

@@ -48,8 +48,11 @@ class Desk(Protocol):
     figures: Figures
     counts: Counts
 
+    def unready(self) -> list[str]:
+        """Return why calls and transfers are not served, in words; nothing: they are."""
+
     def problems(self) -> list[str]:
-        """Return what is not well, in words; nothing: all is."""
+        """Return that, and what else is not well."""
 
     def transfers(self, wanted: Wanted) -> list[dict[str, Any]]:
         """See `fsctl.records.find`. Raises SQLAlchemyError."""
@@ -114,9 +117,9 @@ def _add_health(app: Flask, desk: Desk) -> None:
     @app.get("/readyz")
     def readyz() -> tuple[Shown, int]:
         """Calls and transfers are served."""
-        problems = desk.problems()
-        status = {"status": "unready" if problems else "ok", "problems": problems}
-        return status, 503 if problems else 200
+        unready = desk.unready()
+        status = {"status": "unready" if unready else "ok", "problems": desk.problems()}
+        return status, 503 if unready else 200
 
     @app.get("/metrics")
     def metrics() -> Response:

@@ -69,6 +69,9 @@ class ToldDesk:
 
     # -- as the application sees it
 
+    def unready(self) -> list[str]:
+        return [each for each in self.wrong if "worker" in each]
+
     def problems(self) -> list[str]:
         return self.wrong
 

@@ -115,6 +115,9 @@ def test_a_worker_that_has_gone_takes_its_calls_along(desk: ToldDesk) -> None:
 
 def test_health(desk: ToldDesk, client: FlaskClient) -> None:
     assert client.get("/healthz").status_code == client.get("/readyz").status_code == 200
+    desk.wrong.append("the database cannot be used: records wait")
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json["problems"]) == (200, desk.wrong), "calls are served"
     desk.wrong.append("no worker is connected to pbx")
     answer = client.get("/readyz")
     assert (answer.status_code, answer.json["problems"]) == (503, desk.wrong)
