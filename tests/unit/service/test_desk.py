@@ -14,6 +14,7 @@ import pytest
 
 from fsctl import journal
 from fsctl.journal import Entry
+from fsctl.policy.counts import Counts, make_shared
 from fsctl.service import desk_main, desk_process
 from fsctl.service.desk_main import Desk
 from fsctl.settings import Http, Records, Settings, Switch
@@ -21,7 +22,7 @@ from fsctl.settings import Http, Records, Settings, Switch
 
 def test_it_is_ready_once_a_worker_is_connected(tmp_path: Path) -> None:
     settings = Settings(records=Records(folder=tmp_path), switches=(Switch(name="pbx"),))
-    desk = Desk(settings, cast(Any, None))
+    desk = Desk(settings, cast(Any, None), Counts())
 
     def tells(connected: bool) -> list[str]:
         fields = {"pid": 7, "number": 1, "switches": {"pbx": connected}}
@@ -39,7 +40,7 @@ def test_it_is_ready_once_a_worker_is_connected(tmp_path: Path) -> None:
 
 def test_an_entry_that_is_wrong_costs_no_other(tmp_path: Path) -> None:
     """It is damaged, and JSON all the same."""
-    desk = Desk(Settings(records=Records(folder=tmp_path)), cast(Any, None))
+    desk = Desk(Settings(records=Records(folder=tmp_path)), cast(Any, None), Counts())
     journal.begin(tmp_path / "journal", 1 << 20)
     journal.note("session", session="s-1", switch="pbx")
     journal.note("leg", session="s-1", began=["not a time"])
@@ -65,7 +66,9 @@ def test_one_that_cannot_be_started_anew_is_tried_again(
     monkeypatch.setattr(desk_process.subprocess, "Popen", start)
     monkeypatch.setattr(desk_process, "_NOT_STARTED_S", 0.01)
     monkeypatch.setattr(desk_process, "LEAVES_S", 0.0)
-    desk = desk_process.DeskProcess(Settings(), lambda failures: 0.0, lambda wish: None)
+    desk = desk_process.DeskProcess(
+        Settings(), make_shared(), lambda failures: 0.0, lambda wish: None
+    )
     with gevent.Timeout(30.0):
         while len(started) < 3:
             gevent.sleep(0.005)
@@ -80,7 +83,7 @@ def test_a_port_that_is_anothers_is_waited_for(
     with socket.create_server(("127.0.0.1", 0)) as other:
         listen = f"127.0.0.1:{other.getsockname()[1]}"
         settings = Settings(records=Records(folder=tmp_path), http=Http(listen=listen))
-        desk = Desk(settings, cast(Any, None))
+        desk = Desk(settings, cast(Any, None), Counts())
         serving = gevent.spawn(desk._serve)
         with gevent.Timeout(30.0):
             while "nothing is shown" not in caplog.text:
@@ -103,7 +106,7 @@ def test_a_folder_that_is_gone_for_a_moment_ends_nothing(
 
     monkeypatch.setattr(journal, "files", files)
     monkeypatch.setattr(desk_main, "LOOK_S", 0.001)
-    desk = Desk(Settings(records=Records(folder=tmp_path)), cast(Any, None))
+    desk = Desk(Settings(records=Records(folder=tmp_path)), cast(Any, None), Counts())
     watcher = gevent.spawn(desk._watch)
     with gevent.Timeout(30.0):
         while len(looks) < 3 and not watcher.ready():
