@@ -454,6 +454,7 @@ def test_a_blind_transfer_after_such_a_death(world: World, by: str) -> None:
     assert hear_each_other(transferee, carol)
     world.restart()
     world.wait(lambda: world.legs() == 2, "the loopback has left")
+    assert hear_each_other(transferee, carol), "and FreeSWITCH has joined the two again"
     dave = world.party("1003", "Dave").answers()
     carol.refers(world.refer_to("1003"))
     assert carol.wait_notify() == "SIP/2.0 200 OK"
