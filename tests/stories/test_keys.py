@@ -188,6 +188,7 @@ def test_a_group_needs_no_route_and_who_follows_has_its_own(world: World) -> Non
     group = {"name": "group", "match": "600", "members": ["7701"], "on_failure": "*991002"}
     serve(world, routes=[boxes, desks], groups=[group])
     one, other = talking(world)
+    world.party("1002", "Carol").answers()  # a mailbox is a user's
     transfers(one, "600")
     one.wait_over()
     world.wait_application("voicemail")
