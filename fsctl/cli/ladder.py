@@ -49,6 +49,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(arguments: argparse.Namespace) -> int:
     """Show it; 1 when there is no such transfer. Raises FsctlError, OSError."""
     from fsctl.cli.records import open_records
+    from fsctl.records.ladders import clock
 
     loaded = settings.load(arguments.config, os.environ)
     engine = open_records(loaded)
@@ -66,12 +67,12 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         ladder = found.ladder()
         if arguments.svg:
-            _write(arguments.svg, svg.draw(ladder, _clock).encode())
+            _write(arguments.svg, svg.draw(ladder, clock).encode())
         else:
             encoding = (sys.stdout.encoding or "ascii").lower().replace("-", "")
             unicode = encoding == "utf8" and not arguments.ascii
             width = shutil.get_terminal_size((120, 24)).columns
-            print(text.draw(ladder, _clock, width, unicode=unicode), end="")
+            print(text.draw(ladder, clock, width, unicode=unicode), end="")
     return 0
 
 
@@ -89,13 +90,12 @@ def _find(loaded: settings.Settings, engine: Engine, name: str) -> Material | No
     """Raises FsctlError."""
     from sqlalchemy.exc import SQLAlchemyError
 
-    from fsctl.records import ladders
+    from fsctl.records import ladders, store
 
     try:
         return ladders.of_transfer(engine, name, lambda call_ids: heard_now(loaded, call_ids))
     except SQLAlchemyError as error:
-        why = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
-        raise FsctlError(f"the records cannot be read: {why}") from error
+        raise FsctlError(f"the records cannot be read: {store.why(error)}") from error
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -107,10 +107,6 @@ def _write(path: Path, data: bytes) -> None:
     print(path)
 
 
-def _clock(time_s: float) -> str:
-    """In this machine's zone."""
-    return datetime.fromtimestamp(time_s).strftime("%H:%M:%S.%f")[:-3]
-
-
 def _date(time_s: float) -> str:
+    """In this machine's zone."""
     return datetime.fromtimestamp(time_s).strftime("%Y/%m/%d %H:%M:%S.%f")

@@ -66,13 +66,14 @@ def run(arguments: argparse.Namespace) -> int:
     """Show them; 1 when there are none. Raises FsctlError."""
     from sqlalchemy.exc import SQLAlchemyError
 
-    from fsctl.records import find
+    from fsctl.records import find, store
 
     loaded = settings.load(arguments.config, os.environ)
     engine = open_records(loaded)
     try:
         if arguments.id:
-            rows = find.one_transfer(engine, arguments.id)
+            in_short = arguments.format == "csv"
+            rows = (find.one_transfer if in_short else find.in_full)(engine, arguments.id)
         else:
             wanted = find.Wanted(
                 arguments.number,
@@ -83,14 +84,8 @@ def run(arguments: argparse.Namespace) -> int:
                 arguments.limit,
             )
             rows = find.transfers(engine, wanted)
-        if arguments.id and arguments.format != "csv":
-            rows = [
-                row | {"legs": find.legs(engine, row), "steps": find.steps(engine, row["id"])}
-                for row in rows
-            ]
     except SQLAlchemyError as error:
-        why = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
-        raise FsctlError(f"the records cannot be read: {why}") from error
+        raise FsctlError(f"the records cannot be read: {store.why(error)}") from error
     if arguments.format == "json":
         json.dump(rows, sys.stdout, default=datetime.isoformat, indent=2)
         print()

@@ -29,7 +29,6 @@ AT_ONCE_BYTES = 1 << 20
 FIRST_DELAY_S = 0.5
 LAST_DELAY_S = 30.0
 """After a failure of the database: the next attempt."""
-_DAY_S = 86_400.0
 _SWEEP_S = 3600.0
 
 
@@ -173,12 +172,11 @@ class Keeping:
         self._failures += 1
         delay = min(LAST_DELAY_S, FIRST_DELAY_S * 2.0 ** (self._failures - 1))
         self._next_attempt = time.monotonic() + delay
-        why = getattr(error, "orig", None) or error
         log.log(
             logging.ERROR if self._failures == 1 else logging.DEBUG,
             "records wait in %s, the database cannot be used: %s",
             self._settings.journal,
-            str(why).strip().partition("\n")[0],
+            store.why(error),
         )
         if self._engine is not None:
             self._engine.dispose()

@@ -78,6 +78,14 @@ def one_transfer(engine: Engine, name: str) -> list[Row]:
     return _rows(engine, every.where(or_(*(column == name for column in places))))
 
 
+def in_full(engine: Engine, name: str) -> list[Row]:
+    """As `one_transfer`, each with its ``legs`` and ``steps``. Raises SQLAlchemyError."""
+    return [
+        row | {"legs": legs(engine, row), "steps": steps(engine, row["id"])}
+        for row in one_transfer(engine, name)
+    ]
+
+
 def steps(engine: Engine, transfer: str) -> list[Row]:
     """Return what has happened in a transfer, in its order. Raises SQLAlchemyError."""
     of_it = select(STEPS).where(STEPS.c.transfer == transfer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Engine
@@ -52,6 +53,12 @@ def of_transfer(engine: Engine, name: str, heard: Heard) -> Material | None:
     kept = [message for row in transfers for message in find.messages(engine, row["id"])]
     messages = kept or heard(_call_ids(transfers, legs))
     return Material(transfers, legs, steps, _in_time(messages))
+
+
+def clock(time_s: float) -> str:
+    """Write a moment (seconds since 1970) as the renderers' ``clock`` does, in this machine's
+    zone."""
+    return datetime.fromtimestamp(time_s).strftime("%H:%M:%S.%f")[:-3]
 
 
 def _each_once(legs: Iterable[Row]) -> list[Row]:

@@ -56,6 +56,11 @@ def open_engine(url: str) -> Engine:
     return engine
 
 
+def why(error: Exception) -> str:
+    """Return what a database has to say, in a line."""
+    return str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
+
+
 def _prepare_sqlite(connection: Any, _: object) -> None:
     """Who reads does not wait for who writes."""
     connection.execute("PRAGMA journal_mode=WAL")

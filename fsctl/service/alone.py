@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from pathlib import Path
 
 from fsctl import journal, scenario
-from fsctl import log as logs
-from fsctl.control import DRAIN, LOG_LEVEL
 from fsctl.policy.counts import Counts, make_shared
 from fsctl.scenario.scenarios import Scenarios
 from fsctl.service import vitals
-from fsctl.service.desk_process import DeskProcess
+from fsctl.service.desk_process import DeskProcess, grant
 from fsctl.service.supervisor import restart_delay_s
 from fsctl.service.worker import Worker
 from fsctl.session.calling.judging import Policed
 from fsctl.settings import Settings
-
-log = logging.getLogger(__name__)
 
 
 def run(settings: Settings, file: Path | None) -> None:
@@ -34,7 +29,11 @@ def run(settings: Settings, file: Path | None) -> None:
     counts = make_shared()
     worker.switchboard.part(Policed).counts = Counts(counts, 1)
     journal.begin_or_say(settings.records.journal, settings.records.backlog_bytes)
-    desk = DeskProcess(settings, counts, restart_delay_s, lambda wish: _grant(worker, wish))
+
+    def grant_alone(wish: str) -> None:
+        grant(wish, worker.end, lambda order: None)
+
+    desk = DeskProcess(settings, counts, restart_delay_s, grant_alone)
     noting = vitals.keep_noting(1, worker.vitals)
     try:
         worker.run()
@@ -43,14 +42,3 @@ def run(settings: Settings, file: Path | None) -> None:
         journal.end()
         desk.stop()
         os.close(counts)
-
-
-def _grant(worker: Worker, wish: str) -> None:
-    """Somebody wishes something, by the desk."""
-    word, _, rest = wish.partition(" ")
-    if word == DRAIN:
-        log.warning("told to drain, by HTTP")
-        worker.end()
-    elif word == LOG_LEVEL:
-        logs.set_level(rest)
-        log.warning("the log's level is %s from now on, by HTTP", rest)

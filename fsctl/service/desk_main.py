@@ -143,7 +143,8 @@ class Desk:
 
     def _look(self) -> None:
         folder = self._settings.records.journal
-        for file in journal.files(folder):
+        there = journal.files(folder)
+        for file in there:
             with suppress(OSError):  # who keeps it says so
                 while entries := journal.read(
                     folder, file, self._read.get(file, 0), _AT_ONCE_BYTES
@@ -152,7 +153,7 @@ class Desk:
                         self._take(entry)
                     self._read[file] = entries[-1].end
                     gevent.sleep(0)
-        for file in self._read.keys() - set(journal.files(folder)):
+        for file in self._read.keys() - set(there):
             del self._read[file]
 
     def _take(self, entry: Entry) -> None:
@@ -217,15 +218,7 @@ class Desk:
 
     def one_transfer(self, name: str) -> list[find.Row]:
         """See `fsctl.records.find`; with its legs and steps."""
-
-        def ask() -> list[find.Row]:
-            engine = self.keeping.reader()
-            return [
-                row | {"legs": find.legs(engine, row), "steps": find.steps(engine, row["id"])}
-                for row in find.one_transfer(engine, name)
-            ]
-
-        return self._ask(ask)
+        return self._ask(lambda: find.in_full(self.keeping.reader(), name))
 
     def material(self, name: str) -> ladders.Material | None:
         """See `fsctl.records.ladders`."""

@@ -11,7 +11,8 @@ from contextlib import suppress
 import gevent
 from gevent import socket
 
-from fsctl.control import Channel, DeskJob
+from fsctl import log as logs
+from fsctl.control import DRAIN, LOG_LEVEL, Channel, DeskJob
 from fsctl.service.worker_process import OURSELVES, environment
 from fsctl.settings import Settings
 
@@ -102,3 +103,16 @@ class DeskProcess:
                 self._process.kill()
                 deadline, killed = time.monotonic() + _DIES_S, True
             gevent.sleep(0.005)
+
+
+def grant(wish: str, drain: Callable[[], None], order: Callable[[str], None]) -> None:
+    """Do what somebody wishes by the desk: ``drain``, or log from another level on, which is an
+    ``order`` for other processes as well."""
+    word, _, level = wish.partition(" ")
+    if word == DRAIN:
+        log.warning("told to drain, by HTTP")
+        drain()
+    elif word == LOG_LEVEL:
+        logs.set_level(level)
+        log.warning("the log's level is %s from now on, by HTTP", level)
+        order(wish)

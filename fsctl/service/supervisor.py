@@ -19,13 +19,13 @@ from gevent.queue import Empty, Queue
 
 from fsctl import journal
 from fsctl import log as logs
-from fsctl.control import DRAIN, LEAVE, LOG_LEVEL, STATE, STOP
+from fsctl.control import LEAVE, STATE, STOP
 from fsctl.errors import FsctlError
 from fsctl.esl.sockets import address_of
 from fsctl.policy.counts import Counts, make_shared
 from fsctl.service import readiness, start_check
 from fsctl.service.counted import tell_counts
-from fsctl.service.desk_process import DeskProcess
+from fsctl.service.desk_process import DeskProcess, grant
 from fsctl.service.living import scope_of
 from fsctl.service.ports import dialled_host, private_port, public_listener, refuse
 from fsctl.service.presence import Presence
@@ -162,16 +162,11 @@ class Supervisor:
             self._desk = DeskProcess(self._settings, self._counts, restart_delay_s, self._grant)
 
     def _grant(self, wish: str) -> None:
-        """Somebody wishes something, by the desk."""
-        word, _, rest = wish.partition(" ")
-        if word == DRAIN:
-            log.warning("told to drain, by HTTP")
-            self._orders.put(_TERMINATE)
-        elif word == LOG_LEVEL:
-            logs.set_level(rest)
-            log.warning("the log's level is %s from now on, by HTTP", rest)
-            for worker in list(self._alive):
-                worker.send(f"{LOG_LEVEL} {rest}")
+        grant(wish, lambda: self._orders.put(_TERMINATE), self._order)
+
+    def _order(self, order: str) -> None:
+        for worker in list(self._alive):
+            worker.send(order)
 
     def _show_signs(self) -> None:
         """Tell FreeSWITCH, where ``[switch]`` says how, which addresses are served."""
@@ -223,8 +218,7 @@ class Supervisor:
     def _ask_states(self) -> None:
         """Have every worker log its state; the counts are those of all of them."""
         tell_counts(Counts(self._counts))
-        for worker in list(self._alive):
-            worker.send(STATE)
+        self._order(STATE)
 
     def _held(self) -> set[str] | None:
         """The channels of all workers that serve; None when one does not answer, or none does."""
@@ -300,8 +294,7 @@ class Supervisor:
         readiness.stopping()
         if self._signs is not None:
             self._signs.disarm()
-        for worker in list(self._alive):
-            worker.send(STOP)
+        self._order(STOP)
         # The first worker that hears of the end refuses whoever dials, unless none can.
         self._last_call = gevent.spawn_later(_LAST_CALL_S, refuse, self._listener)
         deadline = time.monotonic() + self._settings.server.drain_timeout_s + _GRACE_S

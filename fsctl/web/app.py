@@ -22,7 +22,7 @@ from fsctl.hep.message import Message
 from fsctl.ladder import pcap, svg, text
 from fsctl.policy.counts import Counts
 from fsctl.records.find import Wanted
-from fsctl.records.ladders import Material
+from fsctl.records.ladders import Material, clock
 from fsctl.records.words import cause
 from fsctl.settings import Http
 from fsctl.web.guard import PAGE, guard
@@ -268,13 +268,9 @@ def _do(act: Any) -> None:
         raise Conflict(str(error)) from error
 
 
-def _clock(time_s: float) -> str:
-    return datetime.fromtimestamp(time_s).strftime("%H:%M:%S.%f")[:-3]
-
-
 _LADDERS: dict[str, tuple[str, Callable[[Material], str | bytes]]] = {
-    "svg": ("image/svg+xml", lambda found: svg.draw(found.ladder(), _clock)),
-    "txt": ("text/plain", lambda found: text.draw(found.ladder(), _clock, _WIDE)),
+    "svg": ("image/svg+xml", lambda found: svg.draw(found.ladder(), clock)),
+    "txt": ("text/plain", lambda found: text.draw(found.ladder(), clock, _WIDE)),
     "pcap": ("application/vnd.tcpdump.pcap", lambda found: pcap.write(found.messages)),
 }
 

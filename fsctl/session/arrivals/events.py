@@ -14,7 +14,7 @@ from fsctl.esl.events import Event
 from fsctl.session.arrivals.attended_requests import unheard
 from fsctl.session.arrivals.departures import cannot_have_asked
 from fsctl.session.arrivals.referred import Referred
-from fsctl.session.calling import bridged, loopbacks, modes, safe_answers
+from fsctl.session.calling import bridged, course, loopbacks, modes, safe_answers
 from fsctl.session.calling.applications import run
 from fsctl.session.calling.bridged import Dial
 from fsctl.session.calling.bridging import once_bridged
@@ -404,7 +404,7 @@ class LinkEvents:
         status = dial.status(event)
         if bridged.goes_on(self._session, dial, status):
             return
-        status = bridged.outcome(dial, status)
+        status = course.outcome(dial, status)
         session, uses = self._session, dial.waiting.uses
         dial.part()
         dial.outgoing.failure = status

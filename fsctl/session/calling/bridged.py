@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from uuid import uuid4
 
 from fsctl.errors import ChannelGone, LinkError
@@ -28,7 +28,7 @@ from fsctl.session.calling.arming import (
 )
 from fsctl.session.calling.attempts import Attempts
 from fsctl.session.calling.calls import Calls
-from fsctl.session.calling.course import Course, Place, Several
+from fsctl.session.calling.course import Course, Place, Several, next_places
 from fsctl.session.calling.diverted import told
 from fsctl.session.calling.headers import merged, passed_on
 from fsctl.session.calling.identity import asserted_by, origination
@@ -39,7 +39,6 @@ from fsctl.session.calling.plan import (
     CallOptions,
     attempts,
     called_party,
-    next_place,
 )
 from fsctl.session.core import branches
 from fsctl.session.core.leg import Leg, LegState
@@ -302,32 +301,10 @@ def goes_on(session: Session, dial: Dial, status: SipStatus) -> bool:
     """
     if not dial.purpose.awaits_target or not dial.waiting.alive or dial.outgoing.ending:
         return False
-    places = _next(session, dial, status)
+    places = next_places(session, dial, dial.outgoing, dial.waiting, status)
     if places:
         start(session, dial, places)
     return bool(places)
-
-
-def _next(session: Session, dial: Dial, status: SipStatus) -> tuple[Place, ...]:
-    """Where the latest ones' phones, or our settings, send the call; empty: nowhere."""
-    routed = next_place(session, dial.attempts, dial.outgoing, status, dial.waiting)
-    if routed is not None:
-        again = [place for place in dial.places if place.routed is routed]
-        return dial.places if again else (replace(dial.places[0], routed=routed),)
-    if dial.course is None:
-        return ()
-    known = dial.outgoing.branches
-    rang = known is not None and known.rang
-    places = dial.course.next(dial.attempts.outcome(status), rang=rang)
-    if places:
-        dial.attempts = attempts(session, dial.course.options)
-    return places
-
-
-def outcome(dial: Dial, status: SipStatus) -> SipStatus:
-    """Why nobody was reached, after an attempt that has ended with ``status``."""
-    status = dial.attempts.outcome(status)
-    return status if dial.course is None else dial.course.outcome(status)
 
 
 def _timers(dial: Dial) -> list[Command]:

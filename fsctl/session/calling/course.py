@@ -12,11 +12,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from typing import Final
+from typing import Final, Protocol
 
+from fsctl.session.calling.attempts import Attempts
 from fsctl.session.calling.identity import Shown
-from fsctl.session.calling.plan import Asker, CallOptions, Routes, plan
+from fsctl.session.calling.plan import Asker, CallOptions, Routes, attempts, next_place, plan
 from fsctl.session.calling.routing import NoRoute, Routed
+from fsctl.session.core.leg import Leg
 from fsctl.session.core.session import Session
 from fsctl.setting_regex import LONGEST
 from fsctl.settings import OWN_HOSTS, Group
@@ -177,6 +179,38 @@ class Course:
                 if group.name not in self._gone_through and _has(group, number, host, own=own):
                     return group, number
         return None, ""
+
+
+class Pursued(Protocol):
+    """A call that goes on until somebody answers, by ``bridge`` or by ``originate``."""
+
+    attempts: Attempts
+    course: Course | None
+    places: tuple[Place, ...]
+
+
+def next_places(
+    session: Session, pursued: Pursued, called: Leg, waiting: Leg | None, status: SipStatus
+) -> tuple[Place, ...]:
+    """Return where the latest ones' phones, or our settings, send a call whose attempt has ended
+    with ``status``; empty: nowhere. A number that is another one has attempts of its own."""
+    routed = next_place(session, pursued.attempts, called, status, waiting)
+    if routed is not None:
+        again = any(place.routed is routed for place in pursued.places)
+        return pursued.places if again else (replace(pursued.places[0], routed=routed),)
+    if pursued.course is None or not pursued.places:
+        return ()
+    rang = called.branches is not None and called.branches.rang
+    places = pursued.course.next(pursued.attempts.outcome(status), rang=rang)
+    if places:
+        pursued.attempts = attempts(session, pursued.course.options)
+    return places
+
+
+def outcome(pursued: Pursued, status: SipStatus) -> SipStatus:
+    """Why nobody was reached, after an attempt that has ended with ``status``."""
+    status = pursued.attempts.outcome(status)
+    return status if pursued.course is None else pursued.course.outcome(status)
 
 
 def _has(group: Group, number: str, host: str, *, own: bool) -> bool:

@@ -19,7 +19,7 @@ from fsctl.session.calling.applications import run
 from fsctl.session.calling.arming import arming, called_variables, in_dialplan
 from fsctl.session.calling.attempts import Attempts
 from fsctl.session.calling.calls import Calls
-from fsctl.session.calling.course import Course, Place
+from fsctl.session.calling.course import Course, Place, next_places, outcome
 from fsctl.session.calling.diverted import told
 from fsctl.session.calling.headers import merged, passed_on
 from fsctl.session.calling.identity import Shown, asserted_by, origination
@@ -31,7 +31,6 @@ from fsctl.session.calling.plan import (
     called_party,
     caller_of,
     name_of,
-    next_place,
     plan,
     ring_timeout_s,
 )
@@ -207,9 +206,7 @@ class Outgoing:
             return
         if self._goes_on(status):
             return
-        status = self.attempts.outcome(status)
-        if self.course is not None:
-            status = self.course.outcome(status)
+        status = outcome(self, status)
         call.failure = status
         if not call.advance(LegState.DISCONNECTED):
             return
@@ -220,7 +217,7 @@ class Outgoing:
         if self.call.ending or not self.purpose.awaits_call:
             return False
         session = self.session
-        places = self._next(status)
+        places = next_places(session, self, self.call, self.waiting, status)
         if not places:
             return False
         try:
@@ -231,21 +228,6 @@ class Outgoing:
             return False
         self.purpose.ring_anew(self.call, self.ring_timeout_s)
         return True
-
-    def _next(self, status: SipStatus) -> tuple[Place, ...]:
-        """Where the latest ones' phones, or our settings, send the call; empty: nowhere."""
-        routed = next_place(self.session, self.attempts, self.call, status, self.waiting)
-        if routed is not None:
-            again = [place for place in self.places if place.routed is routed]
-            return self.places if again else (replace(self.places[0], routed=routed),)
-        if self.course is None or not self.places:
-            return ()
-        known = self.call.branches
-        rang = known is not None and known.rang
-        places = self.course.next(self.attempts.outcome(status), rang=rang)
-        if places:
-            self.attempts = attempts(self.session, self.course.options)
-        return places
 
     def _handler_failed(self, error: Exception) -> None:
         self.purpose.target_handler_failed(self.call)

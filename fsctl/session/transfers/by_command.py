@@ -14,6 +14,7 @@ from fsctl.esl.commands import Command, Execute, UuidKill, UuidSetvar
 from fsctl.esl.events import Event
 from fsctl.session.core.session import Session
 from fsctl.session.transfers.record import Start
+from fsctl.session.transfers.reporter import NothingOwed
 from fsctl.sip.status import SipStatus, cause_of_status
 from fsctl.switch.marks import Mark
 
@@ -23,8 +24,8 @@ _UNSAFE = re.compile(r"[\x00-\x1f\x7f$]")
 """What no value of a variable may have: FreeSWITCH would expand it wherever it is named."""
 
 
-class ByCommand:
-    """Tells one command."""
+class ByCommand(NothingOwed):
+    """Tells one command: it sees by itself that its leg has ended."""
 
     start: Start = "command"
     is_transferor = hangs_up = False
@@ -51,18 +52,6 @@ class ByCommand:
             UuidSetvar(self._other, Mark.WHY, _harmless(why)),
             Execute("answer", channel_uuid=self.refer) if status.is_success else ends,
         ]
-
-    def owe(self, transferee: str, status: SipStatus, after_s: float) -> list[Command]:
-        """Nothing: the command sees that its leg has ended."""
-        return []
-
-    def owe_nothing(self) -> list[Command]:
-        """As that."""
-        return []
-
-    def has_told(self) -> bool:
-        """Nobody else does."""
-        return False
 
     def note(self, event: Event) -> bool:
         """Whether its question is taken back: by its word, or because it has gone."""

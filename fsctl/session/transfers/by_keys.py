@@ -18,6 +18,7 @@ from fsctl.session.core.leg import Leg
 from fsctl.session.core.session import Session
 from fsctl.session.transfers import kept
 from fsctl.session.transfers.record import Start
+from fsctl.session.transfers.reporter import NothingOwed
 from fsctl.sip.status import SipStatus
 from fsctl.switch.marks import Mark
 from fsctl.switch.variables import read
@@ -38,8 +39,8 @@ class Pressed:
     """The channel that has brought us the news, and its link."""
 
 
-class ByKeys:
-    """Tells one party that has pressed keys."""
+class ByKeys(NothingOwed):
+    """Tells one party that has pressed keys: one that talks on has its answer."""
 
     start: Start = "keys"
     is_transferor = True
@@ -62,18 +63,6 @@ class ByKeys:
             return ends
         sound = self._transferor.session.settings.keys.error
         return [UuidBroadcast(self._transferor.channel_uuid, sound), *ends]
-
-    def owe(self, transferee: str, status: SipStatus, after_s: float) -> list[Command]:
-        """Nothing: whoever talks on has its answer."""
-        return []
-
-    def owe_nothing(self) -> list[Command]:
-        """As that."""
-        return []
-
-    def has_told(self) -> bool:
-        """Nobody else does."""
-        return False
 
     def note(self, event: Event) -> bool:
         """It cannot be taken back."""

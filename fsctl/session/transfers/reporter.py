@@ -126,3 +126,19 @@ class Reporting(Protocol):
 
     def note(self, event: Event) -> bool:
         """Take an event of the session's link; true: whoever has asked takes it back."""
+
+
+class NothingOwed:
+    """The part of `Reporting` of who sees by itself that nothing comes any more, should we die."""
+
+    def owe(self, transferee: str, status: SipStatus, after_s: float) -> list[Command]:
+        """Nothing."""
+        return []
+
+    def owe_nothing(self) -> list[Command]:
+        """As that."""
+        return []
+
+    def has_told(self) -> bool:
+        """Nobody else does."""
+        return False

@@ -79,11 +79,7 @@ class ToldDesk:
         return find.transfers(self._engine, wanted)
 
     def one_transfer(self, name: str) -> list[find.Row]:
-        return [
-            row
-            | {"legs": find.legs(self._engine, row), "steps": find.steps(self._engine, row["id"])}
-            for row in find.one_transfer(self._engine, name)
-        ]
+        return find.in_full(self._engine, name)
 
     def material(self, name: str) -> ladders.Material | None:
         return ladders.of_transfer(self._engine, name, self.heard)
