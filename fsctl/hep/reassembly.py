@@ -34,6 +34,7 @@ _START: Final = re.compile(
 _NEW_LINE_START: Final = re.compile(rb"\n" + _START.pattern)
 _VIA: Final = re.compile(rb"\n(?:via|v)[ \t]*:", re.IGNORECASE)
 _END_OF_HEAD: Final = re.compile(rb"\r?\n\r?\n")
+_ENDS_OF_HEAD: Final = (_END_OF_HEAD, _NEW_LINE_START)
 _LENGTH: Final = re.compile(rb"\n(?:content-length|l)[ \t]*:[ \t]*([0-9]{1,9})", re.IGNORECASE)
 _PREFIX: Final = re.compile(rb"[A-Za-z][A-Za-z0-9.!%*_+`'~/-]*(?: [^\r\n]*)?\r?")
 """What a start line may begin with, as long as its end has not come."""
@@ -54,6 +55,11 @@ class _Rest:
     def may_be_cut(self) -> bool:
         """Whether another message may follow there: not within a line of the headers."""
         return self.data.endswith(b"\n") or _END_OF_HEAD.search(self.data) is not None
+
+    def ends_with(self, line_ends: bytes) -> bool:
+        """Whether these are its end, and no pause before another message."""
+        size = _size(self.data + line_ends)
+        return size is not None and size <= len(self.data) + len(line_ends)
 
 
 class Streams:
@@ -89,11 +95,12 @@ class Streams:
         )
         found: list[Message] = []
         data, time_s, gap = packet.payload, packet.time_s, False
-        if key in self._rests and self._rests[key].may_be_cut and _begins_message(data):
-            found += self._give_up(key)  # its end was not captured
+        rest = self._rests.get(key)
+        if rest is not None and _lost_its_end(rest, data):
+            found += self._give_up(key)
             gap = True
-        elif key in self._rests:
-            rest = self._take(key)
+        elif rest is not None:
+            self._take(key)
             data, time_s, gap = rest.data + data, rest.time_s, rest.gap
         while True:
             data = data.lstrip(b"\r\n\0")
@@ -148,14 +155,17 @@ def _size(data: bytes) -> int | None:
     return end.end() + (int(length[1]) if length else 0)
 
 
-def _begins_message(data: bytes) -> bool:
-    """Whether a message begins with this slice, and not the body of a NOTIFY: that is a start line,
-    too (``message/sipfrag``), but no Via follows."""
-    data = data.lstrip(b"\r\n\0")
-    if not _START.match(data):
+def _lost_its_end(rest: _Rest, data: bytes) -> bool:
+    """Whether the end of a message was not captured: another one begins with this slice. The body
+    of a NOTIFY begins with a start line, too (``message/sipfrag``), but no Via follows before the
+    next one."""
+    text = data.lstrip(b"\r\n\0")
+    if not rest.may_be_cut or not _START.match(text):
         return False
-    end = _END_OF_HEAD.search(data)
-    return _VIA.search(data, 0, end.start() if end else len(data)) is not None
+    if rest.ends_with(data[: len(data) - len(text)]):
+        return False
+    ends = [end.start() for end in (p.search(text) for p in _ENDS_OF_HEAD) if end]
+    return _VIA.search(text, 0, min(ends, default=len(text))) is not None
 
 
 def _may_begin(data: bytes) -> bool:

@@ -63,6 +63,15 @@ def test_slices_and_pipelined_messages(texts: list[bytes], cuts: list[int], paus
     assert fed(*(packet(each) for each in slices)) == texts
 
 
+@pytest.mark.parametrize("pause", [b"", b"\r\n\r\n", b"\r\n"])
+def test_two_slices_cut_anywhere(pause: bytes) -> None:
+    """Where the last line end of a message comes with the next message, too."""
+    texts = [text for text in ALL if len(text) < 1000] * 2
+    stream = pause.join(texts)
+    for cut in range(1, len(stream)):
+        assert fed(packet(stream[:cut]), packet(stream[cut:])) == texts, cut
+
+
 def test_a_body_that_is_a_slice_of_its_own() -> None:
     at = NOTIFY.index(FRAG.encode())
     assert fed(packet(NOTIFY[:at]), packet(NOTIFY[at:])) == [NOTIFY]
