@@ -362,6 +362,7 @@ def test_everything_has_a_name_and_a_place(served: Served, open_page: Open) -> N
     shown = served.do(scene.forenoon)
     page = open_page(f"#transfer={shown}")
     page.has("#detail", "the target fails")
+    page.wait("document.querySelector('#detail .ladder img')?.complete")
     nodes = page.call("Accessibility.getFullAXTree")["nodes"]
     told = [
         (node["role"]["value"], node.get("name", {}).get("value", ""))
@@ -371,7 +372,7 @@ def test_everything_has_a_name_and_a_place(served: Served, open_page: Open) -> N
     roles = {role for role, _ in told}
     assert {"banner", "main", "search", "region", "table", "row", "columnheader", "cell"} <= roles
     names = {name for role, name in told if role == "region"}
-    assert names == {"Transfers", "Blind transfer"}
+    assert names == {"Transfers", "Blind transfer", "Ladder"}
     acts = ("button", "link", "textbox", "searchbox", "combobox", "checkbox", "image", "table")
     assert not [role for role, name in told if role in acts and not name]
     fields = "[...document.querySelectorAll('input, select')]"
