@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from tests.live.lab.steps import PhoneIdentity
+from tests.live.lab.steps import COMMAND_PREFIX, PhoneIdentity
 
 PAYLOADS = {"PCMU": 0, "PCMA": 8}
 """Payload types (RFC 3551)."""
@@ -164,6 +164,9 @@ class Script:
         branch += f' test="{test}"' if test else ""
         branch += ' auth="true"' if challenge else ""
         branch += ' rrs="true"' if routes else ""
+        if what.startswith(COMMAND_PREFIX):
+            via = '<ereg regexp=".*" search_in="hdr" header="Via:" assign_to="taken"/>'
+            actions = (*actions, via, '<log message="[$taken]"/>')
         body = "".join(f"\n      {action}" for action in actions)
         inner = f"<action>{body}\n    </action>" if body else ""
         self.add(f'  <recv {kind}="{what}" optional="true"{branch}>{inner}</recv>')
