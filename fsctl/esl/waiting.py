@@ -116,6 +116,8 @@ class Waiters:
 
     def take_event(self, event: Event) -> None:
         """Give an event to the one who waits for it, if any does."""
+        if not self._executions:
+            return
         name = event.name
         if name == "CHANNEL_EXECUTE_COMPLETE":
             _, execution = self._executions.pop(event.get("Application-UUID", ""), (None, None))
