@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import overload
+from typing import NamedTuple, overload
 from urllib.parse import unquote_to_bytes
 
 from fsctl.errors import ProtocolError
@@ -74,7 +74,11 @@ class Headers:
     def get(self, name: str, default: str | None = None) -> str | None:
         """The decoded value of `name`, or `default`; FreeSWITCH's ``_undef_`` becomes ``""``."""
         found = self._find(name)
-        return default if found is None else _decoded(found)
+        if found is None:
+            return default
+        if "%" in found or not found.isascii():
+            return decode_value(found.encode("latin-1"))
+        return found if found != "_undef_" else ""
 
     def items(self) -> Iterator[tuple[str, str]]:
         """All lines in order, decoded; a repeated name comes repeatedly."""
@@ -93,7 +97,7 @@ class Headers:
 
     def repeated(self, name: str) -> bool:
         """Whether more than one line has this name, in any spelling."""
-        return self._fold().count(f"\n{_on_the_wire(name)}:".lower()) > 1
+        return self._fold().count(_needle(name).lower()) > 1
 
     def _unfolded(self) -> str:
         """One character for each byte, which costs nothing to search in: it is no text yet."""
@@ -109,16 +113,28 @@ class Headers:
 
     def _find(self, name: str) -> str | None:
         text = self._text or self._unfolded()
-        line = f"\n{name if name.isascii() else _on_the_wire(name)}:"
-        at = text.find(line)
+        needle = _NEEDLES.get(name) or _needle(name)
+        at = text.find(needle)
         if at < 0:
-            at = self._fold().find(line.lower())
+            at = self._fold().find(needle.lower())
             if at < 0:
                 return None
-        start = at + len(line)
-        if text[start] == " ":
-            start += 1
-        return text[start : text.index("\n", start)]
+        at += len(needle)
+        if text[at] == " ":
+            at += 1
+        return text[at : text.index("\n", at)]
+
+
+_NEEDLES: dict[str, str] = {}
+"""What is searched for a name; made once for each, up to a number: some come from the network."""
+_MANY_NEEDLES = 4096
+
+
+def _needle(name: str) -> str:
+    needle = f"\n{_on_the_wire(name)}:"
+    if len(_NEEDLES) < _MANY_NEEDLES:
+        _NEEDLES[name] = needle
+    return needle
 
 
 def _on_the_wire(name: str) -> str:
@@ -137,8 +153,7 @@ def _decoded(text: str) -> str:
     return decode_value(text.encode("latin-1"))
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """One frame: what it is (`content_type`), its headers, and its body's bytes."""
 
     headers: Headers

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from time import monotonic
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from gevent.hub import Waiter, get_hub
 
@@ -120,8 +119,7 @@ class Replies:
             raise deadline.missed(self._labels[len(self._come)]) from None
 
 
-@dataclass(frozen=True, slots=True)
-class Unanswered:
+class Unanswered(NamedTuple):
     """A command that was sent; `replies` is None when nobody waits for its reply."""
 
     label: str
