@@ -56,6 +56,7 @@ _READ_BYTES = 65536
 _READABLE = 1
 _CHANNEL_UUID = re.compile("[!-~]{1,256}")
 """An operator may choose it (``origination_uuid``); in a command it is one word."""
+_SESSION_DATA = ("variable_uuid", "variable_call_uuid", "Caller-Caller-ID-Number")
 _log = logging.getLogger(__name__)
 
 
@@ -78,8 +79,6 @@ class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyp
         self.sock_file.close()  # ours reads the socket itself
         self.event_handlers.clear()
         self._esl_event_queue = None  # nor is there a greenlet that would empty it
-        self.session_data: Event | None = None
-        """The channel's snapshot as it was at the handshake. Set by `connect`."""
         self.log_id = log_id
         """The name of the link in log lines: its peer, from `connect` on its channel."""
         self.channel_uuid: str | None = None
@@ -87,6 +86,12 @@ class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyp
         stranger who has not answered the handshake."""
         self.on_event: Callable[[Event], None] = _ignore_event
         """Called with every event. Set by whoever wants them; taken back by `retire`."""
+        self.session_data: dict[str, str | None] = {}
+        """Of the channel's snapshot at the handshake what greenswitch has names for (``uuid``,
+        ``call_uuid``, ``caller_id_number``). Set by `connect`."""
+        self.on_closed: Callable[[Connection], None] | None = None
+        """Called once with the link when it is gone, after `on_lost`. Set by whoever has opened it,
+        for good."""
         self._on_lost: Callable[[], None] | None = None
         self._frames = FrameReader(limits)
         self._waiters = Waiters()
@@ -183,6 +188,8 @@ class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyp
         self._auth_request_event.set()
         self._waiters.fail_all(self._new_loss)
         self._tell_loss()
+        if self.on_closed is not None:
+            self._guarded(self.on_closed, self)
 
     def _new_loss(self) -> LinkError:
         return type(self._loss)(*self._loss.args)
@@ -353,20 +360,21 @@ class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyp
     # -- conversations ------------------------------------------------------------------------
 
     def connect(self, timeout_s: float = DEFAULT_TIMEOUT_S) -> Event:
-        """An outbound link's handshake; returns the channel's snapshot, once and for all.
+        """An outbound link's handshake, once; returns the channel's snapshot, which is not kept.
 
         Raises LinkLost, CommandTimeout, CommandFailed, ProtocolError (it names no channel).
         """
-        if self.session_data is None:
-            reply = self.send(Connect(), timeout_s).raise_for_error()
-            uuid_ = reply.headers.channel_uuid
-            if uuid_ is None or not _CHANNEL_UUID.fullmatch(uuid_):
-                raise ProtocolError("the reply to connect names no channel")
-            self.session_data = reply.headers
-            self.channel_uuid = uuid_
-            self.log_id = Field("channel", uuid_)
-            self._outbound_connected = True
-        return self.session_data
+        if self.channel_uuid is not None:
+            raise RuntimeError("the handshake is over")
+        reply = self.send(Connect(), timeout_s).raise_for_error()
+        uuid_ = reply.headers.channel_uuid
+        if uuid_ is None or not _CHANNEL_UUID.fullmatch(uuid_):
+            raise ProtocolError("the reply to connect names no channel")
+        self.channel_uuid = uuid_
+        self.log_id = Field("channel", uuid_)
+        self.session_data = {name: reply.headers.get(name) for name in _SESSION_DATA}
+        self._outbound_connected = True
+        return reply.headers
 
     def authenticate(self, password: str, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
         """An inbound link's handshake. Raises AuthError, LinkLost, CommandTimeout."""
