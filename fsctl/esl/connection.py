@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import time
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -92,6 +93,9 @@ class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyp
         self.on_closed: Callable[[Connection], None] | None = None
         """Called once with the link when it is gone, after `on_lost`. Set by whoever has opened it,
         for good."""
+        self.since = time.monotonic()
+        """When the peer has opened the link (`time.monotonic`). Set here, and to an earlier time by
+        a server that knows of one."""
         self._on_lost: Callable[[], None] | None = None
         self._frames = FrameReader(limits)
         self._waiters = Waiters()
@@ -120,6 +124,11 @@ class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyp
             return address_of(self.sock)[1]
         except (OSError, IndexError, ValueError):
             return 0
+
+    @property
+    def age_s(self) -> float:
+        """How long ago the peer has opened it, in seconds."""
+        return time.monotonic() - self.since
 
     @property
     def closed(self) -> bool:
