@@ -375,15 +375,15 @@ class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyp
         """
         if self.channel_uuid is not None:
             raise RuntimeError("the handshake is over")
-        reply = self.send(Connect(), timeout_s).raise_for_error()
-        uuid_ = reply.headers.channel_uuid
+        snapshot = self.send(Connect(), timeout_s).raise_for_error().headers
+        uuid_ = snapshot.channel_uuid
         if uuid_ is None or not _CHANNEL_UUID.fullmatch(uuid_):
             raise ProtocolError("the reply to connect names no channel")
         self.channel_uuid = uuid_
         self.log_id = Field("channel", uuid_)
-        self.session_data = {name: reply.headers.get(name) for name in _SESSION_DATA}
+        self.session_data = {name: snapshot.get(name) for name in _SESSION_DATA}
         self._outbound_connected = True
-        return reply.headers
+        return snapshot
 
     def authenticate(self, password: str, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
         """An inbound link's handshake. Raises AuthError, LinkLost, CommandTimeout."""
@@ -399,7 +399,7 @@ class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyp
     def api(self, command: ApiCommand, timeout_s: float = DEFAULT_TIMEOUT_S) -> str:
         """The output of an API command; raises CommandFailed when that is an error."""
         reply = self.send(command, timeout_s)
-        by_command = reply.headers.get("Content-Type") == "api/response"
+        by_command = reply.frame.content_type == "api/response"
         if command.failed(reply.text) if by_command else not reply.ok:
             raise CommandFailed(f"{command.label}: {reply.text.strip()}")
         return reply.text
