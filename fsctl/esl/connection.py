@@ -1,19 +1,22 @@
 """One ESL link: greenswitch's session, hardened. The only file that imports greenswitch.
 
 greenswitch gives the shape and the call verbs; reading, writing, waiting and closing are ours,
-because there it may hang, mix replies up or stop the whole process. One greenlet reads a link, and
-whoever sends waits for its own reply with a deadline.
+because there it may hang, mix replies up or stop the whole process. The hub reads a link whenever
+there is something, without a greenlet that waits for it, and whoever sends waits for its own reply
+with a deadline.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import re
 import time
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 import gevent
 from gevent.event import Event as Flag
@@ -44,13 +47,14 @@ from fsctl.esl.commands import (
 from fsctl.esl.events import Event, Reply, event_of
 from fsctl.esl.frames import DEFAULT_LIMITS, Frame, FrameReader, Limits
 from fsctl.esl.sockets import address_of
-from fsctl.esl.waiting import Awaited, Deadline, Unanswered, Waiters
+from fsctl.esl.waiting import Deadline, Replies, Unanswered, Waiters
 from fsctl.log import Field
 
 DEFAULT_TIMEOUT_S = 5.0
 MAX_UNANSWERED = 4096
 _READ_BYTES = 65536
-_READS_BEFORE_YIELD = 8
+"""So much is read at a time; then it is the turn of others."""
+_READABLE = 1
 _CHANNEL_UUID = re.compile("[!-~]{1,256}")
 """An operator may choose it (``origination_uuid``); in a command it is one word."""
 _log = logging.getLogger(__name__)
@@ -63,8 +67,8 @@ def _ignore_event(event: Event) -> None:
 class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyped
     """A link to FreeSWITCH, inbound or outbound.
 
-    `on_event` is called from the reading greenlet with every event and must not block: it should
-    put the event into a mailbox. Of greenswitch's verbs, those that run an application and do not
+    `on_event` is called by the hub with every event and must not block: it should put the event
+    into a mailbox. Of greenswitch's verbs, those that run an application and do not
     wait work (``answer``, ``park``, ``hangup``, ``bridge``); to wait for an end use `execute`.
     """
 
@@ -74,6 +78,7 @@ class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyp
         super().__init__(peer, sock)
         self.sock_file.close()  # ours reads the socket itself
         self.event_handlers.clear()
+        self._esl_event_queue = None  # nor is there a greenlet that would empty it
         self.session_data: Event | None = None
         """The channel's snapshot as it was at the handshake. Set by `connect`."""
         self.log_id = log_id
@@ -90,7 +95,7 @@ class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyp
         self._frames = FrameReader(limits)
         self._waiters = Waiters()
         self._write_lock = BoundedSemaphore(1)
-        self._reader: gevent.Greenlet[[], None] | None = None
+        self._reading: Any = None  # gevent's watcher of the socket
         self._gone = Flag()
         self._loss: LinkError = LinkLost("closed")
         self._hung_up = False
@@ -99,9 +104,10 @@ class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyp
     # -- life ---------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Begin to read, in a greenlet that ends with the link."""
-        if self._reader is None and not self.closed:
-            self._reader = gevent.spawn(self.receive_events)
+        """Begin to read; that ends with the link."""
+        if self._reading is None and not self.closed:
+            self._reading = gevent.get_hub().loop.io(self.sock.fileno(), _READABLE)
+            self._reading.start(self.receive_events)
 
     def start_event_handlers(self) -> None:
         """greenswitch starts its greenlets in the constructor; ours begin with `start`."""
@@ -179,11 +185,12 @@ class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyp
         self._gone.set()
         self.connected = self._run = False
         _log.debug("[%s] link gone: %s", self.log_id, loss)
+        if self._reading is not None:
+            self._reading.stop()
+            self._reading.close()
         self.sock.close()
         self._auth_request_event.set()
         self._waiters.fail_all(self._new_loss)
-        if self._reader is not None and self._reader is not gevent.getcurrent():
-            self._reader.kill(block=False)
         self._tell_loss()
 
     def _new_loss(self) -> LinkError:
@@ -203,10 +210,10 @@ class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyp
     # -- reading ------------------------------------------------------------------------------
 
     def receive_events(self) -> None:
-        """The reading greenlet: ends with the link, and always wakes everybody."""
-        loss: LinkError = LinkLost("the reader was stopped")
+        """There is something to read, or the end; called by the hub. An end wakes everybody."""
+        loss: LinkError | None = None
         try:
-            loss = self._read_until_eof()
+            loss = self._read()
         except ProtocolError as error:
             # Of a stranger it is told by whoever waits for the handshake.
             level = logging.DEBUG if self.channel_uuid is None else logging.WARNING
@@ -217,24 +224,25 @@ class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyp
         except Exception as error:
             _log.exception("[%s] the reader failed", self.log_id)
             loss = LinkLost(f"the reader failed: {error}")
-        finally:
+        except BaseException:
+            self._lose(LinkLost("the reader was stopped"))
+            raise
+        if loss is not None:
             self._lose(loss)
 
-    def _read_until_eof(self) -> LinkLost:
-        reads = 0
-        while not self.closed:
-            chunk = self.sock.recv(_READ_BYTES)
-            if not chunk:
-                self._frames.feed_eof()
-                break
-            for frame in self._frames.feed(chunk):
-                self.handle_event(frame)
-            if self._frames.error is not None:
-                raise self._frames.error
-            reads += 1
-            if reads % _READS_BEFORE_YIELD == 0:
-                gevent.sleep(0)  # recv does not yield while a flood of bytes is there
-        return LinkLost("closed by the peer")
+    def _read(self) -> LinkLost | None:
+        try:
+            chunk = os.read(self.sock.fileno(), _READ_BYTES)
+        except BlockingIOError:
+            return None
+        if not chunk:
+            self._frames.feed_eof()
+            return LinkLost("closed by the peer")
+        for frame in self._frames.feed(chunk):
+            self.handle_event(frame)
+        if self._frames.error is not None:
+            raise self._frames.error
+        return None
 
     def handle_event(self, frame: Frame) -> None:
         """One frame from the peer, of any kind. Raises ProtocolError."""
@@ -283,13 +291,13 @@ class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyp
         self, commands: Sequence[Command], timeout_s: float = DEFAULT_TIMEOUT_S
     ) -> list[Reply]:
         """Send commands in one write, and wait for all replies; see `send`."""
-        if self._reader is gevent.getcurrent():
-            raise RuntimeError("on_event may not wait for a reply: it would wait for itself")
+        if gevent.getcurrent() is gevent.get_hub():
+            raise RuntimeError("on_event may not wait for a reply: nobody would read it")
         deadline = Deadline(timeout_s)
-        replies: list[Awaited[Reply]] = [Awaited(_checked(command).label) for command in commands]
-        sent = [Unanswered(reply.what, reply) for reply in replies]
-        self._transmit(commands, sent, deadline)
-        return [reply.wait(deadline) for reply in replies]
+        labels = [_checked(command).label for command in commands]
+        replies = Replies(labels)
+        self._transmit(commands, [Unanswered(label, replies) for label in labels], deadline)
+        return replies.wait(deadline) if labels else []
 
     def post(self, *commands: Command) -> None:
         """Send commands and do not wait; an error in a reply is logged."""
@@ -300,8 +308,10 @@ class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyp
         self, commands: Sequence[Command], sent: list[Unanswered], deadline: Deadline
     ) -> None:
         self._refuse_gone(commands)
-        encoded = b"".join(command.encode() for command in commands)
-        if not self._write_lock.acquire(timeout=deadline.left_s()):
+        encoded = b"".join([command.encode() for command in commands])
+        if not self._write_lock.acquire(blocking=False) and not self._write_lock.acquire(
+            timeout=deadline.left_s()
+        ):
             raise deadline.missed("the link's turn to write")
         try:
             if self.closed:
@@ -321,19 +331,33 @@ class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyp
                 raise ChannelGone(f"{self.channel_uuid} has hung up")
 
     def _write(self, encoded: bytes, deadline: Deadline) -> None:
+        try:
+            written = os.write(self.sock.fileno(), encoded)
+        except BlockingIOError:
+            written = 0
+        except OSError as error:
+            raise self._write_failed(error) from error
+        if written < len(encoded):
+            self._write_slowly(encoded[written:], deadline)
+
+    def _write_slowly(self, rest: bytes, deadline: Deadline) -> None:
+        """The peer has not read what it was sent before."""
         missed = deadline.missed("writing")
         timer = gevent.Timeout.start_new(deadline.left_s(), missed)
         try:
-            self.sock.sendall(encoded)
+            self.sock.sendall(rest)
         except CommandTimeout:
             # Half a command may be on the wire: nothing after it would be understood.
             self._lose(LinkLost("the peer does not read"))
             raise
         except OSError as error:
-            self._lose(LinkLost(f"write failed: {error}"))
-            raise self._new_loss() from error
+            raise self._write_failed(error) from error
         finally:
             timer.close()
+
+    def _write_failed(self, error: OSError) -> LinkError:
+        self._lose(LinkLost(f"write failed: {error}"))
+        return self._new_loss()
 
     # -- conversations ------------------------------------------------------------------------
 

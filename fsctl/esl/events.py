@@ -7,59 +7,53 @@ advance (bench/esl_events.py has the figures).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import overload
 
 from fsctl.errors import CommandFailed
 from fsctl.esl.frames import Frame, Headers, decode_value
 
 
-class Event:
+class Event(Headers):
     """One FreeSWITCH event (``text/event-plain``), or a channel's snapshot of the same form.
 
     Values are percent-decoded UTF-8 (U+FFFD for what is not). See `frames.decode_value` for what
     the plain form blurs.
     """
 
-    __slots__ = ("_body", "_headers")
+    __slots__ = ("_body", "_name")
 
     def __init__(self, raw: bytes = b"") -> None:
-        head, _, rest = raw.partition(b"\n\n")
-        self._headers = Headers(head)
-        self._body = _inner_body(self._headers, rest)
+        end = raw.find(b"\n\n")
+        super().__init__(raw[:end] if end >= 0 else raw)
+        rest = end + 2 if end >= 0 else len(raw)
+        self._body = self._inner_body(raw[rest:]) if rest < len(raw) else b""
+        self._name: str | None = None
 
     @classmethod
     def from_headers(cls, headers: Headers) -> Event:
         """An event over headers that were read already, as those of the reply to ``connect``."""
         event = cls()
-        event._headers = headers
+        event._raw, event._text, event._folded = headers._raw, headers._text, headers._folded
         return event
 
-    @overload
-    def get(self, name: str) -> str | None: ...
-    @overload
-    def get(self, name: str, default: str) -> str: ...
-    def get(self, name: str, default: str | None = None) -> str | None:
-        """The value of header `name`, or `default`."""
-        value = self._headers.get(name)
-        return default if value is None else value
-
     def __getitem__(self, name: str) -> str:
-        value = self._headers.get(name)
+        value = self.get(name)
         if value is None:
             raise KeyError(name)
         return value
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and self._headers.get(name) is not None
+        return isinstance(name, str) and self.get(name) is not None
 
     def variable(self, name: str) -> str | None:
         """The channel variable `name` as it was when the event was made."""
-        return self._headers.get("variable_" + name)
+        return self.get("variable_" + name)
 
     @property
     def name(self) -> str:
         """``Event-Name``, such as ``CHANNEL_ANSWER``; ``CUSTOM`` events differ by `subclass`."""
-        return self.get("Event-Name", "")
+        if self._name is None:
+            self._name = self.get("Event-Name", "")
+        return self._name
 
     @property
     def subclass(self) -> str | None:
@@ -79,7 +73,7 @@ class Event:
     def to_dict(self) -> dict[str, str]:
         """All headers, decoded; of a repeated name the first."""
         found: dict[str, str] = {}
-        for name, value in self._headers.items():
+        for name, value in self.items():
             found.setdefault(name, value)
         return found
 
@@ -87,12 +81,11 @@ class Event:
         subject = self.subclass or self.name or "snapshot"
         return f"<Event {subject} {self.channel_uuid or '-'}>"
 
-
-def _inner_body(headers: Headers, rest: bytes) -> bytes:
-    length = headers.raw_value("Content-Length") if rest else None
-    if length is not None and length.isdigit() and len(length) < 10:
-        return rest[: int(length)]
-    return b""
+    def _inner_body(self, rest: bytes) -> bytes:
+        length = self.raw_value("Content-Length")
+        if length is not None and length.isdigit() and len(length) < 10:
+            return rest[: int(length)]
+        return b""
 
 
 def event_of(frame: Frame) -> Event | None:

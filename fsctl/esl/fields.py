@@ -24,6 +24,8 @@ _JOB_UUID_CHARS = 36  # es.c copies Job-UUID into a buffer of this size and cuts
 
 def check_text(field: str, value: str) -> None:
     """Refuse what cannot stand in a header's value: CR, LF, NUL, lone surrogates."""
+    if value.isprintable():
+        return  # nothing of these is
     if _LINE_BREAKERS.search(value):
         raise CommandError(f"{field} contains CR, LF or NUL: {value!r}")
     try:
@@ -80,7 +82,9 @@ def quote(value: str, *, always: bool = False) -> str:
     if not always and _PLAIN_TOKEN.fullmatch(value) and not _SELF.search(value):
         return value
     escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-    return "'" + _SELF.sub(_break_word, escaped) + "'"
+    if _SELF.search(escaped):
+        escaped = _SELF.sub(_break_word, escaped)
+    return f"'{escaped}'"
 
 
 def _break_word(match: re.Match[str]) -> str:
@@ -91,17 +95,25 @@ def _break_word(match: re.Match[str]) -> str:
 class Command:
     """One command; frozen subclasses say their `lines` and their `body`.
 
-    Every text is checked when the object is made: raises CommandError.
+    Every text is checked, and the command encoded, once, when the object is made: raises
+    CommandError.
     """
 
-    __slots__ = ()
+    __slots__ = ("_encoded",)
     __dataclass_fields__: ClassVar[dict[str, Any]]
+    _encoded: bytes
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            _check_field(field.name, getattr(self, field.name))
+        for name, check in _checks_of(type(self)):
+            value = getattr(self, name)
+            if isinstance(value, str):
+                check(name, value)
+            elif isinstance(value, tuple):
+                for text in value:
+                    if isinstance(text, str):
+                        check(name, text)
         self.check()
-        self.encode()
+        object.__setattr__(self, "_encoded", self._encode())
 
     def check(self) -> None:
         """Checks beyond those that follow from a field's name."""
@@ -116,6 +128,9 @@ class Command:
 
     def encode(self) -> bytes:
         """The exact bytes for the wire."""
+        return self._encoded
+
+    def _encode(self) -> bytes:
         head, body = "\n".join(self.lines()).encode("utf-8"), self.body()
         _refuse_reload(head.lower())
         if body:
@@ -152,8 +167,13 @@ _CHECKS: Mapping[str, Callable[[str, str], None]] = {
 }
 
 
-def _check_field(name: str, value: object) -> None:
-    check = _CHECKS.get(name, check_text)
-    for text in value if isinstance(value, tuple) else (value,):
-        if isinstance(text, str):
-            check(name, text)
+_KNOWN: dict[type[Command], tuple[tuple[str, Callable[[str, str], None]], ...]] = {}
+
+
+def _checks_of(kind: type[Command]) -> tuple[tuple[str, Callable[[str, str], None]], ...]:
+    """The fields of a command, and how each of their texts is checked."""
+    if kind not in _KNOWN:
+        _KNOWN[kind] = tuple(
+            (each.name, _CHECKS.get(each.name, check_text)) for each in fields(kind)
+        )
+    return _KNOWN[kind]

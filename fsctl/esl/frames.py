@@ -8,8 +8,10 @@ header of its own.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple, overload
 from urllib.parse import unquote_to_bytes
 
 from fsctl.errors import ProtocolError
@@ -47,67 +49,123 @@ def decode_value(raw: bytes) -> str:
 
 
 class Headers:
-    """A block of header lines, kept as bytes; a line is looked up and decoded when it is asked for.
+    """A block of header lines; a line is looked up and decoded when it is asked for.
 
     Names are found as spelled, else in any spelling; of several lines with one name the first
     counts. Lines without a colon are ignored.
     """
 
-    __slots__ = ("_folded", "_raw")
+    __slots__ = ("_folded", "_raw", "_text")
 
     def __init__(self, raw: bytes) -> None:
-        self._raw = b"\n" + raw + b"\n"
-        self._folded: bytes | None = None
+        self._raw = raw
+        self._text = ""  # made when it is first asked for: of most frames nobody does
+        self._folded = ""
 
     def raw_value(self, name: str) -> bytes | None:
         """The value of `name` as it was on the wire, or None."""
-        needle = b"\n" + name.encode("utf-8", "replace") + b":"
-        at = self._raw.find(needle)
-        if at < 0:
-            at = self._find_folded(needle.lower())
-        return None if at < 0 else self._value_at(at + len(needle))
+        found = self._find(name)
+        return None if found is None else found.encode("latin-1")
 
-    def get(self, name: str) -> str | None:
-        """The decoded value of `name`, or None; FreeSWITCH's ``_undef_`` becomes ``""``."""
-        raw = self.raw_value(name)
-        if raw is None:
-            return None
-        return "" if raw == b"_undef_" else decode_value(raw)
+    @overload
+    def get(self, name: str) -> str | None: ...
+    @overload
+    def get(self, name: str, default: str) -> str: ...
+    def get(self, name: str, default: str | None = None) -> str | None:
+        """The decoded value of `name`, or `default`; FreeSWITCH's ``_undef_`` becomes ``""``."""
+        found = self._find(name)
+        if found is None:
+            return default
+        if "%" in found or not found.isascii():
+            return decode_value(found.encode("latin-1"))
+        return found if found != "_undef_" else ""
 
     def items(self) -> Iterator[tuple[str, str]]:
         """All lines in order, decoded; a repeated name comes repeatedly."""
-        for line in self._raw.split(b"\n"):
-            name, colon, value = line.partition(b":")
+        for line in self._unfolded().split("\n"):
+            name, colon, value = line.partition(":")
             if colon:
-                value = value[1:] if value.startswith(b" ") else value
-                decoded = "" if value == b"_undef_" else decode_value(value)
-                yield name.decode("utf-8", "replace"), decoded
+                yield _decoded_name(name), _decoded(value[1:] if value[:1] == " " else value)
+
+    def names(self, prefix: str) -> list[str]:
+        """The names that begin with this, as they are spelled, each once."""
+        behind = self._unfolded().split("\n" + _on_the_wire(prefix))[1:]
+        heads = (text.partition("\n")[0].partition(":") for text in behind)
+        return list(
+            dict.fromkeys(prefix + _decoded_name(rest) for rest, colon, _ in heads if colon)
+        )
 
     def repeated(self, name: str) -> bool:
         """Whether more than one line has this name, in any spelling."""
-        return self._fold().count(b"\n" + name.lower().encode() + b":") > 1
+        return self._fold().count(_needle(name).lower()) > 1
 
-    def _fold(self) -> bytes:
-        if self._folded is None:
-            self._folded = self._raw.lower()
+    def _unfolded(self) -> str:
+        """One character for each byte, which costs nothing to search in: it is no text yet."""
+        if not self._text:
+            self._text = f"\n{self._raw.decode('latin-1')}\n"
+            self._raw = b""
+        return self._text
+
+    def _fold(self) -> str:
+        if not self._folded:
+            self._folded = self._unfolded().lower()
         return self._folded
 
-    def _find_folded(self, needle: bytes) -> int:
-        return self._fold().find(needle)
+    def _find(self, name: str) -> str | None:
+        text = self._text or self._unfolded()
+        needle = _NEEDLES.get(name) or _needle(name)
+        at = text.find(needle)
+        if at < 0:
+            at = self._fold().find(needle.lower())
+            if at < 0:
+                return None
+        at += len(needle)
+        if text[at] == " ":
+            at += 1
+        return text[at : text.index("\n", at)]
 
-    def _value_at(self, start: int) -> bytes:
-        if self._raw[start : start + 1] == b" ":
-            start += 1
-        return self._raw[start : self._raw.index(b"\n", start)]
+
+_NEEDLES: dict[str, str] = {}
+"""What is searched for a name; made once for each, up to a number: some come from the network."""
+_MANY_NEEDLES = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+def _needle(name: str) -> str:
+    needle = f"\n{_on_the_wire(name)}:"
+    if len(_NEEDLES) < _MANY_NEEDLES:
+        _NEEDLES[name] = needle
+    return needle
+
+
+def _on_the_wire(name: str) -> str:
+    """A name in the form of `Headers._unfolded`."""
+    return name.encode("utf-8", "replace").decode("latin-1")
+
+
+def _decoded_name(text: str) -> str:
+    return text if text.isascii() else text.encode("latin-1").decode("utf-8", "replace")
+
+
+def _decoded(text: str) -> str:
+    """A value in the form of `Headers._unfolded`, as `decode_value` has it."""
+    if "%" not in text and text.isascii():
+        return "" if text == "_undef_" else text
+    return decode_value(text.encode("latin-1"))
+
+
+class Frame(NamedTuple):
     """One frame: what it is (`content_type`), its headers, and its body's bytes."""
 
     headers: Headers
     body: bytes
     content_type: str
+
+
+_USUAL = re.compile(
+    rb"Content-Length: ([0-9]{1,10})\nContent-Type: (text/event-plain)\n\n"
+    rb"|Content-Type: (api/response)\nContent-Length: ([0-9]{1,10})\n\n"
+)
+"""The whole header block of nearly all frames (mod_event_socket.c writes them so)."""
 
 
 class FrameReader:
@@ -117,16 +175,15 @@ class FrameReader:
     error is kept in `error` and raised by the next call, or at once when there was no frame.
     """
 
-    __slots__ = ("_buffer", "_head", "_length", "_limits", "_scanned", "_start", "error")
+    __slots__ = ("_head", "_kind", "_length", "_limits", "_rest", "_scanned", "error")
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
         self.error: ProtocolError | None = None
         self._limits = limits
-        self._buffer = bytearray()
-        self._start = 0  # where the unread part of the buffer begins
-        self._scanned = 0  # up to here there is no end of a header block
+        self._rest = bytearray()  # what has come of a frame, or of its body, that is not complete
+        self._scanned = 0  # up to here there is no end of a header block in it
         self._head: Headers | None = None  # headers whose body is still to come
-        self._length = 0
+        self._kind, self._length = "", 0  # of that frame
 
     def feed(self, chunk: bytes) -> list[Frame]:
         """Take the next bytes; return the frames that they complete.
@@ -134,16 +191,20 @@ class FrameReader:
         Raises ProtocolError when the peer broke the protocol or a limit.
         """
         self._raise_error()
-        self._buffer += chunk
         frames: list[Frame] = []
         try:
-            while (frame := self._next_frame()) is not None:
-                frames.append(frame)
+            if self._rest:
+                self._rest += chunk
+                if not self._completes():
+                    return frames
+                chunk = bytes(self._rest)
+                self._rest.clear()
+            self._read(chunk, frames)
         except ProtocolError as error:
-            self._fail(error)
+            self.error = error
+            self._rest.clear()
             if not frames:
                 raise
-        self._drop_read()
         return frames
 
     def feed_eof(self) -> None:
@@ -151,73 +212,83 @@ class FrameReader:
         self._raise_error()
         if self._head is not None:
             raise ProtocolError("end of file inside a body")
-        if self._buffer.strip(b"\n"):
+        if self._rest.strip(b"\n"):
             raise ProtocolError("end of file inside headers")
 
     def _raise_error(self) -> None:
         if self.error is not None:
             raise self.error
 
-    def _fail(self, error: ProtocolError) -> None:
-        self.error = error
-        self._buffer.clear()
-        self._start = self._scanned = 0
+    def _completes(self) -> bool:
+        """Whether what is kept holds the whole body, or header block, that it begins with."""
+        if self._head is not None:
+            return len(self._rest) >= self._length
+        end = self._rest.find(b"\n\n", self._scanned)
+        if end < 0:
+            self._check_size(len(self._rest))
+            self._scanned = len(self._rest) - 1  # its last byte may be the first LF of the two
+        return end >= 0
 
-    def _drop_read(self) -> None:
-        del self._buffer[: self._start]
-        self._scanned = max(0, self._scanned - self._start)
-        self._start = 0
+    def _read(self, chunk: bytes, frames: list[Frame]) -> None:
+        """Add the frames that are complete in `chunk`, and keep what is behind them."""
+        at = 0
+        while True:
+            if self._head is None:
+                found = self._read_head(chunk, at)
+                if found is None:
+                    return
+                at = found
+            end = at + self._length
+            if len(chunk) < end:
+                self._rest += memoryview(chunk)[at:]
+                return
+            assert self._head is not None
+            frames.append(Frame(self._head, chunk[at:end], self._kind))
+            self._head = None
+            at = end
 
-    def _next_frame(self) -> Frame | None:
-        if self._head is None and not self._read_head():
+    def _read_head(self, chunk: bytes, at: int) -> int | None:
+        """Where the body begins; None when the header block is not complete, and kept."""
+        while chunk.startswith(b"\n", at):
+            at += 1
+        usual = _USUAL.match(chunk, at)
+        if usual is not None:
+            end = usual.end() - 2
+            kind, length = usual[2] or usual[3], usual[1] or usual[4]
+            self._kind, self._length = kind.decode(), self._checked_length(length)
+            self._check_size(end - at)
+            self._head = Headers(chunk[at:end])
+            return end + 2
+        end = chunk.find(b"\n\n", at)
+        self._check_size((end if end >= 0 else len(chunk)) - at)
+        if end < 0:
+            self._rest += memoryview(chunk)[at:]
+            self._scanned = max(0, len(self._rest) - 1)
             return None
-        assert self._head is not None
-        end = self._start + self._length
-        if len(self._buffer) < end:
-            return None
-        frame = _frame(self._head, bytes(self._buffer[self._start : end]))
-        self._start = self._scanned = end
-        self._head = None
-        return frame
+        self._take_head(chunk[at:end])
+        return end + 2
 
-    def _read_head(self) -> bool:
-        self._skip_blank_lines()
-        end = self._buffer.find(b"\n\n", max(self._start, self._scanned))
-        size = (end if end >= 0 else len(self._buffer)) - self._start
+    def _check_size(self, size: int) -> None:
         if size > self._limits.header_bytes:
             raise ProtocolError(f"more than {self._limits.header_bytes} bytes of headers")
-        if end < 0:
-            # The last byte may be the first LF of the two.
-            self._scanned = max(self._start, len(self._buffer) - 1)
-            return False
-        self._head = self._checked_head(bytes(self._buffer[self._start : end]))
-        self._start = self._scanned = end + 2
-        return True
 
-    def _skip_blank_lines(self) -> None:
-        while self._buffer[self._start : self._start + 1] == b"\n":
-            self._start += 1
-
-    def _checked_head(self, block: bytes) -> Headers:
+    def _take_head(self, block: bytes) -> None:
         if block.count(b"\n") >= self._limits.header_lines:
             raise ProtocolError(f"more than {self._limits.header_lines} header lines")
         headers = Headers(block)
-        if not headers.raw_value("Content-Type"):
+        kind = headers.raw_value("Content-Type")
+        if not kind:
             raise ProtocolError("a frame without Content-Type")
-        self._length = self._content_length(headers)
-        return headers
+        length = headers.raw_value("Content-Length")
+        if length is not None and headers.repeated("Content-Length"):
+            raise ProtocolError(f"bad Content-Length {length[:_NAME_CHARS]!r}, and another")
+        self._kind = kind.decode("ascii", "replace")
+        self._length = 0 if length is None else self._checked_length(length)
+        self._head = headers
 
-    def _content_length(self, headers: Headers) -> int:
-        raw = headers.raw_value("Content-Length")
-        if raw is None:
-            return 0
-        if not raw.isdigit() or len(raw) > _LENGTH_DIGITS or headers.repeated("Content-Length"):
+    def _checked_length(self, raw: bytes) -> int:
+        if not raw.isdigit() or len(raw) > _LENGTH_DIGITS:
             raise ProtocolError(f"bad Content-Length {raw[:_NAME_CHARS]!r}")
         if int(raw) > self._limits.body_bytes:
             raise ProtocolError(f"a body of {int(raw)} bytes, more than {self._limits.body_bytes}")
         return int(raw)
-
-
-def _frame(headers: Headers, body: bytes) -> Frame:
-    raw = headers.raw_value("Content-Type") or b""
-    return Frame(headers, body, raw.decode("ascii", "replace"))

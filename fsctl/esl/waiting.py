@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from time import monotonic
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
-from gevent.event import AsyncResult
+from gevent.hub import Waiter, get_hub
 
 from fsctl.errors import ChannelGone, CommandTimeout, LinkError, ProtocolError
 from fsctl.esl.events import Event, Reply
@@ -39,37 +38,92 @@ class Deadline:
 class Awaited(Generic[T]):
     """One thing that one greenlet waits for: it comes once, or fails once."""
 
-    __slots__ = ("_result", "what")
+    __slots__ = ("_error", "_is_here", "_value", "_waiter", "what")
 
     def __init__(self, what: str) -> None:
         self.what = what
         """The thing's name, for the error of a deadline that is missed."""
-        self._result: AsyncResult[T] = AsyncResult()
+        self._is_here = False
+        self._value: Any = None
+        self._error: Exception | None = None
+        self._waiter: Waiter[None] | None = None
 
     def come(self, value: T) -> None:
         """It is here."""
-        self._result.set(value)
+        self._value = value
+        self._end()
 
     def fail(self, error: Exception) -> None:
         """It will never come."""
-        self._result.set_exception(error)
+        self._error = error
+        self._end()
 
     def wait(self, deadline: Deadline) -> T:
         """Wait for it; raises what it failed with, or CommandTimeout."""
-        self._result.wait(deadline.left_s())
-        if not self._result.ready():
-            raise deadline.missed(self.what)
-        ready: Any = self._result.get(block=False)  # whatever gevent's stubs say of it
-        value: T = ready
+        if not self._is_here:
+            self._block(deadline.left_s())
+            if not self._is_here:
+                raise deadline.missed(self.what)
+        if self._error is not None:
+            raise self._error
+        value: T = self._value
         return value
 
+    def _end(self) -> None:
+        self._is_here = True
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None:
+            # What has come with it is taken before whoever waits goes on.
+            get_hub().loop.run_callback(waiter.switch, None)
 
-@dataclass(frozen=True, slots=True)
-class Unanswered:
-    """A command that was sent; `reply` is None when nobody waits for its reply."""
+    def _block(self, seconds: float) -> None:
+        self._waiter = waiter = Waiter()
+        timer = get_hub().loop.timer(seconds)
+        timer.start(waiter.switch, None)
+        try:
+            waiter.get()
+        finally:
+            self._waiter = None
+            timer.stop()
+            timer.close()
+
+
+class Replies:
+    """The replies to commands that were sent in one write; they come in the commands' order."""
+
+    __slots__ = ("_all", "_come", "_labels")
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        self._labels = labels
+        self._come: list[Reply] = []
+        self._all: Awaited[list[Reply]] = Awaited("")
+
+    def come(self, reply: Reply) -> None:
+        """Another one is here."""
+        self._come.append(reply)
+        if len(self._come) == len(self._labels):
+            self._all.come(self._come)
+
+    def fail(self, error: Exception) -> None:
+        """Those that are missing will never come."""
+        self._all.fail(error)
+
+    def wait(self, deadline: Deadline) -> list[Reply]:
+        """Wait for all; raises what they failed with, or CommandTimeout, which names the first
+        that is missing."""
+        try:
+            return self._all.wait(deadline)
+        except CommandTimeout:
+            if len(self._come) == len(self._labels):
+                raise
+            raise deadline.missed(self._labels[len(self._come)]) from None
+
+
+class Unanswered(NamedTuple):
+    """A command that was sent; `replies` is None when nobody waits for its reply."""
 
     label: str
-    reply: Awaited[Reply] | None
+    replies: Replies | None
 
 
 class Waiters:
@@ -109,13 +163,15 @@ class Waiters:
             raise ProtocolError("a reply to no command")
         sent = self._unanswered.popleft()
         reply = Reply.from_frame(sent.label, frame)
-        if sent.reply is None:
+        if sent.replies is None:
             return reply
-        sent.reply.come(reply)
+        sent.replies.come(reply)
         return None
 
     def take_event(self, event: Event) -> None:
         """Give an event to the one who waits for it, if any does."""
+        if not self._executions:
+            return
         name = event.name
         if name == "CHANNEL_EXECUTE_COMPLETE":
             _, execution = self._executions.pop(event.get("Application-UUID", ""), (None, None))
@@ -133,7 +189,8 @@ class Waiters:
 
     def fail_all(self, new_error: Callable[[], LinkError]) -> None:
         """The link is gone: nothing will come any more. Each waiter gets an error of its own."""
-        replies = [sent.reply for sent in self._unanswered if sent.reply is not None]
+        # Those of one write have one waiter.
+        replies = dict.fromkeys(sent.replies for sent in self._unanswered if sent.replies)
         events = [execution for _, execution in self._executions.values()]
         self._unanswered.clear()
         self._executions.clear()

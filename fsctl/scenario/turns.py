@@ -164,7 +164,7 @@ class Turns:
 
     def look(self) -> None:
         """Let those go on whose condition has come true, or raises, or whose time is up."""
-        going_on = True
+        going_on = bool(self._waiting)
         while going_on:
             going_on = False
             for turn in tuple(self._waiting):

@@ -301,6 +301,8 @@ class LinkEvents:
     # -- the end of a bridge ----------------------------------------------------------------
 
     def _execute_complete(self, event: Event) -> None:
+        if not (self._calls.executions or self._calls.dials):
+            return
         application_uuid = event.get("Application-UUID", "")
         follows = self._calls.executions.pop(application_uuid, None)
         if follows is not None:

@@ -578,8 +578,4 @@ def _add(session: Session, uuid: str, number: str, name: str, *, connected: bool
 
 def _custom_headers(snapshot: Event) -> dict[str, str]:
     prefix = "variable_sip_h_"
-    return {
-        name.removeprefix(prefix): value
-        for name, value in snapshot.to_dict().items()
-        if name.startswith(prefix)
-    }
+    return {name.removeprefix(prefix): snapshot[name] for name in snapshot.names(prefix)}

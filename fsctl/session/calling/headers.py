@@ -41,7 +41,7 @@ def of_invite(snapshot: Event) -> tuple[str, ...]:
     if called or snapshot.variable("other_loopback_leg_uuid"):
         return ()
     prefix = f"variable_{_VARIABLE}"
-    names = (name.removeprefix(prefix) for name in snapshot.to_dict() if name.startswith(prefix))
+    names = (name.removeprefix(prefix) for name in snapshot.names(prefix))
     return tuple(name for name in names if is_passable(name))
 
 

@@ -238,6 +238,10 @@ def has(call: Leg, channel: str | None) -> bool:
 
 def note(session: Session, event: Event) -> None:
     """Keep what has happened to a branch; its call may have another channel by then."""
+    if event.name == "CHANNEL_EXECUTE_COMPLETE":
+        known = session.calls.get(event.channel_uuid or "")
+        if known is not None and known.branches is None:
+            return  # it has called us: the many applications that it executes say nothing of others
     call = session.callees.get(event.variable(Mark.CALLEE) or "")
     if call is None or call.branches is None:
         return

@@ -12,8 +12,6 @@ import logging
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from gevent.queue import Queue
-
 from fsctl import journal
 from fsctl.errors import ChannelGone, CommandTimeout, LinkError, LinkLost
 from fsctl.esl.commands import Events, Filter
@@ -24,6 +22,7 @@ from fsctl.session.core import branches
 from fsctl.session.core.board import Board
 from fsctl.session.core.clock import Timer
 from fsctl.session.core.leg import Leg, LegState
+from fsctl.session.core.mailbox import Mailbox
 from fsctl.session.core.movers import Movers
 from fsctl.session.core.told import Told
 from fsctl.settings import Settings, TransferMode
@@ -121,7 +120,7 @@ class Session:
         """The link's leg is another session's now: this session's end leaves the link open."""
         self._timers: list[Timer] = []
         self._links = Links(link)
-        self._mailbox: Queue[Callable[[], None]] = Queue()
+        self._mailbox: Mailbox[Callable[[], None] | Event] = Mailbox()
 
     def __repr__(self) -> str:
         return f"<Session {self.id}>"
@@ -220,10 +219,13 @@ class Session:
         """Leave the calls to FreeSWITCH: nothing that is bridged or being bridged is cut."""
         self.over = True
 
-    def _do(self, work: Callable[[], None]) -> None:
+    def _do(self, work: Callable[[], None] | Event) -> None:
         """Do one thing; whatever it raises ends that thing only, and never the calls."""
         try:
-            work()
+            if isinstance(work, Event):
+                self.take_event(work)
+            else:
+                work()
         except LinkLost as error:
             self.lose(error)
         except (LinkError, ChannelGone) as error:
@@ -291,7 +293,7 @@ class Session:
 
     def hear(self, event: Event) -> None:
         """Take an event in our greenlet, after what is there already."""
-        self.post(lambda: self.take_event(event))
+        self._mailbox.put(event)
 
     def hold_link(self, link: Connection, leg: str) -> None:
         """Keep the link by which a leg is in our hands; it becomes the one link when ours ends."""

@@ -10,7 +10,7 @@ import json
 import logging
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, cast
 from uuid import UUID, uuid4, uuid5
 
@@ -100,6 +100,7 @@ class TransferRecord:
     """How it began."""
 
 
+_FIELDS = tuple(each.name for each in fields(TransferRecord))
 _UUID = "[0-9a-fA-F-]{36}"
 _MARK = re.compile(
     rf"(blind|legacy|attended) ({_UUID})(?: (refer;id=[0-9]+|{_UUID}))?(?: .*)?", re.DOTALL
@@ -219,13 +220,16 @@ def write(record: TransferRecord) -> None:
     # Neither: we have asked the party ourselves, and nobody else knows of it.
     known = record.transferor or record.refer
     name = transfer_id(record.transferor, record.refer) if known else str(uuid4())
-    fields = {**asdict(record), "id": name}
-    journal.note("record", **fields)
+    said = {each: getattr(record, each) for each in _FIELDS}
+    said["id"] = name
+    journal.note("record", **said)
+    if not log.isEnabledFor(logging.INFO):
+        return
     log.info(
         "%s",
-        json.dumps(fields),
+        json.dumps(said),
         extra=with_fields(
-            {"session": record.session, "record": fields},
+            {"session": record.session, "record": said},
             f"{record.kind} transfer {record.outcome}: {record.code} {record.reason}",
         ),
     )

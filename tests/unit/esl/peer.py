@@ -116,8 +116,7 @@ def linked(*, start: bool = True, log_id: str = "test") -> Iterator[tuple[Connec
     finally:
         link.close()
         peer.close()
-        reader = link._reader
-        assert reader is None or reader.join(PATIENCE_S) or reader.dead
+        assert link._reading is None or not link._reading.active
 
 
 def wait_until(condition: Callable[[], object], what: str = "condition") -> None:

@@ -365,7 +365,7 @@ def test_close_wakes_everybody_and_frees_the_socket() -> None:
         assert lost == [True]
         assert isinstance(waiting.get(timeout=30), LinkLost)
         assert peer.eof()
-        assert link._reader.join(5) is None and link._reader.dead
+        assert not link._reading.active
         assert link.sock.fileno() == -1
 
 
@@ -397,7 +397,7 @@ def test_start_after_close_starts_nothing() -> None:
         assert not link.wait_closed(0.001)
         link.close()
         link.start()
-        assert link._reader is None
+        assert link._reading is None
 
 
 def test_only_commands_are_sent() -> None:
@@ -425,26 +425,17 @@ def test_who_waits_for_the_turn_to_write_has_a_deadline_too() -> None:
         assert isinstance(stuck.get(timeout=30), LinkLost)
 
 
-def test_a_flood_of_events_lets_others_run() -> None:
-    class Flood:
-        """A socket at which there is always something to read, so that recv never waits."""
-
-        def __init__(self) -> None:
-            self.left = 200
-
-        def recv(self, _: int) -> bytes:
-            self.left -= 1
-            return event("X") if self.left >= 0 else b""
-
-        def close(self) -> None:
-            """Nothing to close."""
-
-    with linked(start=False) as (link, _):
-        own, link.sock = link.sock, Flood()
+def test_a_flood_of_events_lets_others_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fsctl.esl.connection._READ_BYTES", 64)
+    with linked(start=False) as (link, peer):
+        peer.send(event("X") * 200)
+        peer.close()
+        seen: list[Event] = []
+        link.on_event = seen.append
         link.start()
         turns = 0
         while not link.closed:
             gevent.sleep(0)
             turns += 1
+        assert len(seen) == 200
         assert turns >= 20
-        own.close()

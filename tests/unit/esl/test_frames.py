@@ -201,3 +201,28 @@ def test_headers_are_found_in_any_spelling_and_the_first_counts() -> None:
 
 def test_lines_without_a_colon_are_ignored() -> None:
     assert list(Headers(b"nonsense\nA: 1\n\tmore").items()) == [("A", "1")]
+
+
+def test_names_are_listed_as_they_are_spelled() -> None:
+    headers = Headers(
+        b"variable_sip_h_X-A: 1\nvariable_sip_h_\xc3\xbc: 2\nVariable_sip_h_X-B: 3\n"
+        b"A: \nvariable_sip_h_X-A: 4\nvariable_sip_h_none\nvariable_sip_h_: 5\n"
+        b"B: variable_sip_h_X-C: 6"
+    )
+    names = ["variable_sip_h_X-A", "variable_sip_h_\u00fc", "variable_sip_h_"]
+    assert headers.names("variable_sip_h_") == names
+    assert [headers.get(name) for name in names] == ["1", "2", "5"]
+    assert headers.get("VARIABLE_SIP_H_\u00fc") == "2"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"Content-Length: 101\nContent-Type: text/event-plain\n\n",
+        b"Content-Type: api/response\nContent-Length: 101\n\n",
+    ],
+)
+def test_a_frame_as_nearly_all_are_has_the_same_limits(head: bytes) -> None:
+    for limits in (Limits(body_bytes=100), Limits(header_bytes=20)):
+        with pytest.raises(ProtocolError, match=r"a body of 101 bytes|more than 20 bytes"):
+            FrameReader(limits).feed(head)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import gevent
 import pytest
 
 from fsctl.errors import ChannelGone, CommandTimeout, LinkLost, ProtocolError
-from fsctl.esl.events import Event, Reply
+from fsctl.esl.events import Event
 from fsctl.esl.frames import FrameReader
-from fsctl.esl.waiting import Awaited, Deadline, Unanswered, Waiters
+from fsctl.esl.waiting import Awaited, Deadline, Replies, Unanswered, Waiters
 
 (OK,) = FrameReader().feed(b"Content-Type: command/reply\nReply-Text: +OK\n\n")
 NOW = Deadline(0.0)
@@ -31,13 +32,43 @@ def test_awaited() -> None:
         two.wait(NOW)
 
 
+def test_who_waits_is_woken_by_what_comes_and_by_the_deadline() -> None:
+    for come, result in ((True, 1), (False, None)):
+        awaited: Awaited[int] = Awaited("it")
+        waiting = gevent.spawn(awaited.wait, Deadline(60 if come else 0.001))
+        gevent.sleep(0)
+        if come:
+            awaited.come(1)
+            assert not waiting.ready(), "it goes on when all is taken that has come"
+            assert waiting.get(timeout=30) == result
+        else:
+            with pytest.raises(CommandTimeout, match="it"):
+                waiting.get(timeout=30)
+            awaited.come(2)
+            assert awaited.wait(NOW) == 2
+
+
+def test_who_was_killed_as_it_waited_is_not_woken() -> None:
+    awaited: Awaited[int] = Awaited("it")
+    waiting = gevent.spawn(awaited.wait, Deadline(60))
+    gevent.sleep(0)
+    waiting.kill(block=False)
+    awaited.come(1)
+    waiting.join(30)
+    assert isinstance(waiting.value, gevent.GreenletExit)
+
+
 def test_replies_go_to_commands_in_order() -> None:
     waiters = Waiters()
-    first: Awaited[Reply] = Awaited("first")
-    waiters.add_commands([Unanswered("first", first), Unanswered("posted", None)])
-    assert waiters.unanswered == 2
+    both = Replies(["first", "second"])
+    sent = [Unanswered("first", both), Unanswered("second", both), Unanswered("posted", None)]
+    waiters.add_commands(sent)
+    assert waiters.unanswered == 3
     assert waiters.take_reply(OK) is None
-    assert first.wait(NOW).command == "first"
+    with pytest.raises(CommandTimeout, match="second"):
+        both.wait(NOW)
+    assert waiters.take_reply(OK) is None
+    assert [reply.command for reply in both.wait(NOW)] == ["first", "second"]
     posted = waiters.take_reply(OK)
     assert posted is not None and posted.command == "posted"
     with pytest.raises(ProtocolError, match="no command"):
@@ -76,9 +107,11 @@ def test_forgotten_ones_are_not_told() -> None:
 
 def test_the_end_fails_all_with_errors_of_their_own() -> None:
     waiters = Waiters()
-    reply: Awaited[Reply] = Awaited("x")
-    waiters.add_commands([Unanswered("x", reply), Unanswered("posted", None)])
-    all_waiting = [reply, waiters.add_execution("e", None, "x")]
+    replies = Replies(["x", "y"])
+    waiters.add_commands(
+        [Unanswered("x", replies), Unanswered("y", replies), Unanswered("posted", None)]
+    )
+    all_waiting = [replies, waiters.add_execution("e", None, "x")]
     made: list[LinkLost] = []
 
     def new_error() -> LinkLost:
