@@ -80,7 +80,7 @@ __all__ = [
     "UuidTransfer",
 ]
 
-_LONG_ARGUMENT_BYTES = 1900
+_LONG_ARGUMENT_BYTES = 64
 _SCOPE_VARIABLES = re.compile(r"%.?\[")
 _FILTER_PATTERN = re.compile(r"[-+/ ]")
 _REFER_EVENT = re.compile(r"refer(;id=\d{1,10})?")
