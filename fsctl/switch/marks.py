@@ -289,6 +289,11 @@ class Mark(_Explained):
         "the dialplan, before `socket`",
         "there is a timer `claim-UUID`, which a controller must delete",
     )
+    TIMED = (
+        "fsctl_timed",
+        "`fsctl_refer`, `fsctl_legacy`; unset when a controller has had the leg",
+        "after how many seconds timers of the dialplan let transferee and transferor go",
+    )
     UNCLAIMED = (
         "fsctl_unclaimed",
         "`fsctl_rescue`, when that timer has fired",

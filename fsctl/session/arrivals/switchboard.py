@@ -30,9 +30,10 @@ from fsctl.session.transfers.kept_registry import KeptTransfers
 from fsctl.session.transfers.native import Native
 from fsctl.session.transfers.registry import BlindTransfers
 from fsctl.settings import Settings
+from fsctl.switch.ahead import Ahead
 from fsctl.switch.marks import Context, Mark
 from fsctl.switch.origin import Origin, origin_of
-from fsctl.switch.timers import claim
+from fsctl.switch.timers import claim, has_been_sent_on
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +109,8 @@ class Switchboard:
         is_new = context not in _HOME and context not in _ASKS
         if is_new:
             self._admission.wait()
-        if not claim(link, snapshot, self.home):
+        ahead = Ahead(link, snapshot)
+        if not self._claim(ahead, context, snapshot):
             log.warning("%s has been sent on before we claimed it: let go", snapshot.channel_uuid)
             self._lose_request(snapshot)
             link.retire()  # its end would end what holds the leg now
@@ -138,7 +140,7 @@ class Switchboard:
             else:
                 self.run(self.new_session(link, snapshot), command_requests.resume, link, snapshot)
         elif context in (Context.REFER, Context.RESCUE):
-            self._come_home(link, snapshot)
+            self._come_home(ahead, snapshot)
         elif self._closing or (self.draining and context != Context.LEGACY):
             let_go(link)
         elif refusal := self._refusal(link, is_new):
@@ -197,7 +199,17 @@ class Switchboard:
         here = session is not None and session.origin.core_uuid == origin_of(snapshot).core_uuid
         return session if here else None
 
-    def _come_home(self, link: Connection, snapshot: Event) -> None:
+    def _claim(self, ahead: Ahead, context: str | None, snapshot: Event) -> bool:
+        """Claim the leg; of one that comes with a transfer, ask about that as well."""
+        link = ahead.link
+        if context not in (Context.REFER, Context.RESCUE):
+            return claim(link, snapshot, self.home)
+        if has_been_sent_on(link, snapshot, self.home):
+            return False
+        return ahead.claim(stranger=self._session_of(snapshot) is None)
+
+    def _come_home(self, ahead: Ahead, snapshot: Event) -> None:
+        link = ahead.link
         session_id = snapshot.variable(Mark.SESSION) or ""
         session = self._session_of(snapshot)
         if session is None or session.over:
@@ -212,9 +224,9 @@ class Switchboard:
             taken = session is None and session_id in self.sessions
             made = self.new_session(link, snapshot, "" if taken else session_id)
             made.resume_scenario(snapshot.variable(Mark.SCENARIO) or "")
-            self.run(made, legs.resume, link, snapshot)
+            self.run(made, lambda session, _, it: legs.resume(session, ahead, it), link, snapshot)
             return
-        session.adopt(link, lambda: legs.transfer_request(session, link, snapshot))
+        session.adopt(link, lambda: legs.transfer_request(session, ahead, snapshot))
         link.wait_closed()
 
     def _come_back(self, link: Connection, snapshot: Event) -> None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 
 from fsctl.esl.commands import Command, UuidSetvar
+from fsctl.esl.events import Event
 from fsctl.session.calling.headers import REFERRED_BY
 from fsctl.session.core.leg import Leg
 from fsctl.setting_kinds import NUMBER_CHARACTERS
@@ -78,6 +79,28 @@ def arming(call: Leg, peer: Leg, home: str, settings: Settings) -> dict[str, str
         **_display(call, peer),
         **_claimed(call, peer),
     }
+
+
+_FROM_OUTSIDE = frozenset(
+    {
+        *(Mark.NUMBER, Mark.NAME, Mark.CALL_DOMAIN, Mark.OWN_HOSTS),
+        *(Mark.TRANSFEROR_NUMBER, Mark.TRANSFEROR_NAME),
+    }
+)
+"""What may hold a ``%``, of which a snapshot is not exact."""
+
+
+def changed(variables: Mapping[str, str], snapshot: Event) -> dict[str, str]:
+    """Return those of ``variables`` that a leg has not got already, by its fresh snapshot.
+
+    FreeSWITCH reads what it is sent byte by byte.
+    """
+
+    def is_set(name: str, value: str) -> bool:
+        found = snapshot.variable(name)
+        return found is None if not value else found == value and name not in _FROM_OUTSIDE
+
+    return {name: value for name, value in variables.items() if not is_set(name, value)}
 
 
 def _claimed(call: Leg, peer: Leg) -> dict[str, str]:

@@ -23,6 +23,7 @@ from fsctl.session.calling.applications import reject
 from fsctl.session.calling.arming import (
     arming,
     called_variables,
+    changed,
     in_dialplan,
     without_partner,
 )
@@ -114,9 +115,12 @@ class Dial:
                 commands.append(Execute("ring_ready", channel_uuid=waiting))
         armed = self._waiting_variables() | self._at_join()
         armed |= arming(self.waiting, self.outgoing, home, settings)
+        fresh, self.waiting.fresh = self.waiting.fresh, None
+        if fresh is not None:
+            armed = changed(armed, fresh)
         dial_string = DialString.together(called)
         return [
-            UuidSetvarMulti(waiting, tuple(armed.items())),
+            *([UuidSetvarMulti(waiting, tuple(armed.items()))] if armed else []),
             *commands,
             Execute("bridge", dial_string, event_uuid=self.execution, channel_uuid=waiting),
         ]

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from fsctl import journal
+from fsctl.esl.events import Event
 from fsctl.policy.parties import Facts
 from fsctl.settings import TransferMode
 from fsctl.sip.status import SipStatus
@@ -71,6 +72,10 @@ class Leg:
     the news of their bridge; cleared when it becomes the leg's own; empty: there is none."""
     sip_tags: frozenset[str] = field(default=frozenset(), init=False)
     """Both tags of its dialog. Set from the event of its hang-up: then no channel can be asked."""
+    fresh: Event | None = field(default=None, init=False)
+    """The snapshot of a leg that has just come, while nothing has been done with it: what it says
+    need not be set. Set when it comes; cleared when it is asked what becomes of it, and when
+    somebody is called for it; None: its variables may be others by now."""
     address: tuple[str, str] | None = field(default=None, init=False)
     """The source of its SIP (IP address, port). Set from its events."""
     invite_headers: tuple[str, ...] = field(default=(), init=False)

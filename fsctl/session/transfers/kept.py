@@ -536,7 +536,7 @@ class KeptTransfer:
         if self.transferor is not None:
             self.transferor.peer = self.transferor.pending_peer = None
         if not self._began_apart:
-            commands += leftovers.clearing_unseen(transferee.channel_uuid)
+            commands += leftovers.clearing_of_another(transferee.channel_uuid, None)
         if session.link_leg not in session.calls:
             session.change_link()  # it was opened by whoever has asked
         commands += [UuidSetvar(target.channel_uuid, Mark.KEPT), *self._recording(target)]

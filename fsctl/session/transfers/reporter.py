@@ -17,7 +17,7 @@ from fsctl.sip.status import SipStatus
 from fsctl.switch import notify
 from fsctl.switch.marks import Mark
 from fsctl.switch.refer_variables import refer_event
-from fsctl.switch.variables import read_several
+from fsctl.switch.variables import Asked, read_several
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def report(channel: str, event: str | None, status: SipStatus) -> list[Command]:
     return Reporter(channel, event).tell(status)
 
 
-def owed_before(link: Connection, channel: str, event: str | None) -> list[Command]:
+def owed_before(link: Asked, channel: str, event: str | None) -> list[Command]:
     """Tell who has sent a REFER before, whose target rang when its worker died (`kept`).
 
     ``event`` is that of the REFER that has come now, if it is this leg's: by a REFER of either of
