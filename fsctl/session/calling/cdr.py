@@ -17,6 +17,7 @@ from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.commands import Command, UuidSetvarMulti
 from fsctl.session.core.leg import Leg
 from fsctl.session.core.session import Session
+from fsctl.sip.status import SipStatus
 from fsctl.switch.marks import Mark
 
 log = logging.getLogger(__name__)
@@ -67,6 +68,12 @@ def of_target(target: Leg, transferee: Leg | None, number: str) -> dict[str, str
     if number:
         target.cdr[Mark.CDR_TARGET] = plain(number)
     return target.cdr
+
+
+def told(status: SipStatus) -> dict[str, str]:
+    """Return what is set on a transferor with its report: its phone may leave at once."""
+    outcome = "succeeded" if status.is_success else "failed"
+    return {Mark.CDR_OUTCOME: outcome, Mark.CDR_CODE: str(status.code)}
 
 
 def end(
