@@ -18,7 +18,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
@@ -134,7 +134,7 @@ def note(what: str, **fields: Any) -> None:
 
 def lost(number: int) -> bytes:
     """The line that stands where so many are missing."""
-    return _line("lost", {"lines": number})
+    return _line("lost", {"lines": number, "clock": time.monotonic()})
 
 
 def _line(what: str, fields: dict[str, Any]) -> bytes:
@@ -177,6 +177,11 @@ class Entry:
 def files(folder: Path) -> list[str]:
     """Return the names of the files that are there, the oldest first."""
     return sorted(path.name for path, _ in _sizes(folder)) if folder.is_dir() else []
+
+
+def files_of(folders: Iterable[Path]) -> list[tuple[Path, str]]:
+    """Return those of several folders, and where each is; no two have the same name."""
+    return [(folder, file) for folder in folders for file in files(folder)]
 
 
 def sizes(folder: Path) -> dict[str, int]:

@@ -7,9 +7,10 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TypeVar
 
 import gevent
@@ -56,11 +57,18 @@ _A_DAY = timedelta(days=1)
 class Desk:
     """Keeps records in a thread, and shows by HTTP what goes on."""
 
-    def __init__(self, settings: Settings, channel: Channel, counts: Counts) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        channel: Channel,
+        counts: Counts,
+        former: Sequence[Path] = (),
+    ) -> None:
+        """``former``: see `fsctl.control.DeskJob`."""
         self.counts = counts
         """Who has asked for how many transfers lately."""
         self.live = Live()
-        self.keeping = Keeping(settings.records, news=bool(settings.news.url))
+        self.keeping = Keeping(settings.records, news=bool(settings.news.url), former=former)
         self._sender = Sender(settings.news, self.keeping.reader) if settings.news.url else None
         if settings.news.lines is not None:
             self.keeping.on_kept = Lines(settings.news.lines).take
@@ -142,9 +150,8 @@ class Desk:
             self._read.update(read)
 
     def _look(self) -> None:
-        folder = self._settings.records.journal
-        there = journal.files(folder)
-        for file in there:
+        there = journal.files_of(self.keeping.folders)
+        for folder, file in there:
             with suppress(OSError):  # who keeps it says so
                 while entries := journal.read(
                     folder, file, self._read.get(file, 0), _AT_ONCE_BYTES
@@ -153,7 +160,7 @@ class Desk:
                         self._take(entry)
                     self._read[file] = entries[-1].end
                     gevent.sleep(0)
-        for file in self._read.keys() - set(there):
+        for file in self._read.keys() - {file for _, file in there}:
             del self._read[file]
 
     def _take(self, entry: Entry) -> None:
@@ -208,7 +215,7 @@ class Desk:
         found = self.unready()
         if self._failing:
             found.append("the database cannot be used: records wait")
-        if time.time() - self.live.lost_at < _LATELY_S:
+        if self.live.lost and time.monotonic() - self.live.lost_at < _LATELY_S:
             found.append(f"{self.live.lost} records were lost: there was no room")
         return found
 
@@ -298,5 +305,5 @@ def run(control: int) -> int:
     logging.getLogger("alembic").setLevel(logging.WARNING)
     counts = Counts(job.counts)
     os.close(job.counts)
-    Desk(job.settings, channel, counts).run()
+    Desk(job.settings, channel, counts, job.former).run()
     return 0

@@ -138,6 +138,7 @@ _HANDED_ON = (
     _IGNORES,
     "absolute_codec_string",
     "media_mix_inbound_outbound_codecs",
+    *(mark for mark in Mark if mark.startswith("fsctl_cdr_")),
 )
 """What whoever an extension calls is called with, too: it comes to talk with the waiting leg."""
 

@@ -18,7 +18,7 @@ from uuid import uuid4
 from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.commands import Command, Execute, UuidSetvarMulti, UuidTransfer
 from fsctl.esl.events import Event
-from fsctl.session.calling import purposes, recording, sounds
+from fsctl.session.calling import cdr, purposes, recording, sounds
 from fsctl.session.calling.applications import reject
 from fsctl.session.calling.arming import (
     arming,
@@ -193,6 +193,7 @@ class Dial:
             # bridge returns at 183 otherwise, and FreeSWITCH would report success.
             variables |= {"ignore_early_media": "true", "instant_ringback": "true"}
             variables |= without_partner(self.waiting)
+            variables |= cdr.of_target(self.outgoing, self.waiting, place.routed.number)
         if route.in_dialplan:
             variables |= in_dialplan(variables, self.waiting)
         return variables

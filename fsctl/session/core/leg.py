@@ -131,6 +131,10 @@ class Leg:
     """Its phone is not told whom it talks to, for that party wants to be hidden
     (``ignore_display_updates``). Set whenever the leg is armed."""
 
+    cdr: dict[str, str] = field(default_factory=dict, init=False)
+    """What its channel says of its last transfer (`calling.cdr`), as far as we have said so. Empty:
+    it was in none."""
+
     claimed: bool = field(default=False, init=False)
     """The party that it talks with has called in, as this one has: its number may be a claim. Set
     whenever the leg is armed."""

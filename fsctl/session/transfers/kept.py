@@ -134,7 +134,7 @@ class KeptTransfer:
         there = transferor is not None and transferor.alive
         self._engine = Engine(
             session,
-            begun(session, "blind", transferor, transferee, asker.refer, str(target)),
+            begun(session, "blind", transferor, transferee, asker.refer, str(target), asker.start),
             f"kept transfer of {transferee.channel_uuid}",
             Kept(
                 transferor_present=there,

@@ -12,6 +12,7 @@ from typing import Protocol
 from fsctl.esl.commands import Command, SchedDel, UuidSetvar
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
+from fsctl.session.calling import cdr
 from fsctl.session.transfers.record import Start
 from fsctl.sip.status import SipStatus
 from fsctl.switch import notify
@@ -36,12 +37,16 @@ class Reporter:
         return self.event is not None
 
     def tell(self, status: SipStatus) -> list[Command]:
-        """Send the report, and note on the channel that it has been sent."""
-        return [] if self.event is None else notify.report(self.channel, self.event, status)
+        """Send the report, and note on the channel that it has been sent, and for its CDR."""
+        if self.event is None:
+            return []
+        return notify.report(self.channel, self.event, status, cdr.told(status))
 
     def note(self) -> list[Command]:
         """FreeSWITCH has reported by itself: whoever takes over must not report again."""
-        return [] if self.event is None else [notify.note(self.channel, self.event)]
+        if self.event is None:
+            return []
+        return [notify.note(self.channel, self.event, cdr.told(SipStatus(200)))]
 
     def forget(self) -> list[Command]:
         """It has not, after all."""
