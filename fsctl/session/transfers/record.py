@@ -236,7 +236,7 @@ def write(record: TransferRecord) -> str:
     said["id"] = name
     journal.note("record", **said)
     if not log.isEnabledFor(logging.INFO):
-        return
+        return name
     log.info(
         "%s",
         json.dumps(said),
