@@ -137,6 +137,10 @@ class Phones:
         for one in (*self._sockets.values(), self._media):
             one.close()
 
+    def begin_at(self, index: int) -> None:
+        """Which of the numbers the next call has: by default they follow each other from 0."""
+        self._numbers = count(index)
+
     def play(self, calls: int, rate: float, script: Script) -> Played:
         """Begin so many calls, ``rate`` a second, and return when all are over."""
         self._script, self._played = script, Played(calls)
