@@ -248,7 +248,7 @@ class Phones:
             self._after(T1_S, partial(self._resend, leg, cseq, message, T1_S))
 
     def _resend(self, leg: _Leg, cseq: bytes, message: bytes, interval_s: float) -> None:
-        if (leg.call_id, cseq) in self._waiting and not leg.over:
+        if (leg.call_id, cseq) in self._waiting and (not leg.over or cseq.endswith(b"BYE")):
             self._played.resent += 1
             self._send(leg.role, message)
             again = partial(self._resend, leg, cseq, message, interval_s * 2)
