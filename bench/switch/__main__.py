@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 from statistics import mean
 
+from bench.exclusive import exclusive
 from bench.switch import contestants, report
 from bench.switch.contestants import Alone
-from bench.switch.exclusive import exclusive
 from bench.switch.limits import overload, search
 from bench.switch.measure import Figures, idle, play
 from bench.switch.phones import Script

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from bench.processes import listens
 from bench.switch import greenswitch_pbx
 from bench.switch.phones import USERS, Phones
 from tests.live.lab import Controller, Switch, free_port, switch_conf, wait_for
@@ -20,7 +21,6 @@ SWITCH = "FreeSWITCH"
 """How that process is called in `Alone.processes`."""
 RTP_PORTS = (16384, 32766)
 _WAITS_S = 15.0
-_LISTEN = "0A"
 _ARMED = ("confirm_blind_transfer", "force_transfer_context")
 
 
@@ -106,9 +106,10 @@ class Greenswitch(Alone):
         self._process = subprocess.Popen(
             mortal([sys.executable, "-m", "bench.switch.greenswitch_pbx", str(port)]),
             cwd=REPOSITORY,
+            stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        wait_for(lambda: _listens(port), _WAITS_S, "greenswitch listens")
+        wait_for(lambda: listens(port), _WAITS_S, "greenswitch listens")
 
     def processes(self) -> Mapping[str, list[int]]:
         """Process ids by kind."""
@@ -189,12 +190,6 @@ class Fsctl(Alone):
         if self._controller:
             self._controller.finish()
         super().stop()
-
-
-def _listens(port: int) -> bool:
-    """Whether somebody does, without a connection that would be taken for a call."""
-    rows = (row.split() for row in Path("/proc/net/tcp").read_text().splitlines())
-    return any(row[1].endswith(f":{port:04X}") and row[3] == _LISTEN for row in rows)
 
 
 MAKERS: dict[str, Callable[[str, int, Path], Alone]] = {

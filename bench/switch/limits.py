@@ -30,6 +30,7 @@ def _bears(contestant: Alone, rate: float) -> bool:
 def at(contestant: Alone, rate: float) -> Slot:
     """Calls at that rate for some time, and then nothing until all legs are gone."""
     slot = play(contestant, int(rate * DURATION_S), rate, Script())
+    contestant.switch.esl("hupall")  # what is left where phones have given up
     contestant.switch.wait_no_channels(60.0)
     return slot
 

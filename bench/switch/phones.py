@@ -137,6 +137,10 @@ class Phones:
         for one in (*self._sockets.values(), self._media):
             one.close()
 
+    def begin_at(self, index: int) -> None:
+        """Which of the numbers the next call has: by default they follow each other from 0."""
+        self._numbers = count(index)
+
     def play(self, calls: int, rate: float, script: Script) -> Played:
         """Begin so many calls, ``rate`` a second, and return when all are over."""
         self._script, self._played = script, Played(calls)
@@ -244,7 +248,7 @@ class Phones:
             self._after(T1_S, partial(self._resend, leg, cseq, message, T1_S))
 
     def _resend(self, leg: _Leg, cseq: bytes, message: bytes, interval_s: float) -> None:
-        if (leg.call_id, cseq) in self._waiting and not leg.over:
+        if (leg.call_id, cseq) in self._waiting and (not leg.over or cseq.endswith(b"BYE")):
             self._played.resent += 1
             self._send(leg.role, message)
             again = partial(self._resend, leg, cseq, message, interval_s * 2)
