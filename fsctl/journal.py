@@ -42,6 +42,8 @@ _NAME = re.compile(r"[0-9]{19}-[0-9]+-[0-9]{6}\.jsonl")
 class _Files(LogWriter):
     """The files of one process, one after the other; the thread opens them."""
 
+    linger_s = 0.0  # what has happened is kept, whatever becomes of us in the next moment
+
     def __init__(self, folder: Path, limit_bytes: int) -> None:
         self._folder, self._most = folder, limit_bytes
         self._names = (

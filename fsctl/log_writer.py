@@ -24,6 +24,9 @@ ATOMIC_BYTES = select.PIPE_BUF
 """A pipe takes so much in one piece, or waits."""
 RETRY_S = 1.0
 """After an error of the descriptor (its disk is full, its reader is gone): the next attempt."""
+LINGER_S = 0.01
+"""So long the first line waits for others, to be written with them: to wake the thread costs more
+than all else that a line does."""
 STALLED_S = 1.0
 """At the end: a reader that takes nothing for so long is waited for no more."""
 AT_MOST_S = 5.0
@@ -36,6 +39,8 @@ class LogWriter:
     ``notice(count)`` makes the line that stands where ``count`` lines are missing. ``troubled`` is
     called from the thread when the descriptor cannot be written to; once until it can again.
     """
+
+    linger_s = LINGER_S
 
     def __init__(
         self,
@@ -57,6 +62,8 @@ class LogWriter:
         self._closing = False
         self._wake = threading.Condition()  # re-entrant: a destructor may log in the midst of it
         self._thread: threading.Thread | None = None
+        self._rests = False
+        """The thread waits for a line. Set by it; taken back by whoever wakes it."""
         self._in_trouble = False
         self._shared = _may_tear(descriptor)
 
@@ -73,7 +80,9 @@ class LogWriter:
             if self._thread is None and not self._closing:
                 self._thread = threading.Thread(target=self._run, name="log", daemon=True)
                 self._thread.start()
-            self._wake.notify_all()
+            if self._rests:
+                self._rests = False
+                self._wake.notify_all()
 
     def close(self) -> bool:
         """Write what can be written, and end; a reader that takes nothing is not waited for.
@@ -119,11 +128,19 @@ class LogWriter:
                 if not self._lines:
                     if self._closing:
                         return b""
-                    self._wake.wait()
+                    self._rest()
             chunk = self._lines.popleft()
             while self._lines and len(chunk) + len(self._lines[0]) <= ATOMIC_BYTES:
                 chunk += self._lines.popleft()
             return chunk
+
+    def _rest(self) -> None:
+        """Until there is a line, and a moment longer."""
+        self._rests = True
+        self._wake.wait_for(lambda: self._lines or self._closing)
+        self._rests = False
+        if self.linger_s:
+            self._wake.wait_for(lambda: self._closing, self.linger_s)
 
     def _write(self, chunk: bytes) -> None:
         left = memoryview(chunk)

@@ -57,6 +57,7 @@ _READ_BYTES = 65536
 _READABLE = 1
 _CHANNEL_UUID = re.compile("[!-~]{1,256}")
 """An operator may choose it (``origination_uuid``); in a command it is one word."""
+_SESSION_DATA = ("variable_uuid", "variable_call_uuid", "Caller-Caller-ID-Number")
 _log = logging.getLogger(__name__)
 
 
@@ -79,8 +80,6 @@ class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyp
         self.sock_file.close()  # ours reads the socket itself
         self.event_handlers.clear()
         self._esl_event_queue = None  # nor is there a greenlet that would empty it
-        self.session_data: Event | None = None
-        """The channel's snapshot as it was at the handshake. Set by `connect`."""
         self.log_id = log_id
         """The name of the link in log lines: its peer, from `connect` on its channel."""
         self.channel_uuid: str | None = None
@@ -88,6 +87,12 @@ class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyp
         stranger who has not answered the handshake."""
         self.on_event: Callable[[Event], None] = _ignore_event
         """Called with every event. Set by whoever wants them; taken back by `retire`."""
+        self.session_data: dict[str, str | None] = {}
+        """Of the channel's snapshot at the handshake what greenswitch has names for (``uuid``,
+        ``call_uuid``, ``caller_id_number``). Set by `connect`."""
+        self.on_closed: Callable[[Connection], None] | None = None
+        """Called once with the link when it is gone, after `on_lost`. Set by whoever has opened it,
+        for good."""
         self.since = time.monotonic()
         """When the peer has opened the link (`time.monotonic`). Set here, and to an earlier time by
         a server that knows of one."""
@@ -192,6 +197,8 @@ class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyp
         self._auth_request_event.set()
         self._waiters.fail_all(self._new_loss)
         self._tell_loss()
+        if self.on_closed is not None:
+            self._guarded(self.on_closed, self)
 
     def _new_loss(self) -> LinkError:
         return type(self._loss)(*self._loss.args)
@@ -362,20 +369,21 @@ class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyp
     # -- conversations ------------------------------------------------------------------------
 
     def connect(self, timeout_s: float = DEFAULT_TIMEOUT_S) -> Event:
-        """An outbound link's handshake; returns the channel's snapshot, once and for all.
+        """An outbound link's handshake, once; returns the channel's snapshot, which is not kept.
 
         Raises LinkLost, CommandTimeout, CommandFailed, ProtocolError (it names no channel).
         """
-        if self.session_data is None:
-            reply = self.send(Connect(), timeout_s).raise_for_error()
-            uuid_ = reply.headers.channel_uuid
-            if uuid_ is None or not _CHANNEL_UUID.fullmatch(uuid_):
-                raise ProtocolError("the reply to connect names no channel")
-            self.session_data = reply.headers
-            self.channel_uuid = uuid_
-            self.log_id = Field("channel", uuid_)
-            self._outbound_connected = True
-        return self.session_data
+        if self.channel_uuid is not None:
+            raise RuntimeError("the handshake is over")
+        snapshot = self.send(Connect(), timeout_s).raise_for_error().headers
+        uuid_ = snapshot.channel_uuid
+        if uuid_ is None or not _CHANNEL_UUID.fullmatch(uuid_):
+            raise ProtocolError("the reply to connect names no channel")
+        self.channel_uuid = uuid_
+        self.log_id = Field("channel", uuid_)
+        self.session_data = {name: snapshot.get(name) for name in _SESSION_DATA}
+        self._outbound_connected = True
+        return snapshot
 
     def authenticate(self, password: str, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
         """An inbound link's handshake. Raises AuthError, LinkLost, CommandTimeout."""
@@ -391,7 +399,7 @@ class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyp
     def api(self, command: ApiCommand, timeout_s: float = DEFAULT_TIMEOUT_S) -> str:
         """The output of an API command; raises CommandFailed when that is an error."""
         reply = self.send(command, timeout_s)
-        by_command = reply.headers.get("Content-Type") == "api/response"
+        by_command = reply.frame.content_type == "api/response"
         if command.failed(reply.text) if by_command else not reply.ok:
             raise CommandFailed(f"{command.label}: {reply.text.strip()}")
         return reply.text

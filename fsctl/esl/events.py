@@ -6,7 +6,7 @@ advance (bench/esl_events.py has the figures).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from fsctl.errors import CommandFailed
 from fsctl.esl.frames import Frame, Headers, decode_value
@@ -31,7 +31,8 @@ class Event(Headers):
     @classmethod
     def from_headers(cls, headers: Headers) -> Event:
         """An event over headers that were read already, as those of the reply to ``connect``."""
-        event = cls()
+        event = cls.__new__(cls)
+        event._body, event._name = b"", None
         event._raw, event._text, event._folded = headers._raw, headers._text, headers._folded
         return event
 
@@ -93,18 +94,25 @@ def event_of(frame: Frame) -> Event | None:
     return Event(frame.body) if frame.content_type == "text/event-plain" else None
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """FreeSWITCH's answer to one command.
-
-    `text` is the ``Reply-Text`` (``+OK …``), or the whole output of an ``api`` command.
-    """
+class Reply(NamedTuple):
+    """FreeSWITCH's answer to one command."""
 
     command: str
     """The command's name, for errors and logs."""
     text: str
-    body: bytes
-    headers: Event
+    """The ``Reply-Text`` (``+OK …``), or the whole output of an ``api`` command."""
+    frame: Frame
+    """As it came."""
+
+    @property
+    def body(self) -> bytes:
+        """The frame's."""
+        return self.frame.body
+
+    @property
+    def headers(self) -> Event:
+        """The frame's; in the reply to ``connect`` they are the channel's snapshot."""
+        return Event.from_headers(self.frame.headers)
 
     @property
     def ok(self) -> bool:
@@ -125,10 +133,9 @@ class Reply:
     @classmethod
     def from_frame(cls, command: str, frame: Frame) -> Reply:
         """The reply in a ``command/reply`` or ``api/response`` frame to `command` (its name)."""
-        headers = Event.from_headers(frame.headers)
-        if frame.content_type == "api/response":
-            return cls(command, frame.body.decode("utf-8", "replace"), frame.body, headers)
-        return cls(command, _reply_text(frame.headers), frame.body, headers)
+        by_api = frame.content_type == "api/response"
+        text = frame.body.decode("utf-8", "replace") if by_api else _reply_text(frame.headers)
+        return cls(command, text, frame)
 
 
 def _reply_text(headers: Headers) -> str:

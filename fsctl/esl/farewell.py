@@ -26,7 +26,8 @@ def let_go(link: Connection, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
     the channel is parked.
     """
     try:
-        link.connect(timeout_s)
+        if link.channel_uuid is None:
+            link.connect(timeout_s)
         if not link.hung_up:
             _wait_until_parked(link, timeout_s)
         link.send(Exit(), timeout_s)

@@ -164,6 +164,7 @@ class Frame(NamedTuple):
 _USUAL = re.compile(
     rb"Content-Length: ([0-9]{1,10})\nContent-Type: (text/event-plain)\n\n"
     rb"|Content-Type: (api/response)\nContent-Length: ([0-9]{1,10})\n\n"
+    rb"|Content-Type: (command/reply)\nReply-Text: [^\n]*\n\n"
 )
 """The whole header block of nearly all frames (mod_event_socket.c writes them so)."""
 
@@ -254,9 +255,10 @@ class FrameReader:
         usual = _USUAL.match(chunk, at)
         if usual is not None:
             end = usual.end() - 2
-            kind, length = usual[2] or usual[3], usual[1] or usual[4]
-            self._kind, self._length = kind.decode(), self._checked_length(length)
             self._check_size(end - at)
+            length, event, api, length_too, reply = usual.groups()
+            self._kind = (event or api or reply).decode()
+            self._length = 0 if reply else self._checked_length(length or length_too)
             self._head = Headers(chunk[at:end])
             return end + 2
         end = chunk.find(b"\n\n", at)

@@ -1,4 +1,4 @@
-"""Accepts the links that a dialplan's ``socket`` application opens: one greenlet a link.
+"""Accepts the links that a dialplan's ``socket`` application opens.
 
 FreeSWITCH waits for us to speak first, and a leg whose socket is accepted and closed before
 ``connect`` parks for ever: so every accepted link is connected, if only to be let go.
@@ -14,6 +14,7 @@ from contextlib import suppress
 
 import gevent
 from gevent import socket
+from gevent.event import Event as Flag
 from gevent.pool import Pool
 from gevent.server import StreamServer
 
@@ -22,6 +23,7 @@ from fsctl.esl.connection import DEFAULT_TIMEOUT_S, Connection
 from fsctl.esl.events import Event
 from fsctl.esl.farewell import let_go
 from fsctl.esl.sockets import address_of, listen_on, tune, waited_s
+from fsctl.esl.waiting import Deadline
 from fsctl.log import Field, seldom
 
 _log = logging.getLogger(__name__)
@@ -34,9 +36,10 @@ class EslServer:
 
     `listen` may also be a socket that listens already, and that other processes accept from, too.
 
-    `handle` gets the link and its channel's snapshot, in a greenlet of the link's own. The link
-    outlives `handle`: it ends when somebody closes it or the peer does. An exception in `handle`
-    is logged and lets the channel go on in its dialplan.
+    `handle` gets the link and its channel's snapshot, in a greenlet of the link's own, and may
+    return what that greenlet is to do next, without the snapshot: it is large. The link outlives
+    both: it ends when somebody closes it or the peer does, and no greenlet waits for that. An
+    exception in them is logged and lets the channel go on in its dialplan.
     Above `max_links` links are let go at once, so that the dialplan's next action runs; when too
     many wait even for that, they wait in the kernel's `backlog`.
     """
@@ -44,7 +47,7 @@ class EslServer:
     def __init__(
         self,
         listen: tuple[str, int] | socket.socket,
-        handle: Callable[[Connection, Event], None],
+        handle: Callable[[Connection, Event], Callable[[], None] | None],
         *,
         max_links: int = 4000,
         backlog: int = 1024,
@@ -54,6 +57,8 @@ class EslServer:
         self._max_links = max_links
         self._handshake_timeout_s = handshake_timeout_s
         self._links: set[Connection] = set()
+        self._without_links = Flag()
+        self._without_links.set()
         shared = not isinstance(listen, tuple)
         self._listener = listen_on(listen, backlog=backlog) if isinstance(listen, tuple) else listen
         self._address = address_of(self._listener)
@@ -103,7 +108,11 @@ class EslServer:
     def stop(self, timeout_s: float = 0.0) -> None:
         """`stop_accepting`, give the links `timeout_s` to end, then let the rest go."""
         self.stop_accepting()
-        if not self._greenlets.join(timeout=timeout_s or 0.001):
+        deadline = Deadline(timeout_s or 0.001)
+        if not (
+            self._greenlets.join(timeout=deadline.left_s())
+            and self._without_links.wait(deadline.left_s())
+        ):
             farewells = [gevent.spawn(let_go, link, _FAREWELL_S) for link in self._links]
             gevent.joinall(farewells, timeout=2 * _FAREWELL_S)
             for link in list(self._links):
@@ -132,12 +141,18 @@ class EslServer:
             return
         link = self._open(sock, peer)
         self._links.add(link)
+        self._without_links.clear()
+        link.on_closed = self._forget
         try:
             self._run(link)
-            link.wait_closed()
-        finally:
+        except BaseException:
             link.close()
-            self._links.discard(link)
+            raise
+
+    def _forget(self, link: Connection) -> None:
+        self._links.discard(link)
+        if not self._links:
+            self._without_links.set()
 
     def _open(self, sock: socket.socket, peer: tuple[str, int]) -> Connection:
         tune(sock)
@@ -155,7 +170,10 @@ class EslServer:
             link.close()
             return
         try:
-            self._handle(link, snapshot)
+            then = self._handle(link, snapshot)
+            del snapshot
+            if then is not None:
+                then()
         except Exception:
             extra = seldom("handlers of calls that have failed")
             _log.exception("[%s] the handler failed, letting the call go", link.log_id, extra=extra)
@@ -167,6 +185,9 @@ class EslServer:
 
 class _Accepting(StreamServer):  # type: ignore[misc]
     """Stops without a word when another process has shut the listening socket down."""
+
+    def do_close(self, sock: socket.socket, *_: object) -> None:
+        """Not by the greenlet that has served it: the socket is its link's."""
 
     def do_read(self) -> object:
         try:

@@ -15,6 +15,7 @@ from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.commands import Command, Events, Filter, Linger, UuidDump, UuidGetvar
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event, Reply
+from fsctl.esl.frames import Frame
 from fsctl.switch.timers import CLAIM_TIMEOUT_S, claiming, is_claimed
 
 LINGER_S = 600
@@ -143,4 +144,5 @@ class Ahead:
         if self.transferor is None:
             return self._all_of[1]  # it has gone
         text = self.transferor.variable(name) or "_undef_"
-        return Reply(command.label, text, text.encode(), self._all_of[1].headers)
+        frame = self._all_of[1].frame
+        return Reply(command.label, text, Frame(frame.headers, text.encode(), frame.content_type))

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 def arrive(board: Board, link: Connection, snapshot: Event) -> bool:
-    """Serve a link from the context of attended transfers, in a greenlet of its own, to its end.
+    """Give a link from the context of attended transfers to the session that it speaks of.
 
     False: no session here runs the call that it speaks of, and nothing has been done (`resume`).
     """
@@ -37,7 +37,6 @@ def arrive(board: Board, link: Connection, snapshot: Event) -> bool:
     if transfer is not None:
         session = transfer.session
         session.adopt(link, lambda: transfer.came_home(link))
-        link.wait_closed()
         return True
     if not snapshot.variable("sip_h_X-FS-Refer-From"):
         let_go(link)  # a transferee whose worker died on the way: the dialplan joins it
@@ -54,7 +53,6 @@ def arrive(board: Board, link: Connection, snapshot: Event) -> bool:
         _refuse_second(transfers, *found, link)
     else:
         found[0].session.post(_transfer(board, *found, link, snapshot).begin)
-    link.wait_closed()
     return True
 
 

@@ -37,7 +37,7 @@ _DOMAINS = (Mark.CALL_DOMAIN, "domain_name", "dialed_domain", "sip_to_host", "si
 
 
 def arrive(board: Board, link: Connection, snapshot: Event) -> bool:
-    """Serve a link from the context of commands, in a greenlet of its own, to its end.
+    """Give a link from the context of commands to the session that it speaks of.
 
     False: no session here runs the party, and nothing has been done (`resume`).
     """
@@ -48,7 +48,6 @@ def arrive(board: Board, link: Connection, snapshot: Event) -> bool:
     if leg is None:
         return False
     leg.session.post(lambda: _begin(leg.session, leg, leg.partner, link, snapshot))
-    link.wait_closed()
     return True
 
 

@@ -80,8 +80,9 @@ class LinkEvents:
 
     def take(self, event: Event) -> None:
         """Apply one event; unknown ones are ignored."""
-        taker = self._takers.get(event.name)
-        if event.name in branches.NOTED:
+        name = event.name
+        taker = self._takers.get(name)
+        if name in branches.NOTED:
             branches.note(self._session, event)
         if taker is not None:
             taker(event)

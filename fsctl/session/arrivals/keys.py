@@ -37,7 +37,7 @@ _PRESSED = re.compile(rf"(blind|attended);([0-9A-D*#]{{1,32}}|-);({_UUID});({_UU
 
 
 def arrive(board: Board, link: Connection, snapshot: Event) -> bool:
-    """Serve a blind transfer of a call that a session here runs, to the end of its link.
+    """Serve a blind transfer of a call that a session here runs.
 
     False: none does, or a consultation is asked for, which needs none; nothing has been done
     (`pressed`).
@@ -50,7 +50,6 @@ def arrive(board: Board, link: Connection, snapshot: Event) -> bool:
         if asked is not None:
             link.send(UuidSetvar(asked.loopback, Mark.KEYS, TAKEN))
             session.post(partial(_transfer, session, asked))
-            link.wait_closed()
             return True
     return False
 

@@ -41,6 +41,8 @@ T = TypeVar("T")
 _HOME = (Context.REFER, Context.RESCUE, Context.RETURN, Context.LEGACY)
 _ASKS = (Context.ATTENDED, Context.KEYS, Context.COMMAND)
 MakeSession = Callable[[Board, str, Connection, Origin], Session]
+Begin = Callable[[Session, Connection, Event], None]
+Work = Callable[[], None]
 
 
 class Switchboard:
@@ -103,8 +105,10 @@ class Switchboard:
         """See `Board.session_ends`."""
         self.part(AttendedTransfers).session_ends(session)
 
-    def handle(self, link: Connection, snapshot: Event) -> None:
-        """Serve one link until it is closed; called in a greenlet of its own."""
+    def handle(self, link: Connection, snapshot: Event) -> Work | None:
+        """Serve a link; called in a greenlet of its own, which does what is returned afterwards: it
+        runs the session that the link begins. Without one the link is left to those that it has
+        been given to."""
         context = snapshot.get("Caller-Context")
         is_new = context not in _HOME and context not in _ASKS
         if is_new:
@@ -114,43 +118,40 @@ class Switchboard:
             log.warning("%s has been sent on before we claimed it: let go", snapshot.channel_uuid)
             self._lose_request(snapshot)
             link.retire()  # its end would end what holds the leg now
-            link.wait_closed()
-            return
+            return None
         if not is_new:
             self._admission.came_home(link.age_s)
         if context == Context.RETURN:
             self._come_back(link, snapshot)
         elif context == Context.ATTENDED:
             if attended_requests.arrive(self, link, snapshot):
-                return
-            if self.draining:
-                reject(link)
-            else:
-                self.run(self.new_session(link, snapshot), attended_requests.resume, link, snapshot)
+                return None
+            if not self.draining:
+                return self._new(link, snapshot, attended_requests.resume)
+            reject(link)
         elif context == Context.KEYS:
-            if keys.arrive(self, link, snapshot):
-                return
-            # Also who drains: it is asked only where nobody else has been found.
-            self.run(self.new_session(link, snapshot), keys.pressed, link, snapshot)
+            if not keys.arrive(self, link, snapshot):
+                # Also who drains: it is asked only where nobody else has been found.
+                return self._new(link, snapshot, keys.pressed)
         elif context == Context.COMMAND:
             if command_requests.arrive(self, link, snapshot):
-                return
-            if self.draining:
-                let_go(link)
-            else:
-                self.run(self.new_session(link, snapshot), command_requests.resume, link, snapshot)
+                return None
+            if not self.draining:
+                return self._new(link, snapshot, command_requests.resume)
+            let_go(link)
         elif context in (Context.REFER, Context.RESCUE):
-            self._come_home(ahead, snapshot)
+            return self._come_home(ahead, snapshot)
         elif self._closing or (self.draining and context != Context.LEGACY):
             let_go(link)
         elif refusal := self._refusal(link, is_new):
             self._turn_away(link, snapshot, refusal)
         elif context == Context.LEGACY:
             # Also who drains: FreeSWITCH alone would join them, and leave the transferor parked.
-            self.run(self.new_session(link, snapshot), legs.native_transfer, link, snapshot)
+            return self._new(link, snapshot, legs.native_transfer)
         else:
             self._taken_from(snapshot)
-            self.run(self.new_session(link, snapshot), legs.new_call, link, snapshot)
+            return self._new(link, snapshot, legs.new_call)
+        return None
 
     def _taken_from(self, snapshot: Event) -> None:
         """A leg that is a session's comes as a new call: somebody has moved it (``transfer``)."""
@@ -208,7 +209,7 @@ class Switchboard:
             return False
         return ahead.claim(stranger=self._session_of(snapshot) is None)
 
-    def _come_home(self, ahead: Ahead, snapshot: Event) -> None:
+    def _come_home(self, ahead: Ahead, snapshot: Event) -> Work | None:
         link = ahead.link
         session_id = snapshot.variable(Mark.SESSION) or ""
         session = self._session_of(snapshot)
@@ -216,7 +217,7 @@ class Switchboard:
             if self.draining:
                 # What begins now would not be handed over any more, and be cut in the middle.
                 let_go(link)
-                return
+                return None
             if session_id:
                 log.info("%s: its worker is gone: taking over a transfer request", session_id)
             else:
@@ -224,10 +225,11 @@ class Switchboard:
             taken = session is None and session_id in self.sessions
             made = self.new_session(link, snapshot, "" if taken else session_id)
             made.resume_scenario(snapshot.variable(Mark.SCENARIO) or "")
-            self.run(made, lambda session, _, it: legs.resume(session, ahead, it), link, snapshot)
-            return
+            return self._running(
+                made, link, snapshot, lambda session, _, it: legs.resume(session, ahead, it)
+            )
         session.adopt(link, lambda: legs.transfer_request(session, ahead, snapshot))
-        link.wait_closed()
+        return None
 
     def _come_back(self, link: Connection, snapshot: Event) -> None:
         """A leg that its session had lent to a bridge, or called. Without a session it ends."""
@@ -236,20 +238,20 @@ class Switchboard:
             let_go(link)
             return
         session.adopt(link, lambda: legs.returned(session, link, snapshot))
-        link.wait_closed()
 
-    def run(
-        self,
-        session: Session,
-        begin: Callable[[Session, Connection, Event], None],
-        link: Connection,
-        snapshot: Event,
-    ) -> None:
-        """Run a new session, in the greenlet of the link that began it, to its end."""
+    def _new(self, link: Connection, snapshot: Event, begin: Begin) -> Work:
+        return self._running(self.new_session(link, snapshot), link, snapshot, begin)
+
+    def _running(self, session: Session, link: Connection, snapshot: Event, begin: Begin) -> Work:
+        """A new session is there from now on; return what runs it to its end."""
         self.sessions[session.id] = session
         self.idle.clear()
+        session.post(lambda: begin(session, link, snapshot))
+        return lambda: self._run(session)
+
+    def _run(self, session: Session) -> None:
         try:
-            session.run(lambda: begin(session, link, snapshot))
+            session.run()
         finally:
             if self.sessions.get(session.id) is session:
                 del self.sessions[session.id]

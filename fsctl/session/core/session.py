@@ -187,11 +187,12 @@ class Session:
 
     # -- the loop ---------------------------------------------------------------------------
 
-    def run(self, begin: Callable[[], None]) -> None:
-        """Run ``begin`` and then everything that happens, until the last call has ended."""
+    def run(self) -> None:
+        """Do what was posted to begin with, and then everything that happens, until the last call
+        has ended."""
         journal.note("session", session=self.id, switch=self.switch)
         try:
-            self._do(begin)
+            self._do(self._mailbox.get())
             while not self._is_over():
                 self._do(self._mailbox.get())
         finally:

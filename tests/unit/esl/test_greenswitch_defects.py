@@ -394,7 +394,7 @@ def test_23_limits_keepalive_log_id_and_first_connect(caplog: pytest.LogCaptureF
         peer.expect("connect", snapshot("the-call"))
         wait_until(lambda: links)
         link, channel = links[0]
-        assert channel["Unique-ID"] == "the-call" and link.connect() is channel
+        assert channel["Unique-ID"] == link.channel_uuid == "the-call"
         keepalive = link.sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
         no_delay = link.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         assert keepalive and no_delay
