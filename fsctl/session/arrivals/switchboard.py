@@ -139,7 +139,8 @@ class Switchboard:
             self.run(self.new_session(link, snapshot), legs.native_transfer, link, snapshot)
         else:
             self._taken_from(snapshot)
-            self.run(self.new_session(link, snapshot), legs.new_call, link, snapshot)
+            new = self.new_session(link, snapshot)
+            self.run(new, lambda session, _, it: legs.new_call(session, ahead, it), link, snapshot)
 
     def _taken_from(self, snapshot: Event) -> None:
         """A leg that is a session's comes as a new call: somebody has moved it (``transfer``)."""
@@ -183,11 +184,10 @@ class Switchboard:
     def _claim(self, ahead: Ahead, context: str | None, snapshot: Event) -> bool:
         """Claim the leg; of one that comes with a transfer, ask about that as well."""
         link = ahead.link
-        if context not in (Context.REFER, Context.RESCUE):
-            return claim(link, snapshot, self.home)
-        if has_been_sent_on(link, snapshot, self.home):
-            return False
-        return ahead.claim(stranger=self._session_of(snapshot) is None)
+        if context in (Context.REFER, Context.RESCUE):
+            sent_on = has_been_sent_on(link, snapshot, self.home)
+            return not sent_on and ahead.claim(self._session_of(snapshot) is None)
+        return claim(link, snapshot, self.home) if context in set(Context) else ahead.claim()
 
     def _come_home(self, ahead: Ahead, snapshot: Event) -> None:
         link = ahead.link
