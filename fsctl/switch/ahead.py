@@ -78,15 +78,18 @@ class Ahead:
         self._known: dict[tuple[str, str], Reply] = {}
         self._all_of: tuple[str, Reply] | None = None
 
-    def claim(self, *, stranger: bool) -> bool:
+    def claim(self, stranger: bool | None = None) -> bool:
         """Claim the leg, and ask; false: too late.
 
-        ``stranger``: nobody here knows the transferor, of whom all is asked then.
+        ``stranger``: nobody here knows the transferor, of whom all is asked then; None: a call
+        that is new, of which nothing is asked.
         """
-        transferee = self._snapshot.channel_uuid or ""
-        transferor = self._snapshot.variable("blind_transfer_uuid") or ""
+        transferee, transferor = self._snapshot.channel_uuid or "", ""
+        asked: list[tuple[str, str]] = []
+        if stranger is not None:
+            transferor = self._snapshot.variable("blind_transfer_uuid") or ""
+            asked += [(transferee, name) for name in OF_TRANSFEREE]
         filters = [Filter("Unique-ID", uuid) for uuid in (transferee, transferor) if uuid]
-        asked = [(transferee, name) for name in OF_TRANSFEREE]
         if transferor and not stranger:
             asked.append((transferor, "sip_blind_transfer_event"))
         dumps = [UuidDump(transferor)] if transferor and stranger else []
@@ -106,7 +109,8 @@ class Ahead:
         if not is_claimed(self._snapshot, replies[0]):
             return False
         self.filters = tuple(filters)
-        self._known = dict(zip(asked, replies[-len(asked) :], strict=True))
+        answers = replies[len(commands) - len(asked) :]
+        self._known = dict(zip(asked, answers, strict=True))
         if dumps:
             self._take_dump(transferor, replies[-len(asked) - 1])
         return True

@@ -301,12 +301,12 @@ class Mark(_Explained):
     )
     ASKED = (
         "fsctl_asked",
-        "`fsctl_rescue`; unset by the next REFER",
+        "`fsctl_refer`, `fsctl_rescue`; unset by the next REFER",
         "`all`: every controller has been asked about this transfer",
     )
     CONTROLLERS = (
         "fsctl_controllers",
-        "`fsctl_controllers`",
+        "`fsctl_controllers`, `fsctl_refer`",
         "the controllers that are dialled, one after the other",
     )
     RECALL = (

@@ -354,6 +354,9 @@ def test_the_longest_park_is_that_of_the_longest_ringing(tmp_path: Path) -> None
     assert f"${{sched_api(+109 {by} expand uuid:{by} uuid_transfer {by}" in armed
     assert "${sched_api(+105 ${uuid} expand uuid:${uuid} uuid_transfer ${uuid}" in armed
     assert ";fsctl_timed=109;" in armed
+    # Right behind a reference a backslash escapes nothing: they would name no leg.
+    assert armed.count("}${url_decode(%24)}{variable_") == 3
+    assert "\\$" not in armed
 
 
 @pytest.mark.parametrize("home", ["", "evil", "h:1|x:2", "${x}:1", "h:1 async"])

@@ -52,10 +52,10 @@ from fsctl.switch.variables import Asked, read_several
 log = logging.getLogger(__name__)
 
 
-def new_call(session: Session, link: Connection, snapshot: Event) -> None:
+def new_call(session: Session, ahead: Ahead, snapshot: Event) -> None:
     """Offer a leg that the inbound extension sent to us."""
     call = _known_leg(session, snapshot)
-    session.take_link(link, call.channel_uuid)
+    session.take_link(ahead.link, call.channel_uuid, ahead)
     _clear(session, leftovers.clearing(snapshot))
     destination = _dialled_number(snapshot)
     session.choose_scenario(destination)

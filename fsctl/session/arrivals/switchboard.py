@@ -150,7 +150,9 @@ class Switchboard:
             return self._new(link, snapshot, legs.native_transfer)
         else:
             self._taken_from(snapshot)
-            return self._new(link, snapshot, legs.new_call)
+            return self._new(
+                link, snapshot, lambda session, _, it: legs.new_call(session, ahead, it)
+            )
         return None
 
     def _taken_from(self, snapshot: Event) -> None:
@@ -203,11 +205,10 @@ class Switchboard:
     def _claim(self, ahead: Ahead, context: str | None, snapshot: Event) -> bool:
         """Claim the leg; of one that comes with a transfer, ask about that as well."""
         link = ahead.link
-        if context not in (Context.REFER, Context.RESCUE):
-            return claim(link, snapshot, self.home)
-        if has_been_sent_on(link, snapshot, self.home):
-            return False
-        return ahead.claim(stranger=self._session_of(snapshot) is None)
+        if context in (Context.REFER, Context.RESCUE):
+            sent_on = has_been_sent_on(link, snapshot, self.home)
+            return not sent_on and ahead.claim(self._session_of(snapshot) is None)
+        return claim(link, snapshot, self.home) if context in set(Context) else ahead.claim()
 
     def _come_home(self, ahead: Ahead, snapshot: Event) -> Work | None:
         link = ahead.link

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, cast
 from uuid import UUID, uuid4, uuid5
@@ -303,9 +303,10 @@ def conclude(
         exchange=dict(decided.exchange),
         start=start,
     )
+    there = {leg.channel_uuid for leg in legs.values() if leg.alive or not refer}
     if not ours:
         session.board.part(Records).owe(record)
-    elif kind == "deflected" or _is_first(session, record):
+    elif kind == "deflected" or _is_first(session, record, there):
         said = cdr.said(write(record), kind, start)
         cdr.end(session, said, outcome, status.code, legs, second=second, reached=reached)
     if not tells:
@@ -321,12 +322,17 @@ def _judged(asking: Asking | None) -> dict[str, Any]:
     return {} if verdict is None else {"rule": verdict.rule, "allowed": verdict.allowed}
 
 
-def _is_first(session: Session, record: TransferRecord) -> bool:
-    """Whether nobody has written it: another controller may have, while we were stopped."""
+def _is_first(session: Session, record: TransferRecord, there: Container[str]) -> bool:
+    """Whether nobody has written it: another controller may have, while we were stopped.
+
+    Only channels that are still ``there`` can say so.
+    """
     key = _key(record.transferor, record.refer)
-    asked = [UuidGetvar(uuid, mark) for uuid, mark in _marked(record)]
+    marked = [(uuid, mark) for uuid, mark in _marked(record) if uuid in there]
+    asked = [UuidGetvar(uuid, mark) for uuid, mark in marked]
+    marks = [UuidSetvar(uuid, mark, key) for uuid, mark in marked]
     try:
-        replies = session.link.send_all([*asked, *marking(record)])
+        replies = session.link.send_all([*asked, *marks])
     except (LinkError, ChannelGone):
         return True  # they have gone, and took what they knew with them
     return not any(value_of(reply.text) == key for reply in replies[: len(asked)])
