@@ -55,6 +55,8 @@ class Keeping:
         self._failures = 0
         """In a row."""
         self._next_attempt = 0.0
+        self.no_room = ""
+        """Why nothing can be noted, in words. Set by `look_for_room`; empty: it can."""
         self._next_sweep = 0.0
         self.on_kept: Callable[[Entry], None] = lambda entry: None
         """Called with each entry that is in the database now, in the thread of `keep`. Set by who
@@ -96,6 +98,16 @@ class Keeping:
         """So much is in the journal that is not in the database yet."""
         sizes = [each for folder in self.folders for each in journal.sizes(folder).items()]
         return sum(max(0, size - self._places.get(file, 0)) for file, size in sizes)
+
+    def look_for_room(self) -> bool:
+        """Whether more can be noted; may take as long as the disk does."""
+        settings, before = self._settings, self.no_room
+        self.no_room = journal.why_not_written(settings.journal, settings.backlog_bytes)
+        if self.no_room and not before:
+            log.error("nothing can be noted in %s: %s", settings.journal, self.no_room)
+        elif before and not self.no_room:
+            log.info("there is room in %s again", settings.journal)
+        return not self.no_room
 
     def _reach(self) -> Engine:
         if self._engine is None:

@@ -142,6 +142,10 @@ class Live:
             del self._since[name]
             self.transfers.pop(name, None)
 
+    def excuse_silence(self) -> None:
+        """Nobody can have said anything: none of the workers is gone for that."""
+        self._heard = dict.fromkeys(self._heard, self._clock())
+
     def running(self) -> list[Shown]:
         """Return the transfers that go on, the oldest first."""
         return [each for each in self.transfers.values() if each["outcome"] is None]

@@ -47,6 +47,8 @@ LOOK_S = 0.25
 _AT_ONCE_BYTES = 1 << 20
 _AGAIN_S = 3.0
 """A port that cannot be had is tried again then."""
+_ROOM_S = 3.0
+"""How often it is looked whether more can be noted: less than a worker may be silent."""
 _LATELY_S = 900.0
 """So long it is a problem that records were lost."""
 _LAST_S = 5.0
@@ -78,6 +80,7 @@ class Desk:
             self.keeping.waiting_bytes,
             lambda: not self._failing,
             lambda: self.hearing.figures,
+            lambda: not self.keeping.no_room,
         )
         self._settings = settings
         self._channel = channel
@@ -132,7 +135,13 @@ class Desk:
     def _watch(self) -> None:
         """What has been kept already is looked at no more."""
         gevent.get_hub().threadpool.apply(self._remember)
+        looked = 0.0
         while True:
+            if time.monotonic() - looked > _ROOM_S:
+                gevent.get_hub().threadpool.apply(self.keeping.look_for_room)
+                looked = time.monotonic()
+            if self.keeping.no_room:
+                self.live.excuse_silence()
             with suppress(OSError):  # the folder is gone: who keeps it says so
                 self._look()
             self.live.forget_silent(time.time())
@@ -215,6 +224,9 @@ class Desk:
         found = self.unready()
         if self._failing:
             found.append("the database cannot be used: records wait")
+        if self.keeping.no_room:
+            why = f"no room for records: {self.keeping.no_room}"
+            found.append(f"{why}; they wait in memory, and what goes on is not shown")
         if self.live.lost and time.monotonic() - self.live.lost_at < _LATELY_S:
             found.append(f"{self.live.lost} records were lost: there was no room")
         return found

@@ -115,6 +115,10 @@ def test_a_worker_that_has_gone_takes_its_calls_along(desk: ToldDesk) -> None:
     assert list(desk.live.calls) == ["s-2"] and list(desk.live.workers) == [2]
     desk.live.forget_silent(AT + 3600)
     assert desk.live.calls and desk.live.workers, "the host's time was corrected, that is all"
+    desk.clock += 60
+    desk.live.excuse_silence()  # nobody can say anything on a disk that is full
+    desk.live.forget_silent(AT + 3600)
+    assert desk.live.calls and desk.live.workers
     desk.note("worker", pid=3, number=3, clock=desk.clock - 60)
     desk.clock += 60
     desk.note("worker", pid=4, number=4, clock=desk.clock)
