@@ -593,7 +593,10 @@ class KeptTransfer:
             safe_answers.let_hear(self.transferor)
         verdict = self.asking.verdict if self.asking is not None else None
         why = verdict.why if verdict is not None and not verdict.allowed else ""
-        self._session.link.send_all([*self._asker.owe_nothing(), *self._asker.tell(status, why)])
+        # One that is to be released stays known as a transferor: were it not, FreeSWITCH would hang
+        # it up as soon as we are gone, and its BYE overtake the NOTIFY.
+        nothing = [] if status.is_success else self._asker.owe_nothing()
+        self._session.link.send_all([*nothing, *self._asker.tell(status, why)])
 
     def _disarming(self) -> list[Command]:
         uuids = [leg.channel_uuid for leg in (self.transferee, self.transferor) if leg is not None]

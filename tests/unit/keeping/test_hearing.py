@@ -53,7 +53,8 @@ def wait(condition: Callable[[], object]) -> None:
 
 
 @pytest.fixture
-def listening() -> Iterator[Callable[..., Hearing]]:
+def listening(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Hearing]]:
+    monkeypatch.setattr(hearing, "_LOOK_S", 0.02)  # so long its end may take
     made: list[Hearing] = []
 
     def start(**settings: Any) -> Hearing:
