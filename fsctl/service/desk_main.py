@@ -44,6 +44,8 @@ ASKED_S = 1000.0
 
 LOOK_S = 0.25
 """How often it is looked whether something has been noted."""
+KEEP_S = 1.0
+"""From one transaction to the next: each costs more than what is kept in it of a call."""
 _AT_ONCE_BYTES = 1 << 20
 _AGAIN_S = 3.0
 """A port that cannot be had is tried again then."""
@@ -116,9 +118,11 @@ class Desk:
 
     def _keep(self) -> None:
         """In a thread of its own, for no database's driver yields to others."""
+        kept = -KEEP_S
         while not self._ends.wait(LOOK_S):
-            while self.keeping.keep() and not self._ends.is_set():
-                pass
+            if time.monotonic() - kept >= KEEP_S:
+                while self.keeping.keep() and not self._ends.is_set():
+                    kept = time.monotonic()
             self._keep_messages()
         while self.keeping.keep():
             pass
