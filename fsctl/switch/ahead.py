@@ -132,6 +132,11 @@ class Ahead:
             on_event(event)
         self._heard = []
 
+    def forget(self) -> None:
+        """It has served: a session that begins with it may last for hours."""
+        self.transferor = self._all_of = None
+        self._known = {}
+
     def send_all(self, commands: Sequence[Command]) -> list[Reply]:
         """As a link does; what is known already it is not asked for. Raises LinkError."""
         known = [self._answer(command) for command in commands]

@@ -173,6 +173,7 @@ def transfer_request(
         _begin(session, transfer, snapshot)
     finally:
         transferee.fresh = None
+        ahead.forget()
         transfer.wait()
 
 
