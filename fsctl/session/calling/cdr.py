@@ -42,17 +42,23 @@ def plain(value: str) -> str:
 def begin(
     session: Session, said: Mapping[str, str], refer_to: str | None, legs: Mapping[str, Leg]
 ) -> None:
-    """Note on the ``legs``, by their roles, that a transfer has begun; ``said``: see `said`."""
+    """Note on the ``legs``, by their roles, that a transfer has begun; ``said``: see `said`.
+
+    That is told to FreeSWITCH behind what begins the transfer, which does not wait for it.
+    """
     of_all = dict(said) | {Mark.CDR_EPOCH: str(int(time.time()))} | _numbers(legs)
     if refer_to:
         of_all[Mark.CDR_REFER_TO] = plain(refer_to)
-    commands: list[Command] = []
     for role, leg in legs.items():
         # What an earlier transfer has left must not be taken for this one's.
         stale = dict.fromkeys(leg.cdr.keys() - of_all.keys(), "")
         leg.cdr = {**of_all, Mark.CDR_ROLE: role}
-        commands += _setting(leg, stale | leg.cdr)
-    _post(session, commands)
+        leg.cdr_due |= stale | leg.cdr
+
+    def tell() -> None:
+        _post(session, [each for leg in legs.values() for each in _setting(leg, {})])
+
+    session.post(tell)
 
 
 def said(name: str, kind: str, start: str) -> dict[str, str]:
@@ -128,9 +134,10 @@ def _numbers(legs: Mapping[str, Leg]) -> dict[str, str]:
 
 
 def _setting(leg: Leg, variables: Mapping[str, str]) -> list[Command]:
-    uuid = leg.reached or leg.channel_uuid
-    there = leg.alive and leg.placed
-    return [UuidSetvarMulti(uuid, tuple(variables.items()))] if there else []
+    """Set these, and what is due."""
+    due, leg.cdr_due = leg.cdr_due | dict(variables), {}
+    there = due and leg.alive and leg.placed
+    return [UuidSetvarMulti(leg.reached or leg.channel_uuid, tuple(due.items()))] if there else []
 
 
 def _post(session: Session, commands: list[Command]) -> None:

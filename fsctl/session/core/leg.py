@@ -134,6 +134,8 @@ class Leg:
     cdr: dict[str, str] = field(default_factory=dict, init=False)
     """What its channel says of its last transfer (`calling.cdr`), as far as we have said so. Empty:
     it was in none."""
+    cdr_due: dict[str, str] = field(default_factory=dict, init=False)
+    """What of that its channel is still to be told. Set as a transfer begins, cleared when told."""
 
     claimed: bool = field(default=False, init=False)
     """The party that it talks with has called in, as this one has: its number may be a claim. Set
