@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import fsctl.settings
+import fsctl.simulator.switch
 
 LIVE = Path(__file__).parent / "live"
 
@@ -19,6 +20,9 @@ settings.load_profile("fsctl")
 
 fsctl.settings.DEFAULT_FILE = Path("/nonexistent/fsctl.toml")  # type: ignore[misc]
 """What this machine's own fsctl has there is none of a test's business."""
+
+fsctl.simulator.switch.QUIET_S = 0.001
+"""Controllers in tests ask nobody who needs longer."""
 
 os.environ.setdefault("FSCTL_RECORDS_KEEP", "false")
 """What tests start keeps no records, where they are not what is tried: that is a process more."""
