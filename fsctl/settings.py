@@ -75,9 +75,10 @@ class Server:
 
     ``home`` is the address that FreeSWITCH dials for re-entries (default: ``listen``). With several
     ``workers`` (0: one for each core) each has a port of its own there, one of ``home_ports`` or
-    any that is free. ``max_calls`` is for each worker; ``overload`` says what becomes of a new call
-    above it: FreeSWITCH connects it by the routes, or it is refused with 503. A worker whose loop
-    stands still for ``hang_timeout_s`` is killed.
+    any that is free. Above ``max_calls`` of a worker, and while it is later than ``max_delay_ms``,
+    new calls are turned away; ``overload`` says what becomes of them: FreeSWITCH connects them by
+    the routes, or they are refused with 503. A worker whose loop stands still for
+    ``hang_timeout_s`` is killed.
     """
 
     listen: str = key("127.0.0.1:8084", kinds.ADDRESS)
@@ -86,6 +87,7 @@ class Server:
     home_ports: tuple[int, int] | None = key(None, kinds.PORTS)
     hang_timeout_s: float = key(10.0, kinds.seconds(1, 600))
     max_calls: int = key(1000, kinds.integer(1, 100_000))
+    max_delay_ms: int = key(1000, kinds.integer(10, 30_000))
     overload: Literal["switch", "refuse"] = key("switch", kinds.choice("switch", "refuse"))
     drain_timeout_s: float = key(30.0, kinds.seconds(0, 3600))
     log_level: LogLevel = key("info", kinds.choice("debug", "info", "warning", "error"))

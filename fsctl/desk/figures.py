@@ -28,7 +28,7 @@ _SHORT_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _RING_S = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 45.0, 60.0, 120.0)
 _WATCHED = 10_000
 """Of so many transfers that go on the times are measured."""
-_EVENTS = ("recall", "takeover", "rescue")
+_EVENTS = ("recall", "takeover", "rescue", "turned away")
 _CALLED = {Stimulus.TARGET_CALLED.value}
 _ANSWERED = {Stimulus.TARGET_ANSWERED.value, Stimulus.TARGET_HELD.value}
 _JOINED = {Stimulus.LEGS_JOINED.value}
@@ -85,7 +85,8 @@ class Figures:
         self._refused = counter("policy_refusals", "Transfers that the policy refused.", "rule")
         self._happened = counter(
             "events",
-            "Recalls, takeovers of another worker's calls, rescues of what one left.",
+            "Recalls, takeovers of another worker's calls, rescues of what one left, new "
+            "calls turned away.",
             "what",
         )
         self._ends = counter("process_ends", "Processes that have ended.", "expected")

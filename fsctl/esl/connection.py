@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -82,6 +83,9 @@ class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyp
         stranger who has not answered the handshake."""
         self.on_event: Callable[[Event], None] = _ignore_event
         """Called with every event. Set by whoever wants them; taken back by `retire`."""
+        self.since = time.monotonic()
+        """When the peer has opened the link (`time.monotonic`). Set here, and to an earlier time by
+        a server that knows of one."""
         self._on_lost: Callable[[], None] | None = None
         self._frames = FrameReader(limits)
         self._waiters = Waiters()
@@ -109,6 +113,11 @@ class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyp
             return address_of(self.sock)[1]
         except (OSError, IndexError, ValueError):
             return 0
+
+    @property
+    def age_s(self) -> float:
+        """How long ago the peer has opened it, in seconds."""
+        return time.monotonic() - self.since
 
     @property
     def closed(self) -> bool:

@@ -21,7 +21,7 @@ from fsctl.errors import LinkError
 from fsctl.esl.connection import DEFAULT_TIMEOUT_S, Connection
 from fsctl.esl.events import Event
 from fsctl.esl.farewell import let_go
-from fsctl.esl.sockets import address_of, listen_on, tune
+from fsctl.esl.sockets import address_of, listen_on, tune, waited_s
 from fsctl.log import Field, seldom
 
 _log = logging.getLogger(__name__)
@@ -142,6 +142,7 @@ class EslServer:
     def _open(self, sock: socket.socket, peer: tuple[str, int]) -> Connection:
         tune(sock)
         link = Connection(sock, peer, log_id=Field("peer", f"{peer[0]}:{peer[1]}" if peer else "?"))
+        link.since -= waited_s(sock)
         link.start()
         return link
 

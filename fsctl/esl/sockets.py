@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import socket as system_socket
+import struct
+import sys
 
 from gevent import socket
 
 _IDLE_S = 20
 _INTERVAL_S = 10
 _PROBES = 3
+_LAST_DATA_RECV = 52
+"""Offset of ``tcpi_last_data_recv`` in Linux' ``struct tcp_info`` (linux/tcp.h), in ms."""
 
 
 def tune(sock: socket.socket) -> None:
@@ -26,6 +30,18 @@ def tune(sock: socket.socket) -> None:
     ):
         if hasattr(system_socket, name):  # not every system has every one
             sock.setsockopt(tcp, getattr(system_socket, name), value)
+
+
+def waited_s(sock: socket.socket) -> float:
+    """How long ago a peer that has not spoken yet has connected, in seconds: the time in the
+    kernel's queue, of which the process knows nothing. 0 where the system does not tell."""
+    if sys.platform != "linux":
+        return 0.0
+    try:
+        info = sock.getsockopt(system_socket.IPPROTO_TCP, system_socket.TCP_INFO, 56)
+    except OSError:  # no TCP
+        return 0.0
+    return struct.unpack_from("@I", info, _LAST_DATA_RECV)[0] / 1000 if len(info) == 56 else 0.0
 
 
 def listen_on(address: tuple[str, int], *, backlog: int) -> socket.socket:

@@ -118,7 +118,7 @@ class AskedTransfer:
         """Take it back, and wait for what has become of it by then. Raises Unasked."""
         asking_leg = read_if_there(self._client, self._leg, "other_loopback_leg_uuid")
         if asking_leg is not None:
-            self._client.send(UuidBroadcast(asking_leg, f"{CANCELS}::cancel"))
+            self._client.send(UuidBroadcast(asking_leg, CANCELS))
         try:
             return self.wait(lambda: None, CANCELLED_S)
         finally:

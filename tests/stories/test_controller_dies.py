@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from fsctl.story import Party, hear_each_other, talking
-from tests.stories.world import World
+from tests.stories.world import RING_TIMEOUT_S, World
 
 SAMPLE = Path(__file__).parents[2] / "examples" / "call_user_transfer.py"
 
 
-def target_rings(world: World) -> tuple[Party, Party, Party]:
+def target_rings(world: World, ring_timeout_s: int = RING_TIMEOUT_S) -> tuple[Party, Party, Party]:
     """Alice, Bob who transfers her, and Carol who rings; then the controller dies."""
-    world.serve()
+    world.serve(route={"ring_timeout_s": ring_timeout_s})
     bob, alice = talking(world)
     carol = world.party("1002").rings()
     bob.refers(world.refer_to("1002"))
@@ -133,7 +133,7 @@ def test_killed_while_the_target_rings_and_it_is_busy(world: World) -> None:
 
 
 def test_killed_while_the_target_rings_and_another_takes_over(world: World) -> None:
-    alice, bob, carol = target_rings(world)
+    alice, bob, carol = target_rings(world, ring_timeout_s=20)
     world.restart()
     carol.refuses_now(486, "Gone fishing")
     bob.wait_received("NOTIFY")

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from gevent.event import Event as Flag
 
+from fsctl import journal
 from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.commands import Execute
 from fsctl.esl.connection import Connection
@@ -16,6 +17,7 @@ from fsctl.esl.events import Event
 from fsctl.esl.farewell import let_go
 from fsctl.log import seldom
 from fsctl.session.arrivals import attended_requests, command_requests, keys, legs
+from fsctl.session.arrivals.admission import Admission
 from fsctl.session.arrivals.events import LinkEvents
 from fsctl.session.arrivals.referred import Referred
 from fsctl.session.core.board import Board
@@ -35,6 +37,8 @@ from fsctl.switch.timers import claim
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+_HOME = (Context.REFER, Context.RESCUE, Context.RETURN, Context.LEGACY)
+_ASKS = (Context.ATTENDED, Context.KEYS, Context.COMMAND)
 MakeSession = Callable[[Board, str, Connection, Origin], Session]
 
 
@@ -68,6 +72,8 @@ class Switchboard:
         self.on_stranded: Callable[[str, str], None] = lambda home, switch: None
         self.name_switch: Callable[[Origin], str] = lambda origin: origin.switchname
         self._make_session = make_session
+        server = settings.server
+        self._admission = Admission(server.max_calls, server.max_delay_ms / 1000)
         self._parts: dict[object, object] = {}
 
     def part(self, kind: Callable[[Board], T]) -> T:
@@ -98,13 +104,18 @@ class Switchboard:
 
     def handle(self, link: Connection, snapshot: Event) -> None:
         """Serve one link until it is closed; called in a greenlet of its own."""
+        context = snapshot.get("Caller-Context")
+        is_new = context not in _HOME and context not in _ASKS
+        if is_new:
+            self._admission.wait()
         if not claim(link, snapshot, self.home):
             log.warning("%s has been sent on before we claimed it: let go", snapshot.channel_uuid)
             self._lose_request(snapshot)
             link.retire()  # its end would end what holds the leg now
             link.wait_closed()
             return
-        context = snapshot.get("Caller-Context")
+        if not is_new:
+            self._admission.came_home(link.age_s)
         if context == Context.RETURN:
             self._come_back(link, snapshot)
         elif context == Context.ATTENDED:
@@ -130,8 +141,8 @@ class Switchboard:
             self._come_home(link, snapshot)
         elif self._closing or (self.draining and context != Context.LEGACY):
             let_go(link)
-        elif len(self.sessions) >= self.settings.server.max_calls:
-            self._turn_away(link, snapshot)
+        elif refusal := self._refusal(link, is_new):
+            self._turn_away(link, snapshot, refusal)
         elif context == Context.LEGACY:
             # Also who drains: FreeSWITCH alone would join them, and leave the transferor parked.
             self.run(self.new_session(link, snapshot), legs.native_transfer, link, snapshot)
@@ -161,13 +172,21 @@ class Switchboard:
         if session is not None:
             session.part(Referred).pair = None
 
-    def _turn_away(self, link: Connection, snapshot: Event) -> None:
+    def _refusal(self, link: Connection, is_new: bool) -> str:
+        """Why there are calls enough, empty when there are not. A native transfer is never late:
+        its transferor waits."""
+        running = len(self.sessions)
+        return self._admission.too_many(running) or (
+            self._admission.too_late(link.age_s) if is_new else ""
+        )
+
+    def _turn_away(self, link: Connection, snapshot: Event, why: str) -> None:
         """There are calls enough: FreeSWITCH connects this one, or it is refused at once."""
         refused = self.settings.server.overload == "refuse"
         what = "refused" if refused else "left to the switch"
         extra = seldom("calls that were too many")
-        running = len(self.sessions)
-        log.warning("a call is %s: %d sessions run (max_calls)", what, running, extra=extra)
+        log.warning("a call is %s: %s", what, why, extra=extra)
+        journal.note("happened", event="turned away")
         if refused and snapshot.get("Caller-Context") != Context.LEGACY:
             _refuse(link, answered=snapshot.get("Answer-State") == "answered")
         let_go(link)

@@ -18,8 +18,9 @@ from fsctl.session.transfers.reporter import NothingOwed
 from fsctl.sip.status import SipStatus, cause_of_status
 from fsctl.switch.marks import Mark
 
-CANCELS = "eval"
-"""The application by whose execution on the b-leg the command takes its question back."""
+CANCELS = "eval::cancel"
+"""The application and its argument by whose execution on the b-leg the command takes its question
+back. News of another ``eval``, by which the dialplan claims the leg, may still be on its way."""
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f$]")
 """What no value of a variable may have: FreeSWITCH would expand it wherever it is named."""
 
@@ -57,8 +58,9 @@ class ByCommand(NothingOwed):
         """Whether its question is taken back: by its word, or because it has gone."""
         if self._told or event.channel_uuid != self.refer:
             return False
-        said = event.name == "CHANNEL_EXECUTE_COMPLETE" and event.get("Application") == CANCELS
-        return said or event.name == "CHANNEL_HANGUP"
+        said = f"{event.get('Application')}::{event.get('Application-Data')}"
+        cancels = event.name == "CHANNEL_EXECUTE_COMPLETE" and said == CANCELS
+        return cancels or event.name == "CHANNEL_HANGUP"
 
 
 def _harmless(text: str) -> str:

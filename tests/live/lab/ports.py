@@ -25,7 +25,8 @@ def _is_free(port: int) -> bool:
     """Whether both UDP and TCP ``port`` on localhost can be bound right now."""
     for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
         with socket.socket(socket.AF_INET, kind) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if kind == socket.SOCK_STREAM:  # of UDP it would share the port with whoever has it
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((LOCALHOST, port))
             except OSError:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from fsctl.esl.events import Event
 from fsctl.scenario import BlindTransferRequested, Scenario
+from fsctl.session.transfers.by_command import CANCELS, ByCommand
 from fsctl.simulator.faults import late
+from fsctl.sip.status import SipStatus
 
 LATE_S = 0.3
 
@@ -34,3 +37,24 @@ def test_who_transfers_before_its_answer_is_told_is_the_called_party(stage, deci
         assert seen == [(True, 2)]
     alice.hangs_up()
     playing.until(lambda: not playing.worker.switchboard.sessions, 10)
+
+
+@pytest.mark.parametrize(
+    ("name", "executed", "takes_back"),
+    [
+        ("CHANNEL_EXECUTE_COMPLETE", "eval::${sched_api(+2 claim)}", False),
+        ("CHANNEL_EXECUTE_COMPLETE", CANCELS, True),
+        ("CHANNEL_EXECUTE", CANCELS, False),
+        ("CHANNEL_HANGUP", "", True),
+    ],
+)
+def test_a_command_takes_back_by_its_own_word_and_by_no_late_news_of_the_dialplan(
+    name: str, executed: str, takes_back: bool
+) -> None:
+    application, _, data = executed.partition("::")
+    lines = (f"Event-Name: {name}", "Unique-ID: b-leg", f"Application: {application}")
+    event = Event("\n".join((*lines, f"Application-Data: {data}")).encode())
+    asker = ByCommand(None, "b-leg", "a-leg")
+    assert asker.note(event) is takes_back
+    asker.tell(SipStatus(200), "")
+    assert not asker.note(event)
