@@ -20,6 +20,9 @@ _NAMED: Final = re.compile(
     r"(?i)((?:[a-z0-9]+[-_. ])*(?:password|passwd|secret|token|passphrase|api[-_]?key)"
     r"[\"']?\s*[:=]\s*)(\"[^\"\n]*\"|'[^'\n]*'|[^\s,;}\"']+)"
 )
+_PARAM: Final = re.compile(
+    r"(?i)(name=[\"'][\w-]*(?:password|secret|token)[\"']\s+value=[\"'])[^\"'\n]*"
+)
 _SETTING: Final = re.compile(
     r"(?im)^\s*[\w.-]*(?:password|secret|token|database)\w*\s*=\s*[\[\s]*[\"']([^\"'\n]*)"
 )
@@ -95,6 +98,7 @@ class Mask:
     def __call__(self, text: str, *, code: bool = False) -> str:
         """Return the text without them; ``code``: what it has of SIP are patterns."""
         text = _NAMED.sub(lambda found: found[1] + HIDDEN, text)
+        text = _PARAM.sub(rf"\1{HIDDEN}", text)
         text = _AUTHORIZATION.sub(rf"\1\2{HIDDEN}", text)
         text = _BEARER.sub(rf"\1 {HIDDEN}", text)
         text = _USERINFO.sub(rf"\1{HIDDEN}@", text)
