@@ -630,8 +630,8 @@ _EXPANDED = frozenset(
     "endpoint_disposition originate_disposition originate_causes last_bridge_hangup_cause "
     "hangup_cause "
     "sip_blind_transfer_event sip_authorized sip_gateway sofia_profile_name park_timeout "
-    "sip_local_network_addr local_ip_v4 domain api_before_bridge_fsctl variable_uuid "
-    "variable_bridge_to signal_bond soft_holding_uuid "
+    "sip_local_network_addr local_ip_v4 domain api_before_bridge_fsctl "
+    "signal_bond soft_holding_uuid "
     # the directory's, or an operator's, who has expanded it already
     "user_context effective_caller_id_number domain_name dialed_domain "
     "hold_music "
