@@ -114,11 +114,18 @@ class Headers:
     def _find(self, name: str) -> str | None:
         text = self._text or self._unfolded()
         needle = _NEEDLES.get(name) or _needle(name)
-        at = text.find(needle)
+        at = -1
+        if not self._folded:
+            at = text.find(needle)
         if at < 0:
+            # From the first miss on one search is enough: what is not there in any spelling is not
+            # there as spelled either.
             at = self._fold().find(needle.lower())
             if at < 0:
                 return None
+            if not text.startswith(needle, at):
+                as_spelled = text.find(needle, at)
+                at = as_spelled if as_spelled >= 0 else at
         at += len(needle)
         if text[at] == " ":
             at += 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.connection import Connection
@@ -139,7 +139,7 @@ def _parties(board: Board, link: Connection, snapshot: Event) -> tuple[Leg, Leg]
 def _pair(
     sessions: Sequence[Session], channels: Sequence[str], callees: Sequence[str | None]
 ) -> tuple[Leg, Leg] | None:
-    for session in sessions:
+    for session in _first_with_both(sessions, channels):
         transferor, transferee = (
             branches.find(session, channel, callee)
             for channel, callee in zip(channels, callees, strict=True)
@@ -149,3 +149,11 @@ def _pair(
                 branches.settle(session, call, channel)
             return transferor, transferee
     return None
+
+
+def _first_with_both(sessions: Sequence[Session], channels: Sequence[str]) -> Iterator[Session]:
+    """All of them, those first that know both channels as their calls: hardly ever another has to
+    be asked."""
+    one, other = channels
+    yield from (each for each in sessions if one in each.calls and other in each.calls)
+    yield from sessions

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from fsctl.session.core.board import Board
+from fsctl.session.core.directory import Directory
 from fsctl.session.core.leg import Leg
 
 
@@ -16,13 +19,21 @@ def cannot_have_asked(board: Board, left: Leg) -> bool:
         return True
     if not board.alone:
         return False
-    calls = (call for session in board.sessions.values() for call in session.calls.values())
-    return not any(_may_be_same(left, other) for other in calls if other is not left)
+    return not any(_may_ask(other) for other in _may_be_same(board, left) if other is not left)
 
 
-def _may_be_same(left: Leg, other: Leg) -> bool:
-    """The same number or the same address: a line of the same phone, or a trunk."""
-    if not other.alive and other.left_behind is None:
-        return False
-    same_address = left.address is not None and left.address == other.address
-    return same_address or left.number == other.number or not (left.number and other.number)
+def _may_ask(other: Leg) -> bool:
+    return other.alive or other.left_behind is not None
+
+
+def _may_be_same(board: Board, left: Leg) -> Iterator[Leg]:
+    """The same number or the same address: a line of the same phone, or a trunk. Who has no number
+    may be anybody."""
+    if not left.number:
+        yield from (leg for session in board.sessions.values() for leg in session.calls.values())
+        return
+    directory = board.part(Directory)
+    yield from directory.find("number", left.number)
+    yield from directory.find("number", "")
+    if left.address is not None:
+        yield from directory.find("address", left.address)

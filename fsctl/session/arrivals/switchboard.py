@@ -22,6 +22,7 @@ from fsctl.session.arrivals.events import LinkEvents
 from fsctl.session.arrivals.referred import Referred
 from fsctl.session.core.board import Board
 from fsctl.session.core.clock import Clock, RealClock
+from fsctl.session.core.directory import Directory
 from fsctl.session.core.session import Session
 from fsctl.session.transfers import taken_away
 from fsctl.session.transfers.attended_acts import reject
@@ -256,6 +257,7 @@ class Switchboard:
         finally:
             if self.sessions.get(session.id) is session:
                 del self.sessions[session.id]
+            self.part(Directory).session_ends(session)
             if not self.sessions:
                 self.idle.set()
 

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 from fsctl import journal
 from fsctl.esl.events import Event
 from fsctl.policy.parties import Facts
+from fsctl.session.core.directory import INDEXED
 from fsctl.settings import TransferMode
 from fsctl.sip.status import SipStatus
 from fsctl.switch.codecs import Codecs
 
 if TYPE_CHECKING:
     from fsctl.session.core.branches import Branches
+    from fsctl.session.core.directory import Directory
     from fsctl.session.core.session import Session
 
 
@@ -153,9 +155,14 @@ class Leg:
     """`uses` when its peer left, or its application ended: as long as both are equal it is to be
     hung up. Cleared when it is bridged anew."""
 
+    directory: Directory | None = field(default=None, init=False)
+    """Where it is found by what it is known. Set when its session makes it, taken back when that
+    ends."""
+
     def __post_init__(self) -> None:
         self.caller_id, self.caller_name = self.number, self.display_name
         self.was_connected = self.connected
+        self.sip_call_id, self.address = "", None  # no class has these: `_Indexed`
 
     def __repr__(self) -> str:
         return f"<Call {self.channel_uuid} {self.state.name.lower()} {self.number or '-'}>"
@@ -244,6 +251,27 @@ class Leg:
                 dialled=self.dialled or None,
                 state=self.state.name.lower(),
             )
+
+
+class _Indexed:
+    """In the place of an attribute: tells the leg's directory when it is set. Without a ``__get__``
+    it costs nothing to read it."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __set__(self, leg: Leg, value: object) -> None:
+        name, directory = self._name, leg.directory
+        if directory is None or leg.__dict__[name] == value:
+            leg.__dict__[name] = value
+            return
+        directory.changes(leg, name)
+        leg.__dict__[name] = value
+        directory.changed(leg, name)
+
+
+for _name in INDEXED:
+    setattr(Leg, _name, _Indexed(_name))
 
 
 def paired(first: Leg, second: Leg) -> None:

@@ -21,6 +21,7 @@ from fsctl.log import seldom
 from fsctl.session.core import branches
 from fsctl.session.core.board import Board
 from fsctl.session.core.clock import Timer
+from fsctl.session.core.directory import Directory
 from fsctl.session.core.leg import Leg, LegState
 from fsctl.session.core.mailbox import Mailbox
 from fsctl.session.core.movers import Movers
@@ -111,6 +112,8 @@ class Session:
         self.callees: dict[str, Leg] = {}
         """Of these, those that we have called, by the name that each of their channels carries
         (`Leg.callee`)."""
+        self.made: list[Leg] = []
+        """All legs that `new_leg` has made here, whatever has become of them."""
         self.over = False
         """Nothing is done any more, for good. Set when the link is lost, the calls are left to
         FreeSWITCH, or the last of them has ended."""
@@ -151,7 +154,7 @@ class Session:
         outgoing: bool = False,
     ) -> Leg:
         """Make a leg of this session; it is not among :attr:`calls` yet."""
-        return self.leg_type(
+        leg = self.leg_type(
             self,
             channel_uuid,
             number=number,
@@ -160,6 +163,9 @@ class Session:
             state=state,
             outgoing=outgoing,
         )
+        self.made.append(leg)
+        self.board.part(Directory).add(leg)
+        return leg
 
     # -- for whoever adds the application --------------------------------------------------
 

@@ -10,6 +10,7 @@ from fsctl.esl.connection import Connection
 from fsctl.session.calling.calls import Calls
 from fsctl.session.calling.headers import of_request
 from fsctl.session.core.board import Board
+from fsctl.session.core.directory import Directory
 from fsctl.session.core.leg import Leg
 from fsctl.session.transfers.attended_registry import AttendedTransfers
 from fsctl.session.transfers.other_workers import find_elsewhere
@@ -124,10 +125,10 @@ def _find(board: Board, origin: Origin, link: Connection, named: Replaces) -> Le
 
     Of another FreeSWITCH the one that asks us cannot join it.
     """
-    for session in board.sessions_on(origin):
-        for call in session.calls.values():
-            if call.sip_call_id == named.call_id and (call.alive or call.left_behind is not None):
-                return call if _has_tags(link, call, named) else None
+    for call in board.part(Directory).find("sip_call_id", named.call_id):
+        here = call.session.origin.core_uuid == origin.core_uuid
+        if here and (call.alive or call.left_behind is not None):
+            return call if _has_tags(link, call, named) else None
     gone = board.part(AttendedTransfers).given_up(named.call_id)
     if gone is None or gone.session.origin.core_uuid != origin.core_uuid:
         return None

@@ -195,6 +195,7 @@ def test_headers_are_found_in_any_spelling_and_the_first_counts() -> None:
     assert headers.get("X-FOO") == "1"
     assert headers.get("Empty") == headers.get("Last") == ""
     assert headers.get("Foo") is headers.get("1") is None
+    assert headers.get("X-Foo") == "1" and headers.get("x-foo") == "2", "also after a miss"
     assert headers.repeated("X-fOO") and not headers.repeated("Last")
     assert list(headers.items())[:2] == [("X-Foo", "1"), ("x-foo", "2")]
 

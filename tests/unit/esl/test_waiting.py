@@ -48,16 +48,6 @@ def test_who_waits_is_woken_by_what_comes_and_by_the_deadline() -> None:
             assert awaited.wait(NOW) == 2
 
 
-def test_who_was_killed_as_it_waited_is_not_woken() -> None:
-    awaited: Awaited[int] = Awaited("it")
-    waiting = gevent.spawn(awaited.wait, Deadline(60))
-    gevent.sleep(0)
-    waiting.kill(block=False)
-    awaited.come(1)
-    waiting.join(30)
-    assert isinstance(waiting.value, gevent.GreenletExit)
-
-
 def test_replies_go_to_commands_in_order() -> None:
     waiters = Waiters()
     both = Replies(["first", "second"])

@@ -7,20 +7,32 @@ from types import SimpleNamespace
 import pytest
 
 from fsctl.session.arrivals.departures import cannot_have_asked
+from fsctl.session.core.directory import Directory
 from fsctl.session.transfers.attended_request import refuse_moved
 from fsctl.switch.grace import departure_name, tags_mark
 
 UUID = "0c0c0c0c-0000-4000-8000-000000000001"
 
 
+class Call(SimpleNamespace):
+    __hash__ = object.__hash__
+    __eq__ = object.__eq__
+
+
 def call(number="1001", address=None, **facts):
-    known = {"was_connected": True, "alive": True, "left_behind": None}
-    return SimpleNamespace(number=number, address=address, **(known | facts))
+    known = {"was_connected": True, "alive": True, "left_behind": None, "sip_call_id": ""}
+    return Call(number=number, address=address, **(known | facts))
 
 
 def board(*calls, alone=True):
-    session = SimpleNamespace(calls=dict(enumerate(calls)))
-    return SimpleNamespace(alone=alone, sessions={"one": session})
+    session = SimpleNamespace(id="one", calls=dict(enumerate(calls)))
+    made = SimpleNamespace(alone=alone, sessions={"one": session})
+    directory = Directory(made)
+    for each in calls:
+        each.session = session
+        directory.add(each)
+    made.part = lambda kind: directory
+    return made
 
 
 @pytest.mark.parametrize(
@@ -36,6 +48,7 @@ def board(*calls, alone=True):
         (call(""), [call("1002")], True, False),
         (call("1001", ("h", "1")), [call("1002", ("h", "1"))], True, False),
         (call("1001", ("h", "1")), [call("1002", ("h", "2"))], True, True),
+        (call(), [call("")], True, False),
     ],
 )
 def test_grace_is_needless_where_no_request_can_be_on_its_way(left, others, alone, needless):
