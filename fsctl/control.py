@@ -68,6 +68,8 @@ class DeskJob:
 
     settings: Settings
     counts: int
+    former: tuple[Path, ...] = ()
+    """Folders of a journal to which workers of earlier settings may still write."""
 
 
 J = TypeVar("J", Job, DeskJob)

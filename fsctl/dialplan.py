@@ -33,6 +33,7 @@ from fsctl.sip.status import HANGUP_CAUSES
 from fsctl.switch.armed import CONFIRM, CONTEXT, armed
 from fsctl.switch.dialstring import carried_caller_name
 from fsctl.switch.marks import Context, Stage, one_of
+from fsctl.switch.timers import HEAD_START_S
 
 CONTEXTS: Final = "dialplan/fsctl.xml"
 PARAMETERS: Final = "sip_profiles/fsctl_params.xml"
@@ -302,6 +303,7 @@ def _context(settings: Settings) -> dict[str, Any]:
         "services": [each for each in settings.routes if each.kind in ("voicemail", "queue")],
         "recording_steps": recording.STEPS,
         "longest_park_s": _longest_park_s(settings),
+        "head_start_s": round(HEAD_START_S),
         "recall_prefix": carried_caller_name(settings.transfer.recall_prefix),
         "controllers": "|".join(settings.dialplan.controllers),
         "safe_number": SAFE_NUMBER,

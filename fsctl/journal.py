@@ -17,8 +17,9 @@ import json
 import logging
 import os
 import re
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
@@ -33,6 +34,7 @@ FILE_BYTES = 4 << 20
 """A file that holds so much is followed by the next."""
 WAITING_BYTES = 16 << 20
 """So much may wait in memory for a disk that is slow, or full."""
+_PROBE_BYTES = 4096
 _LATEST = 4e9
 """No moment is later than this; seconds since 1970."""
 _NAME = re.compile(r"[0-9]{19}-[0-9]+-[0-9]{6}\.jsonl")
@@ -139,7 +141,7 @@ def note(what: str, **fields: Any) -> None:
 
 def lost(number: int) -> bytes:
     """The line that stands where so many are missing."""
-    return _line("lost", {"lines": number})
+    return _line("lost", {"lines": number, "clock": time.monotonic()})
 
 
 def _line(what: str, fields: dict[str, Any]) -> bytes:
@@ -156,6 +158,19 @@ def _sizes(folder: Path) -> Iterator[tuple[Path, int]]:
         if _NAME.fullmatch(path.name):
             with suppress(FileNotFoundError):
                 yield path, path.stat().st_size
+
+
+def why_not_written(folder: Path, limit_bytes: int) -> str:
+    """Try whether there is room for more; return why not, in words, or nothing."""
+    try:
+        if sum(size for _, size in _sizes(folder)) >= limit_bytes:
+            return "nobody has read what is there"
+        with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
+            if file.write(bytes(_PROBE_BYTES)) < _PROBE_BYTES:
+                return os.strerror(errno.ENOSPC)
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
 
 
 # -- reading --------------------------------------------------------------------------------------
@@ -182,6 +197,11 @@ class Entry:
 def files(folder: Path) -> list[str]:
     """Return the names of the files that are there, the oldest first."""
     return sorted(path.name for path, _ in _sizes(folder)) if folder.is_dir() else []
+
+
+def files_of(folders: Iterable[Path]) -> list[tuple[Path, str]]:
+    """Return those of several folders, and where each is; no two have the same name."""
+    return [(folder, file) for folder in folders for file in files(folder)]
 
 
 def sizes(folder: Path) -> dict[str, int]:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import atexit
 import gc
 import os
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 import fsctl.settings
+import fsctl.simulator.switch
 
 LIVE = Path(__file__).parent / "live"
 
@@ -22,14 +21,18 @@ settings.load_profile("fsctl")
 fsctl.settings.DEFAULT_FILE = Path("/nonexistent/fsctl.toml")  # type: ignore[misc]
 """What this machine's own fsctl has there is none of a test's business."""
 
+fsctl.simulator.switch.QUIET_S = 0.001
+"""Controllers in tests ask nobody who needs longer."""
+
 os.environ.setdefault("FSCTL_RECORDS_KEEP", "false")
 """What tests start keeps no records, where they are not what is tried: that is a process more."""
 
 if sys.dont_write_bytecode:
-    # Else each of a hundred processes that tests start would compile fsctl anew.
-    _compiled = tempfile.TemporaryDirectory(prefix="fsctl-tests-")
-    atexit.register(_compiled.cleanup)
-    os.environ["PYTHONPYCACHEPREFIX"] = _compiled.name
+    # Else each run would compile the tests anew, and each of a hundred processes that they start
+    # fsctl: half a minute. What is wanted is a tidy tree, and this is pytest's own corner of it.
+    sys.pycache_prefix = str(Path(__file__).parents[1] / ".pytest_cache" / "compiled")
+    sys.dont_write_bytecode = False
+    os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix
     del os.environ["PYTHONDONTWRITEBYTECODE"]
 
 

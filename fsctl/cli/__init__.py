@@ -15,7 +15,8 @@ from fsctl.errors import FsctlError
 _COMMANDS: Final = {
     **{name: name for name in ("install", "uninstall", "serve", "check", "policy", "transfer")},
     **{name: "live" for name in ("status", "calls", "transfers", "hangup", "log-level", "drain")},
-    **{name: name for name in ("records", "ladder", "dialplan", "scenario", "demo", "completion")},
+    **{name: name for name in ("records", "news", "ladder", "report")},
+    **{name: name for name in ("dialplan", "scenario", "demo", "completion")},
 }
 """The module here that has the command, in the order in which help lists them."""
 _UNREAD: Final = 141

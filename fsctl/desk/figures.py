@@ -62,12 +62,13 @@ class Figures:
         waiting: Callable[[], int],
         database_up: Callable[[], bool],
         heard: Callable[[], Mapping[str, int]] = dict,
+        has_room: Callable[[], bool] = lambda: True,
     ) -> None:
         """``waiting``: bytes of the journal that are not in the database yet; ``heard``: see
-        `fsctl.desk.hearing.Hearing.figures`."""
+        `fsctl.desk.hearing.Hearing.figures`; ``has_room``: whether more can be noted."""
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = CollectorRegistry()
-        self._registry.register(_Now(live, waiting, database_up, heard))
+        self._registry.register(_Now(live, waiting, database_up, heard, has_room))
         self._times: OrderedDict[str, _Times] = OrderedDict()
 
         def counter(name: str, meaning: str, *labels: str) -> Counter:
@@ -168,7 +169,9 @@ class _Now(Collector):
         waiting: Callable[[], int],
         database_up: Callable[[], bool],
         heard: Callable[[], Mapping[str, int]],
+        has_room: Callable[[], bool],
     ) -> None:
+        self._has_room = has_room
         self._live, self._waiting, self._database_up = live, waiting, database_up
         self._heard = heard
 
@@ -184,6 +187,7 @@ class _Now(Collector):
         yield _gauge("transfers_now", "Transfers that go on.", len(live.running()))
         yield _gauge("workers", "Workers that were heard of lately.", len(workers))
         yield _gauge("database_up", "Whether the database takes records.", self._database_up())
+        yield _gauge("journal_writable", "Whether there is room for more.", self._has_room())
         yield _gauge("journal_waiting_bytes", "Not in the database yet.", self._waiting())
         yield _counter("journal_lines_lost", "There was no room for them.", live.lost)
         for name, meaning, key, scale in (

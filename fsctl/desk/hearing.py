@@ -229,7 +229,7 @@ class Hearing:
             if now - looked > 1.0:
                 looked = now
                 with self._lock:
-                    self._hear(self._streams.expire(time.time()))
+                    self._hear(self._streams.expire(now))
                     self._messages.expire(now)
 
     def _datagram(
@@ -260,7 +260,7 @@ class Hearing:
     def take_packet(self, packet: Packet) -> None:
         """Take one copy."""
         with self._lock:
-            self._hear(self._streams.take(packet))
+            self._hear(self._streams.take(packet, time.monotonic()))
 
     def _hear(self, messages: Iterable[Message]) -> None:
         now = time.monotonic()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import (
@@ -35,8 +36,13 @@ _SWEEP_S = 3600.0
 class Keeping:
     """Reads what has been noted, and keeps it."""
 
-    def __init__(self, settings: Records, *, news: bool = False) -> None:
-        """``news``: who ends a transfer is told of (`fsctl.desk.news`)."""
+    def __init__(
+        self, settings: Records, *, news: bool = False, former: Sequence[Path] = ()
+    ) -> None:
+        """``news``: who ends a transfer is told of (`fsctl.desk.news`); ``former``: folders in
+        which more may be noted, of settings before these."""
+        self.folders = (settings.journal, *former)
+        """Where it is noted."""
         self._settings = settings
         self._news = news
         self._engine: Engine | None = None
@@ -49,6 +55,8 @@ class Keeping:
         self._failures = 0
         """In a row."""
         self._next_attempt = 0.0
+        self.no_room = ""
+        """Why nothing can be noted, in words. Set by `look_for_room`; empty: it can."""
         self._next_sweep = 0.0
         self.on_kept: Callable[[Entry], None] = lambda entry: None
         """Called with each entry that is in the database now, in the thread of `keep`. Set by who
@@ -88,8 +96,18 @@ class Keeping:
 
     def waiting_bytes(self) -> int:
         """So much is in the journal that is not in the database yet."""
-        sizes = journal.sizes(self._settings.journal)
-        return sum(max(0, size - self._places.get(file, 0)) for file, size in sizes.items())
+        sizes = [each for folder in self.folders for each in journal.sizes(folder).items()]
+        return sum(max(0, size - self._places.get(file, 0)) for file, size in sizes)
+
+    def look_for_room(self) -> bool:
+        """Whether more can be noted; may take as long as the disk does."""
+        settings, before = self._settings, self.no_room
+        self.no_room = journal.why_not_written(settings.journal, settings.backlog_bytes)
+        if self.no_room and not before:
+            log.error("nothing can be noted in %s: %s", settings.journal, self.no_room)
+        elif before and not self.no_room:
+            log.info("there is room in %s again", settings.journal)
+        return not self.no_room
 
     def _reach(self) -> Engine:
         if self._engine is None:
@@ -100,8 +118,8 @@ class Keeping:
         return self._engine
 
     def _keep(self, engine: Engine) -> bool:
-        folder, more = self._settings.journal, False
-        for file in journal.files(folder):
+        more = False
+        for folder, file in journal.files_of(self.folders):
             start = self._places.get(file, 0)
             try:
                 entries = journal.read(folder, file, start, AT_ONCE_BYTES)

@@ -6,6 +6,7 @@ changes subscribes. It is bounded: of what has ended the latest stay.
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
@@ -56,7 +57,13 @@ class Listener(Protocol):
 class Live:
     """What goes on; `take` is called with each entry, in the order of each file."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Ages are judged by this ``clock``, which no correction of the host's time moves."""
+        self._clock = clock
+        self._heard: dict[int, float] = {}
+        """When each worker was heard of last, by that clock."""
+        self._since: dict[str, float] = {}
+        """From when on we know of each transfer that goes on, by that clock."""
         self.calls: dict[str, Shown] = {}
         """Sessions that go on, by their ids."""
         self.transfers: OrderedDict[str, Shown] = OrderedDict()
@@ -67,7 +74,7 @@ class Live:
         self.lost = 0
         """Lines that the journal had no room for."""
         self.lost_at = 0.0
-        """When the last of them were; in seconds since 1970."""
+        """When we heard of the last of them, by the clock; 0: never."""
         self.listeners: list[Listener] = []
         """Set by who wants to hear."""
         self._take: dict[str, Callable[[Entry], None]] = {
@@ -102,12 +109,20 @@ class Live:
                 "process": row["process"] or 0,
             }
             # Its worker tells how it is, or is gone.
-            self.workers.setdefault(row["process"] or 0, {"pid": row["process"], "heard": now})
+            pid = row["process"] or 0
+            if pid not in self.workers:
+                self.workers[pid] = {"pid": row["process"], "heard": now}
+                self._heard[pid] = self._clock()
         for row in legs:
             if call := self.calls.get(row["call"]):
                 said = {name: _shown(row[name]) for name in _OF_LEG if row[name] is not None}
                 call["legs"][row["id"]] = {"leg": row["id"], **said, "state": _state(row)}
         for row in transfers:
+            if row["outcome"] is None:
+                began = row["began"].timestamp()
+                if now - began > LONGEST_S:
+                    continue
+                self._since[row["id"]] = self._clock() - max(0.0, now - began)
             self.transfers[row["id"]] = {
                 **{name: _shown(row[name]) for name in _OF_TRANSFER},
                 **{role: _party(row, role) for role in _ROLES},
@@ -119,13 +134,17 @@ class Live:
     def forget_silent(self, now: float) -> None:
         """Workers that were not heard of lately are not shown, nor transfers that never end.
 
-        ``now`` in seconds since 1970."""
-        for pid, worker in list(self.workers.items()):
-            if now - worker["heard"] > GONE_S:
-                self._gone(pid, now)
-        since = _time(now - LONGEST_S)
-        for each in [each for each in self.running() if each["began"] < since]:
-            del self.transfers[each["id"]]
+        ``now`` in seconds since 1970: it is only shown."""
+        clock = self._clock()
+        for pid in [pid for pid in self.workers if clock - self._heard[pid] > GONE_S]:
+            self._gone(pid, now)
+        for name in [name for name, since in self._since.items() if clock - since > LONGEST_S]:
+            del self._since[name]
+            self.transfers.pop(name, None)
+
+    def excuse_silence(self) -> None:
+        """Nobody can have said anything: none of the workers is gone for that."""
+        self._heard = dict.fromkeys(self._heard, self._clock())
 
     def running(self) -> list[Shown]:
         """Return the transfers that go on, the oldest first."""
@@ -178,6 +197,7 @@ class Live:
             transfer |= {name: fields.get(name) for name in names}
             transfer["ended"] = _time(entry.at)
             transfer["cause"] = _cause(transfer)
+            self._since.pop(transfer["id"], None)
         self._tell("transfer", transfer)
         ended = [name for name, each in self.transfers.items() if each["outcome"] is not None]
         for name in ended[: max(0, len(ended) - RECENT)]:
@@ -192,6 +212,8 @@ class Live:
         transfer = self.transfers.setdefault(
             name, {"id": name, "began": _time(entry.at), "steps": [], **blank}
         )
+        if transfer["outcome"] is None:
+            self._since.setdefault(name, self._clock())
         for key, said in (("call", "session"), ("switch",) * 2, ("kind",) * 2, ("refer_to",) * 2):
             transfer[key] = fields.get(said) or transfer[key]
         for role in _ROLES:
@@ -208,7 +230,9 @@ class Live:
 
     def _worker(self, entry: Entry) -> None:
         pid = int(entry.fields.get("pid") or 0)
+        self._heard[pid] = self._when(entry)
         worker = self.workers[pid] = {**entry.fields, "heard": entry.at}
+        worker.pop("clock", None)
         self._tell("worker", worker)
 
     def _process(self, entry: Entry) -> None:
@@ -217,9 +241,14 @@ class Live:
 
     def _lost(self, entry: Entry) -> None:
         self.lost += int(entry.fields.get("lines") or 0)
-        self.lost_at = entry.at
+        self.lost_at = self._when(entry)
 
     # -- ---------------------------------------------------------------------------------------
+
+    def _when(self, entry: Entry) -> float:
+        """By our clock, which its writer has, too: a desk that begins reads what is long past."""
+        said, now = entry.fields.get("clock"), self._clock()
+        return said if isinstance(said, float) and said < now else now
 
     def _call(self, name: str, entry: Entry) -> Shown:
         if name not in self.calls and len(self.calls) >= MOST_CALLS:
@@ -231,6 +260,7 @@ class Live:
         return call
 
     def _gone(self, pid: int, at: float) -> None:
+        self._heard.pop(pid, None)
         if worker := self.workers.pop(pid, None):
             self._tell("worker", worker | {"gone": True})
         for name in [name for name, call in self.calls.items() if call["process"] == pid]:

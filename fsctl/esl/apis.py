@@ -52,6 +52,16 @@ class UuidGetvar(ApiCommand):
 
 
 @dataclass(frozen=True, slots=True)
+class UuidDump(ApiCommand):
+    """All variables and fields of a channel, exactly: one JSON object."""
+
+    channel_uuid: str
+
+    def line(self) -> str:
+        return f"uuid_dump {self.channel_uuid} json"
+
+
+@dataclass(frozen=True, slots=True)
 class UuidSetvar(ApiCommand):
     """Set one variable of a channel to exactly `value`; None (or empty) unsets it."""
 

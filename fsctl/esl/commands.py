@@ -29,6 +29,7 @@ from fsctl.esl.apis import (
     UuidBridge,
     UuidBroadcast,
     UuidBuglist,
+    UuidDump,
     UuidExists,
     UuidGetvar,
     UuidKill,
@@ -70,6 +71,7 @@ __all__ = [
     "UuidBridge",
     "UuidBroadcast",
     "UuidBuglist",
+    "UuidDump",
     "UuidExists",
     "UuidGetvar",
     "UuidKill",
@@ -80,7 +82,7 @@ __all__ = [
     "UuidTransfer",
 ]
 
-_LONG_ARGUMENT_BYTES = 1900
+_LONG_ARGUMENT_BYTES = 64
 _SCOPE_VARIABLES = re.compile(r"%.?\[")
 _FILTER_PATTERN = re.compile(r"[-+/ ]")
 _REFER_EVENT = re.compile(r"refer(;id=\d{1,10})?")

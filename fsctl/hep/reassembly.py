@@ -44,7 +44,8 @@ Stream = tuple[str, int, str, int, str]
 
 @dataclass(slots=True)
 class _Rest:
-    """What has come of a message that is not whole; the first of its slices came at ``time_s``."""
+    """What has come of a message that is not whole; the first of its slices came at ``time_s``,
+    by the packets' clock, the last one at ``last_s``, by that of `Streams.expire`."""
 
     data: bytes
     time_s: float
@@ -72,8 +73,11 @@ class Streams:
         self.discarded = 0
         """Packets of which nothing could be used: empty, or begun within a message."""
 
-    def take(self, packet: Packet) -> list[Message]:
-        """Return the messages that are whole now, in their order."""
+    def take(self, packet: Packet, now_s: float | None = None) -> list[Message]:
+        """Return the messages that are whole now, in their order.
+
+        ``now_s`` by the clock by which `expire` is called; None: that is the packets' own.
+        """
         if packet.transport == "udp":
             text = packet.payload[:MESSAGE_BYTES]
             if not text.strip(b"\r\n\0"):
@@ -81,14 +85,14 @@ class Streams:
                 return []
             cut = packet.truncated or len(packet.payload) > MESSAGE_BYTES
             return [_message(packet, text, packet.time_s, cut)]
-        return self._of_stream(packet)
+        return self._of_stream(packet, packet.time_s if now_s is None else now_s)
 
     def expire(self, now_s: float) -> list[Message]:
-        """Return what will not go on any more, truncated; ``now_s`` by the clock of the packets."""
+        """Return what will not go on any more, truncated; ``now_s``: see `take`."""
         old = [key for key, rest in self._rests.items() if rest.last_s < now_s - SLICE_S]
         return [m for key in old for m in self._give_up(key)]
 
-    def _of_stream(self, packet: Packet) -> list[Message]:
+    def _of_stream(self, packet: Packet, now_s: float) -> list[Message]:
         key = (
             *(packet.source, packet.source_port, packet.destination, packet.destination_port),
             packet.transport,
@@ -120,7 +124,7 @@ class Streams:
                 elif packet.truncated:
                     found.append(_message(packet, data, time_s, True, gap))
                 else:
-                    self._keep(key, _Rest(data, time_s, packet.time_s, gap), found)
+                    self._keep(key, _Rest(data, time_s, now_s, gap), found)
                 break
             text = data[: min(size, MESSAGE_BYTES)]
             found.append(_message(packet, text, time_s, size > MESSAGE_BYTES, gap))

@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 from alembic import command
@@ -113,6 +114,7 @@ def keep(engine: Engine, entries: list[Entry], *, news: bool = False) -> None:
         connection.execute(_put(connection.dialect.name, JOURNALS, ()), [place])
 
 
+@cache
 def _held(dialect: str) -> Executable:
     """Have nobody else keep of a file until the transaction ends; returns how far it is kept."""
     insert = _INSERT[dialect](JOURNALS)
@@ -270,8 +272,10 @@ _FIRST: dict[Table, tuple[str, ...]] = {
 others it is the last one."""
 
 
-def _put(dialect: str, table: Table, first: Iterable[str]) -> Executable:
-    """Insert rows, or bring what is known of them up to date."""
+@cache
+def _put(dialect: str, table: Table, first: tuple[str, ...]) -> Executable:
+    """Insert rows, or bring what is known of them up to date. Made once: that costs more than to
+    keep a call."""
     insert = _INSERT[dialect](table)
     (key,) = table.primary_key.columns
     said = {}

@@ -7,9 +7,10 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TypeVar
 
 import gevent
@@ -43,9 +44,13 @@ ASKED_S = 1000.0
 
 LOOK_S = 0.25
 """How often it is looked whether something has been noted."""
+KEEP_S = 1.0
+"""From one transaction to the next: each costs more than what is kept in it of a call."""
 _AT_ONCE_BYTES = 1 << 20
 _AGAIN_S = 3.0
 """A port that cannot be had is tried again then."""
+_ROOM_S = 3.0
+"""How often it is looked whether more can be noted: less than a worker may be silent."""
 _LATELY_S = 900.0
 """So long it is a problem that records were lost."""
 _LAST_S = 5.0
@@ -56,11 +61,18 @@ _A_DAY = timedelta(days=1)
 class Desk:
     """Keeps records in a thread, and shows by HTTP what goes on."""
 
-    def __init__(self, settings: Settings, channel: Channel, counts: Counts) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        channel: Channel,
+        counts: Counts,
+        former: Sequence[Path] = (),
+    ) -> None:
+        """``former``: see `fsctl.control.DeskJob`."""
         self.counts = counts
         """Who has asked for how many transfers lately."""
         self.live = Live()
-        self.keeping = Keeping(settings.records, news=bool(settings.news.url))
+        self.keeping = Keeping(settings.records, news=bool(settings.news.url), former=former)
         self._sender = Sender(settings.news, self.keeping.reader) if settings.news.url else None
         if settings.news.lines is not None:
             self.keeping.on_kept = Lines(settings.news.lines).take
@@ -70,6 +82,7 @@ class Desk:
             self.keeping.waiting_bytes,
             lambda: not self._failing,
             lambda: self.hearing.figures,
+            lambda: not self.keeping.no_room,
         )
         self._settings = settings
         self._channel = channel
@@ -105,9 +118,11 @@ class Desk:
 
     def _keep(self) -> None:
         """In a thread of its own, for no database's driver yields to others."""
+        kept = -KEEP_S
         while not self._ends.wait(LOOK_S):
-            while self.keeping.keep() and not self._ends.is_set():
-                pass
+            if time.monotonic() - kept >= KEEP_S:
+                while self.keeping.keep() and not self._ends.is_set():
+                    kept = time.monotonic()
             self._keep_messages()
         while self.keeping.keep():
             pass
@@ -124,7 +139,13 @@ class Desk:
     def _watch(self) -> None:
         """What has been kept already is looked at no more."""
         gevent.get_hub().threadpool.apply(self._remember)
+        looked = 0.0
         while True:
+            if time.monotonic() - looked > _ROOM_S:
+                gevent.get_hub().threadpool.apply(self.keeping.look_for_room)
+                looked = time.monotonic()
+            if self.keeping.no_room:
+                self.live.excuse_silence()
             with suppress(OSError):  # the folder is gone: who keeps it says so
                 self._look()
             self.live.forget_silent(time.time())
@@ -142,9 +163,8 @@ class Desk:
             self._read.update(read)
 
     def _look(self) -> None:
-        folder = self._settings.records.journal
-        there = journal.files(folder)
-        for file in there:
+        there = journal.files_of(self.keeping.folders)
+        for folder, file in there:
             with suppress(OSError):  # who keeps it says so
                 while entries := journal.read(
                     folder, file, self._read.get(file, 0), _AT_ONCE_BYTES
@@ -153,7 +173,7 @@ class Desk:
                         self._take(entry)
                     self._read[file] = entries[-1].end
                     gevent.sleep(0)
-        for file in self._read.keys() - set(there):
+        for file in self._read.keys() - {file for _, file in there}:
             del self._read[file]
 
     def _take(self, entry: Entry) -> None:
@@ -208,7 +228,10 @@ class Desk:
         found = self.unready()
         if self._failing:
             found.append("the database cannot be used: records wait")
-        if time.time() - self.live.lost_at < _LATELY_S:
+        if self.keeping.no_room:
+            why = f"no room for records: {self.keeping.no_room}"
+            found.append(f"{why}; they wait in memory, and what goes on is not shown")
+        if self.live.lost and time.monotonic() - self.live.lost_at < _LATELY_S:
             found.append(f"{self.live.lost} records were lost: there was no room")
         return found
 
@@ -298,5 +321,5 @@ def run(control: int) -> int:
     logging.getLogger("alembic").setLevel(logging.WARNING)
     counts = Counts(job.counts)
     os.close(job.counts)
-    Desk(job.settings, channel, counts).run()
+    Desk(job.settings, channel, counts, job.former).run()
     return 0

@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 import gevent
 from gevent import socket
@@ -34,73 +35,83 @@ class DeskProcess:
         counts: int,
         delay_s: Callable[[int], float],
         on_wish: Callable[[str], None],
+        former: tuple[Path, ...] = (),
     ) -> None:
-        """``counts`` is the memory in which workers count who asks for transfers; ``delay_s`` says
+        """Starts it; what prevents that is logged, and it is tried again.
+
+        ``counts`` is the memory in which workers count who asks for transfers; ``delay_s`` says
         how long to wait after so many fast failures in a row; ``on_wish`` is
-        called, in a greenlet of this object's own, with each line that the desk says."""
+        called, in a greenlet of this object's own, with each line that the desk says. ``former``:
+        see `DeskJob`.
+        """
         self._settings = settings
+        self._former = former
+        self._process: subprocess.Popen[bytes] | None = None
+        """None: the first start has failed, and is tried again."""
         self._counts = counts
         self._delay_s = delay_s
         self._on_wish = on_wish
-        self._start()
+        self._starts()
         self._watcher = gevent.spawn(self._watch)
 
     def stop(self) -> None:
         """Have it keep what is there, and end."""
         self._watcher.kill()
-        self._channel.close()
-        self._wait_ended(LEAVES_S)
+        if self._process is not None:
+            self._channel.close()
+            self._wait_ended(self._process, LEAVES_S)
 
     def _start(self) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
             number = theirs.fileno()
-            self._process = subprocess.Popen(
+            process = subprocess.Popen(
                 [*OURSELVES, "serve", "--desk", str(number)],
                 pass_fds=(number, self._counts),
                 stdin=subprocess.DEVNULL,
                 env=environment(),
             )
-        self._channel = Channel(ours)
+        self._process, self._channel = process, Channel(ours)
         log.info("the desk (pid %d) starts", self._process.pid)
         with suppress(OSError):  # it has died already, as _watch will see
-            self._channel.send_job(DeskJob(self._settings, self._counts))
+            self._channel.send_job(DeskJob(self._settings, self._counts, self._former))
 
     def _watch(self) -> None:
         failures = 0
         while True:
+            while self._process is None:
+                gevent.sleep(_NOT_STARTED_S)
+                self._starts()
             began = time.monotonic()
             while (line := self._channel.receive()) is not None:
                 self._on_wish(line)
             self._channel.close()
-            self._wait_ended(LEAVES_S)
+            process, self._process = self._process, None
+            self._wait_ended(process, LEAVES_S)
             log.error(
                 "the desk (pid %d) ended with status %s, records wait meanwhile",
-                self._process.pid,
-                self._process.returncode,
+                process.pid,
+                process.returncode,
             )
             failures = 1 if time.monotonic() - began > _STABLE_S else failures + 1
             gevent.sleep(self._delay_s(failures))
-            while not self._starts_anew():
-                gevent.sleep(_NOT_STARTED_S)
+            self._starts()
 
-    def _starts_anew(self) -> bool:
+    def _starts(self) -> None:
         try:
             self._start()
         except OSError as error:  # no memory, or too many processes, just now
             log.error("the desk is not started, again in %g s: %s", _NOT_STARTED_S, error)
-            return False
-        return True
 
-    def _wait_ended(self, seconds: float) -> None:
+    def _wait_ended(self, process: subprocess.Popen[bytes], seconds: float) -> None:
         """One that was killed, and hangs in the kernel (a disk that does not answer), is let be."""
         deadline, killed = time.monotonic() + seconds, False
-        while self._process.poll() is None:
+        while process.poll() is None:
             if time.monotonic() > deadline:
                 if killed:
                     return
-                log.warning("the desk (pid %d) has not ended in time, killed", self._process.pid)
-                self._process.kill()
+                log.warning("the desk (pid %d) has not ended in time, killed", process.pid)
+                process.kill()
                 deadline, killed = time.monotonic() + _DIES_S, True
             gevent.sleep(0.005)
 

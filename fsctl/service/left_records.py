@@ -20,7 +20,15 @@ from fsctl.esl.events import Event
 from fsctl.service.living import EXPIRY_S, variable_of
 from fsctl.session.calling.verdicts import judged
 from fsctl.session.transfers.meanwhile import failure_of
-from fsctl.session.transfers.record import Outcome, Owed, TransferRecord, marking, owed_by, write
+from fsctl.session.transfers.record import (
+    Outcome,
+    Owed,
+    TransferRecord,
+    marking,
+    noting,
+    owed_by,
+    write,
+)
 from fsctl.sip.status import SipStatus, failure_in
 from fsctl.switch.marks import Mark, Stage
 from fsctl.switch.refer_variables import SIGNS_OF_BRIDGE, bridged_with
@@ -245,7 +253,7 @@ class LeftRecords:
             start=owed.start,
         )
         self._written.append(owed.key)
-        client.send_all(marking(record))
+        client.send_all([*marking(record), *noting(record)])
         write(record)
 
 

@@ -5,13 +5,14 @@ FreeSWITCH tells of a blind transfer by two events, with all variables of the tw
 (``fire-transfer-events`` of the profile; sofia.c, ``sofia_handle_sip_i_refer``), as it begins; and
 what became of it is told by the transferee's own events, by which it has a Refer-To. So nothing is
 armed, no leg is asked or told anything, and FreeSWITCH waits for nobody: all that we send is which
-events we want.
+events we want, and in the end variables for FreeSWITCH's own CDRs (`calling.cdr`).
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
 from typing import Final
@@ -19,6 +20,7 @@ from typing import Final
 import gevent
 from gevent.event import Event as Flag
 
+from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.client import SwitchClient, client_of
 from fsctl.esl.commands import Events, Filter, FilterSet
 from fsctl.esl.events import Event
@@ -32,7 +34,7 @@ from fsctl.session.calling.places import domain_of, own_hosts
 from fsctl.session.calling.plan import Routes
 from fsctl.session.calling.shadow import Party, Seen, Shadow
 from fsctl.session.core.board import Board
-from fsctl.session.transfers.record import Outcome, TransferRecord, write
+from fsctl.session.transfers.record import Outcome, TransferRecord, noting, write
 from fsctl.settings import Switch
 from fsctl.sip.status import SipStatus, failure_in, status_of_cause
 from fsctl.switch import facts
@@ -152,7 +154,10 @@ class Observer:
         seen, shadow = deciding.value
         if self._open.get(uuid) is transfer:
             del self._open[uuid]
-        write(self._record(transfer, seen, shadow))
+        record = self._record(transfer, seen, shadow)
+        with suppress(LinkError, ChannelGone):
+            self._client.send_all(noting(record, seen.refer_to))
+        write(record)
 
     def _decide(self, transfer: _Transfer) -> tuple[Seen, dict[str, object]]:
         by, of = transfer.transferor, transfer.transferee

@@ -92,6 +92,8 @@ class Supervisor:
         self._signs: Presence | None = None
         self._desk: DeskProcess | None = None
         """Keeps the records; None where none are kept."""
+        self._journals: list[Path] = []
+        """Where records have been noted so far: a reload may name another folder."""
 
     def run(self) -> int:
         """Serve until SIGTERM or SIGINT; 0 when all workers ended in order.
@@ -159,7 +161,12 @@ class Supervisor:
         records = self._settings.records
         if self._settings.has_desk:
             journal.begin_or_say(records.journal, records.backlog_bytes)
-            self._desk = DeskProcess(self._settings, self._counts, restart_delay_s, self._grant)
+            # Workers that drain, and those of a reload that failed, write where they began to.
+            former = tuple(each for each in self._journals if each != records.journal)
+            self._journals = [*former, records.journal]
+            self._desk = DeskProcess(
+                self._settings, self._counts, restart_delay_s, self._grant, former
+            )
 
     def _grant(self, wish: str) -> None:
         grant(wish, lambda: self._orders.put(_TERMINATE), self._order)

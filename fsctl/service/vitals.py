@@ -33,6 +33,7 @@ def _note(number: int, told: Callable[[], Mapping[str, Any]]) -> None:
             number=number,
             pid=os.getpid(),
             began=began,
+            clock=time.monotonic(),  # of all processes of this host the same
             late_ms=round(late_s * 1000, 3),
             resident=_resident_bytes(),
             cpu_s=round(time.process_time(), 3),

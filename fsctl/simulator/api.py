@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 from fsctl.simulator.caller_id import sort_cid
 from fsctl.simulator.causes import cause_name
 from fsctl.simulator.dialplan import Action
+from fsctl.simulator.events import SimEvent
 from fsctl.simulator.global_apis import GLOBAL_APIS
 from fsctl.simulator.leg_apis import LEG_APIS
 from fsctl.simulator.originate import originate
@@ -40,6 +42,20 @@ def _uuid_getvar(switch: SimulatedSwitch, arguments: str) -> str:
         return NO_CHANNEL
     value = channel.get_variable(words[1])
     return "_undef_" if value is None else value
+
+
+def _uuid_dump(switch: SimulatedSwitch, arguments: str) -> str:
+    """As JSON, which alone is exact."""
+    channel = switch.locate(arguments.partition(" ")[0])
+    if channel is None:
+        return NO_CHANNEL
+    event = SimEvent("CHANNEL_DATA")
+    channel.fill(event)
+    known = {
+        name: value.removeprefix("ARRAY::").split("|:") if value.startswith("ARRAY::") else value
+        for name, value in reversed(event.headers)
+    }
+    return json.dumps(known, separators=(",", ":"))
 
 
 def _uuid_setvar(switch: SimulatedSwitch, arguments: str) -> str:
@@ -204,6 +220,7 @@ def _status(switch: SimulatedSwitch, arguments: str) -> str:
 
 APIS: dict[str, Api] = {
     "uuid_getvar": _uuid_getvar,
+    "uuid_dump": _uuid_dump,
     "uuid_setvar": _uuid_setvar,
     "uuid_setvar_multi": _uuid_setvar_multi,
     "uuid_exists": _uuid_exists,

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from fsctl.simulator.phone import Phone
 
 _LEAP_S = 1.0
+QUIET_S = 0.01
+"""``quiet_s`` where none is given; tests whose controllers wait for nobody set less."""
 _GLOBALS = {"domain": "localhost", "hold_music": "local_stream://moh"}
 _APPLICATIONS = {
     **SIMPLE_APPLICATIONS,
@@ -80,7 +82,7 @@ class SimulatedSwitch:
         global_variables: dict[str, str] | None = None,
         fire_transfer_events: bool = True,
         notify_delay_s: float = 0.005,
-        quiet_s: float = 0.01,
+        quiet_s: float | None = None,
         keep_events: bool = False,
     ) -> None:
         self.clock: Clock = clock if clock is not None else VirtualClock()
@@ -97,7 +99,7 @@ class SimulatedSwitch:
         self.codecs: tuple[str, ...] = ("PCMU",)
         self.late_negotiation = False
         self.notify_delay_s = notify_delay_s
-        self.quiet_s = quiet_s
+        self.quiet_s = QUIET_S if quiet_s is None else quiet_s
         self.keep_events = keep_events
         self.directory = Directory(self)
         self.phones = self.directory.phones

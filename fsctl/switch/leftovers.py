@@ -11,6 +11,7 @@ later stays.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Final
 
 from fsctl.esl.commands import Command, UuidSetvarMulti
@@ -66,7 +67,16 @@ def _is_harmless(value: str | None) -> bool:
     return value in (None, "", "false") or (value or "").startswith(_OURS)
 
 
-def clearing_unseen(uuid: str) -> list[Command]:
-    """As :func:`clearing`, for a leg of which nothing is known: a transferor that we take over."""
-    cleared = {name: text for name, text in _CLEARED.items() if name not in _KEPT_BY_US}
+def clearing_of_another(uuid: str, known: Callable[[str], str | None] | None) -> list[Command]:
+    """As :func:`clearing`, for a transferor that we take over; ``known`` tells its variables.
+
+    None: nothing is known of it.
+    """
+    cleared = {
+        name: text
+        for name, text in _CLEARED.items()
+        if name not in _KEPT_BY_US and not (known and _is_harmless(known(name)))
+    }
+    if not cleared:
+        return []
     return [UuidSetvarMulti(uuid, tuple(cleared.items()))]

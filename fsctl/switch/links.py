@@ -10,30 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from fsctl.esl.commands import Events, Filter, Linger
+from fsctl.esl.commands import Command, Events, Filter, Linger
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.esl.farewell import let_go
-
-LINGER_S = 600
-"""How long a link may outlive its leg: to cancel a target, to release a transferor, or for calls
-that go on without the one that came first. It is closed as soon as the session ends."""
+from fsctl.switch.ahead import LINGER_S, SUBSCRIBED, Ahead
 
 FAREWELL_S = 1.0
-
-SUBSCRIBED = Events(
-    (
-        "CHANNEL_PROGRESS",
-        "CHANNEL_PROGRESS_MEDIA",
-        "CHANNEL_ANSWER",
-        "CHANNEL_BRIDGE",
-        "CHANNEL_HANGUP",
-        "CHANNEL_EXECUTE_COMPLETE",
-        "CHANNEL_HOLD",
-        "CHANNEL_UNHOLD",
-    ),
-    ("sofia::transferor",),
-)
 
 
 class Links:
@@ -61,15 +44,23 @@ class Links:
         filters: Iterable[Filter],
         on_event: Callable[[Event], None],
         on_lost: Callable[[], None],
+        ahead: Ahead | None = None,
     ) -> None:
         """Make ``link``, opened by channel ``leg``, the current one, with our channels' events.
 
         The link before it stays usable until :meth:`settle`, or :meth:`go_back`.
-        Raises :class:`fsctl.errors.LinkError`; then nothing has changed.
+        ``ahead``: what was asked of this very link before. Raises
+        :class:`fsctl.errors.LinkError`; then nothing has changed.
         """
-        link.on_event = on_event
-        wanted = [Events(self._wanted)] if self._wanted else []
-        link.send_all([Linger(LINGER_S), *filters, SUBSCRIBED, *wanted])
+        commands: list[Command] = [Events(self._wanted)] if self._wanted else []
+        if ahead is None or not ahead.filters:
+            link.on_event = on_event
+            commands = [Linger(LINGER_S), *filters, SUBSCRIBED, *commands]
+        else:
+            ahead.replay(on_event)
+            commands = [*(each for each in filters if each not in ahead.filters), *commands]
+        if commands:
+            link.send_all(commands)
         link.on_lost = on_lost
         self._previous = (self.current, self.leg)
         self.current, self.leg = link, leg

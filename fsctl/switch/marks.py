@@ -289,6 +289,11 @@ class Mark(_Explained):
         "the dialplan, before `socket`",
         "there is a timer `claim-UUID`, which a controller must delete",
     )
+    TIMED = (
+        "fsctl_timed",
+        "`fsctl_refer`, `fsctl_legacy`; unset when a controller has had the leg",
+        "after how many seconds timers of the dialplan let transferee and transferor go",
+    )
     UNCLAIMED = (
         "fsctl_unclaimed",
         "`fsctl_rescue`, when that timer has fired",
@@ -296,12 +301,12 @@ class Mark(_Explained):
     )
     ASKED = (
         "fsctl_asked",
-        "`fsctl_rescue`; unset by the next REFER",
+        "`fsctl_refer`, `fsctl_rescue`; unset by the next REFER",
         "`all`: every controller has been asked about this transfer",
     )
     CONTROLLERS = (
         "fsctl_controllers",
-        "`fsctl_controllers`",
+        "`fsctl_controllers`, `fsctl_refer`",
         "the controllers that are dialled, one after the other",
     )
     RECALL = (
@@ -436,6 +441,30 @@ class Mark(_Explained):
         "fsctl_brace",
         "controllers, in the dial string",
         "nothing: it closes the braces that a value has left open",
+    )
+    CDR_ID = (
+        "fsctl_cdr_id",
+        "controllers, on each leg that a transfer touches; read by nobody but CDR modules, as all "
+        "of `fsctl_cdr_*`",
+        "the id of the leg's last transfer, by which its record is found",
+    )
+    CDR_ROLE = ("fsctl_cdr_role", "as that", "`transferor`, `transferee`, `target`: which it was")
+    CDR_KIND = ("fsctl_cdr_kind", "as that", "`blind`, `attended`, `legacy`")
+    CDR_START = ("fsctl_cdr_start", "as that", "`refer`, `keys`, `command`: how it began")
+    CDR_EPOCH = ("fsctl_cdr_epoch", "as that", "when it began, in seconds since 1970")
+    CDR_TRANSFEROR = ("fsctl_cdr_transferor", "as that", "the transferor's number")
+    CDR_TRANSFEREE = ("fsctl_cdr_transferee", "as that", "the transferee's")
+    CDR_TARGET = ("fsctl_cdr_target", "as that, when it is called", "the target's")
+    CDR_REFER_TO = ("fsctl_cdr_refer_to", "as that", "the whole Refer-To")
+    CDR_OUTCOME = (
+        "fsctl_cdr_outcome",
+        "as that, at the end of the transfer",
+        "`succeeded`, `failed`, `abandoned`",
+    )
+    CDR_CODE = (
+        "fsctl_cdr_code",
+        "as that, at the end of the transfer",
+        "the SIP code that the transferor was told, or would have been",
     )
     LIVING = (
         "fsctl_living_",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from fsctl.esl.commands import (
     Command,
@@ -10,6 +12,7 @@ from fsctl.esl.commands import (
     SchedApi,
     UuidBroadcast,
     UuidSetvar,
+    UuidSetvarMulti,
 )
 from fsctl.esl.connection import Connection
 from fsctl.sip.status import SipStatus, sipfrag
@@ -22,15 +25,18 @@ NOTES_JOIN = "api_before_bridge_fsctl"
 OWED_FOR_S = 2
 """So soon FreeSWITCH gives an owed report by itself, unless it has been given."""
 
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 _UNSAFE = re.compile(r"[^0-9A-Za-z ._()/-]")
 """What would end the report in the arguments of the dialplan's ``event``, or be executed there."""
 
 
-def report(transferor_uuid: str, event: str, status: SipStatus) -> list[Command]:
-    """Tell the transferor, and note that on its channel."""
+def report(
+    transferor_uuid: str, event: str, status: SipStatus, besides: Mapping[str, str] = _NOTHING
+) -> list[Command]:
+    """Tell the transferor, and note that on its channel; see `note`."""
     return [
         NotifyReferrer(transferor_uuid, event, sipfrag(status)),
-        note(transferor_uuid, event),
+        note(transferor_uuid, event, besides),
     ]
 
 
@@ -54,6 +60,8 @@ def owe(
     ]
 
 
-def note(transferor_uuid: str, event: str) -> Command:
-    """Note that this REFER has been reported."""
+def note(transferor_uuid: str, event: str, besides: Mapping[str, str] = _NOTHING) -> Command:
+    """Note that this REFER has been reported, and what is to be set there besides."""
+    if besides:
+        return UuidSetvarMulti(transferor_uuid, ((Mark.TOLD, event), *besides.items()))
     return UuidSetvar(transferor_uuid, Mark.TOLD, event)

@@ -19,7 +19,7 @@ from fsctl.sip.refer import ReferTo, parse_refer_to
 from fsctl.sip.status import SipStatus
 from fsctl.sip.uri import Uri, UriError, telephone
 from fsctl.switch.marks import Context
-from fsctl.switch.variables import is_gone, read, read_several, value_of
+from fsctl.switch.variables import Asked, is_gone, read, read_several, value_of
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +100,7 @@ def _is_current(target: Uri, destination: str) -> bool:
     )
 
 
-def read_request(link: Connection, snapshot: Event) -> RawRequest:
+def read_request(link: Asked, snapshot: Event) -> RawRequest:
     """Read what is known of the REFER.
 
     Raises :class:`fsctl.errors.LinkError`, ChannelGone.

@@ -18,7 +18,7 @@ from fsctl.esl.commands import (
     SchedTransferUnlessTalking,
 )
 from fsctl.esl.connection import Connection
-from fsctl.esl.events import Event
+from fsctl.esl.events import Event, Reply
 from fsctl.log import seldom
 from fsctl.switch.marks import Context, Extension, Mark
 
@@ -26,10 +26,12 @@ log = logging.getLogger(__name__)
 
 HEAD_START_S = 4.0
 """A transferee goes on first, so that its transferor is still there to be joined with it."""
+SLACK_S = 60.0
+"""So much later than a controller's own a timer may be that the dialplan has armed."""
 _NONE_DELETED = "+OK Deleted: 0"
 
 
-_CLAIM_TIMEOUT_S = 30.0
+CLAIM_TIMEOUT_S = 30.0
 """Who is late already does not give up early: the reply decides whose the leg is."""
 _OUR_WORDS = (Extension.UNCLAIMED, Extension.RESCUE, Extension.ANY)
 """Numbers under which the dialplan itself goes on with a leg: as the last one, no REFER's."""
@@ -40,18 +42,28 @@ def claim(link: Connection, snapshot: Event, home: str) -> bool:
 
     False: too late. The timer has sent the leg on, and it is somebody else's by now.
     """
-    if _has_been_sent_on(link, snapshot, home):
+    if has_been_sent_on(link, snapshot, home):
         return False
     try:
-        reply = link.send(SchedDel(f"claim-{snapshot.channel_uuid}"), _CLAIM_TIMEOUT_S)
+        reply = link.send(claiming(snapshot), CLAIM_TIMEOUT_S)
     except (LinkError, ChannelGone) as error:
         extra = seldom("links that ended before their leg was claimed")
         log.info("[%s] gone before it was claimed: %s", link.log_id, error, extra=extra)
         return True  # whoever serves it will see
+    return is_claimed(snapshot, reply)
+
+
+def claiming(snapshot: Event) -> Command:
+    """Return what claims the leg; its reply says whether it is claimed."""
+    return SchedDel(f"claim-{snapshot.channel_uuid}")
+
+
+def is_claimed(snapshot: Event, reply: Reply) -> bool:
+    """Whether this reply to `claiming` says so. An older dialplan has no such timer."""
     return snapshot.variable(Mark.CLAIMABLE) is None or reply.text.strip() != _NONE_DELETED
 
 
-def _has_been_sent_on(link: Connection, snapshot: Event, home: str) -> bool:
+def has_been_sent_on(link: Connection, snapshot: Event, home: str) -> bool:
     """Whether the leg waits at somebody else's link, or nowhere: its timer is not ours to delete.
 
     The snapshot is the channel's as it is when we ask, and not as it was when it dialled us. The
@@ -65,6 +77,15 @@ def _has_been_sent_on(link: Connection, snapshot: Event, home: str) -> bool:
         return True
     word = snapshot.get("Caller-RDNIS") or ""
     return word in _OUR_WORDS and word not in (snapshot.variable("sip_refer_to") or "")
+
+
+def timed(snapshot: Event) -> float | None:
+    """Return after how many seconds the dialplan's own timers of a transfer fire, which are armed.
+
+    None: an older dialplan has armed none, or they are no longer there.
+    """
+    text = snapshot.variable(Mark.TIMED) or ""
+    return float(text) if text.isascii() and text.isdigit() and len(text) < 7 else None
 
 
 def send_on(channel_uuid: str, after_s: float) -> list[Command]:

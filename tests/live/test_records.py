@@ -16,8 +16,10 @@ from fsctl.story import hear_each_other, talking
 from tests.live.lab import wait_for
 from tests.live.lab.ports import kept_port
 from tests.live.lab.settings import sections
+from tests.unit.keeping import conftest as databases
 
 TOKEN = "0123456789abcdef"
+postgres = databases.postgres
 
 
 class Kept:
@@ -54,6 +56,14 @@ class Kept:
         found = json.loads(self.get("/api/v1/calls"))["calls"]
         return [{leg["number"]: leg["state"] for leg in call["legs"].values()} for call in found]
 
+    def shows(self, *metrics):
+        """Whether these lines are what is scraped now."""
+        return {*metrics} <= {*self.get("/metrics").splitlines()}
+
+    def problems(self):
+        """What ``/readyz`` says, where calls are served all the same."""
+        return " ".join(json.loads(self.get("/readyz"))["problems"])
+
     def desk(self):
         """Process id of the one that keeps them."""
         log = self.served.log_text()
@@ -84,13 +94,23 @@ def ended(rows):
 
 
 @pytest.fixture
-def kept(controller, switch, tmp_path):
-    own = {"log_level": "debug", "drain_timeout_s": 1.0, "workers": 2}
-    records = {"folder": str(tmp_path / "state")}
-    http = {"listen": f"127.0.0.1:{kept_port()}", "token": TOKEN}
-    tables = {"server": own, "records": records, "http": http}
-    served = controller({**sections(switch), **tables})
-    return Kept(served, http["listen"])
+def keeping(controller, switch, tmp_path):
+    """Starts a controller that keeps records as these settings say."""
+
+    def start(**records):
+        own = {"log_level": "debug", "drain_timeout_s": 1.0, "workers": 2}
+        http = {"listen": f"127.0.0.1:{kept_port()}", "token": TOKEN}
+        of_records = {"folder": str(tmp_path / "state"), **records}
+        tables = {"server": own, "records": of_records, "http": http}
+        served = controller({**sections(switch), **tables})
+        return Kept(served, http["listen"])
+
+    return start
+
+
+@pytest.fixture
+def kept(keeping):
+    return keeping()
 
 
 def test_a_transfer_is_found_with_all_that_has_happened(kept, phones):
@@ -165,6 +185,86 @@ def test_what_goes_on_is_shown_and_a_leg_can_be_hung_up(kept, phones, switch):
     bob.wait_received("BYE")
     alice.wait_over()
     wait_for(lambda: kept.calls() == [], 5.0, lambda: f"{kept.calls()}")
+
+
+def transfers(phones, bob, alice, numbers):
+    """Bob asks for these, who are all busy: who talks talks on."""
+    for number in numbers:
+        phones.party(str(number)).refuses(486, "Busy Here")
+        bob.refers(phones.refer_to(str(number)))
+        assert bob.wait_notify(number - 1001) == "SIP/2.0 486 Busy Here"
+        assert hear_each_other(alice, bob)
+
+
+def test_a_database_server_that_is_killed_costs_no_call_and_no_record(keeping, phones, postgres):
+    kept = keeping(database=postgres.new_database())
+    bob, alice = talking(phones)
+    transfers(phones, bob, alice, [1002])
+    kept.wait(1)
+    wait_for(lambda: kept.connected() == [True, True], 15.0, lambda: kept.get("/api/v1/status"))
+    assert kept.shows("fsctl_database_up 1.0")
+    postgres.stop()
+    try:
+        transfers(phones, bob, alice, [1003])
+        down = "fsctl_database_up 0.0"
+        wait_for(lambda: kept.shows(down), 15.0, lambda: kept.get("/metrics"))
+        assert "the database cannot be used" in kept.problems()
+        target = phones.party("1004").answers()
+        bob.refers(phones.refer_to("1004"))
+        assert bob.wait_notify(3) == "SIP/2.0 200 OK"
+        assert hear_each_other(alice, target)
+    finally:
+        postgres.start()
+    alice.hangs_up()
+    rows = kept.wait(3)
+    assert [row["outcome"] for row in rows] == ["succeeded", "failed", "failed"]
+    assert {row["id"] for row in rows} == set(kept.logged())
+    wait_for(
+        lambda: kept.shows("fsctl_database_up 1.0", "fsctl_journal_lines_lost_total 0.0"),
+        15.0,
+        lambda: kept.get("/metrics"),
+    )
+    assert kept.served.terminate() == 0
+    assert len(kept.ask()) == 3
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
+def test_a_disk_that_is_full_costs_no_call_and_no_record(keeping, phones, small_disk):
+    kept = keeping(folder=str(small_disk))
+    bob, alice = talking(phones)
+    transfers(phones, bob, alice, [1002])
+    kept.wait(1)
+    wait_for(lambda: kept.connected() == [True, True], 15.0, lambda: kept.get("/api/v1/status"))
+    filler = small_disk / "filler"
+    with suppress(OSError), filler.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(1024))
+    full = "fsctl_journal_writable 0.0"
+    wait_for(lambda: kept.shows(full), 15.0, lambda: kept.get("/metrics"))
+    transfers(phones, bob, alice, [1003, 1004])
+    assert "no room for records" in kept.problems(), "and calls are served: it is ready"
+    filler.unlink()
+    rows = kept.wait(3)
+    assert {row["id"] for row in rows} == set(kept.logged())
+    wait_for(
+        lambda: kept.shows("fsctl_journal_writable 1.0", "fsctl_journal_lines_lost_total 0.0"),
+        15.0,
+        lambda: kept.get("/metrics"),
+    )
+    assert kept.calls() and hear_each_other(alice, bob)
+    assert kept.served.terminate() == 0
+    assert len(kept.ask()) == 3
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = ["mount", "-t", "tmpfs", "-o", "size=8m", "fsctl-test", str(folder)]
+    if subprocess.run(mounted, check=False).returncode != 0:
+        pytest.skip("nothing can be mounted here")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 def is_up(kept):

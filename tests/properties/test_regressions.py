@@ -418,3 +418,9 @@ def test_a_blind_refer_overtakes_an_attended_one_whose_target_is_called_anew() -
     )
     leaves = Leaves("202", 0.02, "line")
     assert not wrong_in(Story("legacy", "rings", "rings", moves, leaves=leaves))
+
+
+def test_the_controller_dies_when_it_has_told_who_has_talked_until_the_answer() -> None:
+    """FreeSWITCH hung up the transferor, whose partner had left it, before the NOTIFY was out."""
+    moves = (Move("refers", "bob", "carol", seconds=0.2), Move("dies", seconds=0.2))
+    assert not wrong_in(Story("keep", "answers", "busy", moves))

@@ -15,6 +15,7 @@ from fsctl.settings import Keys, Settings
 from fsctl.story import Party
 from fsctl.switch.armed import armed
 from tests.live.lab import Controller, Controllers, Phones, Switch
+from tests.live.lab.esl_client import Events
 from tests.live.lab.fsctl_process import REPOSITORY
 from tests.stories.world import LIMIT_S, Asked, World
 
@@ -60,6 +61,7 @@ class RealWorld(World):
         self._scenario = ""
         self._running: Controller | None = None
         self._changes_profile = False
+        self._events: Events | None = None
 
     @property
     def controller(self) -> Controller:
@@ -143,6 +145,14 @@ class RealWorld(World):
         assert not reply.startswith("-"), f"{command}: {reply}"
         return reply
 
+    def keep_cdrs(self) -> None:
+        switch, name = self._switch, "CHANNEL_HANGUP_COMPLETE"
+        self._events = Events("127.0.0.1", switch.esl_port, switch.password, name)
+
+    def _hung_up(self) -> list[dict[str, str]]:
+        assert self._events is not None
+        return list(self._events.heard)
+
     def asks_for(self, channel: str, *arguments: str) -> Asked:
         switch = self._switch
         return RealAsked(
@@ -164,6 +174,8 @@ class RealWorld(World):
         return [str(row.get("application")) for row in self._switch.channels()]
 
     def finish(self, passed: bool) -> None:
+        if self._events is not None:
+            self._events.close()
         for name in armed("in-session", Settings(keys=Keys(blind="*1"))):
             self._switch.esl(f"global_setvar {name}=")  # also of one that was killed
         if self._changes_profile:

@@ -28,6 +28,7 @@ from fsctl.session.core.clock import Pending
 from fsctl.settings import Settings
 from fsctl.settings import load as load_settings
 from fsctl.simulator import SimulatedSwitch, StoryTimeout, VirtualClock
+from fsctl.simulator.events import url_encode
 from fsctl.simulator.link import Link
 from fsctl.simulator.quiet import until_quiet
 from fsctl.stage import PLAIN_CALLS
@@ -289,6 +290,13 @@ class SimulatedWorld(World, story.SimulatedWorld):
         reply = self.switch.run_api(name, arguments)
         assert not reply.startswith("-"), f"{command}: {reply}"
         return reply
+
+    def keep_cdrs(self) -> None:
+        self.switch.keep_events = True
+
+    def _hung_up(self) -> list[dict[str, str]]:
+        ended = (e for e in self.switch.events if e.name == "CHANNEL_HANGUP_COMPLETE")
+        return [{name: url_encode(value) for name, value in event.headers} for event in ended]
 
     def asks_for(self, channel: str, *arguments: str) -> Asked:
         port = self.switch.esl_address[1]

@@ -133,8 +133,10 @@ def test_what_would_be_connected_is_planned_and_no_scenario_runs(world: World) -
         listens = "sofia::transferor"
         links = (each for each in world.switch.links if listens in each.subscription.subclasses)
         (link,) = links
-        sent = {each["command"].partition(" ")[0] for each in link.obeyed}
-        assert sent == {"auth", "filter", "event"}
+        sent = [each["command"] for each in link.obeyed]
+        assert {each.partition(" ")[0] for each in sent} == {"auth", "filter", "event", "api"}
+        of_cdrs = re.compile(r"api uuid_setvar_multi [0-9a-f-]{36} (fsctl_cdr_[a-z_]+='[^']*';?)+")
+        assert all(of_cdrs.fullmatch(each) for each in sent if each.startswith("api"))
         assert not [each for each in world.switch.links_made if each.channel is not None]
 
 

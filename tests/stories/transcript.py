@@ -7,7 +7,8 @@ A change of the code that is not to change what fsctl does leaves these equal, b
     # change the code, then the same into /tmp/after, and
     .venv/bin/python -m tests.stories.transcript /tmp/before /tmp/after
 
-One file for each story, one paragraph for each link, in the order in which the links were opened.
+One file for each story, one paragraph for each link, in the order in which the links were opened;
+those of no leg, which a controller opens all at once, come last, in the order of what they say.
 What no two runs share (UUIDs, ports, folders, hashes) is numbered in the order of its appearance.
 About one story in eighty ends a controller in the middle of a turn and takes one of two courses:
 give several folders of before, and a story has changed when it is like none of them.
@@ -49,12 +50,13 @@ def transcript(switch: SimulatedSwitch) -> str:
             seen[text] = f"<{kind} {counts[kind]}>"
         return seen[text]
 
-    paragraphs = []
+    of_legs, others = [], []
     for link in switch.links_made:
         whose = link.channel.uuid if link.channel else "no leg"
         said = "\n".join(_written_out(command) for command in link.obeyed)
-        paragraphs.append(f"== link of {whose}\n{said}\n")
-    return _VARYING.sub(numbered, "\n".join(paragraphs))
+        (of_legs if link.channel else others).append(f"== link of {whose}\n{said}\n")
+    others.sort(key=lambda paragraph: _VARYING.sub("", paragraph))
+    return _VARYING.sub(numbered, "\n".join([*of_legs, *others]))
 
 
 def _written_out(command: dict[str, str]) -> str:

@@ -13,6 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 from xml.sax.saxutils import escape
 
 from fsctl import story
@@ -43,6 +44,15 @@ def _extensions(numbers: Mapping[str, Sequence[str]]) -> str:
         f'expression="^{number}$">\n{_actions(steps)}</condition></extension>\n'
         for number, steps in numbers.items()
     )
+
+
+def _cdr(event: Mapping[str, str]) -> dict[str, str]:
+    start = "variable_fsctl_cdr_"
+    return {
+        name.removeprefix(start): unquote(value)
+        for name, value in event.items()
+        if name.startswith(start)
+    }
 
 
 class Asked(ABC):
@@ -253,6 +263,19 @@ class World(story.World):
 
         Raises AssertionError when it does not obey.
         """
+
+    @abstractmethod
+    def keep_cdrs(self) -> None:
+        """From now on keep what FreeSWITCH's CDR modules would write: see `cdrs`."""
+
+    def cdrs(self) -> list[dict[str, str]]:
+        """The variables ``fsctl_cdr_*`` of each leg that has hung up, without that prefix; of those
+        that have any."""
+        return [found for event in self._hung_up() if (found := _cdr(event))]
+
+    @abstractmethod
+    def _hung_up(self) -> list[dict[str, str]]:
+        """The headers of each CHANNEL_HANGUP_COMPLETE: that event is what the modules write."""
 
     def is_armed(self) -> bool:
         """Whether global variables of the switch send transfers to a controller."""

@@ -46,6 +46,10 @@ def test_run(
     (tmp_path / "test_toy.py").write_text(tests, encoding="utf-8")
     (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = -ra\n")
     shutil.copytree(CI, tmp_path / ".ci")
+    run_file = tmp_path / ".ci/run"
+    first = run_file.read_text(encoding="utf-8")
+    assert "pytest -n 3 " in first
+    run_file.write_text(first.replace("pytest -n 3 ", "pytest -n 1 "))  # a process is enough
     commands = {
         ".ci/setup": "exit 0",
         # so that the run installs none of them

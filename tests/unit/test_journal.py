@@ -222,3 +222,14 @@ def wait_for(condition: Callable[[], bool]) -> None:
             return
         waited.wait(0.01)
     raise AssertionError("it has not come to pass")
+
+
+def test_it_is_known_whether_there_is_room(tmp_path: Path) -> None:
+    journal.begin(tmp_path / "journal", 1 << 20)
+    journal.note("step")
+    journal.end()
+    (file,) = journal.files(tmp_path / "journal")
+    assert journal.why_not_written(tmp_path / "journal", 1 << 20) == ""
+    assert "nobody has read" in journal.why_not_written(tmp_path / "journal", 10)
+    assert "No such file" in journal.why_not_written(tmp_path / "gone", 1 << 20)
+    assert journal.files(tmp_path / "journal") == [file], "it leaves nothing"

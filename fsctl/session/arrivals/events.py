@@ -9,13 +9,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from fsctl.esl.commands import UuidExists
+from fsctl.esl.commands import UuidExists, UuidKill
 from fsctl.esl.events import Event
 from fsctl.session.arrivals.attended_requests import unheard
 from fsctl.session.arrivals.departures import cannot_have_asked
 from fsctl.session.arrivals.referred import Referred
 from fsctl.session.calling import bridged, course, loopbacks, modes, safe_answers
-from fsctl.session.calling.applications import run
+from fsctl.session.calling.applications import send
 from fsctl.session.calling.bridged import Dial
 from fsctl.session.calling.bridging import once_bridged
 from fsctl.session.calling.calls import Calls
@@ -209,9 +209,12 @@ class LinkEvents:
         """Whoever talked with ``left`` need not wait for a REFER that cannot come.
 
         But who is being told how its own REFER has ended waits: a NOTIFY goes with its dialog.
+        Where FreeSWITCH itself decides on attended transfers, nobody waits at all.
         ``asked_for``: FreeSWITCH tells it, of a REFER with Replaces that was to move ``left``.
         """
         session = self._session
+        if session.settings.attended == "switch":
+            return
         dials = self._calls.dials.values()
         waiting = (dial.waiting for dial in dials if dial.outgoing is left)
         partner = left.peer or next(waiting, None)
@@ -385,7 +388,7 @@ class LinkEvents:
         if dial.then is not None and dial.waiting.alive:
             dial.then()
         elif dial.waiting.alive and not self._calls.is_waiting(dial.waiting):
-            run(dial.waiting, "hangup", "NORMAL_CLEARING")
+            send(dial.waiting, UuidKill(dial.waiting.channel_uuid))
 
     def _native_joined(self) -> None:
         """FreeSWITCH has joined the transferee of its own transfer with the target."""

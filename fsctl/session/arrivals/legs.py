@@ -41,20 +41,21 @@ from fsctl.sip.refer import ReferTo
 from fsctl.sip.status import SipStatus
 from fsctl.sip.uri import Uri, telephone
 from fsctl.switch import facts, leftovers
+from fsctl.switch.ahead import Ahead
 from fsctl.switch.dialstring import DialStringError
 from fsctl.switch.end_status import bridge_status
 from fsctl.switch.marks import Extension, Mark, Stage
 from fsctl.switch.refer_variables import BadRequest, read_request
-from fsctl.switch.timers import disarm, send_on
-from fsctl.switch.variables import read_several
+from fsctl.switch.timers import disarm, send_on, timed
+from fsctl.switch.variables import Asked, read_several
 
 log = logging.getLogger(__name__)
 
 
-def new_call(session: Session, link: Connection, snapshot: Event) -> None:
+def new_call(session: Session, ahead: Ahead, snapshot: Event) -> None:
     """Offer a leg that the inbound extension sent to us."""
     call = _known_leg(session, snapshot)
-    session.take_link(link, call.channel_uuid)
+    session.take_link(ahead.link, call.channel_uuid, ahead)
     _clear(session, leftovers.clearing(snapshot))
     destination = _dialled_number(snapshot)
     session.choose_scenario(destination)
@@ -117,20 +118,20 @@ def native_transfer(session: Session, link: Connection, snapshot: Event) -> None
 
 
 def transfer_request(
-    session: Session, link: Connection, snapshot: Event, *, resumed: bool = False
+    session: Session, ahead: Ahead, snapshot: Event, *, resumed: bool = False
 ) -> None:
     """A transferee came home: its new link replaces the old one, and the scenario is asked.
 
     Works as well in a session that has just been made (``resumed``), because the worker that ran
     the call is gone: everything needed is on the channels.
     """
-    transfers = session.part(BlindTransfers)
+    transfers, link = session.part(BlindTransfers), ahead.link
     deflected = _deflected(session, snapshot)
     if deflected is not None:
         _take_back(session, link, snapshot, deflected)
         return
     transferee = _known_leg(session, snapshot)
-    transferor = _transferor(session, link, snapshot, transferee)
+    transferor = _transferor(session, ahead, snapshot, transferee)
     session.board.part(AttendedTransfers).give_way_to_blind(session)
     kept_before = session.part(KeptTransfers)
     if not transferee.alive:
@@ -138,9 +139,8 @@ def transfer_request(
         return  # its hang-up has been dealt with (abandon)
     _forget_broken_bridge(session)
     try:
-        session.take_link(link, transferee.channel_uuid)
-        # After subscribing: who left before is seen as gone here, who leaves later by its event.
-        request = read_request(link, snapshot)
+        session.take_link(link, transferee.channel_uuid, ahead)
+        request = read_request(ahead, snapshot)
     except (LinkError, ChannelGone) as error:
         log.info("%s: no transfer, its transferee left on its way to us: %s", session.id, error)
         _lost_on_its_way(session, link, snapshot, (transferor, transferee))
@@ -155,18 +155,26 @@ def transfer_request(
         earlier.bridged({transferee, transferor})
     if request.event is None:
         transferor.advance(LegState.DISCONNECTED)
-    transfer = BlindTransfer(session, transferor, transferee, request)
+    transfer = BlindTransfer(session, transferor, transferee, request, timed(snapshot))
     transfers.add(transfer)
     if resumed:
         if snapshot.variable(Mark.HOME):
             journal.note("happened", event="takeover", session=session.id)
         _clear(session, leftovers.clearing(snapshot))
         if transferor.alive:
-            _clear(session, leftovers.clearing_unseen(transferor.channel_uuid))
-        for leg, event in ((transferor, request.event), (transferee, None)):
-            _clear(session, owed_before(session.link, leg.channel_uuid, event))
+            known = ahead.transferor.variable if ahead.transferor is not None else None
+            _clear(session, leftovers.clearing_of_another(transferor.channel_uuid, known))
+        _clear(session, owed_before(ahead, transferor.channel_uuid, request.event))
+        if snapshot.variable(Mark.KEPT):
+            _clear(session, owed_before(ahead, transferee.channel_uuid, None))
         session.tell.resumed(transferor, transferee)
-    _begin(session, transfer, snapshot)
+    transferee.fresh = snapshot
+    try:
+        _begin(session, transfer, snapshot)
+    finally:
+        transferee.fresh = None
+        ahead.forget()
+        transfer.wait()
 
 
 def _begin(session: Session, transfer: BlindTransfer, snapshot: Event) -> None:
@@ -220,9 +228,9 @@ def _lost_on_its_way(
     abandon(session, transferor, transferee)
 
 
-def resume(session: Session, link: Connection, snapshot: Event) -> None:
+def resume(session: Session, ahead: Ahead, snapshot: Event) -> None:
     """As :func:`transfer_request`, for a session that another worker has left."""
-    transfer_request(session, link, snapshot, resumed=True)
+    transfer_request(session, ahead, snapshot, resumed=True)
 
 
 def returned(session: Session, link: Connection, snapshot: Event) -> None:
@@ -317,12 +325,13 @@ def _ask(session: Session, transfer: BlindTransfer, refer_to: ReferTo) -> None:
         session.switch,
     )
     if _asks_web(session, transfer):
+        transfer.transferee.fresh = None
         by_web.ask(
             session, transfer, refer_to, lambda: _transfer_by_settings(session, transfer, refer_to)
         )
         return
     if session.tell.decides_on_transfers(transfer.transferor):
-        transfer.decided = BY_SCENARIO
+        transfer.decided, transfer.transferee.fresh = BY_SCENARIO, None
     asked = session.tell.blind_transfer_requested(
         transfer.transferor,
         transfer.transferee,
@@ -382,7 +391,9 @@ def _offer(
 ) -> None:
     """Tell the scenario of a call; without a handler, or when it fails, the routes connect it."""
     if not session.tell.decides_on(call):
+        call.fresh = snapshot
         _connect_by_routes(session, call, dialled)
+        call.fresh = None
         return
     seconds = session.settings.transfer.decision_timeout_s
     _guard(session, call)
@@ -518,7 +529,7 @@ def _stands_for(known: Leg) -> None:
         known.caller_privacy = known.peer.caller_privacy
 
 
-def _transferor(session: Session, link: Connection, snapshot: Event, transferee: Leg) -> Leg:
+def _transferor(session: Session, link: Asked, snapshot: Event, transferee: Leg) -> Leg:
     """The call of the party that sent the REFER; one that has ended when FreeSWITCH names none.
 
     A called party may be quicker than the news of its answer, and is known by its name only then.
@@ -544,7 +555,7 @@ def _transferor(session: Session, link: Connection, snapshot: Event, transferee:
     return known
 
 
-def _learn_own_host(session: Session, link: Connection, uuid: str | None) -> None:
+def _learn_own_host(session: Session, link: Asked, uuid: str | None) -> None:
     """The caller has sent its INVITE to this switch, also when it is the one that transfers."""
     if not uuid:
         return
@@ -554,7 +565,7 @@ def _learn_own_host(session: Session, link: Connection, uuid: str | None) -> Non
             session.own_hosts.add(host.strip("[]").lower())
 
 
-def _transferor_shown(link: Connection, uuid: str | None, snapshot: Event) -> Shown:
+def _transferor_shown(link: Asked, uuid: str | None, snapshot: Event) -> Shown:
     """Who has sent the REFER: as its own channel says, or, when that has gone, as the leg that it
     has talked with was armed."""
     if uuid:

@@ -31,9 +31,10 @@ from fsctl.session.transfers.kept_registry import KeptTransfers
 from fsctl.session.transfers.native import Native
 from fsctl.session.transfers.registry import BlindTransfers
 from fsctl.settings import Settings
+from fsctl.switch.ahead import Ahead
 from fsctl.switch.marks import Context, Mark
 from fsctl.switch.origin import Origin, origin_of
-from fsctl.switch.timers import claim
+from fsctl.switch.timers import claim, has_been_sent_on
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +114,8 @@ class Switchboard:
         is_new = context not in _HOME and context not in _ASKS
         if is_new:
             self._admission.wait()
-        if not claim(link, snapshot, self.home):
+        ahead = Ahead(link, snapshot)
+        if not self._claim(ahead, context, snapshot):
             log.warning("%s has been sent on before we claimed it: let go", snapshot.channel_uuid)
             self._lose_request(snapshot)
             link.retire()  # its end would end what holds the leg now
@@ -139,7 +141,7 @@ class Switchboard:
                 return self._new(link, snapshot, command_requests.resume)
             let_go(link)
         elif context in (Context.REFER, Context.RESCUE):
-            return self._come_home(link, snapshot)
+            return self._come_home(ahead, snapshot)
         elif self._closing or (self.draining and context != Context.LEGACY):
             let_go(link)
         elif refusal := self._refusal(link, is_new):
@@ -149,7 +151,9 @@ class Switchboard:
             return self._new(link, snapshot, legs.native_transfer)
         else:
             self._taken_from(snapshot)
-            return self._new(link, snapshot, legs.new_call)
+            return self._new(
+                link, snapshot, lambda session, _, it: legs.new_call(session, ahead, it)
+            )
         return None
 
     def _taken_from(self, snapshot: Event) -> None:
@@ -199,7 +203,16 @@ class Switchboard:
         here = session is not None and session.origin.core_uuid == origin_of(snapshot).core_uuid
         return session if here else None
 
-    def _come_home(self, link: Connection, snapshot: Event) -> Work | None:
+    def _claim(self, ahead: Ahead, context: str | None, snapshot: Event) -> bool:
+        """Claim the leg; of one that comes with a transfer, ask about that as well."""
+        link = ahead.link
+        if context in (Context.REFER, Context.RESCUE):
+            sent_on = has_been_sent_on(link, snapshot, self.home)
+            return not sent_on and ahead.claim(self._session_of(snapshot) is None)
+        return claim(link, snapshot, self.home) if context in set(Context) else ahead.claim()
+
+    def _come_home(self, ahead: Ahead, snapshot: Event) -> Work | None:
+        link = ahead.link
         session_id = snapshot.variable(Mark.SESSION) or ""
         session = self._session_of(snapshot)
         if session is None or session.over:
@@ -214,8 +227,10 @@ class Switchboard:
             taken = session is None and session_id in self.sessions
             made = self.new_session(link, snapshot, "" if taken else session_id)
             made.resume_scenario(snapshot.variable(Mark.SCENARIO) or "")
-            return self._running(made, link, snapshot, legs.resume)
-        session.adopt(link, lambda: legs.transfer_request(session, link, snapshot))
+            return self._running(
+                made, link, snapshot, lambda session, _, it: legs.resume(session, ahead, it)
+            )
+        session.adopt(link, lambda: legs.transfer_request(session, ahead, snapshot))
         return None
 
     def _come_back(self, link: Connection, snapshot: Event) -> None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 
 from fsctl.esl.commands import Command, UuidSetvar
+from fsctl.esl.events import Event
 from fsctl.session.calling.headers import REFERRED_BY
 from fsctl.session.core.leg import Leg
 from fsctl.setting_kinds import NUMBER_CHARACTERS
@@ -80,6 +81,28 @@ def arming(call: Leg, peer: Leg, home: str, settings: Settings) -> dict[str, str
     }
 
 
+_FROM_OUTSIDE = frozenset(
+    {
+        *(Mark.NUMBER, Mark.NAME, Mark.CALL_DOMAIN, Mark.OWN_HOSTS),
+        *(Mark.TRANSFEROR_NUMBER, Mark.TRANSFEROR_NAME),
+    }
+)
+"""What may hold a ``%``, of which a snapshot is not exact."""
+
+
+def changed(variables: Mapping[str, str], snapshot: Event) -> dict[str, str]:
+    """Return those of ``variables`` that a leg has not got already, by its fresh snapshot.
+
+    FreeSWITCH reads what it is sent byte by byte.
+    """
+
+    def is_set(name: str, value: str) -> bool:
+        found = snapshot.variable(name)
+        return found is None if not value else found == value and name not in _FROM_OUTSIDE
+
+    return {name: value for name, value in variables.items() if not is_set(name, value)}
+
+
 def _claimed(call: Leg, peer: Leg) -> dict[str, str]:
     """Who has left before FreeSWITCH could say who it is would be called again by its number."""
     claimed, call.claimed = call.claimed, not (call.outgoing or peer.outgoing)
@@ -115,6 +138,7 @@ _HANDED_ON = (
     _IGNORES,
     "absolute_codec_string",
     "media_mix_inbound_outbound_codecs",
+    *(mark for mark in Mark if mark.startswith("fsctl_cdr_")),
 )
 """What whoever an extension calls is called with, too: it comes to talk with the waiting leg."""
 

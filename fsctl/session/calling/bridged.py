@@ -18,11 +18,12 @@ from uuid import uuid4
 from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.commands import Command, Execute, UuidSetvarMulti, UuidTransfer
 from fsctl.esl.events import Event
-from fsctl.session.calling import purposes, recording, sounds
+from fsctl.session.calling import cdr, purposes, recording, sounds
 from fsctl.session.calling.applications import reject
 from fsctl.session.calling.arming import (
     arming,
     called_variables,
+    changed,
     in_dialplan,
     without_partner,
 )
@@ -114,9 +115,12 @@ class Dial:
                 commands.append(Execute("ring_ready", channel_uuid=waiting))
         armed = self._waiting_variables() | self._at_join()
         armed |= arming(self.waiting, self.outgoing, home, settings)
+        fresh, self.waiting.fresh = self.waiting.fresh, None
+        if fresh is not None:
+            armed = changed(armed, fresh)
         dial_string = DialString.together(called)
         return [
-            UuidSetvarMulti(waiting, tuple(armed.items())),
+            *([UuidSetvarMulti(waiting, tuple(armed.items()))] if armed else []),
             *commands,
             Execute("bridge", dial_string, event_uuid=self.execution, channel_uuid=waiting),
         ]
@@ -189,6 +193,7 @@ class Dial:
             # bridge returns at 183 otherwise, and FreeSWITCH would report success.
             variables |= {"ignore_early_media": "true", "instant_ringback": "true"}
             variables |= without_partner(self.waiting)
+            variables |= cdr.of_target(self.outgoing, self.waiting, place.routed.number)
         if route.in_dialplan:
             variables |= in_dialplan(variables, self.waiting)
         return variables

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 from fsctl.errors import LinkError
 from fsctl.esl.commands import Filter
-from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.session.core import branches
 from fsctl.session.core.leg import Leg
 from fsctl.session.core.session import Part, Session
 from fsctl.switch.marks import Mark
-from fsctl.switch.variables import read
+from fsctl.switch.variables import Asked, read
 
 if TYPE_CHECKING:
     from fsctl.session.calling.bridged import Dial
@@ -60,7 +59,7 @@ class Calls(Part):
                 return self.dials.pop(execution)
         return None
 
-    def settle_bridged(self, channel: str, other: str, link: Connection | None = None) -> None:
+    def settle_bridged(self, channel: str, other: str, link: Asked | None = None) -> None:
         """``channel`` has been bridged with ``other``: it may be a branch of a called party.
 
         Perhaps one that we have never heard of: FreeSWITCH is asked by ``link``, else by the

@@ -11,6 +11,7 @@ from fsctl.session.core.leg import Leg
 from fsctl.setting_kinds import NUMBER_CHARACTERS, UNSAFE_IN_NAME
 from fsctl.settings import AssertedIdentity, Route, RouteKind, Settings
 from fsctl.sip.uri import telephone
+from fsctl.switch.ahead import PROFILE
 from fsctl.switch.dialstring import carried_caller_name
 from fsctl.switch.marks import Mark
 from fsctl.switch.variables import Asked, read_several
@@ -36,16 +37,8 @@ class Shown(NamedTuple):
     privacy: str = ""
 
 
-_PROFILE = {
-    "direction": "Call-Direction",
-    "caller_id_number": "Caller-Caller-ID-Number",
-    "caller_id_name": "Caller-Caller-ID-Name",
-    "privacy_hide_number": "Caller-Privacy-Hide-Number",
-    "privacy_hide_name": "Caller-Privacy-Hide-Name",
-}
-"""What FreeSWITCH answers under a variable's name, and events have as a header of its own."""
 _ASKED = (
-    *_PROFILE,
+    *PROFILE,
     *(Mark.NUMBER, Mark.NAME, Mark.PRIVACY),
     *("effective_caller_id_number", "effective_caller_id_name", "sip_Privacy"),
     *("dialed_user", "transfer_history", "transfer_fallback_extension"),
@@ -59,7 +52,7 @@ def of_leg(snapshot: Event) -> Shown:
     """Return who is at a leg, by an event of it."""
 
     def known(name: str) -> str | None:
-        header = _PROFILE.get(name)
+        header = PROFILE.get(name)
         return snapshot.variable(name) if header is None else snapshot.get(header)
 
     return _called(known) if known("direction") == "outbound" else _calling(known)

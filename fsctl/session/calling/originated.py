@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.commands import BgApi, Command, Filter, Originate
 from fsctl.esl.events import Event
-from fsctl.session.calling import media, purposes
+from fsctl.session.calling import cdr, media, purposes
 from fsctl.session.calling.applications import run
 from fsctl.session.calling.arming import arming, called_variables, in_dialplan
 from fsctl.session.calling.attempts import Attempts
@@ -121,6 +121,8 @@ class Outgoing:
         )
         if not self.attempts.codecs:
             called |= preferred(self.scheme)
+        if self.purpose.moves:
+            called |= cdr.of_target(self.call, self.waiting, place.routed.number)
         if self.session.own_context:
             called[Mark.OWN_CONTEXT] = carried_value(self.session.own_context)
         if route.in_dialplan:

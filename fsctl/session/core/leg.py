@@ -8,6 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from fsctl import journal
+from fsctl.esl.events import Event
 from fsctl.policy.parties import Facts
 from fsctl.session.core.directory import INDEXED
 from fsctl.settings import TransferMode
@@ -73,6 +74,10 @@ class Leg:
     the news of their bridge; cleared when it becomes the leg's own; empty: there is none."""
     sip_tags: frozenset[str] = field(default=frozenset(), init=False)
     """Both tags of its dialog. Set from the event of its hang-up: then no channel can be asked."""
+    fresh: Event | None = field(default=None, init=False)
+    """The snapshot of a leg that has just come, while nothing has been done with it: what it says
+    need not be set. Set when it comes; cleared when it is asked what becomes of it, and when
+    somebody is called for it; None: its variables may be others by now."""
     address: tuple[str, str] | None = field(default=None, init=False)
     """The source of its SIP (IP address, port). Set from its events."""
     invite_headers: tuple[str, ...] = field(default=(), init=False)
@@ -127,6 +132,12 @@ class Leg:
     screened: bool = field(default=False, init=False)
     """Its phone is not told whom it talks to, for that party wants to be hidden
     (``ignore_display_updates``). Set whenever the leg is armed."""
+
+    cdr: dict[str, str] = field(default_factory=dict, init=False)
+    """What its channel says of its last transfer (`calling.cdr`), as far as we have said so. Empty:
+    it was in none."""
+    cdr_due: dict[str, str] = field(default_factory=dict, init=False)
+    """What of that its channel is still to be told. Set as a transfer begins, cleared when told."""
 
     claimed: bool = field(default=False, init=False)
     """The party that it talks with has called in, as this one has: its number may be a claim. Set

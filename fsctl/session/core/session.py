@@ -27,6 +27,7 @@ from fsctl.session.core.mailbox import Mailbox
 from fsctl.session.core.movers import Movers
 from fsctl.session.core.told import Told
 from fsctl.settings import Settings, TransferMode
+from fsctl.switch.ahead import Ahead
 from fsctl.switch.links import Links
 from fsctl.switch.marks import Mark
 from fsctl.switch.origin import Origin
@@ -285,8 +286,10 @@ class Session:
         self._links.adopt(link)
         self.post(begin)
 
-    def take_link(self, link: Connection, leg: str) -> None:
-        """Make ``link``, opened by channel ``leg``, the one link: all our events come with it."""
+    def take_link(self, link: Connection, leg: str, ahead: Ahead | None = None) -> None:
+        """Make ``link``, opened by channel ``leg``, the one link: all our events come with it.
+
+        ``ahead``: what it was asked before."""
         filters = [branches.heard(call) for call in self.calls.values() if call.alive]
         for part in self._parts.values():
             filters += part.heard()
@@ -296,6 +299,7 @@ class Session:
             filters,
             self.hear,
             lambda: self.post(lambda: self._lost(link)),
+            ahead,
         )
 
     def hear(self, event: Event) -> None:

@@ -430,6 +430,7 @@ class AttendedTransfer:
             ours=snapshot.state is not State.ABANDONED,
             asking=self._asking,
             decided=self._decided,
+            second=self.parties.replaced,
         )
 
     def _perform(self, action: Action) -> Stimulus | None:

@@ -77,8 +77,14 @@ class BlindTransfer:
     """One REFER in a running session, from its arrival to its one final report."""
 
     def __init__(
-        self, session: Session, transferor: Leg, transferee: Leg, request: RawRequest
+        self,
+        session: Session,
+        transferor: Leg,
+        transferee: Leg,
+        request: RawRequest,
+        timed_s: float | None = None,
     ) -> None:
+        """``timed_s``: the dialplan has armed timers of both legs, which fire so late."""
         self.transferor = transferor
         self.transferee = transferee
         self.targets: list[Leg] = []
@@ -112,7 +118,11 @@ class BlindTransfer:
             seconds=self._seconds,
             expired=lambda: self._feed(Stimulus.DEADLINE),
         )
-        self._set_timers(Action.SET_TIMERS)
+        self._timed_s = timed_s
+        """When the timers in FreeSWITCH fire that the dialplan has armed. Cleared when they are
+        moved; None: they are ours."""
+        if timed_s is None:
+            self._set_timers(Action.SET_TIMERS)
 
     @property
     def snapshot(self) -> Snapshot:
@@ -183,6 +193,12 @@ class BlindTransfer:
     def timers(self, rings_s: float) -> list[Command]:
         """None besides those of the table."""
         return []
+
+    def wait(self) -> None:
+        """Whoever decides has been asked: until it does, FreeSWITCH's timers are for that."""
+        if self.is_undecided and self._timed_s is not None:
+            self._timed_s = None
+            self._set_timers(Action.SET_TIMERS)
 
     def rings(self, target: Leg) -> None:
         """The transferee hears ringback already."""
@@ -545,6 +561,13 @@ class BlindTransfer:
         """Move the timers in FreeSWITCH with the deadline, or delete them: see switch.timers."""
         after_s = float(self._session.settings.transfer.rescue_after_s)
         after_s += self._seconds(self.snapshot) or 0.0
+        timed_s, self._timed_s = self._timed_s, None
+        if action is Action.SET_TIMERS and timed_s is not None:
+            # Some seconds have passed since they were armed: the time to claim, which they include.
+            claimed_s = 2.0 * self._session.settings.dialplan.claim_timeout_s
+            if after_s <= timed_s - claimed_s and timed_s - after_s <= timers.SLACK_S:
+                self._timed_s = timed_s
+                return
         commands: list[Command] = []
         for call, move, at_s, deleted in (
             (

@@ -134,7 +134,7 @@ class KeptTransfer:
         there = transferor is not None and transferor.alive
         self._engine = Engine(
             session,
-            begun(session, "blind", transferor, transferee, asker.refer, str(target)),
+            begun(session, "blind", transferor, transferee, asker.refer, str(target), asker.start),
             f"kept transfer of {transferee.channel_uuid}",
             Kept(
                 transferor_present=there,
@@ -536,7 +536,7 @@ class KeptTransfer:
         if self.transferor is not None:
             self.transferor.peer = self.transferor.pending_peer = None
         if not self._began_apart:
-            commands += leftovers.clearing_unseen(transferee.channel_uuid)
+            commands += leftovers.clearing_of_another(transferee.channel_uuid, None)
         if session.link_leg not in session.calls:
             session.change_link()  # it was opened by whoever has asked
         commands += [UuidSetvar(target.channel_uuid, Mark.KEPT), *self._recording(target)]
@@ -593,7 +593,10 @@ class KeptTransfer:
             safe_answers.let_hear(self.transferor)
         verdict = self.asking.verdict if self.asking is not None else None
         why = verdict.why if verdict is not None and not verdict.allowed else ""
-        self._session.link.send_all([*self._asker.owe_nothing(), *self._asker.tell(status, why)])
+        # One that is to be released stays known as a transferor: were it not, FreeSWITCH would hang
+        # it up as soon as we are gone, and its BYE overtake the NOTIFY.
+        nothing = [] if status.is_success else self._asker.owe_nothing()
+        self._session.link.send_all([*nothing, *self._asker.tell(status, why)])
 
     def _disarming(self) -> list[Command]:
         uuids = [leg.channel_uuid for leg in (self.transferee, self.transferor) if leg is not None]

@@ -79,6 +79,8 @@ class NativeTransfer:
         self.transferor = transferor
         self.transferee = transferee
         self._session = session
+        self._partner = ""
+        """The channel with which FreeSWITCH has bridged the transferee last."""
         self._engine = Engine(
             session,
             begun(session, "legacy", transferor, transferee, refer),
@@ -98,6 +100,7 @@ class NativeTransfer:
         if self.transferor.channel_uuid in pair:
             self._feed(Stimulus.REJOINED, self._failure())
         else:
+            (self._partner,) = pair - {self.transferee.channel_uuid}
             self._feed(Stimulus.BRIDGED)
 
     def hung_up(self, call: Leg) -> None:
@@ -142,6 +145,7 @@ class NativeTransfer:
             refer=self.refer,
             ours=ours,
             found=judged(*found),
+            reached=self._partner if snapshot.state is State.SUCCEEDED else "",
         )
 
     def _is_recalled(self) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, cast
 from uuid import UUID, uuid4, uuid5
@@ -19,6 +19,7 @@ from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.commands import Command, UuidGetvar, UuidSetvar
 from fsctl.log import with_fields
 from fsctl.policy.judge import Asking
+from fsctl.session.calling import cdr
 from fsctl.session.core.board import Board
 from fsctl.session.core.leg import Leg
 from fsctl.session.core.session import Session
@@ -167,6 +168,15 @@ def marking(record: TransferRecord) -> list[Command]:
     return [UuidSetvar(uuid, mark, key) for uuid, mark in _marked(record)]
 
 
+def noting(record: TransferRecord, refer_to: str = "") -> list[Command]:
+    """Return what has FreeSWITCH's own CDRs show it: for who has no legs, but their names."""
+    name = transfer_id(record.transferor, record.refer)
+    said = cdr.said(name, record.kind, record.start)
+    roles = {"transferor": record.transferor, "transferee": record.transferee}
+    roles["target"] = record.target
+    return cdr.ending(said, record.outcome, record.code, roles, record.numbers, refer_to)
+
+
 def _marked(record: TransferRecord) -> list[tuple[str, Mark]]:
     """The channels that say so, of whom there are, and how."""
     of = (record.transferee, Mark.RECORDED), (record.transferor, Mark.REFER_RECORDED)
@@ -188,12 +198,14 @@ def begun(
     transferee: Leg,
     refer: str | None,
     refer_to: str | None = None,
+    start: Start = "refer",
 ) -> str:
     """Note that a transfer has begun; returns its name. ``refer_to`` as the REFER has it, or what
     was asked for otherwise."""
     name = transfer_id(transferor.channel_uuid if transferor else "", refer)
+    legs = {"transferee": transferee} | ({"transferor": transferor} if transferor else {})
+    cdr.begin(session, cdr.said(name, kind, start), refer_to, legs)
     if journal.is_kept():
-        legs = {"transferee": transferee} | ({"transferor": transferor} if transferor else {})
         journal.note(
             "transfer",
             id=name,
@@ -215,8 +227,8 @@ def _known_of(legs: Mapping[str, Leg]) -> dict[str, Any]:
     }
 
 
-def write(record: TransferRecord) -> None:
-    """Write a record into the log and the journal; nothing else does."""
+def write(record: TransferRecord) -> str:
+    """Write a record into the log and the journal; nothing else does. Returns its name."""
     # Neither: we have asked the party ourselves, and nobody else knows of it.
     known = record.transferor or record.refer
     name = transfer_id(record.transferor, record.refer) if known else str(uuid4())
@@ -224,7 +236,7 @@ def write(record: TransferRecord) -> None:
     said["id"] = name
     journal.note("record", **said)
     if not log.isEnabledFor(logging.INFO):
-        return
+        return name
     log.info(
         "%s",
         json.dumps(said),
@@ -233,13 +245,14 @@ def write(record: TransferRecord) -> None:
             f"{record.kind} transfer {record.outcome}: {record.code} {record.reason}",
         ),
     )
+    return name
 
 
 class Records:
     """Where the records of one worker go."""
 
     def __init__(self, board: Board) -> None:
-        self.owe: Callable[[TransferRecord], None] = write
+        self.owe: Callable[[TransferRecord], object] = write
         """Takes the record of a transfer that goes on without us; by itself it is written now. Set
         by the worker, where somebody sees the end of such transfers."""
 
@@ -259,12 +272,15 @@ def conclude(
     found: Mapping[str, Any] | None = None,
     tells: bool = True,
     start: Start = "refer",
+    second: Leg | None = None,
+    reached: str = "",
 ) -> None:
     """Write the record of a transfer, unless it has been, then tell the scenario.
 
     Without a ``transferor`` we have asked the transferee ourselves. Not ``ours``: the transfer goes
     on without us, and whoever sees its end writes the record. ``found`` is what another session has
     left for it (`judged`). Where it does not tell, another session tells its own scenario.
+    ``second`` and ``reached``: see `fsctl.session.calling.cdr.end`.
     """
     call, session = transferor or transferee, (transferor or transferee).session
     role: Role = "transferor" if transferor else "transferee"
@@ -287,10 +303,12 @@ def conclude(
         exchange=dict(decided.exchange),
         start=start,
     )
+    there = {leg.channel_uuid for leg in legs.values() if leg.alive or not refer}
     if not ours:
         session.board.part(Records).owe(record)
-    elif kind == "deflected" or _is_first(session, record):
-        write(record)
+    elif kind == "deflected" or _is_first(session, record, there):
+        said = cdr.said(write(record), kind, start)
+        cdr.end(session, said, outcome, status.code, legs, second=second, reached=reached)
     if not tells:
         return
     if outcome == "succeeded":
@@ -304,12 +322,17 @@ def _judged(asking: Asking | None) -> dict[str, Any]:
     return {} if verdict is None else {"rule": verdict.rule, "allowed": verdict.allowed}
 
 
-def _is_first(session: Session, record: TransferRecord) -> bool:
-    """Whether nobody has written it: another controller may have, while we were stopped."""
+def _is_first(session: Session, record: TransferRecord, there: Container[str]) -> bool:
+    """Whether nobody has written it: another controller may have, while we were stopped.
+
+    Only channels that are still ``there`` can say so.
+    """
     key = _key(record.transferor, record.refer)
-    asked = [UuidGetvar(uuid, mark) for uuid, mark in _marked(record)]
+    marked = [(uuid, mark) for uuid, mark in _marked(record) if uuid in there]
+    asked = [UuidGetvar(uuid, mark) for uuid, mark in marked]
+    marks = [UuidSetvar(uuid, mark, key) for uuid, mark in marked]
     try:
-        replies = session.link.send_all([*asked, *marking(record)])
+        replies = session.link.send_all([*asked, *marks])
     except (LinkError, ChannelGone):
         return True  # they have gone, and took what they knew with them
     return not any(value_of(reply.text) == key for reply in replies[: len(asked)])

@@ -12,12 +12,13 @@ from typing import Protocol
 from fsctl.esl.commands import Command, SchedDel, UuidSetvar
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
+from fsctl.session.calling import cdr
 from fsctl.session.transfers.record import Start
 from fsctl.sip.status import SipStatus
 from fsctl.switch import notify
 from fsctl.switch.marks import Mark
 from fsctl.switch.refer_variables import refer_event
-from fsctl.switch.variables import read_several
+from fsctl.switch.variables import Asked, read_several
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +37,16 @@ class Reporter:
         return self.event is not None
 
     def tell(self, status: SipStatus) -> list[Command]:
-        """Send the report, and note on the channel that it has been sent."""
-        return [] if self.event is None else notify.report(self.channel, self.event, status)
+        """Send the report, and note on the channel that it has been sent, and for its CDR."""
+        if self.event is None:
+            return []
+        return notify.report(self.channel, self.event, status, cdr.told(status))
 
     def note(self) -> list[Command]:
         """FreeSWITCH has reported by itself: whoever takes over must not report again."""
-        return [] if self.event is None else [notify.note(self.channel, self.event)]
+        if self.event is None:
+            return []
+        return [notify.note(self.channel, self.event, cdr.told(SipStatus(200)))]
 
     def forget(self) -> list[Command]:
         """It has not, after all."""
@@ -73,7 +78,7 @@ def report(channel: str, event: str | None, status: SipStatus) -> list[Command]:
     return Reporter(channel, event).tell(status)
 
 
-def owed_before(link: Connection, channel: str, event: str | None) -> list[Command]:
+def owed_before(link: Asked, channel: str, event: str | None) -> list[Command]:
     """Tell who has sent a REFER before, whose target rang when its worker died (`kept`).
 
     ``event`` is that of the REFER that has come now, if it is this leg's: by a REFER of either of

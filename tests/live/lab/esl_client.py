@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from contextlib import suppress
 from types import TracebackType
 
 
@@ -69,3 +70,28 @@ class EslClient:
             headers[name] = value
         body = self._stream.read(int(headers.get("Content-Length", "0")))
         return headers, body.decode(errors="replace")
+
+
+class Events(EslClient):
+    """A connection that keeps every event of one name, as its headers (still percent-encoded)."""
+
+    def __init__(self, host: str, port: int, password: str, name: str) -> None:
+        super().__init__(host, port, password)
+        reply, _ = self._command(f"event plain {name}")
+        assert reply.startswith("+OK"), reply
+        self.heard: list[dict[str, str]] = []
+        self._socket.settimeout(None)
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self) -> None:
+        with suppress(ConnectionError, OSError, ValueError):
+            while True:
+                _, body = self._read()
+                lines = (line.partition(": ") for line in body.splitlines())
+                self.heard.append({name: value for name, _, value in lines})
+
+    def close(self) -> None:
+        """As of any: the thread that reads ends, too."""
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        super().close()

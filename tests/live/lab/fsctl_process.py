@@ -88,6 +88,7 @@ class Controller:
         environment: Mapping[str, str] | None = None,
         port: int = 0,
         scenario: str = "",
+        repository: Path = REPOSITORY,
     ) -> None:
         """Write the configuration: ``sections``, with ``[server] listen`` on a free port.
 
@@ -95,6 +96,7 @@ class Controller:
 
         ``scenario`` is the text of a scenario file; without one the settings decide.
         ``environment`` is added to ours; a password belongs there, not into ``sections``.
+        ``repository`` is the source that runs; another one than ours with its own ``.venv``.
         """
         self.port = port or kept_port()
         self.address = f"{LOCALHOST}:{self.port}"
@@ -115,6 +117,9 @@ class Controller:
         # What a scenario prints is to be one write, or another worker's log line gets into it.
         own.pop("PYTHONUNBUFFERED", None)
         self._environment = {**own, **(environment or {})}
+        self._repository = repository
+        ours = repository == REPOSITORY
+        self._python = sys.executable if ours else str(repository / ".venv/bin/python")
         self._arguments = ["--config", str(self.config)]
         if scenario:
             path = self.folder / "scenario.py"
@@ -130,6 +135,16 @@ class Controller:
     def render(self) -> Path:
         """Render the dialplan of its settings; returns the folder with the files."""
         output = self.folder / "rendered"
+        if self._repository != REPOSITORY:
+            command = ["dialplan", "render", "--config", str(self.config), "--output", str(output)]
+            subprocess.run(
+                [self._python, "-m", "fsctl", *command],
+                cwd=self._repository,
+                env=self._environment,
+                check=True,
+                capture_output=True,
+            )
+            return output
         own = {name: text for name, text in self._environment.items() if name.startswith("FSCTL_")}
         dialplan.render(settings.load(self.config, own), output)
         return output
@@ -138,8 +153,8 @@ class Controller:
         """Start it, and return when it says that it listens. Raises AssertionError else."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                mortal([sys.executable, "-m", "fsctl", "serve", *self._arguments]),
-                cwd=REPOSITORY,
+                mortal([self._python, "-m", "fsctl", "serve", *self._arguments]),
+                cwd=self._repository,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

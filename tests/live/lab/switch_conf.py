@@ -50,6 +50,9 @@ class SwitchPlan:
     modules: tuple[str, ...]
     context: str = "public"
     domain: str = "127.0.0.1"
+    rtp_ip: str = "127.0.0.1"
+    lowest_logged: str = "debug"
+    """Nothing less serious is logged; below ``debug`` no SIP message is either."""
 
 
 def params(values: Mapping[str, str | int]) -> str:
@@ -96,7 +99,7 @@ def _phrases() -> str:
 def _switch(plan: SwitchPlan) -> str:
     settings = params(
         {
-            "loglevel": "debug",
+            "loglevel": plan.lowest_logged,
             "max-sessions": 2000,
             # the shipped default of 30 refuses calls in a burst
             "sessions-per-second": 1000,
@@ -132,7 +135,7 @@ def _sofia(plan: SwitchPlan) -> str:
             "context": plan.context,
             "dialplan": "XML",
             "sip-ip": "127.0.0.1",
-            "rtp-ip": "127.0.0.1",
+            "rtp-ip": plan.rtp_ip,
             "sip-port": plan.sip_port,
             "auth-calls": "false",
             "accept-blind-auth": "true",
@@ -140,7 +143,7 @@ def _sofia(plan: SwitchPlan) -> str:
             "inbound-codec-negotiation": "generous",
             # without it a leg whose phone sends no RTP stalls playback and bridge
             "rtp-timer-name": "soft",
-            "sip-trace": "yes",
+            "sip-trace": "yes" if plan.lowest_logged == "debug" else "no",
             "manage-presence": "false",
             "nonce-ttl": 60,
             "session-timeout": 0,

@@ -58,8 +58,8 @@ class Case:
 @pytest.fixture(autouse=True)
 def in_less_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """What does not come is not waited for so long."""
-    monkeypatch.setattr(copies, "PROOF_S", 1.0)
-    monkeypatch.setattr(copies, "_AGAIN_S", 0.2)
+    monkeypatch.setattr(copies, "PROOF_S", 0.5)
+    monkeypatch.setattr(copies, "_AGAIN_S", 0.1)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ HEAD = "from fsctl.scenario import *\nscenario = Scenario()\n"
 @pytest.fixture
 def check(tmp_path, capsys, monkeypatch):
     """Check the text of a scenario: exit status, standard output, standard error."""
-    monkeypatch.setattr(rehearsal, "REAL_PATIENCE_S", 0.5)
+    monkeypatch.setattr(rehearsal, "REAL_PATIENCE_S", 0.1)
 
     def run(text, *arguments):
         file = tmp_path / "mine.py"
@@ -90,7 +90,6 @@ def test_a_handler_that_raises(check):
 
 def test_a_leg_that_is_left_behind(check, monkeypatch):
     monkeypatch.setattr(rehearsal, "PATIENCE_S", 20.0)
-    monkeypatch.setattr(rehearsal, "REAL_PATIENCE_S", 1.0)
     text = HEAD + (
         "@scenario.on(Disconnected)\n"
         "def disconnected(event):\n"

@@ -33,6 +33,7 @@ EXACT = [
     ),
     (a.UuidBroadcast("u-1", "/a b.wav"), b"api uuid_broadcast u-1 '/a b.wav' aleg\n\n"),
     (a.UuidBuglist("u-1"), b"api uuid_buglist u-1\n\n"),
+    (a.UuidDump("u-1"), b"api uuid_dump u-1 json\n\n"),
     (a.UuidBreak("u-1"), b"api uuid_break u-1\n\n"),
     (a.UuidBreak("u-1", True), b"api uuid_break u-1 all\n\n"),
     (a.SchedHangup(30, "u-1"), b"api sched_hangup +30 u-1 ALLOTTED_TIMEOUT\n\n"),

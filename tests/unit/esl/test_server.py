@@ -233,6 +233,7 @@ def test_one_of_several_leaves_the_socket_to_the_others() -> None:
     peer.expect("connect", snapshot("u1"))
     wait_until(lambda: other.channels)
     assert (one.channels, other.channels) == (set(), {"u1"})
+    peer.close()
     for server in (one, other):
         server.stop()
 

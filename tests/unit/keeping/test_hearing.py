@@ -53,7 +53,8 @@ def wait(condition: Callable[[], object]) -> None:
 
 
 @pytest.fixture
-def listening() -> Iterator[Callable[..., Hearing]]:
+def listening(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Hearing]]:
+    monkeypatch.setattr(hearing, "_LOOK_S", 0.02)  # so long its end may take
     made: list[Hearing] = []
 
     def start(**settings: Any) -> Hearing:
@@ -237,3 +238,38 @@ def test_addresses_and_marks_come_back_from_the_database(engine: Engine) -> None
     ((transfer, messages),) = ear.due(all_of_them=True)
     store.keep_messages(engine, transfer, messages)
     assert find.messages(engine, transfer) == messages and messages[0].truncated
+
+
+def test_a_day_of_calls_stays_within_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ours and strangers', over UDP and in slices of streams that never end, from ever new ports;
+    transfers that fail while no database takes their messages."""
+    clock = [1000.0]
+    monkeypatch.setattr(hearing.time, "monotonic", lambda: clock[0])
+    ear, sdp, calls = offline(memory_mb=4, keep_s=6 * 3600), "v=0\r\n" + "a=x\r\n" * 400, 0
+    most = 0
+    while clock[0] < 1000.0 + 24 * 3600:
+        clock[0] += 36.0
+        calls += 1
+        call_id = f"c-{calls}"
+        invite = sip("INVITE sip:b@h", sdp, tags=("a", ""), call_id=call_id)
+        ear.take_packet(packet(invite, "udp", clock[0]))
+        if calls % 4:
+            ear.take(entry("leg", session=f"s-{calls}", leg=f"l-{calls}", call_id=call_id))
+        for start in ("SIP/2.0 180 Ringing", "SIP/2.0 200 OK", "SIP/2.0 486 Busy"):
+            text = sip(start, sdp, cseq="1 INVITE", call_id=call_id)
+            ear.take_packet(packet(text, "udp", clock[0], sent=True))
+        cut = packet(invite[:900], "tcp", clock[0], source_port=1024 + calls)
+        ear.take_packet(cut)
+        if calls % 3 == 0:
+            failed = {"session": f"s-{calls}", "call_ids": {"transferor": call_id}}
+            ear.take(entry("record", id=f"t-{calls}", outcome="failed", **failed))
+        ear._hear(ear._streams.expire(clock[0]))
+        ear._messages.expire(clock[0])
+        most = max(most, ear.figures["bytes"])
+    assert calls == 2400 and ear.figures["heard"] > 4 * calls
+    assert most <= 4 << 20 and ear.figures["dropped"] > 0, "there was more than it may keep"
+    assert len(ear._messages._dialogs) <= 2000
+    assert len(ear._messages._calls) <= 1024 and len(ear._due) <= 1000
+    assert len(ear._streams._rests) <= 3 and ear._streams.waiting_bytes < 4000
+    assert len(ear._session_of) <= len(ear._sessions) <= 20_000
+    assert ear.messages_of([f"c-{calls}"]), "the latest are there"

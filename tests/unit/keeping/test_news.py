@@ -19,7 +19,7 @@ from fsctl.decide.signature import verify
 from fsctl.desk import news
 from fsctl.desk.news import Lines, Sender
 from fsctl.journal import Entry
-from fsctl.records import store
+from fsctl.records import redelivery, store
 from fsctl.settings import News
 
 SECRET = b"k" * 32
@@ -182,3 +182,31 @@ def test_a_file_of_lines(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> No
     broken.take(entry)
     broken.take(entry)
     assert caplog.text.count("records are missing") == 1
+
+
+def test_what_was_given_up_or_taken_is_told_again_by_hand(
+    engine: Engine, service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One that ended before there was any [news], too, with the same fields."""
+    names = ["t-given-up", "t-taken", "t-waits"]
+    for place, name in enumerate(names, 1):
+        end(engine, name, place * 100)
+    service.answers = [500, 204, 503]
+    told = sender(engine, service.url, give_up_after_h=1)
+    assert told.send_due(NOW) == 3
+    late = NOW + timedelta(hours=2)
+    service.answers = [500, 500]
+    assert told.send_due(late) == 2 and told.send_due(late) == 0
+    entry = Entry("1-8-1.jsonl", 100, "record", NOW.timestamp(), FIELDS | {"id": "t-old"})
+    store.keep(engine, [entry])
+    waiting = {row["transfer"] for row in redelivery.undelivered(engine, 10)}
+    assert waiting == {"t-given-up", "t-waits"}
+    service.heard.clear()
+    assert redelivery.again(engine, late) == ["t-given-up", "t-waits"]
+    assert redelivery.again(engine, late, ["t-taken", "t-old", "nobody"]) == ["t-old", "t-taken"]
+    assert told.send_due(late) == 4 and told.send_due(late) == 0
+    said = {json.loads(body)["data"]["id"]: json.loads(body)["data"] for _, body in service.heard}
+    assert said.keys() == {*names, "t-old"}
+    blank = {"kind", "numbers", "call_ids", "switch", "transferor", "transferee", "target"}
+    assert {k: v for k, v in said["t-old"].items() if k not in blank} == FIELDS | {"id": "t-old"}
+    assert not redelivery.undelivered(engine, 10)

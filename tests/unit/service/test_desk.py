@@ -11,10 +11,12 @@ from typing import Any, cast
 
 import gevent
 import pytest
+from sqlalchemy import func, select
 
 from fsctl import journal
 from fsctl.journal import Entry
 from fsctl.policy.counts import Counts, make_shared
+from fsctl.records.schema import CALLS
 from fsctl.service import desk_main, desk_process
 from fsctl.service.desk_main import Desk
 from fsctl.settings import Http, Records, Settings, Switch
@@ -34,7 +36,8 @@ def test_it_is_ready_once_a_worker_is_connected(tmp_path: Path) -> None:
     assert tells(True) == []
     for ago, problems in ((0, ["9 records were lost: there was no room"]), (3600, [])):
         desk.live.lost = 0
-        desk.live.take(Entry("1-7-1", 1, "lost", time.time() - ago, {"lines": 9}))
+        said = {"lines": 9, "clock": time.monotonic() - ago}
+        desk.live.take(Entry("1-7-1", 1, "lost", time.time(), said))
         assert desk.problems() == problems
 
 
@@ -50,17 +53,17 @@ def test_an_entry_that_is_wrong_costs_no_other(tmp_path: Path) -> None:
     assert list(desk.live.calls) == ["s-1", "s-2"]
 
 
-def test_one_that_cannot_be_started_anew_is_tried_again(
+def test_one_that_cannot_be_started_is_tried_again(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The system has no memory for it, or no process, just then."""
     popen, started = subprocess.Popen, list[str]()
 
     def start(program: list[str], **others: Any) -> subprocess.Popen[bytes]:
-        started.append("not" if len(started) == 1 else "started")
+        started.append("started" if len(started) % 2 else "not")
         if started[-1] == "not":
             raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
-        lives = "0" if len(started) < 3 else "60"
+        lives = "0" if len(started) < 4 else "60"
         return popen(["sleep", lives], **others)
 
     monkeypatch.setattr(desk_process.subprocess, "Popen", start)
@@ -70,10 +73,31 @@ def test_one_that_cannot_be_started_anew_is_tried_again(
         Settings(), make_shared(), lambda failures: 0.0, lambda wish: None
     )
     with gevent.Timeout(30.0):
-        while len(started) < 3:
+        while len(started) < 4:
             gevent.sleep(0.005)
     desk.stop()
-    assert started == ["started", "not", "started"] and "temporarily unavailable" in caplog.text
+    assert started == ["not", "started"] * 2, "the first time, too: a reload goes on without it"
+    assert caplog.text.count("temporarily unavailable") == 2
+
+
+def test_another_folder_after_a_reload_loses_nothing(tmp_path: Path) -> None:
+    """Workers that drain write to the one that was: the desk looks there as well."""
+    old, new = Records(folder=tmp_path / "old"), Records(folder=tmp_path / "new")
+    settings = Settings(records=new)
+    desk = Desk(settings, cast(Any, None), Counts(), (old.journal,))
+    desk.live.take(Entry("1-7-1", 1, "worker", time.time(), {"pid": 7}))
+    for number, folder in enumerate((old, new)):
+        journal.begin(folder.journal, 1 << 20)
+        journal.note("session", session=f"s-{number}", switch="pbx")
+        journal.end()
+    assert desk.keeping.waiting_bytes() > 0
+    desk._look()
+    assert sorted(desk.live.calls) == ["s-0", "s-1"]
+    while desk.keeping.keep():
+        pass
+    with desk.keeping.reader().connect() as connection:
+        assert connection.execute(select(func.count()).select_from(CALLS)).scalar() == 2
+    assert desk.keeping.waiting_bytes() == 0 and not journal.files_of(desk.keeping.folders)
 
 
 def test_a_port_that_is_anothers_is_waited_for(

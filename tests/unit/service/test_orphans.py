@@ -90,18 +90,20 @@ def test_a_transferor_is_released_when_its_target_has_answered(switch, look, bef
 
 def test_a_transferor_whose_transferee_left_is_told_and_released(switch, look) -> None:
     switch.channels[B] = transferor()
-    notify, mark, release = look()
+    notify, mark, release, *cdrs = look()
     assert notify.startswith("sendevent NOTIFY / ") and "refer;id=7" in notify
     assert "SIP/2.0 487 Request Terminated" in notify
-    assert mark == f"uuid_setvar {B} fsctl_told refer;id=7"
+    assert mark.startswith(f"uuid_setvar_multi {B} fsctl_told='refer;id=7';fsctl_cdr_outcome=")
     assert release == f"sched_hangup +2 {B} BLIND_TRANSFER"
+    of_both = {each.split()[1] for each in cdrs if "fsctl_cdr_outcome='abandoned'" in each}
+    assert of_both == {A, B} and len(cdrs) == 2
 
 
 @pytest.mark.parametrize(("told", "again"), [("refer;id=7", False), ("refer;id=5", True)])
 def test_a_transferor_is_not_told_twice(switch, look, told, again) -> None:
     """Its worker died between the report and the release; an older REFER does not count."""
     switch.channels[B] = transferor() | {"fsctl_told": told}
-    *notify, release = look()
+    *notify, release = [each for each in look() if "fsctl_cdr_id" not in each]
     assert bool(notify) == again
     assert release == f"sched_hangup +2 {B} BLIND_TRANSFER"
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from fsctl.esl.commands import Command, NotifyReferrer, UuidSetvar
+from fsctl.esl.commands import Command, NotifyReferrer, UuidSetvar, UuidSetvarMulti
 from fsctl.session.transfers.reporter import Reporter, of_last_refer, report
 from fsctl.sip.status import SipStatus
 
@@ -31,16 +31,21 @@ class Channel:
         return [SimpleNamespace(text=self.value) for _ in commands]
 
 
+def told(outcome, code):
+    return (("fsctl_cdr_outcome", outcome), ("fsctl_cdr_code", str(code)))
+
+
 def test_a_report_is_sent_and_noted():
     assert Reporter(UUID, EVENT).tell(BUSY) == [
         NotifyReferrer(UUID, EVENT, b"SIP/2.0 486 Busy Here\r\n"),
-        UuidSetvar(UUID, "fsctl_told", EVENT),
+        UuidSetvarMulti(UUID, (("fsctl_told", EVENT), *told("failed", 486))),
     ]
 
 
 def test_a_report_of_freeswitch_is_noted_and_that_may_be_taken_back():
     noted, taken_back = Reporter(UUID, EVENT).note(), Reporter(UUID, EVENT).forget()
-    assert noted == [UuidSetvar(UUID, "fsctl_told", EVENT)]
+    said = (("fsctl_told", EVENT), *told("succeeded", 200))
+    assert noted == [UuidSetvarMulti(UUID, said)]
     assert taken_back == [UuidSetvar(UUID, "fsctl_told", None)]
 
 

@@ -1,0 +1,215 @@
+"""Who is compared: a FreeSWITCH each, with what controls it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from bench.processes import listens
+from bench.switch import greenswitch_pbx
+from bench.switch.phones import USERS, Phones
+from tests.live.lab import Controller, Switch, free_port, switch_conf, wait_for
+from tests.live.lab.fsctl_process import REPOSITORY, Section, Sections
+from tests.live.lab.mortal import mortal
+
+SWITCH = "FreeSWITCH"
+"""How that process is called in `Alone.processes`."""
+RTP_PORTS = (16384, 32766)
+_WAITS_S = 15.0
+_ARMED = ("confirm_blind_transfer", "force_transfer_context")
+
+
+class BenchSwitch(Switch):
+    """The laboratory's switch as one runs it: it logs warnings only, and has RTP ports enough."""
+
+    def __init__(self, number: int, phones: Callable[[str, int], Phones]) -> None:
+        """``number``: which of this process's switches; each has media on an address of its own."""
+        super().__init__()
+        process = os.getpid()
+        address = f"127.{100 + number}.{process >> 8 & 255}.{process & 255 or 1}"
+        first, last = RTP_PORTS
+        self._plan = replace(
+            self._plan, rtp_ip=address, rtp_first=first, rtp_last=last, lowest_logged="warning"
+        )
+        self.phones = phones("127.0.0.1", self.sip_port)
+
+    def _own_files(self) -> dict[str, str]:
+        contacts = {
+            f"{digit}{which:03}": f"sofia/{self.profile}/sip:{digit}{which:03}@127.0.0.1:"
+            f"{self.phones.ports[role]}"
+            for digit, role in (("2", "callee"), ("3", "target"))
+            for which in range(USERS)
+        }
+        directory = switch_conf.directory(self._plan, contacts)
+        return {**super()._own_files(), "directory/lab.xml": directory}
+
+    def stop(self) -> None:
+        """Kill it, and close the phones."""
+        super().stop()
+        self.phones.close()
+
+
+class Alone:
+    """FreeSWITCH without a controller: it transfers by itself, and reports the result.
+
+    The base of the others. ``name`` is what a table calls it.
+    """
+
+    def __init__(self, name: str, number: int) -> None:
+        """Nothing runs yet; ``number`` is another one for each."""
+        self.name = name
+        self.switch = BenchSwitch(number, Phones)
+
+    def start(self) -> None:
+        """Bring up FreeSWITCH, and what controls it."""
+        self.switch.start()
+        self._control()
+
+    def _control(self) -> None:
+        # on all legs, without an application that would cost something
+        self.switch.esl("global_setvar confirm_blind_transfer=true")
+
+    def processes(self) -> Mapping[str, list[int]]:
+        """Process ids by kind."""
+        return {SWITCH: [self.switch.pid]}
+
+    def problems(self) -> str:
+        """What it has logged that should not be there."""
+        return ""
+
+    def stop(self) -> None:
+        """End everything."""
+        self.switch.stop()
+
+
+class Greenswitch(Alone):
+    """A plain controller on greenswitch's outbound server."""
+
+    _process: subprocess.Popen[bytes] | None = None
+
+    def _control(self) -> None:
+        port = free_port()
+        action = f'<action application="socket" data="127.0.0.1:{port} async full"/>'
+        extension = f'<extension name="bench"><condition>{action}</condition></extension>'
+        context = f'<context name="{greenswitch_pbx.CONTEXT}">{extension}</context>'
+        self.switch.reload_dialplan(
+            {
+                "dialplan/public/00_bench.xml": f"<include>\n{extension}\n</include>\n",
+                "dialplan/bench.xml": f"<include>\n{context}\n</include>\n",
+            }
+        )
+        self._process = subprocess.Popen(
+            mortal([sys.executable, "-m", "bench.switch.greenswitch_pbx", str(port)]),
+            cwd=REPOSITORY,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        wait_for(lambda: listens(port), _WAITS_S, "greenswitch listens")
+
+    def processes(self) -> Mapping[str, list[int]]:
+        """Process ids by kind."""
+        assert self._process
+        return {**super().processes(), "controller": [self._process.pid]}
+
+    def stop(self) -> None:
+        """End everything."""
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+        super().stop()
+
+
+class Fsctl(Alone):
+    """fsctl as shipped: policy, records and metrics, a worker for each core and the desk."""
+
+    def __init__(
+        self, name: str, number: int, scope: str, repository: Path, *, routes: bool = True
+    ) -> None:
+        """``scope`` as in the settings; ``repository``: whose fsctl.
+
+        Without ``routes`` every number is called in the switch's own dialplan, in scope transfers.
+        """
+        super().__init__(name, number)
+        self._scope, self._repository, self._routes = scope, repository, routes
+        self._controller: Controller | None = None
+        self._kinds: dict[str, list[int]] = {}
+
+    def _control(self) -> None:
+        switch = self.switch
+        scope: Section = {"scope": self._scope, "inbound_contexts": [switch.context]}
+        numbers: Section = {"inbound_match": ".*"} if self._scope == "calls" else {}
+        route: Section = {
+            "name": "users",
+            "match": "[0-9]{4}",
+            "kind": "user",
+            "domain": switch.domain,
+        }
+        sections: Sections = {
+            "server": {"workers": 0},
+            "switch": {"host": "127.0.0.1", "port": switch.esl_port},
+            "dialplan": {"sofia_profile": switch.profile, **scope, **numbers},
+            "policy": {},
+            "records": {"folder": str(switch.root / "state")},
+            "http": {"listen": f"127.0.0.1:{free_port()}"},
+            "route": [route] if self._routes else [],
+        }
+        secrets = {"FSCTL_SWITCH_PASSWORD": switch.password}
+        made = self._controller = Controller(sections, secrets, repository=self._repository)
+        switch.install(made.render())
+        made.start()
+        workers = made.workers()
+        supervisor = [made.pid] if made.pid not in workers else []
+        desk = [pid for pid in made.processes() if pid not in (*workers, made.pid)]
+        self._kinds = {"workers": workers, "supervisor": supervisor, "desk": desk}
+        switch.wait(self._is_up, _WAITS_S, "fsctl is known to the switch")
+
+    def _is_up(self) -> bool:
+        if self._scope == "calls":
+            return bool(self.switch.living())
+        replies = [self.switch.esl(f"global_getvar {name}") for name in _ARMED]
+        return all(reply and not reply.startswith("-ERR") for reply in replies)
+
+    def processes(self) -> Mapping[str, list[int]]:
+        """Process ids by kind."""
+        return {**super().processes(), **self._kinds}
+
+    def problems(self) -> str:
+        """Its tracebacks, and how many warnings."""
+        text = self._controller.log_text() if self._controller else ""
+        tracebacks = text.count("Traceback (most recent call last)")
+        warnings = text.count(" WARNING ") + text.count(" warning ")
+        return f"{tracebacks} tracebacks, {warnings} warnings" if tracebacks or warnings else ""
+
+    def stop(self) -> None:
+        """End everything."""
+        if self._controller:
+            self._controller.finish()
+        super().stop()
+
+
+MAKERS: dict[str, Callable[[str, int, Path], Alone]] = {
+    "alone": lambda name, number, _: Alone(name, number),
+    "transfers": lambda name, number, source: Fsctl(name, number, "transfers", source),
+    "calls": lambda name, number, source: Fsctl(name, number, "calls", source),
+    "greenswitch": lambda name, number, _: Greenswitch(name, number),
+    "dialplan": lambda name, number, source: Fsctl(name, number, "transfers", source, routes=False),
+}
+"""By the name on the command line; ``dialplan`` is scope transfers without any route."""
+
+
+def make(names: list[str], beside: list[Path]) -> list[Alone]:
+    """All that are wanted; fsctl once more from each source in ``beside``."""
+    if shutil.which("freeswitch") is None:
+        raise FileNotFoundError("freeswitch is not on PATH")
+    made: list[Alone] = []
+    for name in names:
+        made.append(MAKERS[name](name, len(made), REPOSITORY))
+        if name in ("transfers", "calls", "dialplan"):
+            for source in beside:
+                made.append(MAKERS[name](f"{name} {source.name}", len(made), source.resolve()))
+    return made

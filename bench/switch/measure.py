@@ -1,0 +1,83 @@
+"""One slot of the run: so many calls to one contestant, and what they have cost whom."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+from bench.switch import cpu
+from bench.switch.contestants import SWITCH, Alone
+from bench.switch.phones import Played, Script
+
+SETTLE_S = 1.0
+"""After the last call's end: legs are destroyed, records written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Some calls. ``spent_ms``: by kind of process, over ``took_s``."""
+
+    played: Played
+    took_s: float
+    spent_ms: Mapping[str, float]
+
+
+@dataclass(slots=True)
+class Figures:
+    """All slots of one contestant with one script, and what its processes cost while idle."""
+
+    slots: list[Slot] = field(default_factory=list)
+    idle_ms_a_s: dict[str, float] = field(default_factory=dict)
+
+    def cpu_ms(self, kind: str) -> list[float]:
+        """What a call costs that kind of process, idle time taken off; one for each slot."""
+        idle = self.idle_ms_a_s.get(kind, 0.0)
+        return [(s.spent_ms[kind] - idle * s.took_s) / s.played.calls for s in self.slots]
+
+    def phones_ms(self) -> float:
+        """What a call costs the phones."""
+        return median(slot.played.cpu_ms / slot.played.calls for slot in self.slots)
+
+    def latencies_ms(self) -> dict[str, list[float]]:
+        """Those of all slots together, sorted."""
+        found: dict[str, list[float]] = {}
+        for slot in self.slots:
+            for name, values in slot.played.latencies_ms.items():
+                found.setdefault(name, []).extend(values)
+        return {name: sorted(values) for name, values in found.items()}
+
+
+def quantile(ordered: Sequence[float], part: float) -> float:
+    """The value below which that part of them lies."""
+    return ordered[min(int(len(ordered) * part), len(ordered) - 1)]
+
+
+def readings(contestant: Alone) -> dict[str, float]:
+    """Processor time by kind of process, until now."""
+    return {
+        kind: (cpu.spent_ms if kind == SWITCH else cpu.spent_by_threads_ms)(*pids)
+        for kind, pids in contestant.processes().items()
+    }
+
+
+def play(contestant: Alone, calls: int, rate: float, script: Script) -> Slot:
+    """Calls at that rate, until all are over and gone."""
+    before, begin_s = readings(contestant), time.monotonic()
+    played = contestant.switch.phones.play(calls, rate, script)
+    time.sleep(SETTLE_S)
+    took_s, after = time.monotonic() - begin_s, readings(contestant)
+    return Slot(played, took_s, {kind: after[kind] - before[kind] for kind in before})
+
+
+def idle(contestants: Sequence[Alone], duration_s: float) -> list[dict[str, float]]:
+    """What the processes of each cost in a second in which nothing happens, in ms by kind."""
+    before, begin_s = [readings(each) for each in contestants], time.monotonic()
+    time.sleep(duration_s)
+    took_s = time.monotonic() - begin_s
+    after = [readings(each) for each in contestants]
+    return [
+        {kind: (now[kind] - then[kind]) / took_s for kind in then}
+        for then, now in zip(before, after, strict=True)
+    ]

@@ -1,0 +1,148 @@
+"""What FreeSWITCH's own CDR modules find of a transfer, on each leg that it has touched.
+
+``mod_cdr_csv`` and its like write the variables of a channel when it has hung up, and know no
+transfers. These are of the leg's last transfer (docs/records.md lists them). Most stand on the legs
+as soon as it begins, for a party may leave at any moment; nobody waits for them.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import quote
+
+from fsctl.errors import ChannelGone, LinkError
+from fsctl.esl.commands import Command, UuidSetvarMulti
+from fsctl.session.core.leg import Leg
+from fsctl.session.core.session import Session
+from fsctl.sip.status import SipStatus
+from fsctl.switch.marks import Mark
+
+log = logging.getLogger(__name__)
+
+_PLAIN: Final = "!#%&()*+,./:;<=>?@[]^_`{|}~ -"
+"""Besides letters and digits: what neither ends a field of CSV or SQL, nor is expanded. All else is
+written as in a URI, which most of these values are (RFC 3261 section 25.1)."""
+_LONGEST: Final = 1000
+_NUMBERS: Final = {
+    "transferor": Mark.CDR_TRANSFEROR,
+    "transferee": Mark.CDR_TRANSFEREE,
+    "target": Mark.CDR_TARGET,
+}
+
+
+def plain(value: str) -> str:
+    """Return a value of the network's as any CDR template can have it."""
+    written = quote(value.encode("utf-8", "replace"), safe=_PLAIN)[:_LONGEST]
+    return written.replace("ARRAY::", "ARRAY:%3A")  # else FreeSWITCH makes a list of it
+
+
+def begin(
+    session: Session, said: Mapping[str, str], refer_to: str | None, legs: Mapping[str, Leg]
+) -> None:
+    """Note on the ``legs``, by their roles, that a transfer has begun; ``said``: see `said`.
+
+    That is told to FreeSWITCH behind what begins the transfer, which does not wait for it.
+    """
+    of_all = dict(said) | {Mark.CDR_EPOCH: str(int(time.time()))} | _numbers(legs)
+    if refer_to:
+        of_all[Mark.CDR_REFER_TO] = plain(refer_to)
+    for role, leg in legs.items():
+        # What an earlier transfer has left must not be taken for this one's.
+        stale = dict.fromkeys(leg.cdr.keys() - of_all.keys(), "")
+        leg.cdr = {**of_all, Mark.CDR_ROLE: role}
+        leg.cdr_due |= stale | leg.cdr
+
+    def tell() -> None:
+        _post(session, [each for leg in legs.values() for each in _setting(leg, {})])
+
+    session.post(tell)
+
+
+def said(name: str, kind: str, start: str) -> dict[str, str]:
+    """Return what says which transfer it is."""
+    return {Mark.CDR_ID: name, Mark.CDR_KIND: kind, Mark.CDR_START: start}
+
+
+def of_target(target: Leg, transferee: Leg | None, number: str) -> dict[str, str]:
+    """Return what a party is called with, for a transferee."""
+    if transferee is None or not transferee.cdr:
+        return {}
+    target.cdr = {**transferee.cdr, Mark.CDR_ROLE: "target"}
+    if number:
+        target.cdr[Mark.CDR_TARGET] = plain(number)
+    return target.cdr
+
+
+def told(status: SipStatus) -> dict[str, str]:
+    """Return what is set on a transferor with its report: its phone may leave at once."""
+    outcome = "succeeded" if status.is_success else "failed"
+    return {Mark.CDR_OUTCOME: outcome, Mark.CDR_CODE: str(status.code)}
+
+
+def end(
+    session: Session,
+    said: Mapping[str, str],
+    outcome: str,
+    code: int,
+    legs: Mapping[str, Leg],
+    *,
+    second: Leg | None = None,
+    reached: str = "",
+) -> None:
+    """Note how it has ended on those legs that are still there.
+
+    ``second``: the transferor's other leg. ``reached``: the channel of a target that FreeSWITCH has
+    called by itself.
+    """
+    how: dict[str, str] = {Mark.CDR_OUTCOME: outcome, Mark.CDR_CODE: str(code)}
+    numbers = _numbers(legs)
+    commands: list[Command] = []
+    for role, leg in (*legs.items(), *((("transferor", second),) if second else ())):
+        begun = leg.cdr.get(Mark.CDR_ID) == said[Mark.CDR_ID]
+        known = {} if begun else dict(said) | {Mark.CDR_ROLE: role}
+        new = {name: value for name, value in numbers.items() if leg.cdr.get(name) != value}
+        leg.cdr = {**leg.cdr, **known, **new, **how}
+        commands += _setting(leg, known | new | how)
+    _post(session, commands + ending(said, outcome, code, {"target": reached}))
+
+
+def ending(
+    said: Mapping[str, str],
+    outcome: str,
+    code: int,
+    channels: Mapping[str, str],
+    numbers: Mapping[str, str] | None = None,
+    refer_to: str = "",
+) -> list[Command]:
+    """Return what says the same on channels, by their roles, that are no legs of ours."""
+    how = dict(said) | {Mark.CDR_OUTCOME: outcome, Mark.CDR_CODE: str(code)}
+    how |= {_NUMBERS[role]: plain(number) for role, number in (numbers or {}).items()}
+    if refer_to:
+        how[Mark.CDR_REFER_TO] = plain(refer_to)
+    return [
+        UuidSetvarMulti(uuid, tuple({**how, Mark.CDR_ROLE: role}.items()))
+        for role, uuid in channels.items()
+        if uuid
+    ]
+
+
+def _numbers(legs: Mapping[str, Leg]) -> dict[str, str]:
+    return {_NUMBERS[role]: plain(leg.number) for role, leg in legs.items() if leg.number}
+
+
+def _setting(leg: Leg, variables: Mapping[str, str]) -> list[Command]:
+    """Set these, and what is due."""
+    due, leg.cdr_due = leg.cdr_due | dict(variables), {}
+    there = due and leg.alive and leg.placed
+    return [UuidSetvarMulti(leg.reached or leg.channel_uuid, tuple(due.items()))] if there else []
+
+
+def _post(session: Session, commands: list[Command]) -> None:
+    try:
+        if commands:
+            session.link.post(*commands)
+    except (LinkError, ChannelGone) as error:
+        log.info("%s: not noted for CDRs: %s", session.id, error)
