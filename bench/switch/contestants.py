@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from bench.processes import listens
 from bench.switch import greenswitch_pbx
@@ -20,7 +21,9 @@ from tests.live.lab.mortal import mortal
 SWITCH = "FreeSWITCH"
 """How that process is called in `Alone.processes`."""
 RTP_PORTS = (16384, 32766)
+_SOFIA = "autoload_configs/sofia.conf.xml"
 _WAITS_S = 15.0
+Watched = Literal["nothing", "records", "sip"]
 _ARMED = ("confirm_blind_transfer", "force_transfer_context")
 
 
@@ -37,6 +40,9 @@ class BenchSwitch(Switch):
             self._plan, rtp_ip=address, rtp_first=first, rtp_last=last, lowest_logged="warning"
         )
         self.phones = phones("127.0.0.1", self.sip_port)
+        self.capture = ""
+        """Where it sends copies of its SIP messages (``HOST:PORT``), before it starts; empty: it
+        does not."""
 
     def _own_files(self) -> dict[str, str]:
         contacts = {
@@ -45,8 +51,14 @@ class BenchSwitch(Switch):
             for digit, role in (("2", "callee"), ("3", "target"))
             for which in range(USERS)
         }
-        directory = switch_conf.directory(self._plan, contacts)
-        return {**super()._own_files(), "directory/lab.xml": directory}
+        files = {**super()._own_files()}
+        files["directory/lab.xml"] = switch_conf.directory(self._plan, contacts)
+        if self.capture:
+            server = f'<param name="capture-server" value="udp:{self.capture};hep=3;capture_id=9"/>'
+            sofia = files[_SOFIA].replace("</global_settings>", f"{server}</global_settings>")
+            sends = '<settings>\n<param name="sip-capture" value="yes"/>'
+            files[_SOFIA] = sofia.replace("<settings>\n", sends, 1)
+        return files
 
     def stop(self) -> None:
         """Kill it, and close the phones."""
@@ -128,14 +140,26 @@ class Fsctl(Alone):
     """fsctl as shipped: policy, records and metrics, a worker for each core and the desk."""
 
     def __init__(
-        self, name: str, number: int, scope: str, repository: Path, *, routes: bool = True
+        self,
+        name: str,
+        number: int,
+        scope: str,
+        repository: Path,
+        *,
+        routes: bool = True,
+        watched: Watched = "records",
     ) -> None:
         """``scope`` as in the settings; ``repository``: whose fsctl.
 
         Without ``routes`` every number is called in the switch's own dialplan, in scope transfers.
+        ``watched``: with records and metrics as shipped, with FreeSWITCH's SIP messages as well, or
+        with nothing of that.
         """
         super().__init__(name, number)
         self._scope, self._repository, self._routes = scope, repository, routes
+        self._watched = watched
+        if watched == "sip":
+            self.switch.capture = f"127.0.0.1:{free_port()}"
         self._controller: Controller | None = None
         self._kinds: dict[str, list[int]] = {}
 
@@ -154,8 +178,9 @@ class Fsctl(Alone):
             "switch": {"host": "127.0.0.1", "port": switch.esl_port},
             "dialplan": {"sofia_profile": switch.profile, **scope, **numbers},
             "policy": {},
-            "records": {"folder": str(switch.root / "state")},
-            "http": {"listen": f"127.0.0.1:{free_port()}"},
+            "records": {"folder": str(switch.root / "state"), "keep": self._watched != "nothing"},
+            "http": {"listen": f"127.0.0.1:{free_port()}" if self._watched != "nothing" else ""},
+            "hep": {"listen": switch.capture},
             "route": [route] if self._routes else [],
         }
         secrets = {"FSCTL_SWITCH_PASSWORD": switch.password}
@@ -198,8 +223,13 @@ MAKERS: dict[str, Callable[[str, int, Path], Alone]] = {
     "calls": lambda name, number, source: Fsctl(name, number, "calls", source),
     "greenswitch": lambda name, number, _: Greenswitch(name, number),
     "dialplan": lambda name, number, source: Fsctl(name, number, "transfers", source, routes=False),
+    "unwatched": lambda name, number, source: Fsctl(
+        name, number, "transfers", source, watched="nothing"
+    ),
+    "heard": lambda name, number, source: Fsctl(name, number, "transfers", source, watched="sip"),
 }
-"""By the name on the command line; ``dialplan`` is scope transfers without any route."""
+"""By the name on the command line; ``dialplan`` is scope transfers without any route, ``unwatched``
+without records and HTTP, ``heard`` with copies of all SIP messages besides."""
 
 
 def make(names: list[str], beside: list[Path]) -> list[Alone]:
@@ -209,7 +239,7 @@ def make(names: list[str], beside: list[Path]) -> list[Alone]:
     made: list[Alone] = []
     for name in names:
         made.append(MAKERS[name](name, len(made), REPOSITORY))
-        if name in ("transfers", "calls", "dialplan"):
+        if name not in ("alone", "greenswitch"):
             for source in beside:
                 made.append(MAKERS[name](f"{name} {source.name}", len(made), source.resolve()))
     return made
