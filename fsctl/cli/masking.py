@@ -17,23 +17,25 @@ _LEAST: Final = 4
 _PARTY: Final = 3
 """As that, of a number or a name."""
 _NAMED: Final = re.compile(
-    r"(?i)((?:[a-z0-9]+[-_. ])*(?:password|passwd|secret|token|passphrase|api[-_]?key)"
+    r"(?i)((?:password|passwd|secret|token|passphrase|api[-_]?key)"
     r"[\"']?\s*[:=]\s*)(\"[^\"\n]*\"|'[^'\n]*'|[^\s,;}\"']+)"
 )
 _PARAM: Final = re.compile(
     r"(?i)(name=[\"'][\w-]*(?:password|secret|token)[\"']\s+value=[\"'])[^\"'\n]*"
 )
 _SETTING: Final = re.compile(
-    r"(?im)^\s*[\w.-]*(?:password|secret|token|database)\w*\s*=\s*[\[\s]*[\"']([^\"'\n]*)"
+    r"(?im)^[ \t]*[\w.-]*(?:password|secret|token|database)\w*\s*=\s*[\[\s]*[\"']([^\"'\n]*)"
 )
 _AUTHORIZATION: Final = re.compile(r"(?i)\b((?:proxy-)?authorization|cookie)(\s*[:=]\s*).*")
 _BEARER: Final = re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9+/=._~-]{8,}")
-_USERINFO: Final = re.compile(r"([a-z][a-z0-9+.-]*://)[^\s/@\"']*@")
+_USERINFO: Final = re.compile(r"([a-z0-9+.-]://)[^\s/@\"']*@")
 _HOOK: Final = re.compile(r"whsec_[A-Za-z0-9+/=]+")
 _KEYS: Final = re.compile(r"(a=crypto:|a=ice-pwd:|k=)[^\r\n]*")
 _AUTH: Final = re.compile(r"(?m)^(auth )\S+")
 _SIP_USER: Final = re.compile(r"(?i)\b(sips?:|tel:)([^@<>\s;?\"']+)(@|(?=[;>\s?\"',)]|$))")
 _DISPLAY: Final = re.compile(r"\\?\"[^\"\\\n]+\\?\"(?=\s*<(?:sips?|tel):)", re.IGNORECASE)
+_UNQUOTED: Final = re.compile(r"([\"'])[^\"'\\\n<>]{1,128}(?=<(?:sips?|tel):)", re.IGNORECASE)
+"""A display name without quotes of its own, at the beginning of a value."""
 _LONG: Final = re.compile(r"(?<![\w.:/-])\+?[0-9]{7,15}(?![\w.:-])")
 _OF_CALL: Final = re.compile(r"(<Call \S+ \w+ |> calls )([^\s>]+)")
 _WORD: Final = r"(?<![0-9A-Za-z.:+-]){}(?![0-9A-Za-z:-])"
@@ -110,7 +112,7 @@ class Mask:
         if self._shows:
             return text
         if not code:
-            text = _DISPLAY.sub("", text)
+            text = _UNQUOTED.sub(r"\1", _DISPLAY.sub("", text))
             text = _SIP_USER.sub(self._of_uri, text)
             text = _OF_CALL.sub(lambda found: found[1] + self._named(found[2]), text)
         return self._without_parties(text)

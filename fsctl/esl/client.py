@@ -37,7 +37,7 @@ def _ignore_event(event: Event) -> None:
 class SwitchClient:
     """FreeSWITCH's own event socket: connects, authenticates, subscribes, and does so again.
 
-    `on_event` is called from the reading greenlet and must not block. `on_connected` is called
+    `on_event` is called by the hub and must not block. `on_connected` is called
     in the client's greenlet after each (re)connection, when commands may be sent: when it raises
     LinkError, the link is given up and another one tried. While there
     is no connection every command raises LinkLost at once. The password is never logged; `name`

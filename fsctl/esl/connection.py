@@ -353,12 +353,12 @@ class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyp
         timer = gevent.Timeout.start_new(deadline.left_s(), missed)
         try:
             self.sock.sendall(rest)
-        except CommandTimeout:
+        except OSError as error:
+            raise self._write_failed(error) from error
+        except BaseException:  # the deadline, or whoever waits has been killed
             # Half a command may be on the wire: nothing after it would be understood.
             self._lose(LinkLost("the peer does not read"))
             raise
-        except OSError as error:
-            raise self._write_failed(error) from error
         finally:
             timer.close()
 

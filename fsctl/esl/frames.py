@@ -88,12 +88,12 @@ class Headers:
                 yield _decoded_name(name), _decoded(value[1:] if value[:1] == " " else value)
 
     def names(self, prefix: str) -> list[str]:
-        """The names that begin with this, as they are spelled, each once."""
+        """The names that begin with this, as they are spelled, each once; those that are no UTF-8
+        are left out, for nobody could ask for them."""
         behind = self._unfolded().split("\n" + _on_the_wire(prefix))[1:]
         heads = (text.partition("\n")[0].partition(":") for text in behind)
-        return list(
-            dict.fromkeys(prefix + _decoded_name(rest) for rest, colon, _ in heads if colon)
-        )
+        names = dict.fromkeys(prefix + _decoded_name(rest) for rest, colon, _ in heads if colon)
+        return [name for name in names if "\ufffd" not in name]
 
     def repeated(self, name: str) -> bool:
         """Whether more than one line has this name, in any spelling."""

@@ -121,7 +121,7 @@ class Ahead:
             return
         try:
             self.transferor = Dump(reply.text)
-        except ValueError:  # none that we can read: each is asked for
+        except (ValueError, RecursionError):  # none that we can read: each is asked for
             return
         self._all_of = (transferor, reply)
 
@@ -154,4 +154,8 @@ class Ahead:
             return self._all_of[1]  # it has gone
         text = self.transferor.variable(name) or "_undef_"
         frame = self._all_of[1].frame
-        return Reply(command.label, text, Frame(frame.headers, text.encode(), frame.content_type))
+        return Reply(
+            command.label,
+            text,
+            Frame(frame.headers, text.encode("utf-8", "replace"), frame.content_type),
+        )

@@ -246,6 +246,10 @@ def test_the_transferor_is_called_again_where_that_is_wanted(tmp_path: Path, rec
     steps = actions(extension(made["fsctl_rescue"], "fsctl_forsaken"))
     assert (("execute_extension", "recall XML fsctl_rescue") in steps) is recall
     assert steps[-1] == ("execute_extension", "fallback XML fsctl_rescue")
+    nobody = conditions(extension(made["fsctl_rescue"], "fsctl_recall_nobody")) if recall else {}
+    for expression in [each for field, each in nobody.items() if field == "${fsctl_recall}"]:
+        numbers = [number for number in ("", GONE, "1001") if re.search(expression, number)]
+        assert numbers == ["", GONE], "also of who has left as it was read"
 
 
 def test_controllers_must_be_known(tmp_path: Path) -> None:

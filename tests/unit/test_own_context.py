@@ -10,6 +10,7 @@ import pytest
 from fsctl import dialplan
 from fsctl.settings import Settings, Switch
 from fsctl.simulator import Phone, SimulatedSwitch
+from fsctl.simulator.api import APIS, NO_CHANNEL
 from fsctl.switch.armed import armed_everywhere
 
 SETTINGS = Settings(switches=(Switch(enabled=True, password="x"),))
@@ -121,6 +122,29 @@ def test_a_leg_is_moved(
         switch.run_api("uuid_transfer", f"{leg.dialog.channel.uuid} {to}")
         until(switch, lambda: leg.hears == to)  # noqa: B023
         assert was_in(switch, leg) == where
+
+
+def test_whose_context_is_known_hangs_up_as_it_is_read(
+    switch: SimulatedSwitch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is read twice: what has been admitted is not what is set. Another way is found."""
+    alice, bob = caller(switch), switch.phone("1001")
+    alice.calls("1001")
+    until(switch, lambda: alice.hears == "1001")
+    assert alice.dialog is not None and alice.dialog.channel is not None
+    assert bob.dialog is not None and bob.dialog.channel is not None
+    own, known, read = alice.dialog.channel.uuid, ["inside"], APIS["uuid_getvar"]
+
+    def leaves(switch: SimulatedSwitch, arguments: str) -> str:
+        if arguments == f"{own} context":
+            return known.pop() if known else NO_CHANNEL
+        return read(switch, arguments)
+
+    monkeypatch.setitem(APIS, "uuid_getvar", leaves)
+    switch.run_api("uuid_transfer", f"{bob.dialog.channel.uuid} 1002")
+    until(switch, lambda: bob.hears == "1002" or not bob.in_call)
+    assert not known
+    assert was_in(switch, bob) == "default", "where calls come in"
 
 
 @pytest.mark.parametrize(

@@ -243,8 +243,19 @@ class Session:
         except Exception:
             log.exception("%s: given up by an error of our own", self.id)
             for part in tuple(self._parts.values()):
-                part.broken()
+                self._told(part.broken)
         self.looked()
+
+    def _told(self, tell: Callable[[], None]) -> None:
+        """Tell a part; whatever it raises, the others are told, too."""
+        try:
+            tell()
+        except LinkLost as error:
+            self.lose(error)
+        except (LinkError, ChannelGone) as error:
+            log.info("%s: a part has given up: %s", self.id, error)
+        except Exception:
+            log.exception("%s: a part has failed", self.id)
 
     def _is_over(self) -> bool:
         return self.over or not any(call.alive for call in self.calls.values())
@@ -253,11 +264,11 @@ class Session:
         self.over = True
         lost = self.link.closed
         for part in tuple(self._parts.values()):
-            part.hand_over()
+            self._told(part.hand_over)
         self.tell.terminating()
         self.closed(ChannelGone(f"session {self.id} has ended"))
         for part in tuple(self._parts.values()):
-            part.end()
+            self._told(part.end)
         self.board.session_ends(self)
         journal.note("session", session=self.id, over=True)
         self.tell.terminated()

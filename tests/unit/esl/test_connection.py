@@ -416,6 +416,17 @@ def test_a_peer_that_does_not_read_ends_the_link_in_time() -> None:
         assert link.closed
 
 
+def test_a_writer_who_is_killed_half_way_ends_the_link() -> None:
+    """What comes after half a command would not be understood."""
+    with linked() as (link, _):
+        stuck = gevent.spawn(link.send, Execute("set", "x" * 4_000_000))
+        wait_until(lambda: link._write_lock.locked())
+        waiting = spawn(link.send, Status())
+        stuck.kill()
+        assert link.closed
+        assert isinstance(waiting.get(timeout=30), LinkLost)
+
+
 def test_who_waits_for_the_turn_to_write_has_a_deadline_too() -> None:
     with linked() as (link, _):
         stuck = spawn(link.send_all, [Execute("set", "x" * 4_000_000)] * 4, 5)

@@ -208,7 +208,7 @@ def test_names_are_listed_as_they_are_spelled() -> None:
     headers = Headers(
         b"variable_sip_h_X-A: 1\nvariable_sip_h_\xc3\xbc: 2\nVariable_sip_h_X-B: 3\n"
         b"A: \nvariable_sip_h_X-A: 4\nvariable_sip_h_none\nvariable_sip_h_: 5\n"
-        b"B: variable_sip_h_X-C: 6"
+        b"B: variable_sip_h_X-C: 6\nvariable_sip_h_X-\xff: 7"
     )
     names = ["variable_sip_h_X-A", "variable_sip_h_\u00fc", "variable_sip_h_"]
     assert headers.names("variable_sip_h_") == names

@@ -356,7 +356,7 @@ def test_20_silent_peers_are_dropped_and_leave_nothing() -> None:
             peer.close()
         wait_until(lambda: server.link_count == 0)
         wait_until(lambda: len(os.listdir("/proc/self/fd")) <= before)
-        assert len(server._greenlets) == 0
+        wait_until(lambda: len(server._greenlets) == 0)
 
 
 def test_21_a_failing_application_lets_the_call_go(caplog: pytest.LogCaptureFixture) -> None:

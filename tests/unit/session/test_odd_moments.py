@@ -16,6 +16,7 @@ from fsctl.scenario import (
     Failed,
     Scenario,
 )
+from fsctl.session.core.session import Part
 from fsctl.session.transfers.blind import JOIN_TIMEOUT_S
 from fsctl.session.transfers.record import Records, TransferRecord
 from fsctl.settings import Server, Settings, Transfer
@@ -28,6 +29,15 @@ from fsctl.testing import MakeStage
 TARGET = "<sip:1002@example.org>"
 LEGACY = replace(CALLS, transfer=Transfer(mode="legacy", release_transferor_after_s=1))
 Talk = Callable[..., tuple[Stage, Phone, Phone, Phone]]
+
+
+class FailingPart(Part):
+    """The others are told all the same."""
+
+    def broken(self) -> None:
+        fails()
+
+    hand_over = end = broken
 
 
 @pytest.fixture
@@ -160,12 +170,16 @@ def test_a_session_that_breaks_ends_what_is_undecided_only(
     bob.refers(TARGET)
     switch.advance(0.5)
     (session,) = switch.worker.switchboard.sessions.values()
+    session._parts = {FailingPart: FailingPart(session), **session._parts}
     session.post(fails)
     switch.until(lambda: bob.notifies)
     told = "200 OK" if decided else "500 Server Internal Error"
     assert [line for _, line in bob.notifies] == [f"SIP/2.0 {told}"]
     switch.until(lambda: alice.hears == ("1002" if decided else "1001"))
     assert "a defect" in caplog.text
+    alice.hangs_up()
+    switch.until(lambda: not switch.worker.switchboard.sessions)
+    assert caplog.text.count("a part has failed") == 3
 
 
 def test_a_native_transferee_is_not_refused_when_calls_are_too_many(talk: Talk) -> None:

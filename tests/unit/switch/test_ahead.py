@@ -85,3 +85,17 @@ def test_a_fresh_leg_is_told_what_it_has_not_got(wanted, has, told) -> None:
 @pytest.mark.parametrize(("text", "seconds"), [("80", 80.0), ("", None), ("soon", None)])
 def test_an_older_dialplan_has_armed_no_timers(text: str, seconds: float | None) -> None:
     assert timed(Event(f"variable_fsctl_timed: {text}\n".encode())) == seconds
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"x": '])
+def test_an_answer_that_cannot_be_read_is_asked_for(text: str) -> None:
+    with linked() as (link, peer):
+        ahead = Ahead(link, _snapshot())
+        claimed = gevent.spawn(ahead.claim, stranger=True)
+        for answer in (*[reply()] * 5, api(text), api("_undef_"), api("_undef_")):
+            peer.command()
+            peer.send(answer)
+        assert claimed.get()
+        asked = gevent.spawn(read_several, ahead, TR, "x")
+        peer.expect("api uuid_getvar tr x", api("y"))
+        assert asked.get() == ["y"]
