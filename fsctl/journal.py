@@ -41,10 +41,13 @@ _NAME = re.compile(r"[0-9]{19}-[0-9]+-[0-9]{6}\.jsonl")
 """When its process has begun (nanoseconds), that process, and which of its files it is."""
 
 
+_RECORD = "record"
+"""What is kept for good, whatever becomes of us in the next moment."""
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
 class _Files(LogWriter):
     """The files of one process, one after the other; the thread opens them."""
-
-    linger_s = 0.0  # what has happened is kept, whatever becomes of us in the next moment
 
     def __init__(self, folder: Path, limit_bytes: int) -> None:
         self._folder, self._most = folder, limit_bytes
@@ -133,7 +136,7 @@ def is_kept() -> bool:
 def note(what: str, **fields: Any) -> None:
     """Have a thing that has happened written, with the time; never waits."""
     if _writer is not None:
-        _writer.put(_line(what, fields))
+        _writer.put(_line(what, fields), at_once=what == _RECORD)
 
 
 def lost(number: int) -> bytes:
@@ -143,7 +146,7 @@ def lost(number: int) -> bytes:
 
 def _line(what: str, fields: dict[str, Any]) -> bytes:
     entry = {"what": what, "at": round(time.time(), 6), **fields}
-    return json.dumps(entry, separators=(",", ":")).encode() + b"\n"
+    return _encode(entry).encode() + b"\n"
 
 
 def _cannot_write(error: OSError) -> None:

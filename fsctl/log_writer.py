@@ -40,8 +40,6 @@ class LogWriter:
     called from the thread when the descriptor cannot be written to; once until it can again.
     """
 
-    linger_s = LINGER_S
-
     def __init__(
         self,
         descriptor: int,
@@ -64,11 +62,14 @@ class LogWriter:
         self._thread: threading.Thread | None = None
         self._rests = False
         """The thread waits for a line. Set by it; taken back by whoever wakes it."""
+        self._hurries = False
+        """One of the lines is not to wait for others. Taken back when they are written."""
         self._in_trouble = False
         self._shared = _may_tear(descriptor)
 
-    def put(self, line: bytes) -> None:
-        """Have ``line`` written (with its line break), or count it as dropped."""
+    def put(self, line: bytes, *, at_once: bool = False) -> None:
+        """Have ``line`` written (with its line break), or count it as dropped. It may wait for
+        others for a moment, unless it is to be written ``at_once``."""
         with self._wake:
             # Once it is full it drops until half is free: the count comes once, not at every line.
             if self._size + len(line) > (self._limit // 2 if self._dropped else self._limit):
@@ -80,7 +81,8 @@ class LogWriter:
             if self._thread is None and not self._closing:
                 self._thread = threading.Thread(target=self._run, name="log", daemon=True)
                 self._thread.start()
-            if self._rests:
+            self._hurries |= at_once
+            if self._rests or at_once:
                 self._rests = False
                 self._wake.notify_all()
 
@@ -129,6 +131,7 @@ class LogWriter:
                     if self._closing:
                         return b""
                     self._rest()
+            self._hurries = False
             chunk = self._lines.popleft()
             while self._lines and len(chunk) + len(self._lines[0]) <= ATOMIC_BYTES:
                 chunk += self._lines.popleft()
@@ -139,8 +142,7 @@ class LogWriter:
         self._rests = True
         self._wake.wait_for(lambda: self._lines or self._closing)
         self._rests = False
-        if self.linger_s:
-            self._wake.wait_for(lambda: self._closing, self.linger_s)
+        self._wake.wait_for(lambda: self._closing or self._hurries, LINGER_S)
 
     def _write(self, chunk: bytes) -> None:
         left = memoryview(chunk)

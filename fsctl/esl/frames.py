@@ -133,13 +133,13 @@ class Headers:
 
 
 _NEEDLES: dict[str, str] = {}
-"""What is searched for a name; made once for each, up to a number: some come from the network."""
+"""What is searched for a name; made once for each, within bounds: some come from the network."""
 _MANY_NEEDLES = 4096
 
 
 def _needle(name: str) -> str:
     needle = f"\n{_on_the_wire(name)}:"
-    if len(_NEEDLES) < _MANY_NEEDLES:
+    if len(_NEEDLES) < _MANY_NEEDLES and len(name) <= _NAME_CHARS:
         _NEEDLES[name] = needle
     return needle
 

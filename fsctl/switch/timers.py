@@ -26,8 +26,8 @@ log = logging.getLogger(__name__)
 
 HEAD_START_S = 4.0
 """A transferee goes on first, so that its transferor is still there to be joined with it."""
-SLACK_S = 60.0
-"""So much later than a controller's own a timer may be that the dialplan has armed."""
+SLACK = 0.25
+"""By so much of its time a timer may be later that the dialplan has armed than one of ours."""
 _NONE_DELETED = "+OK Deleted: 0"
 
 

@@ -110,6 +110,23 @@ def test_it_goes_on_when_it_can_write_again(tmp_path, monkeypatch) -> None:
     assert log.close()
 
 
+def test_a_line_waits_for_others_unless_it_is_to_be_written_at_once(monkeypatch) -> None:
+    monkeypatch.setattr(log_writer, "LINGER_S", 3600.0)
+    reader, writer = os.pipe()
+    log = LogWriter(writer, gap)
+    log.put(b"one\n")
+    wait_for(lambda: log._rests)
+    log.put(b"two\n")
+    wait_for(lambda: not log._rests)
+    log.put(b"three\n", at_once=True)
+    wait_for(lambda: log._size == 0 and log._rests)
+    log.put(b"four\n")
+    assert log.close()
+    os.close(writer)
+    assert until_end(reader) == b"one\ntwo\nthree\nfour\n"
+    os.close(reader)
+
+
 _WRITES_LONG_LINES = """
 import sys
 from fsctl.log_writer import LogWriter

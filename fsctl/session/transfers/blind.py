@@ -565,7 +565,7 @@ class BlindTransfer:
         if action is Action.SET_TIMERS and timed_s is not None:
             # Some seconds have passed since they were armed: the time to claim, which they include.
             claimed_s = 2.0 * self._session.settings.dialplan.claim_timeout_s
-            if after_s <= timed_s - claimed_s and timed_s - after_s <= timers.SLACK_S:
+            if after_s <= timed_s - claimed_s and timed_s - after_s <= after_s * timers.SLACK:
                 self._timed_s = timed_s
                 return
         commands: list[Command] = []
