@@ -15,7 +15,19 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Engine, Executable, Table, create_engine, delete, event, func, select, update
+from sqlalchemy import (
+    Engine,
+    Executable,
+    Integer,
+    String,
+    Table,
+    create_engine,
+    delete,
+    event,
+    func,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 
@@ -29,6 +41,8 @@ CONNECT_S = 5
 _STATEMENT_MS = 30_000
 _UPGRADES = 7345001
 """The lock under which the tables of a PostgreSQL database are changed; any number of our own."""
+_TOO_LARGE = 1 << 31
+"""For a column of integers."""
 _ROLES = ("transferor", "transferee", "target")
 _INSERT: dict[str, Callable[[Table], Any]] = {
     "sqlite": sqlite.insert,
@@ -288,7 +302,9 @@ def _put(dialect: str, table: Table, first: tuple[str, ...]) -> Executable:
 
 
 def _clean(value: Any, column: Any = None) -> Any:
-    """What a network has sent fits into its column, and into every database."""
+    """What a network has sent, or a disk has damaged, fits into its column, and every database."""
+    if column is not None and value is not None:
+        value = _of_type(value, column.type)
     if isinstance(value, str):
         # PostgreSQL knows no NUL, and no database half a surrogate pair.
         text = value.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
@@ -297,6 +313,15 @@ def _clean(value: Any, column: Any = None) -> Any:
         return {_clean(str(name)): _clean(each) for name, each in value.items()}
     if isinstance(value, list | tuple):
         return [_clean(each) for each in value]
+    return value
+
+
+def _of_type(value: Any, kind: Any) -> Any:
+    """A value as a column of that type can have it; None for a number that is none."""
+    if isinstance(kind, String):
+        return value if isinstance(value, str) else json.dumps(value)
+    if isinstance(kind, Integer):
+        return value if isinstance(value, int) and abs(value) < _TOO_LARGE else None
     return value
 
 

@@ -8,7 +8,7 @@ time. So it is the delay that decides, however many calls run.
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 
 import gevent
@@ -16,6 +16,8 @@ from gevent.hub import Waiter
 
 _REMEMBERED_S = 1.0
 """So long, and at most twice, a leg that has come home late keeps new calls out."""
+_SWITCHES = 64
+"""Of so many the delays are remembered."""
 
 
 class Lateness:
@@ -89,11 +91,16 @@ class Admission:
         self._max_calls = max_calls
         self._max_delay_s = max_delay_s
         self._turns = Turns()
-        self._lateness = Lateness()
+        self._lateness: OrderedDict[str, Lateness] = OrderedDict()
 
-    def came_home(self, delay_s: float) -> None:
-        """A leg of a running call has been claimed, so late."""
-        self._lateness.note(delay_s)
+    def came_home(self, switch: str, delay_s: float) -> None:
+        """A leg of a running call has been claimed, so late. A ``switch`` that is slow itself, or a
+        stranger that says it is one, keeps no calls of others out."""
+        lateness = self._lateness.setdefault(switch, Lateness())
+        self._lateness.move_to_end(switch)
+        if len(self._lateness) > _SWITCHES:
+            self._lateness.popitem(last=False)
+        lateness.note(delay_s)
 
     def wait(self) -> None:
         """Return when a new call may begin."""
@@ -103,13 +110,14 @@ class Admission:
         """Why no further session may begin while so many run; empty when it may."""
         return f"{running} sessions run (max_calls)" if running >= self._max_calls else ""
 
-    def too_late(self, delay_s: float) -> str:
-        """Why a new call that is so late is not taken; empty when it is.
+    def too_late(self, switch: str, delay_s: float) -> str:
+        """Why a new call of ``switch`` that is so late is not taken; empty when it is.
 
         New calls stop when one of them is as late as may be, and already when a running call's leg
         is half as late.
         """
-        worst_s = self._lateness.worst_s
+        lateness = self._lateness.get(switch)
+        worst_s = lateness.worst_s if lateness is not None else 0.0
         if delay_s > self._max_delay_s:
             return f"it has waited for {delay_s * 1000:.0f} ms (max_delay_ms)"
         if worst_s > self._max_delay_s / 2:

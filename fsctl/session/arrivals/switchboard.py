@@ -121,7 +121,7 @@ class Switchboard:
             link.retire()  # its end would end what holds the leg now
             return None
         if not is_new:
-            self._admission.came_home(link.age_s)
+            self._admission.came_home(origin_of(snapshot).core_uuid, link.age_s)
         if context == Context.RETURN:
             self._come_back(link, snapshot)
         elif context == Context.ATTENDED:
@@ -144,7 +144,7 @@ class Switchboard:
             return self._come_home(ahead, snapshot)
         elif self._closing or (self.draining and context != Context.LEGACY):
             let_go(link)
-        elif refusal := self._refusal(link, is_new):
+        elif refusal := self._refusal(link, snapshot, is_new):
             self._turn_away(link, snapshot, refusal)
         elif context == Context.LEGACY:
             # Also who drains: FreeSWITCH alone would join them, and leave the transferor parked.
@@ -178,13 +178,14 @@ class Switchboard:
         if session is not None:
             session.part(Referred).pair = None
 
-    def _refusal(self, link: Connection, is_new: bool) -> str:
+    def _refusal(self, link: Connection, snapshot: Event, is_new: bool) -> str:
         """Why there are calls enough, empty when there are not. A native transfer is never late:
         its transferor waits."""
         running = len(self.sessions)
-        return self._admission.too_many(running) or (
-            self._admission.too_late(link.age_s) if is_new else ""
-        )
+        if why := self._admission.too_many(running):
+            return why
+        switch = origin_of(snapshot).core_uuid
+        return self._admission.too_late(switch, link.age_s) if is_new else ""
 
     def _turn_away(self, link: Connection, snapshot: Event, why: str) -> None:
         """There are calls enough: FreeSWITCH connects this one, or it is refused at once."""

@@ -130,6 +130,18 @@ def test_what_a_network_has_sent_is_kept(engine: Engine, text: str) -> None:
     assert find.transfers(engine, find.Wanted(number=kept[-3:]))
 
 
+def test_what_has_another_type_than_its_column_holds_nothing_up(engine: Engine) -> None:
+    note = Notes()
+    odd = {"number": {"a": 1}, "name": 7, "call_id": ["x"], "dialled": True}
+    store.keep(engine, [note("leg", leg=A, session={"odd": [1 << 80]}, **odd)])
+    store.keep(engine, [note("record", **ENDED | {"code": 1 << 40, "reason": 5, "outcome": []})])
+    leg = only(engine, LEGS)
+    assert (leg["number"], leg["name"], leg["call_id"]) == ('{"a": 1}', "7", '["x"]')
+    assert leg["dialled"] == "true"
+    transfer = only(engine, TRANSFERS)
+    assert (transfer["code"], transfer["reason"], transfer["outcome"]) == (None, "5", "[]")
+
+
 def test_all_of_it_is_kept_or_none(engine: Engine) -> None:
     note = Notes()
     wrong = note("leg", leg=A, session="s-1", outgoing="perhaps")

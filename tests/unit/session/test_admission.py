@@ -34,13 +34,18 @@ def test_the_worst_delay_is_remembered_for_a_second_or_two() -> None:
 
 def test_new_calls_stop_before_what_runs_is_late() -> None:
     admission = Admission(max_calls=3, max_delay_s=1.0)
-    assert not admission.too_many(2) and not admission.too_late(1.0)
+    assert not admission.too_many(2) and not admission.too_late("pbx", 1.0)
     assert admission.too_many(3) == "3 sessions run (max_calls)"
-    assert admission.too_late(1.1) == "it has waited for 1100 ms (max_delay_ms)"
-    admission.came_home(0.5)
-    assert not admission.too_late(0.0)
-    admission.came_home(0.6)
-    assert admission.too_late(0.0) == "a leg with a transfer has waited for 600 ms (max_delay_ms)"
+    assert admission.too_late("pbx", 1.1) == "it has waited for 1100 ms (max_delay_ms)"
+    admission.came_home("pbx", 0.5)
+    assert not admission.too_late("pbx", 0.0)
+    admission.came_home("pbx", 0.6)
+    why = "a leg with a transfer has waited for 600 ms (max_delay_ms)"
+    assert admission.too_late("pbx", 0.0) == why
+    assert not admission.too_late("another", 0.0)
+    for number in range(64):
+        admission.came_home(f"stranger {number}", 0.0)
+    assert not admission.too_late("pbx", 0.0), "of so many nothing more is remembered"
 
 
 def test_one_begins_in_each_round_of_the_loop_in_their_order() -> None:
