@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, replace
 from ipaddress import AddressValueError, IPv6Address
 from typing import Any, Final
 
+UNKNOWN: Final = "::"
+"""An IPv6 address that nobody knows."""
 _HEAD_BYTES: Final = 65535
 _HEADERS: Final = 512
 """Of one message; what follows is not read."""
@@ -178,7 +180,7 @@ def told_by_via(message: Message) -> Message:
     host = _found(_RECEIVED, via) or (found[2].strip("[]") if found else "")
     near = _six(host)
     if reading.status:  # it goes back to who has sent the request
-        return replace(message, source="::", destination=near)
+        return replace(message, source=UNKNOWN, destination=near)
     return replace(message, source=near, destination=_six(_found(_REQUEST_HOST, reading.start)))
 
 
@@ -190,7 +192,7 @@ def _six(host: str) -> str:
     try:
         return str(IPv6Address(host))
     except AddressValueError:
-        return "::"
+        return UNKNOWN
 
 
 def _found(pattern: re.Pattern[str], text: str) -> str:

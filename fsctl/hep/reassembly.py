@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from fsctl.hep.message import Message, told_by_via
+from fsctl.hep.message import UNKNOWN, Message, read, told_by_via
 from fsctl.hep.packet import Packet
 
 MESSAGE_BYTES: Final = 65_000
@@ -24,6 +24,10 @@ WAITING_BYTES: Final = 8 << 20
 """So much of unfinished messages is kept; of more the oldest is given up."""
 HEAD_BYTES: Final = 32_768
 """No headers of one message are longer."""
+REQUESTS: Final = 2000
+"""Of so many over IPv6 is remembered where they went, for the responses."""
+BRANCH_BYTES: Final = 256
+"""A longer one is not remembered."""
 SLICE_S: Final = 32.0
 """What has not gone on for so long never will (64 times RFC 3261's T1)."""
 
@@ -68,6 +72,8 @@ class Streams:
 
     def __init__(self) -> None:
         self._rests: OrderedDict[Stream, _Rest] = OrderedDict()
+        self._requests: OrderedDict[str, tuple[tuple[str, int], tuple[str, int]]] = OrderedDict()
+        """The ends of those that went over IPv6, by their branches."""
         self.waiting_bytes = 0
         """What is kept of messages that are not whole."""
         self.discarded = 0
@@ -78,6 +84,14 @@ class Streams:
 
         ``now_s`` by the clock by which `expire` is called; None: that is the packets' own.
         """
+        return [self._with_ends(each) for each in self._taken(packet, now_s)]
+
+    def expire(self, now_s: float) -> list[Message]:
+        """Return what will not go on any more, truncated; ``now_s``: see `take`."""
+        old = [key for key, rest in self._rests.items() if rest.last_s < now_s - SLICE_S]
+        return [self._with_ends(m) for key in old for m in self._give_up(key)]
+
+    def _taken(self, packet: Packet, now_s: float | None) -> list[Message]:
         if packet.transport == "udp":
             text = packet.payload[:MESSAGE_BYTES]
             if not text.strip(b"\r\n\0"):
@@ -87,10 +101,30 @@ class Streams:
             return [_message(packet, text, packet.time_s, cut)]
         return self._of_stream(packet, packet.time_s if now_s is None else now_s)
 
-    def expire(self, now_s: float) -> list[Message]:
-        """Return what will not go on any more, truncated; ``now_s``: see `take`."""
-        old = [key for key, rest in self._rests.items() if rest.last_s < now_s - SLICE_S]
-        return [m for key in old for m in self._give_up(key)]
+    def _with_ends(self, message: Message) -> Message:
+        """Return it with the ends of its request, if it is a response over IPv6: its Via tells of
+        one of them only."""
+        if ":" not in message.source:
+            return message
+        reading = read(message.text)
+        branch = reading.branch
+        if not branch or len(branch) > BRANCH_BYTES:
+            return message
+        if not reading.status:
+            self._requests[branch] = message.ends
+            self._requests.move_to_end(branch)
+            if len(self._requests) > REQUESTS:
+                self._requests.popitem(last=False)
+            return message
+        asked = self._requests.get(branch)
+        ports = message.destination_port, message.source_port
+        if asked is None or (asked[0][1], asked[1][1]) != ports:
+            return message
+        if message.source == UNKNOWN:
+            message = replace(message, source=asked[1][0])
+        if message.destination == UNKNOWN:
+            message = replace(message, destination=asked[0][0])
+        return message
 
     def _of_stream(self, packet: Packet, now_s: float) -> list[Message]:
         key = (

@@ -18,8 +18,10 @@ from fsctl.hep.message import read
 from fsctl.records import find, store
 from fsctl.story import hear_each_other, talking
 from tests.live.lab import ports, wait_for
+from tests.live.lab.ports import LOCALHOST
 from tests.live.lab.settings import sections
 from tests.live.lab.switch import PASSWORD
+from tests.live.lab.wire import SECRET, WirePhone
 
 SOFIA = "autoload_configs/sofia.conf.xml"
 REFUSES = """
@@ -125,7 +127,7 @@ def of_phones(phones, until):
     """What the phones themselves have written, up to a moment."""
     return first_lines(
         (m.call_id, f"{m.start_line} {m.uri}".strip(), m.header("CSeq"))
-        for phone in phones.all
+        for phone in phones
         for m in phone.messages
         if m.time_s <= until
     )
@@ -148,10 +150,11 @@ def normal(found):
     }
 
 
-def assert_equal(phones, messages):
+def assert_equal(phones, messages, *others):
     """The ladder has every leg's messages: as many, and the same."""
     heard = normal(of_ladder(messages))
-    traced = normal(of_phones(phones, max(m.time_s for m in messages) + 0.05))
+    until = max(m.time_s for m in messages) + 0.05
+    traced = normal(of_phones([*phones.all, *others], until))
     assert heard == traced, f"{phones.ladder()}"
     return heard
 
@@ -231,3 +234,57 @@ def test_an_attended_transfer_that_fails(ladders, phones, transport):
     assert shown.count("1001") and "Replaces" in shown
     heading = next(each for each in shown.splitlines() if "FreeSWITCH" in each)
     assert heading.split() == ["2000", "FreeSWITCH", "1001", "1002", "fsctl"], shown
+
+
+@pytest.fixture
+def wired(switch, captured):
+    """Connects a phone over TLS, a WebSocket or IPv6: to profiles that send copies, too."""
+    port, tls, ws, six = kept = [ports.kept_port() for _ in range(4)]
+    secured = {"tls": "true", "tls-sip-port": tls, "tls-bind-params": "transport=tls"}
+    secured |= {"tls-cert-dir": str(switch.root / "certs"), "tls-verify-policy": "none"}
+    own = {"sip-capture": "yes", "sip-port": port, "ws-binding": f":{ws}", **secured}
+    switch.add_profile("wire", own)
+    own = {"sip-capture": "yes", "sip-port": six, "sip-ip": "::1", "rtp-ip": "::1"}
+    switch.add_profile("wire6", own)
+    made = []
+
+    def connect(number, transport, says="200 OK"):
+        host, at = {"tls": (LOCALHOST, tls), "ws": (LOCALHOST, ws), "udp": ("::1", six)}[transport]
+        phone = WirePhone(number, transport, host, at, says)
+        made.append(phone)
+        profile = "wire6" if transport == "udp" else "wire"
+        uri = f"sip:{number}@{phone.address};transport={transport}"
+        switch.add_dialled(number, f"sofia/{profile}/{uri}")
+        return phone
+
+    yield connect
+    for phone in made:
+        phone.close()
+        switch.remove_user(phone.number)
+    switch.remove_profile("wire")
+    switch.remove_profile("wire6")
+    ports.give_back(*kept)
+
+
+def test_over_a_websocket_ipv6_and_tls(ladders, phones, wired):
+    """The messages are whole, their ends and transports right, and no credentials are left."""
+    ladder = ladders()
+    alice = wired("2000", "ws")
+    bob = wired("1001", "udp")
+    carol = wired("1002", "tls", says="486 Gone fishing")
+    alice.calls("1001")
+    bob.refers("1002")
+    assert bob.wait_notify() == "SIP/2.0 486 Gone fishing"
+    row, messages = ladder.kept()
+    alice.hangs_up()
+    heard = assert_equal(phones, messages, alice, bob, carol)
+    assert_reported(heard, row, 3)
+    assert not any(m.truncated or m.gap for m in messages)
+    ends = {(m.transport, *sorted(f"{host} {port}" for host, port in m.ends)) for m in messages}
+    assert ends == {each.ends for each in (alice, bob, carol)}
+    invites = [m.text for m in messages if b"\nAuthorization: " in m.text]
+    assert invites and not any(SECRET.encode() in text for text in invites)
+    shown = ladder.show(row["id"])
+    for part in ("INVITE", "REFER ", "NOTIFY ", "486 Gone fishing"):
+        assert part in shown, shown
+    assert "not captured" not in shown

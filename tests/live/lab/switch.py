@@ -22,6 +22,7 @@ PASSWORD = "lab-password"
 # rendered for the installation's own port and password; the laboratory keeps its own
 _NEVER_INSTALLED = frozenset({"autoload_configs/event_socket.conf.xml"})
 _PROFILE_FILES = ("sip_profiles/",)
+_SOFIA = "autoload_configs/sofia.conf.xml"
 
 
 def launch(binary: Path, root: Path, conf: Path) -> subprocess.Popen[bytes]:
@@ -238,7 +239,11 @@ class Switch:
         contact += f";transport={transport}" if transport != "udp" else ""
         with self._lock:
             before = self._users.get(number) if joined_by else None
-            dial_string = f"{before}{joined_by}{contact}" if before else contact
+            self.add_dialled(number, f"{before}{joined_by}{contact}" if before else contact)
+
+    def add_dialled(self, number: str, dial_string: str) -> None:
+        """As `add_user`, of a user who is dialled by that."""
+        with self._lock:
             if self._users.get(number) == dial_string:
                 return
             self._users[number] = dial_string
@@ -289,6 +294,32 @@ class Switch:
         reply = self.esl(f"sofia profile {self.profile} rescan")
         if "scan complete" not in reply:
             raise AssertionError(f"sofia profile {self.profile} rescan: {reply}")
+
+    def add_profile(self, name: str, own: Mapping[str, str | int]) -> None:
+        """Start another sofia profile; `remove_profile` ends it."""
+        path = self.conf / _SOFIA
+        text = switch_conf.sip_profile(self._plan, name, own)
+        path.write_text(path.read_text().replace("  </profiles>", f"{text}  </profiles>"))
+        self._reload()
+        self.esl(f"sofia profile {name} start")
+        wait_for(lambda: self._runs(name), START_DEADLINE_S, f"profile {name} runs")
+
+    def remove_profile(self, name: str) -> None:
+        """End a profile of `add_profile`; not before it is 10 s old."""
+        path = self.conf / _SOFIA
+        before, _, rest = path.read_text().partition(f'    <profile name="{name}">')
+        path.write_text(before + rest.partition("</profile>\n")[2])
+        self._reload()
+
+        def ends() -> bool:
+            self.esl(f"sofia profile {name} stop")
+            return not self._runs(name)
+
+        wait_for(ends, START_DEADLINE_S, f"profile {name} ends", poll_s=0.2)
+
+    def _runs(self, profile: str) -> bool:
+        lines = self.esl("sofia status").splitlines()
+        return any(each.split()[:2] == [profile, "profile"] and "RUNNING" in each for each in lines)
 
     def restore_profile(self) -> None:
         """Give the profile's own values back to the parameters that a test has changed.

@@ -128,40 +128,45 @@ def own_params() -> str:
     return f"<include>\n{params(_CHANGEABLE)}\n</include>\n"
 
 
+def sip_profile(plan: SwitchPlan, name: str, own: Mapping[str, str | int]) -> str:
+    """A sofia profile; its ``own`` parameters go before the laboratory's."""
+    values: dict[str, str | int] = {
+        **_CHANGEABLE,
+        "context": plan.context,
+        "dialplan": "XML",
+        "sip-ip": "127.0.0.1",
+        "rtp-ip": plan.rtp_ip,
+        "sip-port": plan.sip_port,
+        "auth-calls": "false",
+        "accept-blind-auth": "true",
+        "accept-blind-reg": "true",
+        "inbound-codec-negotiation": "generous",
+        # without it a leg whose phone sends no RTP stalls playback and bridge
+        "rtp-timer-name": "soft",
+        "sip-trace": "yes" if plan.lowest_logged == "debug" else "no",
+        "manage-presence": "false",
+        "nonce-ttl": 60,
+        "session-timeout": 0,
+        "rfc2833-pt": 101,
+        **own,
+    }
+    everywhere = '<domain name="all" alias="true" parse="false"/>' if name == plan.profile else ""
+    return f"""    <profile name="{name}"><aliases/><gateways/>
+    <domains>{everywhere}</domains>
+    <settings>
+{params(values)}
+    <X-PRE-PROCESS cmd="include" data="../sip_profiles/fsctl_params.xml"/>
+    </settings></profile>
+"""
+
+
 def _sofia(plan: SwitchPlan) -> str:
-    settings = params(
-        {
-            **_CHANGEABLE,
-            "context": plan.context,
-            "dialplan": "XML",
-            "sip-ip": "127.0.0.1",
-            "rtp-ip": plan.rtp_ip,
-            "sip-port": plan.sip_port,
-            "auth-calls": "false",
-            "accept-blind-auth": "true",
-            "accept-blind-reg": "true",
-            "inbound-codec-negotiation": "generous",
-            # without it a leg whose phone sends no RTP stalls playback and bridge
-            "rtp-timer-name": "soft",
-            "sip-trace": "yes" if plan.lowest_logged == "debug" else "no",
-            "manage-presence": "false",
-            "nonce-ttl": 60,
-            "session-timeout": 0,
-            "rfc2833-pt": 101,
-        }
-    )
     return f"""<configuration name="sofia.conf">
   <global_settings>
     <param name="log-level" value="0"/>
   </global_settings>
   <profiles>
-    <profile name="{plan.profile}"><aliases/><gateways/>
-    <domains><domain name="all" alias="true" parse="false"/></domains>
-    <settings>
-{settings}
-    <X-PRE-PROCESS cmd="include" data="../sip_profiles/fsctl_params.xml"/>
-    </settings></profile>
-  </profiles>
+{sip_profile(plan, plan.profile, {})}  </profiles>
 </configuration>
 """
 

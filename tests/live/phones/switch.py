@@ -29,11 +29,7 @@ class PhonesSwitch(Switch):
         """As `add_user`, of a phone whose WebSocket comes from that port."""
         way = f"sip%3A127.0.0.1%3A{port}%3Btransport%3Dws"
         uri = f"sip:{number}@127.0.0.1:{port};transport=ws;fs_path={way}"
-        contact = f"sofia/{self.profile}/{uri}"
-        with self._lock:
-            self._users[number] = contact
-            self._write({"directory/lab.xml": switch_conf.directory(self._plan, self._users)})
-            self._reload()
+        self.add_dialled(number, f"sofia/{self.profile}/{uri}")
 
     def _own_files(self) -> dict[str, str]:
         files = super()._own_files()

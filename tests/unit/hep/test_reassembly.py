@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fsctl.hep import reassembly
+from fsctl.hep.masking import mask
 from fsctl.hep.message import read
-from fsctl.hep.packet import TRANSPORTS, parse
+from fsctl.hep.packet import TRANSPORTS, Packet, parse
 from fsctl.hep.reassembly import MESSAGE_BYTES, STREAMS, Streams
 from tests.unit.hep.messages import packet, sip
 
@@ -39,15 +41,43 @@ def test_what_was_recorded_comes_out_as_it_is() -> None:
         assert message.text == captured.payload and not message.truncated and not message.gap
 
 
-def test_slices_as_they_were_recorded() -> None:
-    streams, data, sizes = Streams(), (DATA / "tcp-slices.bin").read_bytes(), []
+def recorded(name: str) -> Iterator[Packet]:
+    """The packets of a file, one after the other."""
+    data = (DATA / name).read_bytes()
     while data:
         length = int.from_bytes(data[4:6], "big")
-        found = streams.take(parse(data[:length]))
-        sizes.append([(read(m.text).call_id, len(m.text)) for m in found])
+        yield parse(data[:length])
         data = data[length:]
+
+
+def test_slices_as_they_were_recorded() -> None:
+    streams, sizes = Streams(), []
+    for each in recorded("tcp-slices.bin"):
+        found = streams.take(each)
+        sizes.append([(read(m.text).call_id, len(m.text)) for m in found])
     assert sizes == [[], [], [("sliced", 201)], [("two-a", 199), ("two-b", 199)]]
     assert streams.waiting_bytes == 0
+
+
+def test_ipv6_a_websocket_and_tls_as_they_were_recorded() -> None:
+    """Each request, and its response, which goes the same way back: whole, without secrets."""
+    streams, found = Streams(), []
+    for each in recorded("ipv6-ws-tls.bin"):
+        found += streams.take(each)
+    told = [(m.transport, m.ends, read(m.text).status) for m in found]
+    ways = [
+        ("udp", ("::1", 46807), ("::1", 28014)),
+        ("ws", ("127.0.0.1", 55926), ("127.0.0.1", 28008)),
+        ("tls", ("127.0.0.1", 44290), ("127.0.0.1", 28012)),
+    ]
+    assert told == [
+        each
+        for transport, phone, switch in ways
+        for each in ((transport, (phone, switch), 0), (transport, (switch, phone), 100))
+    ]
+    assert not any(m.truncated or m.gap for m in found) and streams.waiting_bytes == 0
+    secrets = [(b"5ecre7" in m.text, b"5ecre7" in mask(m.text)) for m in found]
+    assert secrets == [(True, False), (False, False)] * 3
 
 
 @given(
@@ -172,6 +202,25 @@ def test_an_ipv6_address_is_what_the_via_says(start: str, via: str, ends: tuple[
     honest = {"source": "2001:db8::1", "destination": "2001:db8::2"}
     (message,) = Streams().take(packet(text, "udp", **honest))
     assert (message.source, message.destination) == ("2001:db8::1", "2001:db8::2")
+
+
+def test_a_response_goes_back_the_way_of_its_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the same ports, and as long as the request is remembered."""
+    monkeypatch.setattr(reassembly, "REQUESTS", 2)
+    streams, wrong = Streams(), {"source": "::", "destination": "::"}
+
+    def ends(start: str, branch: str, **more: object) -> tuple[str, str]:
+        via = f"SIP/2.0/WS [2001:db8::7];branch={branch}"
+        text = f"{start}\r\nVia: {via}\r\nCSeq: 1 BYE\r\n\r\n".encode()
+        (message,) = streams.take(packet(text, **{**wrong, **more}))
+        return message.source, message.destination
+
+    for branch in ("z1", "z2", "z3", "z" * 300):
+        ends("BYE sip:a@[2001:db8::5] SIP/2.0", branch)
+    ok = "SIP/2.0 200 OK"
+    assert ends(ok, "z3", sent=True) == ("2001:db8::5", "2001:db8::7")
+    assert ends(ok, "z3", sent=True, source_port=9) == ("::", "2001:db8::7")
+    assert ends(ok, "z1", sent=True) == ends(ok, "z" * 300, sent=True) == ("::", "2001:db8::7")
 
 
 @given(st.lists(st.tuples(st.binary(max_size=200), st.sampled_from(list(TRANSPORTS.values())))))
