@@ -584,6 +584,8 @@ def _add(session: Session, uuid: str, number: str, name: str, *, connected: bool
         state=LegState.CONNECTED if connected else LegState.ALERTING,
     )
     session.calls[uuid] = call
+    if connected and uuid != NOBODY:
+        call.noted()  # no news of its answer comes to us any more
     return call
 
 

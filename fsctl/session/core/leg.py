@@ -229,10 +229,10 @@ class Leg:
             return False
         self.state = state
         self.was_connected = self.was_connected or state is LegState.CONNECTED
-        self._note()
+        self.noted()
         return True
 
-    def _note(self) -> None:
+    def noted(self) -> None:
         """Have it noted how the leg stands (:mod:`fsctl.journal`).
 
         A called party has no channel until one of its branches is it, or none has become it.
