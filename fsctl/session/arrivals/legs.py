@@ -27,7 +27,7 @@ from fsctl.session.calling.places import domain_of, own_hosts
 from fsctl.session.calling.plan import CallOptions
 from fsctl.session.calling.routing import NoRoute
 from fsctl.session.core import branches
-from fsctl.session.core.leg import Leg, LegState
+from fsctl.session.core.leg import Leg, LegState, noted
 from fsctl.session.core.session import Session
 from fsctl.session.transfers import by_web, kept, taken_away
 from fsctl.session.transfers.attended_registry import AttendedTransfers
@@ -585,7 +585,7 @@ def _add(session: Session, uuid: str, number: str, name: str, *, connected: bool
     )
     session.calls[uuid] = call
     if connected and uuid != NOBODY:
-        call.noted()  # no news of its answer comes to us any more
+        noted(call)  # no news of its answer comes to us any more
     return call
 
 
