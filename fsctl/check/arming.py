@@ -50,7 +50,11 @@ def arming(ground: Ground) -> Iterator[Finding]:
     if ground.armed and (not ground.alive or not wanted):
         yield _left_behind(ground, bool(wanted))
     elif wanted and ground.alive and ground.armed != wanted:
-        wrong = [f"{n}={ground.armed.get(n, '')}, not {wanted[n]}" for n in wanted]
+        wrong = [
+            f"{n}={ground.armed.get(n, '')}, not {wanted[n]}"
+            for n in wanted
+            if ground.armed.get(n) != wanted[n]
+        ]
         yield problem(
             "FSC602",
             "the legs of FreeSWITCH are not armed as the settings say",

@@ -108,7 +108,7 @@ def _about_settings(settings: Settings, quick: bool) -> Iterator[Finding]:
             "FSC002",
             "FreeSWITCH cannot be asked",
             "the settings have no [switch] with a password",
-            "set [switch] host, port and password_file",
+            "fsctl install (or set [switch] host, port and password_file)",
         )
 
 

@@ -157,6 +157,8 @@ def _party(text: str, leg: str, policy: Policy) -> Party:
 
 
 def _facts(word: str, leg: str, policy: Policy) -> dict[str, str | None]:
+    if word in ("outside", "unknown"):
+        return {}  # a name would be a user's
     what, colon, name = word.partition(":")
     if colon and what == "network":
         if leg != "caller":

@@ -214,7 +214,15 @@ def _log(file: Path | None) -> str:
         told = subprocess.run(asked, capture_output=True, timeout=20, check=False).stdout
         if told.strip() and not told.startswith(b"-- No entries"):
             return told.decode("utf-8", "replace")
-    with (file or _LOG).open("rb") as opened:
+    try:
+        opened = (file or _LOG).open("rb")
+    except FileNotFoundError as error:
+        if file is None:
+            raise FileNotFoundError(
+                f"neither a journal of the unit nor {_LOG}: --log FILE"
+            ) from error
+        raise
+    with opened:
         opened.seek(max(0, opened.seek(0, os.SEEK_END) - _LOG_BYTES))
         return "\n".join(opened.read().decode("utf-8", "replace").splitlines()[-_LOG_LINES:]) + "\n"
 

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 _CAUSES = {
-    **{400: "its Refer-To cannot be used", 404: "there is no {target}"},
+    **{400: "its Refer-To cannot be used", 404: "{target} does not exist, or no route leads there"},
     **{408: "{target} did not answer", 480: "{target} did not answer, or is not there"},
     **{486: "{target} is busy", 487: "somebody hung up before {target} answered"},
     **{488: "{target} and FreeSWITCH have no codec in common", 491: "another transfer went on"},
     **{500: "something went wrong in fsctl or its scenario: the log has it"},
     **{502: "no way to {target} works", 503: "{target} cannot be reached now"},
-    **{600: "{target} is busy", 603: "{target} refused", 604: "there is no {target}"},
+    **{600: "{target} is busy", 603: "{target} refused", 604: "{target} does not exist"},
 }
 _TOLD = (
     ("the transferee hangs up", "the party to be moved hung up"),

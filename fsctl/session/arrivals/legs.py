@@ -27,7 +27,7 @@ from fsctl.session.calling.places import domain_of, own_hosts
 from fsctl.session.calling.plan import CallOptions
 from fsctl.session.calling.routing import NoRoute
 from fsctl.session.core import branches
-from fsctl.session.core.leg import Leg, LegState
+from fsctl.session.core.leg import Leg, LegState, noted
 from fsctl.session.core.session import Session
 from fsctl.session.transfers import by_web, kept, taken_away
 from fsctl.session.transfers.attended_registry import AttendedTransfers
@@ -584,6 +584,8 @@ def _add(session: Session, uuid: str, number: str, name: str, *, connected: bool
         state=LegState.CONNECTED if connected else LegState.ALERTING,
     )
     session.calls[uuid] = call
+    if connected and uuid != NOBODY:
+        noted(call)  # no news of its answer comes to us any more
     return call
 
 

@@ -229,28 +229,8 @@ class Leg:
             return False
         self.state = state
         self.was_connected = self.was_connected or state is LegState.CONNECTED
-        self._note()
+        noted(self)
         return True
-
-    def _note(self) -> None:
-        """Have it noted how the leg stands (:mod:`fsctl.journal`).
-
-        A called party has no channel until one of its branches is it, or none has become it.
-        """
-        if journal.is_kept() and (self.placed or not self.alive):
-            journal.note(
-                "leg",
-                leg=self.channel_uuid if self.placed else self.callee,
-                channel=self.channel_uuid if self.placed else None,
-                session=self.session.id,
-                began=self.began,
-                number=self.number,
-                name=self.display_name,
-                call_id=self.last_call_id or None,
-                outgoing=self.outgoing,
-                dialled=self.dialled or None,
-                state=self.state.name.lower(),
-            )
 
 
 class _Indexed:
@@ -272,6 +252,27 @@ class _Indexed:
 
 for _name in INDEXED:
     setattr(Leg, _name, _Indexed(_name))
+
+
+def noted(leg: Leg) -> None:
+    """Have it noted how the leg stands (:mod:`fsctl.journal`).
+
+    A called party has no channel until one of its branches is it, or none has become it.
+    """
+    if journal.is_kept() and (leg.placed or not leg.alive):
+        journal.note(
+            "leg",
+            leg=leg.channel_uuid if leg.placed else leg.callee,
+            channel=leg.channel_uuid if leg.placed else None,
+            session=leg.session.id,
+            began=leg.began,
+            number=leg.number,
+            name=leg.display_name,
+            call_id=leg.last_call_id or None,
+            outgoing=leg.outgoing,
+            dialled=leg.dialled or None,
+            state=leg.state.name.lower(),
+        )
 
 
 def paired(first: Leg, second: Leg) -> None:

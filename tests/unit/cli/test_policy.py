@@ -47,6 +47,7 @@ def test_the_settings_name_the_sides(tmp_path: Path, section: str, by: str, allo
         ("", "--by 1001 --to sip:1003@pbx.example --own-host pbx.example", True),
         ("", "--by 1001@pbx.example --to sip:1003@pbx.example", True),
         ("", "--by 1001 --of +4930123456 --to 030123456", False),
+        ("", "--by 1001 --of outside --to 030123456", False),
         (
             '[[rule]]\nname = "house"\nto = ["context:house"]\nthen = "refuse"',
             "--by 1001 --of 1002,context:house",
