@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from datetime import UTC, datetime
@@ -13,7 +12,7 @@ from urllib.parse import quote
 from fsctl import settings
 from fsctl.cli.desk_api import DeskApi
 from fsctl.cli.options import add_config
-from fsctl.cli.tables import coloured, show
+from fsctl.cli.tables import coloured, show, show_json
 
 _LEVELS = ("debug", "info", "warning", "error")
 _ROLES = ("transferor", "transferee", "target")
@@ -134,8 +133,7 @@ def _done(arguments: argparse.Namespace, answer: dict[str, Any], said: str) -> i
 
 
 def _print(found: dict[str, Any]) -> int:
-    json.dump(found, sys.stdout, indent=2)
-    print()
+    show_json(found)
     return 0
 
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from fsctl import settings
 from fsctl.cli.options import add_config
 from fsctl.cli.records import open_records
-from fsctl.cli.tables import show
+from fsctl.cli.tables import show, show_json
 from fsctl.errors import FsctlError
 
 _MOST = 1000
@@ -71,8 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _list(rows: list[dict[str, object]], as_json: bool) -> int:
     if as_json:
-        json.dump(rows, sys.stdout, default=datetime.isoformat, indent=2)
-        print()
+        show_json(rows)
         return 0 if rows else 1
     shown = [
         [

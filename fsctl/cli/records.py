@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import json
 import os
 import re
 import sys
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from fsctl import settings
 from fsctl.cli.options import add_config
-from fsctl.cli.tables import coloured, show
+from fsctl.cli.tables import coloured, show, show_json
 from fsctl.errors import FsctlError
 from fsctl.log import printable
 from fsctl.records.words import cause
@@ -87,8 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
     except SQLAlchemyError as error:
         raise FsctlError(f"the records cannot be read: {store.why(error)}") from error
     if arguments.format == "json":
-        json.dump(rows, sys.stdout, default=datetime.isoformat, indent=2)
-        print()
+        show_json(rows)
     elif arguments.format == "csv":
         writer = csv.DictWriter(sys.stdout, _CSV, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()

@@ -36,6 +36,8 @@ _LOG_BYTES: Final = 4 << 20
 _LOG_LINES: Final = 5000
 _WIDE: Final = 160
 _PACKAGES: Final = ("gevent", "SQLAlchemy", "Flask", "prometheus-client", "psycopg", "alembic")
+_MISSING: Final = "not to be had: "
+"""So begins a part that could not be made."""
 _PARTIES: Final = ("transferor_number", "transferee_number", "target_number")
 
 
@@ -75,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
         try:
             parts[name] = made()
         except Exception as error:
-            parts[name] = f"not to be had: {type(error).__name__}: {error}\n"
+            parts[name] = _missing(error)
 
     add("versions.txt", _versions)
     if loaded is None:
@@ -97,14 +99,15 @@ def run(arguments: argparse.Namespace) -> int:
     masked = {name: mask(text, code=name.startswith("dialplan/")) for name, text in parts.items()}
     _write(output, masked)
     for name, text in masked.items():
-        print(f"{len(text):10}  {name}{'  ' + text.strip() if _is_missing(text) else ''}"[:_WIDE])
+        told = f"  {text.strip()}" if text.startswith(_MISSING) else ""
+        print(f"{len(text):10}  {name}{told}"[:_WIDE])
     hides = "secrets are" if arguments.numbers else "secrets, numbers and names are"
     print(f"{output}: {hides} taken out as far as they are known. Look into it before it leaves.")
     return 0
 
 
-def _is_missing(text: str) -> bool:
-    return text.startswith("not to be had: ")
+def _missing(error: Exception) -> str:
+    return f"{_MISSING}{type(error).__name__}: {error}\n"
 
 
 def _settings(config: Path | None) -> tuple[Settings | None, list[str], str]:
@@ -179,8 +182,8 @@ def _transfers(
         rows = {row["id"]: row for row in [*asked, *newest]}
         known = [find.in_full(engine, name) for name in rows]
     except Exception as error:
-        why = error
-        yield "transfers/README.txt", lambda: f"not to be had: {type(why).__name__}: {why}\n"
+        why = _missing(error)
+        yield "transfers/README.txt", lambda: why
         return
     for found in known:
         for row in found:
@@ -204,7 +207,7 @@ def _dialplan(loaded: Settings) -> Iterator[tuple[str, str]]:
         for each in dialplan.rendered(loaded):
             yield each.path, each.text
     except FsctlError as error:
-        yield "README.txt", f"not to be had: {error}\n"
+        yield "README.txt", f"{_MISSING}{error}\n"
 
 
 def _log(file: Path | None) -> str:

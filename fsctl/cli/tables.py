@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
+from datetime import datetime
 
 from rich.console import Console
 from rich.table import Table
@@ -19,6 +21,12 @@ _WIDE = 250
 def coloured(outcome: str | None, text: str) -> Text:
     """A cell that tells an outcome by its colour as well."""
     return Text(printable(text), style=_COLOURS.get(outcome or "", ""))
+
+
+def show_json(found: object) -> None:
+    """Print one JSON document, for programs; moments by RFC 3339."""
+    json.dump(found, sys.stdout, default=datetime.isoformat, indent=2)
+    print()
 
 
 def show(

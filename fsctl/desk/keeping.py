@@ -99,15 +99,14 @@ class Keeping:
         sizes = [each for folder in self.folders for each in journal.sizes(folder).items()]
         return sum(max(0, size - self._places.get(file, 0)) for file, size in sizes)
 
-    def look_for_room(self) -> bool:
-        """Whether more can be noted; may take as long as the disk does."""
+    def look_for_room(self) -> None:
+        """Look whether more can be noted (`no_room`); may take as long as the disk does."""
         settings, before = self._settings, self.no_room
         self.no_room = journal.why_not_written(settings.journal, settings.backlog_bytes)
         if self.no_room and not before:
             log.error("nothing can be noted in %s: %s", settings.journal, self.no_room)
         elif before and not self.no_room:
             log.info("there is room in %s again", settings.journal)
-        return not self.no_room
 
     def _reach(self) -> Engine:
         if self._engine is None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from datetime import datetime
 
 from sqlalchemy import Engine, or_, select
 
-from fsctl.records import find
+from fsctl.records import find, store
 from fsctl.records.find import Row
 from fsctl.records.schema import NEWS
 
@@ -58,9 +57,8 @@ def _row(row: Row) -> Row:
         **(row["details"] or {}),
         "id": row["id"],
     }
-    at = row["ended"] or row["began"]
-    told = {"type": "transfer.ended", "timestamp": at.isoformat(), "data": fields}
-    return {"transfer": row["id"], "began": row["began"], "body": json.dumps(told).encode()}
+    body = store.news_body(row["ended"] or row["began"], fields)
+    return {"transfer": row["id"], "began": row["began"], "body": body}
 
 
 def _by_role(row: Row, what: str) -> dict[str, str]:

@@ -140,9 +140,14 @@ def _held(dialect: str) -> Executable:
 
 def _news(entry: Entry) -> Row:
     at = _moment(entry.at)
-    told = {"type": "transfer.ended", "timestamp": at.isoformat(), "data": entry.fields}
     row: Row = {"transfer": _clean(str(entry.fields.get("id")), NEWS.c.transfer), "began": at}
-    return row | {"body": json.dumps(told).encode(), "tries": 0, "due": at}
+    return row | {"body": news_body(at, entry.fields), "tries": 0, "due": at}
+
+
+def news_body(at: datetime, fields: Mapping[str, Any]) -> bytes:
+    """Return what is sent of a transfer that has ended then, by the fields of its record."""
+    told = {"type": "transfer.ended", "timestamp": at.isoformat(), "data": fields}
+    return json.dumps(told).encode()
 
 
 def due_news(engine: Engine, now: datetime, most: int) -> list[Row]:

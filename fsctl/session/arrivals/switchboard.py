@@ -151,9 +151,8 @@ class Switchboard:
             return self._new(link, snapshot, legs.native_transfer)
         else:
             self._taken_from(snapshot)
-            return self._new(
-                link, snapshot, lambda session, _, it: legs.new_call(session, ahead, it)
-            )
+            new = self.new_session(link, snapshot)
+            return self._running(new, lambda: legs.new_call(new, ahead, snapshot))
         return None
 
     def _taken_from(self, snapshot: Event) -> None:
@@ -182,10 +181,10 @@ class Switchboard:
         """Why there are calls enough, empty when there are not. A native transfer is never late:
         its transferor waits."""
         running = len(self.sessions)
-        if why := self._admission.too_many(running):
+        why = self._admission.too_many(running)
+        if why or not is_new:
             return why
-        switch = origin_of(snapshot).core_uuid
-        return self._admission.too_late(switch, link.age_s) if is_new else ""
+        return self._admission.too_late(origin_of(snapshot).core_uuid, link.age_s)
 
     def _turn_away(self, link: Connection, snapshot: Event, why: str) -> None:
         """There are calls enough: FreeSWITCH connects this one, or it is refused at once."""
@@ -228,9 +227,7 @@ class Switchboard:
             taken = session is None and session_id in self.sessions
             made = self.new_session(link, snapshot, "" if taken else session_id)
             made.resume_scenario(snapshot.variable(Mark.SCENARIO) or "")
-            return self._running(
-                made, link, snapshot, lambda session, _, it: legs.resume(session, ahead, it)
-            )
+            return self._running(made, lambda: legs.resume(made, ahead, snapshot))
         session.adopt(link, lambda: legs.transfer_request(session, ahead, snapshot))
         return None
 
@@ -243,13 +240,14 @@ class Switchboard:
         session.adopt(link, lambda: legs.returned(session, link, snapshot))
 
     def _new(self, link: Connection, snapshot: Event, begin: Begin) -> Work:
-        return self._running(self.new_session(link, snapshot), link, snapshot, begin)
+        new = self.new_session(link, snapshot)
+        return self._running(new, lambda: begin(new, link, snapshot))
 
-    def _running(self, session: Session, link: Connection, snapshot: Event, begin: Begin) -> Work:
+    def _running(self, session: Session, begin: Work) -> Work:
         """A new session is there from now on; return what runs it to its end."""
         self.sessions[session.id] = session
         self.idle.clear()
-        session.post(lambda: begin(session, link, snapshot))
+        session.post(begin)
         return lambda: self._run(session)
 
     def _run(self, session: Session) -> None:
