@@ -56,6 +56,10 @@ class Job:
     private: int
     counts: int
     """The memory in which all workers count who asks for transfers (`fsctl.policy.counts`)."""
+    parties: int
+    """The memory in which each notes whom it has calls of (`fsctl.session.core.siblings`)."""
+    region: int
+    """Where in that it does."""
     home: str
     """The address that FreeSWITCH dials to reach ``private``."""
     beat_s: float

@@ -13,7 +13,7 @@ from typing import Literal
 
 from bench.processes import listens
 from bench.switch import greenswitch_pbx
-from bench.switch.phones import USERS, Phones
+from bench.switch.phones import PHONES, USERS, Phones
 from tests.live.lab import Controller, Switch, free_port, switch_conf, wait_for
 from tests.live.lab.fsctl_process import REPOSITORY, Section, Sections
 from tests.live.lab.mortal import mortal
@@ -47,7 +47,7 @@ class BenchSwitch(Switch):
     def _own_files(self) -> dict[str, str]:
         contacts = {
             f"{digit}{which:03}": f"sofia/{self.profile}/sip:{digit}{which:03}@127.0.0.1:"
-            f"{self.phones.ports[role]}"
+            f"{self.phones.ports[role, which % PHONES]}"
             for digit, role in (("2", "callee"), ("3", "target"))
             for which in range(USERS)
         }

@@ -1,6 +1,6 @@
 """All the phones of a bench in one thread: callers, callees that transfer, and targets.
 
-They speak SIP over UDP with one socket for each role and send no media: a phone costs a few
+They speak SIP over UDP, each with a socket of its own, and send no media: a phone costs a few
 tenths of a millisecond a call, which is counted (``cpu_ms`` of `Played`). Times are those at
 which the kernel has taken a datagram in, so that what the phones themselves are late with is not
 laid to FreeSWITCH.
@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import count
+from itertools import count, product
 
 from bench.switch.sip import Message, response, sdp, uri, user
 
@@ -25,6 +25,8 @@ CALLERS = 9000
 """So many numbers of callers, one for each call: by it a callee and a target know the call."""
 USERS = 200
 """So many callees and targets: a party may not ask for more than 30 transfers a minute."""
+PHONES = 100
+"""So many phones there are of each role; one has two of the users, and ninety of the callers."""
 T1_S = 0.5
 _SO_TIMESTAMPNS = 35
 _ABOUT_INVITE = (b"ACK", b"CANCEL")
@@ -72,6 +74,8 @@ class Played:
 class _Call:
     number: str
     user: str
+    phone: int
+    """Which of the phones of each role."""
     legs: dict[str, _Leg] = field(default_factory=dict)
     at: dict[str, float] = field(default_factory=dict)
     problem: str = ""
@@ -97,30 +101,35 @@ class _Leg:
     last: tuple[bytes, bytes] = (b"", b"")
     """The CSeq of the last request that was received, and what it was answered with."""
 
+    @property
+    def phone(self) -> tuple[str, int]:
+        """By which it is known whose socket is its."""
+        return self.role, self.call.phone
+
 
 class Phones:
-    """The phones, at three ports (``ports``: by role)."""
+    """The phones (``ports``: by role, one for each)."""
 
     ROLES = ("caller", "callee", "target")
 
     def __init__(self, host: str, port: int) -> None:
         """``host`` and ``port`` are FreeSWITCH's."""
         self._switch = (host, port)
-        self._sockets: dict[str, socket.socket] = {}
+        self._sockets: dict[tuple[str, int], socket.socket] = {}
         self._selector = selectors.DefaultSelector()
-        for role in self.ROLES:
+        for role, phone in product(self.ROLES, range(PHONES)):
             one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
             one.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
             one.bind(("127.0.0.1", 0))
             one.setblocking(False)
-            self._sockets[role] = one
-            self._selector.register(one, selectors.EVENT_READ, role)
+            self._sockets[role, phone] = one
+            self._selector.register(one, selectors.EVENT_READ, (role, phone))
         # nobody reads what is sent there
         self._media = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._media.bind(("127.0.0.1", 0))
         self._sdp = sdp(self._media.getsockname()[1])
-        self.ports = {role: int(one.getsockname()[1]) for role, one in self._sockets.items()}
+        self.ports = {which: int(one.getsockname()[1]) for which, one in self._sockets.items()}
         self._legs: dict[bytes, _Leg] = {}
         self._calls: dict[str, _Call] = {}
         self._waiting: dict[tuple[bytes, bytes], None] = {}
@@ -168,13 +177,13 @@ class Phones:
     def _turn(self) -> None:
         wait_s = max(self._timers[0][0] - time.time(), 0) if self._timers else 1.0
         for key, _ in self._selector.select(wait_s):
-            self._receive(key.data)
+            self._receive(*key.data)
         now_s = time.time()
         while self._timers and self._timers[0][0] <= now_s:
             heapq.heappop(self._timers)[2]()
 
-    def _receive(self, role: str) -> None:
-        one = self._sockets[role]
+    def _receive(self, role: str, phone: int) -> None:
+        one = self._sockets[role, phone]
         for _ in range(64):
             try:
                 datagram, extra, _, _ = one.recvmsg(65535, 64)
@@ -188,11 +197,11 @@ class Phones:
             if message.status:
                 self._responded(message, at_s)
             else:
-                self._requested(role, message, at_s)
+                self._requested((role, phone), message, at_s)
 
-    def _send(self, role: str, message: bytes) -> None:
+    def _send(self, phone: tuple[str, int], message: bytes) -> None:
         try:
-            self._sockets[role].sendto(message, self._switch)
+            self._sockets[phone].sendto(message, self._switch)
         except BlockingIOError:
             self._played.resent += 1
 
@@ -205,7 +214,7 @@ class Phones:
         host, port = self._switch
         to = f"<sip:2{which}@{host}:{port}>".encode()
         local = f"<sip:{number}@127.0.0.1>;tag=c{index}".encode()
-        call = _Call(number, which)
+        call = _Call(number, which, index % PHONES)
         call_id = f"{index}-{time.time_ns()}@bench".encode()
         leg = _Leg("caller", call, call_id, local, to, uri(to))
         call.legs["caller"] = self._legs[call_id] = leg
@@ -222,7 +231,7 @@ class Phones:
         # a refusal's ACK, and a CANCEL, belong to the INVITE's own transaction
         same = method in _ABOUT_INVITE and not leg.answered
         leg.branch = leg.branch if same else next(self._counter)
-        port = self.ports[leg.role]
+        port = self.ports[leg.phone]
         contact = _CONTACT % (leg.call.number.encode(), port)
         message = (
             b"%b %b SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:%d;branch=z9hG4bK%d\r\n"
@@ -242,7 +251,7 @@ class Phones:
             len(body),
             body,
         )
-        self._send(leg.role, message)
+        self._send(leg.phone, message)
         if method != b"ACK":
             self._waiting[leg.call_id, cseq] = None
             self._after(T1_S, partial(self._resend, leg, cseq, message, T1_S))
@@ -250,7 +259,7 @@ class Phones:
     def _resend(self, leg: _Leg, cseq: bytes, message: bytes, interval_s: float) -> None:
         if (leg.call_id, cseq) in self._waiting and (not leg.over or cseq.endswith(b"BYE")):
             self._played.resent += 1
-            self._send(leg.role, message)
+            self._send(leg.phone, message)
             again = partial(self._resend, leg, cseq, message, interval_s * 2)
             self._after(interval_s * 2, again)
 
@@ -297,7 +306,7 @@ class Phones:
 
     # -- what phones are asked
 
-    def _requested(self, role: str, message: Message, at_s: float) -> None:
+    def _requested(self, phone: tuple[str, int], message: Message, at_s: float) -> None:
         leg = self._legs.get(message.header(b"Call-ID"))
         if message.method == b"ACK":
             if leg is not None and not leg.acknowledged and leg.role != "caller":
@@ -306,32 +315,33 @@ class Phones:
             return
         if leg is None:
             if message.method == b"INVITE":
-                self._rings(role, message, at_s)
+                self._rings(phone, message, at_s)
             else:
-                self._send(role, response(message, b"481 Gone", b""))
+                self._send(phone, response(message, b"481 Gone", b""))
             return
         cseq = message.header(b"CSeq")
         if cseq == leg.last[0]:
-            self._send(role, leg.last[1])
+            self._send(phone, leg.last[1])
             return
         more, body = (_SDP_TYPE, self._sdp) if message.method == b"INVITE" else (b"", b"")
-        contact = _CONTACT % (leg.call.number.encode(), self.ports[role])
+        contact = _CONTACT % (leg.call.number.encode(), self.ports[phone])
         reply = response(message, b"200 OK", b"", contact + more, body)
         leg.last = (cseq, reply)
-        self._send(role, reply)
+        self._send(phone, reply)
         if message.method == b"NOTIFY":
             self._told(leg, message, at_s)
         elif message.method == b"BYE":
             self._released(leg)
         elif message.method == b"CANCEL":
-            self._fail(leg.call, f"{role} cancelled")
+            self._fail(leg.call, f"{leg.role} cancelled")
             leg.over = True
             self._look(leg.call)
 
-    def _rings(self, role: str, message: Message, at_s: float) -> None:
+    def _rings(self, phone: tuple[str, int], message: Message, at_s: float) -> None:
+        role = phone[0]
         call = self._calls.get(user(message.header(b"From")))
         if call is None or role in call.legs:
-            self._send(role, response(message, b"486 Busy Here", b"x"))
+            self._send(phone, response(message, b"486 Busy Here", b"x"))
             if call is not None:
                 self._fail(call, f"{role} called twice")
             return
@@ -344,10 +354,10 @@ class Phones:
         call.at[role] = at_s
         since = "invite" if role == "callee" else "refer"
         self._measure(call, f"{since} to {role}", since, role)
-        contact = _CONTACT % (call.number.encode(), self.ports[role])
+        contact = _CONTACT % (call.number.encode(), self.ports[phone])
         ringing = response(message, b"180 Ringing", tag, contact)
         leg.last = (message.header(b"CSeq"), ringing)
-        self._send(role, ringing)
+        self._send(phone, ringing)
         final = response(message, b"200 OK", tag, contact + _SDP_TYPE, self._sdp)
         self._after(self._script.answer_after_s, partial(self._answer, leg, final))
 
@@ -357,12 +367,12 @@ class Phones:
         leg.answered = final
         leg.last = (leg.last[0], final)
         leg.call.at[f"{leg.role} answers"] = time.time()
-        self._send(leg.role, final)
+        self._send(leg.phone, final)
         self._after(T1_S, partial(self._answer_again, leg, T1_S))
 
     def _answer_again(self, leg: _Leg, interval_s: float) -> None:
         if not leg.acknowledged and not leg.over:
-            self._send(leg.role, leg.answered)
+            self._send(leg.phone, leg.answered)
             self._after(interval_s * 2, partial(self._answer_again, leg, interval_s * 2))
 
     def _talks(self, leg: _Leg) -> None:

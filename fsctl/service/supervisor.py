@@ -31,6 +31,7 @@ from fsctl.service.ports import dialled_host, private_port, public_listener, ref
 from fsctl.service.presence import Presence
 from fsctl.service.rescue import Rescue
 from fsctl.service.worker_process import WorkerProcess
+from fsctl.session.core.siblings import Regions, make_parties
 from fsctl.settings import Settings
 from fsctl.switch.armed import armed_everywhere
 
@@ -43,6 +44,8 @@ _LAST_DELAY_S = 30.0
 _LAST_CALL_S = 1.0
 _GRACE_S = 15.0
 """More than a worker's own drain may take after its deadline."""
+_CALLS_LAST_S = 3600.0
+"""By then the calls are over that a dead worker has left to FreeSWITCH, as good as all."""
 
 _TERMINATE, _RELOAD, _ENDED = "terminate", "reload", "ended"
 
@@ -78,6 +81,9 @@ class Supervisor:
         self._port = address_of(self._listener)[1]
         self._counts = make_shared()
         """Where all workers count who asks for transfers: it outlives each of them."""
+        self._parties = make_parties()
+        """Where each worker notes whom it has calls of, in a region of its own."""
+        self._regions = Regions(self._parties)
         self._workers: dict[int, WorkerProcess | None] = {}
         """The workers that serve, by number; None while a dead one's successor is waited for."""
         self._alive: set[WorkerProcess] = set()
@@ -142,6 +148,8 @@ class Supervisor:
             self._listener,
             private_port(self._settings.server),
             self._counts,
+            self._parties,
+            self._regions.take(),
             self._ended,
         )
         self._alive.add(worker)
@@ -197,6 +205,8 @@ class Supervisor:
         self._alive.discard(worker)
         self._orders.put(_ENDED)
         worker.private.close()
+        self._regions.free(worker.region)
+        gevent.spawn_later(_CALLS_LAST_S, self._regions.forget, worker.region)
         journal.note("process", pid=worker.pid, status=worker.status)
         if worker.ready_since is not None and not self._stopping:
             self._rescue.look_after(worker.private.home)

@@ -30,6 +30,7 @@ from fsctl.service.switches import Switches
 from fsctl.session.arrivals.switchboard import Switchboard
 from fsctl.session.calling.judging import Policed
 from fsctl.session.core.clock import Clock
+from fsctl.session.core.siblings import Siblings
 from fsctl.session.transfers.record import Records, TransferRecord, write
 from fsctl.settings import Settings
 
@@ -83,7 +84,8 @@ class Worker:
         self.sessions = Sessions(scenarios)
         """The maker of sessions, with the scenarios of new ones."""
         self.switchboard = Switchboard(settings, home, self.sessions, clock)
-        self.switchboard.alone = private is None and len(settings.dialplan.controllers) <= 1
+        self._only_controller = len(settings.dialplan.controllers) <= 1
+        self.switchboard.alone = private is None and self._only_controller
         self.switchboard.on_stranded = self._stranded
         self.switchboard.name_switch = self._switches.name_of
         self._rescue = Rescue(settings, self.legs)
@@ -91,6 +93,11 @@ class Worker:
         self._observers = self._observing() if first else []
         if settings.switches:
             self.switchboard.part(Records).owe = self._owe_record
+
+    def has_siblings(self, siblings: Siblings) -> None:
+        """Tell it of the parties of the workers beside it, before it starts."""
+        if self._only_controller:
+            self.switchboard.siblings = siblings
 
     def _serving(self, listen: tuple[str, int] | socket.socket) -> EslServer:
         return EslServer(

@@ -36,6 +36,7 @@ from fsctl.service import vitals
 from fsctl.service.ports import PrivatePort
 from fsctl.service.worker import Worker
 from fsctl.session.calling.judging import Policed
+from fsctl.session.core.siblings import Siblings
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +90,9 @@ def _worker(job: Job) -> Worker:
         job.settings, scenarios, listener=listener, private=private_port, first=job.number == 1
     )
     worker.switchboard.part(Policed).counts = Counts(job.counts, job.number)
-    os.close(job.counts)
+    worker.has_siblings(Siblings(job.parties, job.region))
+    for shared in (job.counts, job.parties):
+        os.close(shared)
     return worker
 
 

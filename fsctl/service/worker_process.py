@@ -67,9 +67,13 @@ class WorkerProcess:
         listener: socket.socket,
         private: PrivatePort,
         counts: int,
+        parties: int,
+        region: int,
         on_end: Callable[[WorkerProcess], None],
     ) -> None:
         self.number, self.settings, self.private = number, settings, private
+        self.region = region
+        """Where it notes its parties (`fsctl.session.core.siblings`)."""
         self.ready_since: float | None = None
         """The moment (monotonic) of its word that it accepts; None until then."""
         self.status: int | None = None
@@ -83,7 +87,7 @@ class WorkerProcess:
         self._asked: deque[AsyncResult[set[str]]] = deque()
         """Who waits for the channels that it holds: it answers each, in this order."""
         ours, theirs = socket.socketpair()
-        numbers = (theirs.fileno(), listener.fileno(), private.listener.fileno(), counts)
+        numbers = (theirs.fileno(), listener.fileno(), private.listener.fileno(), counts, parties)
         with theirs:
             self._process = subprocess.Popen(
                 [*OURSELVES, "serve", "--worker", str(numbers[0])],
@@ -93,7 +97,7 @@ class WorkerProcess:
             )
         self._channel = Channel(ours)
         beat_s = min(1.0, self._hang_timeout_s / 4)
-        job = Job(number, settings, scenario, *numbers[1:], private.home, beat_s)
+        job = Job(number, settings, scenario, *numbers[1:], region, private.home, beat_s)
         with suppress(OSError):  # it has died already, as _watch will see
             self._channel.send_job(job)
         self.ended = Flag()

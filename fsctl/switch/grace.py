@@ -30,11 +30,12 @@ REPLACES = "_sofia_replaces_"
 """What FreeSWITCH sets on the transferee of a REFER with Replaces before anything else happens."""
 
 _REMEMBERED_S = 5
+_PARTNER_HUNG_UP = "sip_hangup_phrase"
+"""Set by sofia on the partner of a leg that has sent BYE (sofia.c)."""
 
 WAITS = {
     AFTER_BRIDGE: f"execute_extension:{Extension.GRACE} XML {Context.GRACE}",
-    # Of an earlier call: sofia sets it on the partner of a leg that has sent BYE (sofia.c).
-    "sip_hangup_phrase": "",
+    _PARTNER_HUNG_UP: "",  # of an earlier call
     "hold_hangup_xfer_exten": f"{Extension.OVER}:XML:{Context.RESCUE}",
 }
 """The variables of a leg that is or will be bridged."""
@@ -53,9 +54,13 @@ def relax(channel_uuid: str) -> list[Command]:
     ]
 
 
-def end(channel_uuid: str) -> Command:
-    """Return what ends the wait now: the leg goes on as after its bridge."""
-    return UuidBreak(channel_uuid)
+def end(channel_uuid: str) -> list[Command]:
+    """Return what ends the wait now: the leg goes on as after its bridge.
+
+    That may be over a frame later only, and what begins to be executed forgets that it was to be
+    ended (switch_core_session.c): so first that is taken back for which the leg would wait.
+    """
+    return [UuidSetvar(channel_uuid, _PARTNER_HUNG_UP), UuidBreak(channel_uuid)]
 
 
 def departure(call_id: str, tags: Iterable[str], behind_uuid: str) -> list[Command]:

@@ -226,7 +226,7 @@ class LinkEvents:
             return
         if cannot_have_asked(session.board, left):
             if not (asked_for or partner.being_told):
-                session.link.post(end_grace(partner.channel_uuid))
+                session.link.post(*end_grace(partner.channel_uuid))
             return
         if left.sip_call_id and not session.board.alone:
             session.link.post(*departure(left.sip_call_id, left.sip_tags, partner.channel_uuid))

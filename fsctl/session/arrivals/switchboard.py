@@ -24,6 +24,7 @@ from fsctl.session.core.board import Board
 from fsctl.session.core.clock import Clock, RealClock
 from fsctl.session.core.directory import Directory
 from fsctl.session.core.session import Session
+from fsctl.session.core.siblings import Siblings
 from fsctl.session.transfers import taken_away
 from fsctl.session.transfers.attended_acts import reject
 from fsctl.session.transfers.attended_registry import AttendedTransfers
@@ -69,6 +70,7 @@ class Switchboard:
         """Set while no session runs."""
         self.idle.set()
         self.alone = False
+        self.siblings: Siblings | None = None
         self.draining = False
         """No new call is taken; legs of running ones are. Set by :meth:`drain`, for good."""
         self._closing = False

@@ -11,6 +11,7 @@ from fsctl.switch.origin import Origin
 
 if TYPE_CHECKING:
     from fsctl.session.core.session import Session
+    from fsctl.session.core.siblings import Siblings
 
 T = TypeVar("T")
 
@@ -25,6 +26,9 @@ class Board(Protocol):
     alone: bool
     """No other process runs calls of this switch: a call that we do not know of is not there. Set
     by the worker, once: it has no siblings, and the dialplan names no other controller."""
+    siblings: Siblings | None
+    """The parties of the other processes that run calls of this switch. Set by the worker, once;
+    None: it is `alone`, or there are controllers of which nothing is known."""
     on_stranded: Callable[[str, str], None]
     """Called with an address (``HOST:PORT``) and a switch's name when legs on it that came home to
     that address live on, and no link leads to them. Set by the worker; without it FreeSWITCH's

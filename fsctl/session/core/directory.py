@@ -56,11 +56,21 @@ class Directory:
         session.made.clear()
 
     def _put(self, leg: Leg, name: str) -> None:
-        self._legs.setdefault((name, getattr(leg, name)), {})[leg] = None
+        key = name, getattr(leg, name)
+        legs = self._legs.get(key)
+        if legs is None:
+            legs = self._legs[key] = {}
+            if self._board.siblings is not None:
+                self._board.siblings.add(*key)
+        legs[leg] = None
 
     def _take(self, leg: Leg, name: str) -> None:
         key = name, getattr(leg, name)
-        legs = self._legs.get(key, {})
+        legs = self._legs.get(key)
+        if legs is None:
+            return
         legs.pop(leg, None)
         if not legs:
-            self._legs.pop(key, None)
+            del self._legs[key]
+            if self._board.siblings is not None:
+                self._board.siblings.remove(*key)
