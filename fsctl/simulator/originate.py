@@ -331,6 +331,7 @@ def _conclude(attempt: _Attempt) -> Originated:
         if winner.get_variable("originate_endpoint") == "user":
             # The endpoint `user` dials another one, and then both have made the leg.
             winner.fire("CHANNEL_OUTGOING")
+            api_on(winner, "api_on_originate")
         return Originated(winner, "SUCCESS")
     lost = [leg.hangup_cause for leg in attempt.legs if leg.hangup_cause]
     cause = attempt.cause if attempt.forced or not lost else lost[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from fsctl.esl.commands import Command, UuidSetvar
+from fsctl.esl.commands import Command, UuidSetvar, UuidSetvarMulti
 from fsctl.esl.events import Event
 from fsctl.session.calling.headers import REFERRED_BY
 from fsctl.session.core.leg import Leg
@@ -156,16 +156,37 @@ def in_dialplan(variables: Mapping[str, str], waiting: Leg | None) -> dict[str, 
     return {**shown, "export_vars": handed_on, Mark.FOR: waiting.channel_uuid if waiting else ""}
 
 
-def without_partner(waiting: Leg) -> dict[str, str]:
-    """Return what has FreeSWITCH refuse a REFER of ``waiting``, itself a transferee meanwhile.
+WITHOUT_PARTNER = {"originate_signal_bond": ""}
+"""What has FreeSWITCH refuse a REFER of a waiting leg that is a transferee meanwhile.
 
-    It would move the leg that rings for the sender, and write over ``blind_transfer_uuid``, by
-    which the first transfer is reported. A party without a partner gets 403 at once (sofia.c,
-    "1 Legged calls"), and the target rings on: ``originate_signal_bond`` is all that names it until
-    it answers (switch_core_session.c, ``switch_core_session_outgoing_channel``).
+It would move the leg that rings for the sender, and write over ``blind_transfer_uuid``, by which
+the first transfer is reported. A party without a partner gets 403 at once (sofia.c, "1 Legged
+calls"), and the target rings on: ``originate_signal_bond`` is all that names it until it answers
+(switch_core_session.c, ``switch_core_session_outgoing_channel``).
+"""
+LASTING = frozenset({Mark.CALL_DOMAIN, Mark.OWN_HOSTS, Mark.NUMBER, Mark.NAME, Mark.PRIVACY})
+"""What a leg is armed with that stays as it is for as long as somebody is called for it."""
+_AS_IT_IS = re.compile(r"[^\\'$]*")
+_ON_ORIGINATE = "api_on_originate_fsctl"
+
+
+def can_be_noted(value: str) -> bool:
+    """Whether `noted_on_others` can have it: that is expanded once more."""
+    return _AS_IT_IS.fullmatch(value) is not None
+
+
+def noted_on_others(others: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """Return the variables of a called channel by which these are set on others, by their uuids, as
+    soon as it is there and before its INVITE leaves (switch_ivr_originate.c, ``api_on_originate``).
+
+    FreeSWITCH reads a dial string at once, and a command of its own byte by byte. What a ``user/``
+    calls sets them once more, as late as at its answer: so nothing that may change until then.
     """
-    forgotten = f"uuid_setvar {waiting.channel_uuid} originate_signal_bond"
-    return {"api_on_originate_fsctl": forgotten}
+    return {
+        f"{_ON_ORIGINATE}{number or ''}": UuidSetvarMulti(uuid, tuple(variables.items())).line()
+        for number, (uuid, variables) in enumerate(others.items())
+        if variables
+    }
 
 
 def rearming(transferor: Leg, peer: Leg, settings: Settings) -> list[Command]:

@@ -21,11 +21,14 @@ from fsctl.esl.events import Event
 from fsctl.session.calling import cdr, purposes, recording, sounds
 from fsctl.session.calling.applications import reject
 from fsctl.session.calling.arming import (
+    LASTING,
+    WITHOUT_PARTNER,
     arming,
     called_variables,
+    can_be_noted,
     changed,
     in_dialplan,
-    without_partner,
+    noted_on_others,
 )
 from fsctl.session.calling.attempts import Attempts
 from fsctl.session.calling.calls import Calls
@@ -104,29 +107,55 @@ class Dial:
         """Return what starts the next attempt, which calls `places`."""
         self.execution = str(uuid4())
         called, waiting = [], self.waiting.channel_uuid
-        for place in self.places:
-            self.outgoing.number = place.routed.number  # which each of them carries
-            variables = self._leg_variables(home, settings, place)
-            called.append(DialString(place.routed.endpoint, variables))
+        number = self.places[-1].routed.number
         commands: list[Command] = []
-        if len(called) > 1:
-            self.outgoing.number = (self.course and self.course.number) or self.outgoing.number
+        if len(self.places) > 1:
+            number = (self.course and self.course.number) or number
             if self.waiting.unanswered:  # FreeSWITCH would say nothing before an answer
                 commands.append(Execute("ring_ready", channel_uuid=waiting))
-        armed = self._waiting_variables() | self._at_join()
-        armed |= arming(self.waiting, self.outgoing, home, settings)
-        fresh, self.waiting.fresh = self.waiting.fresh, None
-        if fresh is not None:
-            armed = changed(armed, fresh)
+        self.outgoing.number = number
+        before, noted = self._of_waiting(home, settings)
+        for place in self.places:
+            self.outgoing.number = place.routed.number  # which each of them carries
+            variables = self._leg_variables(home, settings, place) | noted
+            called.append(DialString(place.routed.endpoint, variables))
+        self.outgoing.number = number
         dial_string = DialString.together(called)
         return [
-            *([UuidSetvarMulti(waiting, tuple(armed.items()))] if armed else []),
+            *([UuidSetvarMulti(waiting, tuple(before.items()))] if before else []),
             *commands,
             Execute("bridge", dial_string, event_uuid=self.execution, channel_uuid=waiting),
         ]
 
+    def _of_waiting(self, home: str, settings: Settings) -> tuple[dict[str, str], dict[str, str]]:
+        """Return what must be set on the waiting leg before anybody is called, and what the called
+        channel sets on it, and on the transferor of a transfer, when it is there."""
+        before = self._waiting_variables() | self._at_join()
+        armed = arming(self.waiting, self.outgoing, home, settings)
+        fresh, self.waiting.fresh = self.waiting.fresh, None
+        if fresh is not None:
+            before, armed = changed(before, fresh), changed(armed, fresh)
+        if not self.purpose.moves:
+            return before | armed, {}
+        later = {
+            name: armed[name] for name in armed if name in LASTING and can_be_noted(armed[name])
+        }
+        before |= {name: value for name, value in armed.items() if name not in later}
+        noted = {self.waiting.channel_uuid: later | WITHOUT_PARTNER}
+        for leg in self._moved():
+            channel = leg.reached or leg.channel_uuid
+            noted[channel] = noted.get(channel, {}) | cdr.carry(leg)
+        return before, noted_on_others(noted)
+
+    def _moved(self) -> list[Leg]:
+        """The parties of the transfer for which somebody is called."""
+        transferor = self.purpose.transferor if self.purpose.moves else None
+        return [self.waiting, transferor] if transferor and transferor.alive else [self.waiting]
+
     def reached(self, event: Event) -> None:
-        """One of several has answered: it is known now who talks with the waiting leg."""
+        """The party has answered; of several it is known now who talks with the waiting leg."""
+        for leg in self._moved():
+            cdr.is_carried(leg)
         number = event.variable(Mark.NUMBER)
         if len(self.places) < 2 or not number or number == self.outgoing.number:
             return
@@ -192,7 +221,6 @@ class Dial:
         if self.purpose.moves:
             # bridge returns at 183 otherwise, and FreeSWITCH would report success.
             variables |= {"ignore_early_media": "true", "instant_ringback": "true"}
-            variables |= without_partner(self.waiting)
             variables |= cdr.of_target(self.outgoing, self.waiting, place.routed.number)
         if route.in_dialplan:
             variables |= in_dialplan(variables, self.waiting)

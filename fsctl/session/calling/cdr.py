@@ -54,11 +54,25 @@ def begin(
         stale = dict.fromkeys(leg.cdr.keys() - of_all.keys(), "")
         leg.cdr = {**of_all, Mark.CDR_ROLE: role}
         leg.cdr_due |= stale | leg.cdr
+        leg.cdr_carried = False
 
     def tell() -> None:
-        _post(session, [each for leg in legs.values() for each in _setting(leg, {})])
+        untold = [leg for leg in legs.values() if not leg.cdr_carried]
+        _post(session, [each for leg in untold for each in _setting(leg, {})])
 
     session.post(tell)
+
+
+def carry(leg: Leg) -> dict[str, str]:
+    """Return what is due, to be set by the channel of whom we call."""
+    leg.cdr_carried = True
+    return leg.cdr_due
+
+
+def is_carried(leg: Leg) -> None:
+    """That channel is there."""
+    if leg.cdr_carried:
+        leg.cdr_due = {}
 
 
 def said(name: str, kind: str, start: str) -> dict[str, str]:

@@ -138,6 +138,9 @@ class Leg:
     it was in none."""
     cdr_due: dict[str, str] = field(default_factory=dict, init=False)
     """What of that its channel is still to be told. Set as a transfer begins, cleared when told."""
+    cdr_carried: bool = field(default=False, init=False)
+    """The channel of whom we call for the transfer sets what is due. Set when we call, cleared as
+    the next transfer begins."""
 
     claimed: bool = field(default=False, init=False)
     """The party that it talks with has called in, as this one has: its number may be a claim. Set
