@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
+import math
+
 from bench.switch.contestants import Alone
 from bench.switch.measure import Slot, play
 from bench.switch.phones import Script
 
-DURATION_S = 12.0
-FIRST_RATE = 4.0
-STEP = 1.25
+DURATION_S = 10.0
+FIRST_RATE = 8.0
+CLOSE = 1.2
 _HIGHEST = 500.0
 
 
 def search(contestant: Alone) -> float:
-    """The highest rate at which no call fails, to the nearest fifth; 0: not even the first.
+    """The highest rate at which no call fails, to the nearest fifth; 0: none.
 
     A rate is tried twice before it counts as too high: once may be somebody else's doing.
     """
-    rate, best = FIRST_RATE, 0.0
-    while rate < _HIGHEST and (_bears(contestant, rate) or _bears(contestant, rate)):
-        rate, best = rate * STEP, rate
+    best, rate = 0.0, FIRST_RATE
+    while rate < _HIGHEST and _bears(contestant, rate):
+        best, rate = rate, rate * 2
+    low = best or 1.0
+    while rate / low > CLOSE:
+        between = math.sqrt(low * rate)
+        if _bears(contestant, between):
+            best = low = between
+        else:
+            rate = between
     return best
 
 
 def _bears(contestant: Alone, rate: float) -> bool:
-    return not at(contestant, rate).played.failures
+    return any(not at(contestant, rate).played.failures for _ in range(2))
 
 
 def at(contestant: Alone, rate: float) -> Slot:
