@@ -94,7 +94,7 @@ class Admission:
         self._lateness: OrderedDict[str, Lateness] = OrderedDict()
 
     def came_home(self, switch: str, delay_s: float) -> None:
-        """A leg of a running call has been claimed, so late. A ``switch`` that is slow itself, or a
+        """A leg of a running call has been claimed so late, or was too late to be. A ``switch`` that is slow itself, or a
         stranger that says it is one, keeps no calls of others out."""
         lateness = self._lateness.setdefault(switch, Lateness())
         self._lateness.move_to_end(switch)

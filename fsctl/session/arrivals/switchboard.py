@@ -117,13 +117,14 @@ class Switchboard:
         if is_new:
             self._admission.wait()
         ahead = Ahead(link, snapshot)
-        if not self._claim(ahead, context, snapshot):
+        claimed = self._claim(ahead, context, snapshot)
+        if not is_new:
+            self._admission.came_home(origin_of(snapshot).core_uuid, link.age_s)
+        if not claimed:
             log.warning("%s has been sent on before we claimed it: let go", snapshot.channel_uuid)
             self._lose_request(snapshot)
             link.retire()  # its end would end what holds the leg now
             return None
-        if not is_new:
-            self._admission.came_home(origin_of(snapshot).core_uuid, link.age_s)
         if context == Context.RETURN:
             self._come_back(link, snapshot)
         elif context == Context.ATTENDED:

@@ -13,6 +13,7 @@ from fsctl.esl.sockets import waited_s
 from fsctl.session.arrivals.admission import Admission, Lateness, Turns
 from fsctl.settings import Server
 from fsctl.stage import CALLS
+from fsctl.switch.ahead import Ahead
 from fsctl.testing import MakeStage
 
 
@@ -113,3 +114,26 @@ def test_a_call_that_comes_too_late_is_turned_away_and_a_transfer_is_not(
     frank.calls(grace.number)
     playing.until(lambda: frank.received("INVITE", 503) or grace.in_call)
     assert len(playing.worker.switchboard.sessions) == 1
+
+
+def test_a_leg_that_could_not_be_claimed_was_late(
+    stage: MakeStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    playing = stage(settings=replace(CALLS, server=Server(max_delay_ms=500, overload="refuse")))
+    alice, bob = playing.phone("1000"), playing.phone("1001")
+    alice.calls(bob.number)
+    playing.until(lambda: alice.hears == "1001")
+    asked: list[str] = []
+
+    def too_late(ahead: Ahead, stranger: bool | None = None) -> bool:
+        asked.append("transfer" if stranger is not None else "call")
+        return stranger is None
+
+    monkeypatch.setattr(Ahead, "claim", too_late)
+    monkeypatch.setattr(esl_server, "waited_s", lambda sock: 0.6)
+    bob.refers("<sip:1002@example.org>")
+    playing.until(lambda: asked)
+    monkeypatch.setattr(esl_server, "waited_s", lambda sock: 0.0)
+    playing.phone("1005").calls("1006")
+    playing.until(lambda: playing.phone("1005").received("INVITE", 503))
+    assert asked == ["transfer", "call"]
