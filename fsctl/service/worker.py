@@ -23,7 +23,7 @@ from fsctl.service import readiness, start_check
 from fsctl.service.counted import tell_counts
 from fsctl.service.living import scope_of
 from fsctl.service.observer import Observer
-from fsctl.service.ports import PrivatePort, split
+from fsctl.service.ports import PrivatePort, dialled_host, split
 from fsctl.service.presence import Presence
 from fsctl.service.rescue import Rescue
 from fsctl.service.switches import Switches
@@ -86,6 +86,9 @@ class Worker:
         self.switchboard = Switchboard(settings, home, self.sessions, clock)
         self._only_controller = len(settings.dialplan.controllers) <= 1
         self.switchboard.alone = private is None and self._only_controller
+        if private is not None:
+            shared = f"{dialled_host(settings.server)}:{self.address[1]}"
+            self.switchboard.public = settings.server.home or shared
         self.switchboard.on_stranded = self._stranded
         self.switchboard.name_switch = self._switches.name_of
         self._rescue = Rescue(settings, self.legs)

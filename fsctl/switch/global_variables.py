@@ -1,10 +1,13 @@
-"""FreeSWITCH's global variables, as ``global_getvar`` lists them (pure)."""
+"""FreeSWITCH's global variables, as ``global_getvar`` lists them, or set for a moment (pure)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+from fsctl.esl.commands import Command, GlobalSetvar, SchedApi, SchedDel
 from fsctl.switch.marks import Mark
+
+_LATE_S = 2
 
 
 def listed(reply: str) -> dict[str, str]:
@@ -16,3 +19,14 @@ def listed(reply: str) -> dict[str, str]:
 def living(names: Iterable[str]) -> list[str]:
     """Return the addresses of the controllers that show signs of life, of variables' names."""
     return [name.removeprefix(Mark.LIVING) for name in names if name.startswith(Mark.LIVING)]
+
+
+def late(address: str) -> list[Command]:
+    """Return what keeps new calls from the controller at ``address`` (``HOST:PORT``) for 2 s."""
+    name = f"{Mark.LATE}{address}"
+    group = name.replace("_", "-").replace(":", "-")
+    return [
+        SchedDel(group),
+        GlobalSetvar(name, "yes"),
+        SchedApi(_LATE_S, group, GlobalSetvar(name, "")),
+    ]

@@ -471,6 +471,11 @@ class Mark(_Explained):
         "controllers, every second; global, with their address",
         "`yes`: the controller is alive",
     )
+    LATE = (
+        "fsctl_late_",
+        "a controller, for 2 s; global, with its address",
+        "`yes`: it is late, and new calls do not ask it (`[server] max_delay_ms`)",
+    )
     RESCANNED = (
         "fsctl_rescanned_",
         "whoever has had a sofia profile rescanned; global, with the profile's name",

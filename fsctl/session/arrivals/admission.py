@@ -16,6 +16,9 @@ from gevent.hub import Waiter
 
 _REMEMBERED_S = 1.0
 """So long, and at most twice, a leg that has come home late keeps new calls out."""
+_MANY = 5
+"""So many are turned away in a second before FreeSWITCH is told not to ask: another worker may have
+time."""
 _SWITCHES = 64
 """Of so many the delays are remembered."""
 
@@ -92,15 +95,30 @@ class Admission:
         self._max_delay_s = max_delay_s
         self._turns = Turns()
         self._lateness: OrderedDict[str, Lateness] = OrderedDict()
+        self._turned_away: OrderedDict[str, deque[float]] = OrderedDict()
 
     def came_home(self, switch: str, delay_s: float) -> None:
-        """A leg of a running call has been claimed so late, or was too late to be. A ``switch`` that is slow itself, or a
-        stranger that says it is one, keeps no calls of others out."""
+        """A leg of a running call came so late, whether it could be claimed or not. A ``switch``
+        that is slow itself, or a stranger that says it is one, keeps no calls of others out."""
         lateness = self._lateness.setdefault(switch, Lateness())
         self._lateness.move_to_end(switch)
         if len(self._lateness) > _SWITCHES:
             self._lateness.popitem(last=False)
         lateness.note(delay_s)
+
+    def turns_away(self, switch: str, now_s: float | None = None) -> bool:
+        """A new call of ``switch`` that came too late is not taken. True: these are so many that
+        FreeSWITCH had better not ask, and it is time to tell it. ``now_s``: a monotonic clock's."""
+        now_s = time.monotonic() if now_s is None else now_s
+        times = self._turned_away.setdefault(switch, deque(maxlen=_MANY))
+        self._turned_away.move_to_end(switch)
+        if len(self._turned_away) > _SWITCHES:
+            self._turned_away.popitem(last=False)
+        times.append(now_s)
+        many = len(times) == _MANY and now_s - times[0] < _REMEMBERED_S
+        if many:
+            times.clear()
+        return many
 
     def wait(self) -> None:
         """Return when a new call may begin."""

@@ -33,6 +33,7 @@ from fsctl.session.transfers.native import Native
 from fsctl.session.transfers.registry import BlindTransfers
 from fsctl.settings import Settings
 from fsctl.switch.ahead import Ahead
+from fsctl.switch.global_variables import late
 from fsctl.switch.marks import Context, Mark
 from fsctl.switch.origin import Origin, origin_of
 from fsctl.switch.timers import claim, has_been_sent_on
@@ -81,6 +82,8 @@ class Switchboard:
         server = settings.server
         self._admission = Admission(server.max_calls, server.max_delay_ms / 1000)
         self._parts: dict[object, object] = {}
+        self.public = home
+        """Where FreeSWITCH dials with a new call. Set by the worker; of several they share it."""
 
     def part(self, kind: Callable[[Board], T]) -> T:
         """See `Board.part`."""
@@ -187,7 +190,17 @@ class Switchboard:
         why = self._admission.too_many(running)
         if why or not is_new:
             return why
-        return self._admission.too_late(origin_of(snapshot).core_uuid, link.age_s)
+        switch = origin_of(snapshot).core_uuid
+        why = self._admission.too_late(switch, link.age_s)
+        if why and self.settings.server.overload == "switch" and self._admission.turns_away(switch):
+            self._say_late(link)
+        return why
+
+    def _say_late(self, link: Connection) -> None:
+        try:
+            link.post(*late(self.public))
+        except (LinkError, ChannelGone) as error:
+            log.info("[%s] FreeSWITCH is not told that we are late: %s", link.log_id, error)
 
     def _turn_away(self, link: Connection, snapshot: Event, why: str) -> None:
         """There are calls enough: FreeSWITCH connects this one, or it is refused at once."""

@@ -9,8 +9,11 @@ import gevent
 import pytest
 
 from fsctl.esl import server as esl_server
+from fsctl.esl.connection import Connection
+from fsctl.esl.events import Event
 from fsctl.esl.sockets import waited_s
 from fsctl.session.arrivals.admission import Admission, Lateness, Turns
+from fsctl.session.arrivals.switchboard import Work
 from fsctl.settings import Server
 from fsctl.stage import CALLS
 from fsctl.switch.ahead import Ahead
@@ -137,3 +140,43 @@ def test_a_leg_that_could_not_be_claimed_was_late(
     playing.phone("1005").calls("1006")
     playing.until(lambda: playing.phone("1005").received("INVITE", 503))
     assert asked == ["transfer", "call"]
+
+
+def test_only_many_that_are_turned_away_at_once_are_told_of() -> None:
+    admission = Admission(max_calls=3, max_delay_s=1.0)
+    slowly = [admission.turns_away("pbx", now_s) for now_s in (0.0, 0.5, 1.0, 1.5, 2.0, 2.5)]
+    assert not any(slowly)
+    at_once = [admission.turns_away("pbx", now_s / 10) for now_s in range(100, 111)]
+    assert at_once == [*[False] * 4, True, *[False] * 4, True, False]
+
+
+def test_a_switch_does_not_ask_for_new_calls_while_a_controller_is_late(
+    stage: MakeStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who is connected without it has its transfers all the same."""
+    playing = stage(settings=replace(CALLS, server=Server(max_delay_ms=500, overload="switch")))
+    asked: list[str] = []
+    handle = playing.worker.switchboard.handle
+
+    def count(link: Connection, snapshot: Event) -> Work | None:
+        asked.append(snapshot.get("Caller-Context") or "")
+        return handle(link, snapshot)
+
+    monkeypatch.setattr(playing.worker.switchboard, "handle", count)
+    monkeypatch.setattr(esl_server, "waited_s", lambda sock: 0.6)
+    for number in range(6):
+        caller, callee = playing.phone(f"10{number:02}"), f"11{number:02}"
+        playing.phone(callee)
+        caller.calls(callee)
+        playing.until(lambda caller=caller, callee=callee: caller.hears == callee)
+    assert len(asked) == 5, "the last one was not asked about"
+    monkeypatch.setattr(esl_server, "waited_s", lambda sock: 0.0)
+    playing.phone("1106")
+    playing.phone("1105").refers("<sip:1106@example.org>")
+    playing.until(lambda: playing.phone("1005").hears == "1106")
+    assert len(asked) == 6
+    playing.advance(3.0)
+    playing.phone("1107")
+    playing.phone("1007").calls("1107")
+    playing.until(lambda: playing.phone("1107").in_call)
+    assert len(asked) == 7 and len(playing.worker.switchboard.sessions) == 2
