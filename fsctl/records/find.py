@@ -37,9 +37,9 @@ class Wanted:
 def transfers(engine: Engine, wanted: Wanted) -> list[Row]:
     """Return transfers, the newest first. Raises SQLAlchemyError."""
     conditions: list[ColumnElement[bool]] = []
-    if wanted.number:
-        like = [column.endswith(wanted.number, autoescape=True) for column in _NUMBERS]
-        asked = TRANSFERS.c.refer_to.contains(wanted.number, autoescape=True)
+    if number := _kept_as(wanted.number):
+        like = [column.endswith(number, autoescape=True) for column in _NUMBERS]
+        asked = TRANSFERS.c.refer_to.contains(number, autoescape=True)
         conditions.append(or_(*like, asked))
     if wanted.outcome:
         outcome = TRANSFERS.c.outcome
@@ -71,6 +71,7 @@ def one_transfer(engine: Engine, name: str) -> list[Row]:
 
     Raises SQLAlchemyError.
     """
+    name = _kept_as(name)
     every = select(TRANSFERS).order_by(TRANSFERS.c.began).limit(50)
     if found := _rows(engine, every.where(TRANSFERS.c.id.startswith(name, autoescape=True))):
         return found
@@ -104,6 +105,12 @@ def messages(engine: Engine, transfer: str) -> list[Message]:
     SQLAlchemyError."""
     of_it = select(MESSAGES).where(MESSAGES.c.transfer == transfer)
     return [_message(row) for row in _rows(engine, of_it.order_by(MESSAGES.c.id))]
+
+
+def _kept_as(text: str) -> str:
+    """A text as `store` would have kept it: SQLite ends a pattern at NUL, and PostgreSQL refuses
+    it."""
+    return text.replace("\0", "\ufffd")
 
 
 def _message(row: Row) -> Message:

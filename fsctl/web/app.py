@@ -296,11 +296,13 @@ def _wanted() -> Wanted:
 
 
 def _moment(name: str) -> datetime | None:
+    """A moment as RFC 3339 has it; a "+" that nobody has escaped has become a space."""
     text = request.args.get(name)
     if not text:
         return None
     try:
-        moment = datetime.fromisoformat(re.sub(r":60(?=[.Z+-])", ":59", text.upper()))
+        said = re.sub(r"(?<=T)([0-9:.]+) (?=[0-9]{2}:?[0-9]{2}$)", r"\1+", text.upper())
+        moment = datetime.fromisoformat(re.sub(r":60(?=[.Z+-])", ":59", said))
     except ValueError:
         raise BadRequest(f"{name}: must be a time as RFC 3339 has it") from None
     # No database need be asked about others, in whatever zone.

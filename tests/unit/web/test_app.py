@@ -73,6 +73,25 @@ def test_transfers_that_go_on_and_those_that_were_kept(desk: ToldDesk, client: F
     assert {leg["number"] for leg in one["legs"]} == {"2000", "1001"}
 
 
+@pytest.mark.parametrize("number", ["%00", "%", "_", "%27", "%5C", "%EF%BF%BD"])
+def test_what_a_database_takes_for_a_pattern_finds_nothing(
+    desk: ToldDesk, client: FlaskClient, number: str
+) -> None:
+    desk.call()
+    desk.transfer("t-1", outcome="failed", code=486)
+    assert client.get(f"/api/v1/transfers?number={number}").json["transfers"] == []
+    assert client.get(f"/api/v1/transfers/{number}").status_code == 404
+
+
+@pytest.mark.parametrize("zone", ["Z", "+00:00", "%2B00:00", "-01:00"])
+def test_a_zone_may_be_said_as_it_stands(desk: ToldDesk, client: FlaskClient, zone: str) -> None:
+    """A plus in a query is a space, and hardly anybody writes it otherwise."""
+    desk.call()
+    desk.transfer("t-1", outcome="failed", code=486)
+    found = client.get(f"/api/v1/transfers?since=2027-01-15T00:00:00{zone}")
+    assert [each["id"] for each in found.json["transfers"]] == ["t-1"]
+
+
 def test_one_that_was_not_kept_yet_is_shown_as_it_goes_on(
     desk: ToldDesk, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -217,6 +236,8 @@ def test_too_many_requests(desk: ToldDesk) -> None:
     codes = [client.post("/api/v1/drain").status_code for _ in range(60)]
     assert codes[0] == 401 and codes[-1] == 429
     assert client.get("/healthz").status_code == 200
+    # Who guesses is in nobody's way who knows it.
+    assert client.post("/api/v1/drain", headers=SAYS_IT).status_code == 202
 
 
 def test_a_probe_is_answered_whatever_others_ask(
