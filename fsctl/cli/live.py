@@ -13,9 +13,9 @@ from fsctl import settings
 from fsctl.cli.desk_api import DeskApi
 from fsctl.cli.options import add_config
 from fsctl.cli.tables import coloured, show, show_json
+from fsctl.sip.roles import ROLES
 
 _LEVELS = ("debug", "info", "warning", "error")
-_ROLES = ("transferor", "transferee", "target")
 _AT_MOST = 1000
 
 
@@ -71,12 +71,12 @@ def _transfers(arguments: argparse.Namespace) -> int:
     found = _desk(arguments).get("/api/v1/transfers", live="1", limit=_AT_MOST)
     if arguments.json:
         return _print(found)
-    columns = ("began", "kind", *_ROLES, "state", "id")
+    columns = ("began", "kind", *ROLES, "state", "id")
     rows = [
         [
             _ago(each["began"]),
             each["kind"] or "",
-            *((each[role] or {}).get("number") or "-" for role in _ROLES),
+            *((each[role] or {}).get("number") or "-" for role in ROLES),
             coloured(each["outcome"], f"{each['outcome']} {each['code']} {each['reason']}")
             if each["outcome"]
             else each["state"] or "asked for",

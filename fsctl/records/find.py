@@ -11,10 +11,11 @@ from sqlalchemy import ColumnElement, Engine, and_, or_, select
 
 from fsctl.hep.message import Message
 from fsctl.records.schema import CALLS, LEGS, MESSAGES, STEPS, TRANSFERS
+from fsctl.sip.roles import ROLES
 
-_NUMBERS = tuple(TRANSFERS.c[f"{role}_number"] for role in ("transferor", "transferee", "target"))
-_CHANNELS = (TRANSFERS.c.transferor, TRANSFERS.c.transferee, TRANSFERS.c.target)
-_CALL_IDS = tuple(TRANSFERS.c[f"{role}_call_id"] for role in ("transferor", "transferee", "target"))
+_NUMBERS = tuple(TRANSFERS.c[f"{role}_number"] for role in ROLES)
+_CHANNELS = tuple(TRANSFERS.c[role] for role in ROLES)
+_CALL_IDS = tuple(TRANSFERS.c[f"{role}_call_id"] for role in ROLES)
 
 Row = dict[str, Any]
 
@@ -95,7 +96,7 @@ def steps(engine: Engine, transfer: str) -> list[Row]:
 
 def legs(engine: Engine, transfer: Mapping[str, Any]) -> list[Row]:
     """Return the legs of the session that a transfer is of. Raises SQLAlchemyError."""
-    names = [transfer[role] for role in ("transferor", "transferee", "target") if transfer[role]]
+    names = [transfer[role] for role in ROLES if transfer[role]]
     theirs = or_(LEGS.c.call == transfer["call"], LEGS.c.id.in_(names), LEGS.c.channel.in_(names))
     return _rows(engine, select(LEGS).where(theirs).order_by(LEGS.c.began))
 

@@ -14,8 +14,7 @@ from fsctl.hep.message import Message
 from fsctl.ladder.ladder import Ladder, build
 from fsctl.records import find
 from fsctl.records.find import Row
-
-_ROLES = ("transferor", "transferee", "target")
+from fsctl.sip.roles import ROLES
 
 Heard = Callable[[list[str]], list[Message]]
 """Returns what was heard of these Call-IDs lately."""
@@ -74,5 +73,5 @@ def _in_time(messages: Iterable[Message]) -> list[Message]:
 
 
 def _call_ids(transfers: list[Row], legs: list[Row]) -> list[str]:
-    found = [row[f"{role}_call_id"] for row in transfers for role in _ROLES]
+    found = [row[f"{role}_call_id"] for row in transfers for role in ROLES]
     return list(filter(None, dict.fromkeys([*found, *(leg["call_id"] for leg in legs)])))

@@ -14,7 +14,7 @@ from flask import Flask, Response, request
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import BadRequest, Conflict, NotFound, ServiceUnavailable
 
-from fsctl import __version__
+from fsctl import __version__, moments
 from fsctl.desk.figures import CONTENT_TYPE, Figures
 from fsctl.desk.live import Live, Shown
 from fsctl.errors import FsctlError
@@ -360,7 +360,7 @@ def _shown(row: Mapping[str, Any]) -> Shown:
 
 def _value(value: Any) -> Any:
     if isinstance(value, datetime):
-        return value.isoformat(timespec="milliseconds")
+        return moments.for_programs(value)
     if isinstance(value, list):
         return [_shown(each) if isinstance(each, Mapping) else each for each in value]
     return value
