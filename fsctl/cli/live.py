@@ -13,6 +13,7 @@ from fsctl import settings
 from fsctl.cli.desk_api import DeskApi
 from fsctl.cli.options import add_config
 from fsctl.cli.tables import coloured, show, show_json
+from fsctl.records.words import number_of
 from fsctl.sip.roles import ROLES
 
 _LEVELS = ("debug", "info", "warning", "error")
@@ -76,7 +77,7 @@ def _transfers(arguments: argparse.Namespace) -> int:
         [
             _ago(each["began"]),
             each["kind"] or "",
-            *((each[role] or {}).get("number") or "-" for role in ROLES),
+            *(_number(each, role) for role in ROLES),
             coloured(each["outcome"], f"{each['outcome']} {each['code']} {each['reason']}")
             if each["outcome"]
             else each["state"] or "asked for",
@@ -86,6 +87,11 @@ def _transfers(arguments: argparse.Namespace) -> int:
     ]
     show(columns, rows, none="no transfers")
     return 0
+
+
+def _number(transfer: dict[str, Any], role: str) -> str:
+    known = {f"{role}_number": (transfer[role] or {}).get("number")}
+    return number_of(known | {"refer_to": transfer["refer_to"]}, role) or "-"
 
 
 def _status(arguments: argparse.Namespace) -> int:

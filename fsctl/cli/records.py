@@ -131,7 +131,7 @@ def _table(rows: list[Row]) -> None:
         [
             moments.for_people(row["began"]),
             row["kind"] or "",
-            *(row[f"{role}_number"] or "-" for role in ROLES),
+            *(words.number_of(row, role) or "-" for role in ROLES),
             coloured(row["outcome"], row["outcome"] or "open"),
             _told(row),
             row["id"][:8],
@@ -166,7 +166,7 @@ def _facts(row: Row) -> Iterator[tuple[str, str]]:
     yield "why", words.cause(row, row["steps"])
     yield "told", _told(row) or "-"
     for role in ROLES:
-        parts = (row[f"{role}_number"] or "-", row[role], row[f"{role}_call_id"])
+        parts = (words.number_of(row, role) or "-", row[role], row[f"{role}_call_id"])
         yield role, "  ".join(filter(None, parts))
     yield "Refer-To", row["refer_to"] or "-"
     yield "asked by", _STARTS.get(details.get("start", ""), "-")

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fsctl.sip.refer import parse_refer_to
 from fsctl.sip.roles import ROLES
+from fsctl.sip.uri import UriError
 
 _CAUSES = {
     **{400: "its Refer-To cannot be used", 404: "{target} does not exist, or no route leads there"},
@@ -33,7 +35,7 @@ def cause(transfer: Mapping[str, Any], steps: Sequence[Mapping[str, Any]] = ()) 
     more."""
     details = transfer.get("details") or {}
     outcome, code = transfer.get("outcome"), transfer.get("code") or 0
-    parties = {role: transfer.get(f"{role}_number") or _called(role) for role in ROLES}
+    parties = {role: number_of(transfer, role) or _called(role) for role in ROLES}
     if outcome is None:
         state = steps[-1]["state"] if steps else ""
         return f"it goes on: {state}" if state else "it goes on"
@@ -52,6 +54,18 @@ def cause(transfer: Mapping[str, Any], steps: Sequence[Mapping[str, Any]] = ()) 
     said = known.format(**parties)
     reason = transfer.get("reason") or ""
     return f"{said} (“{reason}”)" if reason and transfer.get("target") else said
+
+
+def number_of(transfer: Mapping[str, Any], role: str) -> str:
+    """Return a party's number; of a target that was never called the one that was asked for. Empty:
+    nobody knows it."""
+    known = transfer.get(f"{role}_number") or ""
+    if known or role != "target":
+        return str(known)
+    try:
+        return parse_refer_to(transfer.get("refer_to") or "").target.number
+    except UriError:
+        return ""
 
 
 def exchange(details: Mapping[str, Any]) -> str:

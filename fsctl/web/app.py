@@ -23,7 +23,7 @@ from fsctl.ladder import pcap, svg, text
 from fsctl.policy.counts import Counts
 from fsctl.records.find import Wanted
 from fsctl.records.ladders import Material, clock
-from fsctl.records.words import cause
+from fsctl.records.words import cause, would_have
 from fsctl.settings import Http
 from fsctl.web.guard import PAGE, guard
 from fsctl.web.openapi import DESCRIPTION
@@ -181,7 +181,7 @@ def _add_reading(app: Flask, desk: Desk, streams: Streams) -> None:
             found = []
         if not found and not known:
             raise NotFound("no such transfer is known")
-        kept = [_shown(row) | {"cause": cause(row, row["steps"])} for row in found]
+        kept = [_shown(row) | _in_words(row) for row in found]
         return {"transfers": kept or known}
 
     @app.get("/api/v1/transfers/<name>/ladder.<form>")
@@ -352,6 +352,11 @@ def _has(call: Shown, number: str) -> bool:
         for leg in call["legs"].values()
         for name in ("number", "dialled")
     )
+
+
+def _in_words(row: Mapping[str, Any]) -> Shown:
+    would = would_have(row["details"] or {})
+    return {"cause": cause(row, row["steps"])} | ({"would_have": would} if would else {})
 
 
 def _shown(row: Mapping[str, Any]) -> Shown:

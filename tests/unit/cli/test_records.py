@@ -179,10 +179,14 @@ def test_what_was_only_observed_is_told(tmp_path: Path, capsys: pytest.CaptureFi
     desk, path = ToldDesk(tmp_path), tmp_path / "fsctl.toml"
     refused = {"would": "refuse", "code": 403, "reason": "No", "why": "rule abroad: +44"}
     called = {"would": "connect", "number": "1002", "route": "inside", "caller_id": "2000"}
+    # Nobody was called for it: the number is the one that was asked for.
+    desk.transfer("0-x", outcome="failed", code=403, reason="No", rule="r", allowed=False)
     web = {"host": "crm.example.com", "ms": 12, "status": 200, "decision": "connect"}
     desk.transfer("1-x", outcome="succeeded", code=200, shadow=refused, start="keys")
     desk.transfer("2-x", outcome="succeeded", code=200, shadow=called, exchange=web)
     path.write_text(f'[records]\nfolder = "{tmp_path}"\n')
+    assert ask(path) == 0
+    assert capsys.readouterr().out.count(" 1002 ") == 3
     assert ask(path, "1-x") == 0
     told = capsys.readouterr().out
     assert "would have  refused it with 403 No (rule abroad: +44)" in told and "by    keys" in told
