@@ -13,9 +13,13 @@ from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 from sqlalchemy.exc import OperationalError
 
+from fsctl.desk.figures import Figures
 from fsctl.desk.live import Live
 from fsctl.hep.message import Message
+from fsctl.journal import Entry
+from fsctl.policy.judge import refusing
 from fsctl.records import store
+from fsctl.setting_policy import Policy, Rule
 from fsctl.settings import Http
 from fsctl.web import guard
 from fsctl.web.app import make
@@ -26,6 +30,7 @@ from tests.unit.web.desk import AT, MESSAGE, PID, A, B, ToldDesk
 TOKEN = "0123456789abcdef"
 SAYS_IT = {"Authorization": f"Bearer {TOKEN}"}
 JSON = "application/json"
+RULE = Rule(name="mine", to=("number:1",))
 NESTED = b"[" * 30_000 + b"]" * 30_000
 
 
@@ -304,6 +309,20 @@ def test_what_prometheus_scrapes(desk: ToldDesk, client: FlaskClient) -> None:
         "fsctl_transfer_answer_to_join_seconds_sum 0.25",
     } <= lines, answer.text
     assert "2000" not in answer.text and "1001" not in answer.text
+
+
+def test_the_first_of_a_kind_is_an_increase() -> None:
+    """Prometheus sees none where a counter appears with its first event."""
+    figures = Figures(Live(), lambda: 0, lambda: True, rules=refusing(Policy(), (RULE,)))
+    figures.take(Entry("1-7-1", 1, "worker", 0.0, {"pid": 7, "switches": {"pbx": True}}))
+    before = figures.text().decode().splitlines()
+    told = {"switch": "pbx", "kind": "blind", "outcome": "failed", "code": 603}
+    for number, rule in enumerate(("abroad", "mine", "max-per-minute")):
+        refused = {"id": f"t-{number}", "rule": rule, "allowed": False}
+        figures.take(Entry("1-7-1", 2, "record", 0.0, told | refused))
+    after = set(figures.text().decode().splitlines()) - set(before)
+    changed = [line.rpartition(" ")[0] for line in after if line.startswith("fsctl_")]
+    assert len(changed) == 4 and all(f"{name} 0.0" in before for name in changed)
 
 
 # -- the stream of changes ------------------------------------------------------------------------
