@@ -7,10 +7,13 @@ from itertools import permutations
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, select
 
+from fsctl import moments
 from fsctl.journal import Entry
 from fsctl.records import find, store
 from fsctl.records.schema import CALLS, LEGS, METADATA, TRANSFERS
@@ -65,6 +68,25 @@ def test_the_migrations_lead_to_the_tables_as_they_are(url: str) -> None:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, METADATA) == []
     store.upgrade(engine)
+    engine.dispose()
+
+
+@pytest.mark.parametrize("version", ["0001", "0002", "0003"])
+def test_what_an_older_fsctl_has_kept_is_led_on(url: str, version: str) -> None:
+    engine = store.open_engine(url)
+    config = Config()
+    config.set_main_option("script_location", "fsctl.records:migrations")
+    config.set_main_option("path_separator", "os")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, version)
+        old = {"id": "old", "began": moments.at(AT - 1), "outcome": "failed", "details": {"x": 1}}
+        connection.execute(TRANSFERS.insert().values(old))
+    store.upgrade(engine)
+    store.keep(engine, [Notes()("record", **ENDED)], news=True)
+    new, kept = find.transfers(engine, find.Wanted())
+    assert (new["id"], kept["id"], kept["began"]) == ("t-1", "old", moments.at(AT - 1))
+    assert kept["details"] == {"x": 1} and find.in_full(engine, "old")[0]["steps"] == []
     engine.dispose()
 
 
