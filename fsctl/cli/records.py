@@ -31,6 +31,8 @@ _CSV = (
 )
 _WHEN = 'as "10:42" (today), "2026-11-29", "2026-11-29 10:42", "90m", "6h" or "7d" (ago)'
 _AT_MOST = 100_000
+_IN_FULL = 5
+"""So many are shown in full, as of one session; of more it was too little that was said."""
 _STARTS = {"refer": "REFER", "keys": "keys", "command": "a command, or by HTTP"}
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
@@ -100,6 +102,9 @@ def run(arguments: argparse.Namespace) -> int:
         )
         writer.writeheader()
         writer.writerows(_plain(row) for row in rows)
+    elif len(rows) > _IN_FULL and arguments.id:
+        _table(rows)
+        print(f"{arguments.id} may be any of these: say more of its id", file=sys.stderr)
     elif arguments.id:
         for row in rows:
             _tell(row)

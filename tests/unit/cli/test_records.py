@@ -53,6 +53,16 @@ def test_all_of_one(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "\x1b" not in told
 
 
+def test_too_little_is_said_of_an_id(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    desk, path = ToldDesk(tmp_path), tmp_path / "fsctl.toml"
+    for number in range(6):
+        desk.transfer(f"abc{number}-x")
+    path.write_text(f'[records]\nfolder = "{tmp_path}"\n')
+    assert ask(path, "abc") == 0
+    told = capsys.readouterr()
+    assert len(told.out.splitlines()) == 7 and "abc may be any of these" in told.err
+
+
 def test_for_programs(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert ask(config, "--json", "--outcome", "failed") == 0
     (row,) = json.loads(capsys.readouterr().out)
