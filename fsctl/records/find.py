@@ -96,7 +96,9 @@ def steps(engine: Engine, transfer: str) -> list[Row]:
 
 def legs(engine: Engine, transfer: Mapping[str, Any]) -> list[Row]:
     """Return the legs of the session that a transfer is of. Raises SQLAlchemyError."""
-    names = [transfer[role] for role in ROLES if transfer[role]]
+    details = transfer["details"] or {}
+    parties = [*(transfer[role] for role in ROLES), details.get("consultation")]
+    names = [name for name in parties if name]
     theirs = or_(LEGS.c.call == transfer["call"], LEGS.c.id.in_(names), LEGS.c.channel.in_(names))
     return _rows(engine, select(LEGS).where(theirs).order_by(LEGS.c.began))
 

@@ -131,6 +131,22 @@ def test_a_transfer_is_one_row_in_whatever_order_it_is_told(
     assert [step["what"] for step in find.steps(engine, "t-1")] == ["target called"]
 
 
+def test_an_attended_one_has_the_legs_of_both_calls(engine: Engine) -> None:
+    """The transferor's second leg is of another session."""
+    note = Notes()
+    entries = [
+        note("leg", session=session, leg=leg, channel=leg, number=number)
+        for session, leg, number in (
+            *(("s-1", A, "1001"), ("s-1", B, "1002")),
+            *(("s-2", "b-second", "1002"), ("s-2", C, "1003"), ("s-3", "another", "1002")),
+        )
+    ]
+    ended = ENDED | {"kind": "attended", "consultation": "b-second"}
+    store.keep(engine, [*entries, note("record", **ended)])
+    (found,) = find.in_full(engine, "t-1")
+    assert {leg["id"] for leg in found["legs"]} == {A, B, C, "b-second"}
+
+
 def test_a_session_that_goes_on_is_open(engine: Engine) -> None:
     note = Notes()
     store.keep(engine, [note("session", session="s-1", switch="pbx")])
