@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from fsctl import moments, settings
 from fsctl.cli.options import add_config
 from fsctl.cli.tables import coloured, show, show_json
+from fsctl.desk.live import LONGEST_S
 from fsctl.errors import FsctlError
 from fsctl.log import printable
 from fsctl.records import words
@@ -31,6 +32,7 @@ _CSV = (
 )
 _WHEN = 'as "10:42" (today), "2026-11-29", "2026-11-29 10:42", "90m", "6h" or "7d" (ago)'
 _AT_MOST = 100_000
+_LOST = "its end is not known: whoever had it died, and nobody has seen more of it"
 _IN_FULL = 5
 """So many are shown in full, as of one session; of more it was too little that was said."""
 _STARTS = {"refer": "REFER", "keys": "keys", "command": "a command, or by HTTP"}
@@ -137,7 +139,7 @@ def _table(rows: list[Row]) -> None:
             moments.for_people(row["began"]),
             row["kind"] or "",
             *(words.number_of(row, role) or "-" for role in ROLES),
-            coloured(row["outcome"], row["outcome"] or "open"),
+            coloured(row["outcome"], _outcome(row)),
             _told(row),
             row["id"][:8],
         ]
@@ -148,7 +150,8 @@ def _table(rows: list[Row]) -> None:
 
 def _tell(row: Row) -> None:
     """All that is known of one, for a person."""
-    lines = [f"{row['kind']} transfer {row['id']}: {row['outcome'] or 'goes on'}"]
+    outcome = _outcome(row).replace("open", "goes on")
+    lines = [f"{row['kind']} transfer {row['id']}: {outcome}"]
     lines += [f"  {name:12}{text}" for name, text in _facts(row)]
     for leg in row["legs"]:
         known = [leg["number"] or "-", leg["name"] and f'"{leg["name"]}"', leg["id"]]
@@ -168,7 +171,8 @@ def _tell(row: Row) -> None:
 def _facts(row: Row) -> Iterator[tuple[str, str]]:
     """What is known of a transfer, and by which name."""
     details: dict[str, Any] = row["details"] or {}
-    yield "why", words.cause(row, row["steps"])
+    lost = _outcome(row) == "unknown"
+    yield "why", _LOST if lost else words.cause(row, row["steps"])
     yield "told", _told(row) or "-"
     for role in ROLES:
         parts = (words.number_of(row, role) or "-", row[role], row[f"{role}_call_id"])
@@ -184,6 +188,14 @@ def _facts(row: Row) -> Iterator[tuple[str, str]]:
     if shadow := words.would_have(details):
         yield "would have", shadow
     yield "on", f"{row['switch'] or '-'}, session {row['call'] or '-'}"
+
+
+def _outcome(row: Row) -> str:
+    """As of the record; "open": it goes on, "unknown": nobody has told its end."""
+    if row["outcome"]:
+        return str(row["outcome"])
+    lasts = (datetime.now(UTC) - row["began"]).total_seconds()
+    return "open" if lasts < LONGEST_S else "unknown"
 
 
 def _told(row: Row) -> str:

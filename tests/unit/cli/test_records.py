@@ -53,6 +53,28 @@ def test_all_of_one(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "\x1b" not in told
 
 
+@pytest.mark.parametrize(("hours", "how"), [(1, "open"), (5, "unknown")])
+def test_an_end_that_nobody_has_told(
+    config: Path,
+    hours: int,
+    how: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its worker was killed, and there was no [switch] by which to see what became of it."""
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, zone=None):  # type: ignore[no-untyped-def]
+            return cls.fromtimestamp(AT + hours * 3600, UTC)
+
+    monkeypatch.setattr(records, "datetime", Later)
+    assert ask(config, "--outcome", "open") == 0
+    assert f" {how} " in capsys.readouterr().out
+    assert ask(config, "2222") == 0
+    assert ("its end is not known" in capsys.readouterr().out) == (how == "unknown")
+
+
 def test_too_little_is_said_of_an_id(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     desk, path = ToldDesk(tmp_path), tmp_path / "fsctl.toml"
     for number in range(6):
