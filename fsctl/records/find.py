@@ -77,15 +77,22 @@ def one_transfer(engine: Engine, name: str) -> list[Row]:
     if found := _rows(engine, every.where(TRANSFERS.c.id.startswith(name, autoescape=True))):
         return found
     places = (TRANSFERS.c.call, *_CHANNELS, *_CALL_IDS)
-    return _rows(engine, every.where(or_(*(column == name for column in places))))
+    # Of a leg that another worker has had the record knows no Call-ID: its own row does.
+    of_dialog = select(LEGS.c.id).where(LEGS.c.call_id == name)
+    by_leg = (column.in_(of_dialog) for column in _CHANNELS)
+    return _rows(engine, every.where(or_(*(column == name for column in places), *by_leg)))
 
 
 def in_full(engine: Engine, name: str) -> list[Row]:
     """As `one_transfer`, each with its ``legs`` and ``steps``. Raises SQLAlchemyError."""
-    return [
-        row | {"legs": legs(engine, row), "steps": steps(engine, row["id"])}
-        for row in one_transfer(engine, name)
-    ]
+    return [_whole(engine, row) for row in one_transfer(engine, name)]
+
+
+def _whole(engine: Engine, row: Row) -> Row:
+    theirs = legs(engine, row)
+    known = {leg["id"]: leg["call_id"] for leg in theirs}
+    call_ids = {f"{role}_call_id": row[f"{role}_call_id"] or known.get(row[role]) for role in ROLES}
+    return row | call_ids | {"legs": theirs, "steps": steps(engine, row["id"])}
 
 
 def steps(engine: Engine, transfer: str) -> list[Row]:

@@ -145,6 +145,11 @@ def test_an_attended_one_has_the_legs_of_both_calls(engine: Engine) -> None:
     store.keep(engine, [*entries, note("record", **ended)])
     (found,) = find.in_full(engine, "t-1")
     assert {leg["id"] for leg in found["legs"]} == {A, B, C, "b-second"}
+    # The worker that has had the target until then knows its Call-ID, and the one with the record
+    # does not.
+    store.keep(engine, [note("leg", session="s-2", leg=C, channel=C, call_id="cid-c")])
+    (found,) = find.in_full(engine, "cid-c")
+    assert (found["id"], found["target_call_id"]) == ("t-1", "cid-c")
 
 
 def test_a_session_that_goes_on_is_open(engine: Engine) -> None:
