@@ -13,6 +13,7 @@ from fsctl import settings
 from fsctl.cli.desk_api import DeskApi
 from fsctl.cli.options import add_config
 from fsctl.cli.tables import coloured, show, show_json
+from fsctl.errors import FsctlError
 from fsctl.records.words import number_of
 from fsctl.sip.roles import ROLES
 
@@ -46,8 +47,15 @@ def _desk(arguments: argparse.Namespace) -> DeskApi:
     return DeskApi(settings.load(arguments.config, os.environ))
 
 
+def _shown(arguments: argparse.Namespace, path: str, **asked: str | int) -> dict[str, Any]:
+    found = _desk(arguments).get(path, **asked)
+    if "event" not in found:
+        raise FsctlError("what answers at [http] listen is no desk of fsctl's")
+    return found
+
+
 def _calls(arguments: argparse.Namespace) -> int:
-    found = _desk(arguments).get("/api/v1/calls", number=arguments.number, limit=_AT_MOST)
+    found = _shown(arguments, "/api/v1/calls", number=arguments.number, limit=_AT_MOST)
     if arguments.json:
         return _print(found)
     columns = ("began", "state", "number", "name", "dialled", "switch", "channel")
@@ -69,7 +77,7 @@ def _calls(arguments: argparse.Namespace) -> int:
 
 
 def _transfers(arguments: argparse.Namespace) -> int:
-    found = _desk(arguments).get("/api/v1/transfers", live="1", limit=_AT_MOST)
+    found = _shown(arguments, "/api/v1/transfers", live="1", limit=_AT_MOST)
     if arguments.json:
         return _print(found)
     columns = ("began", "kind", *ROLES, "state", "id")
@@ -95,7 +103,7 @@ def _number(transfer: dict[str, Any], role: str) -> str:
 
 
 def _status(arguments: argparse.Namespace) -> int:
-    found = _desk(arguments).get("/api/v1/status")
+    found = _shown(arguments, "/api/v1/status")
     problems = found["problems"]
     if arguments.json:
         _print(found)
