@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -30,8 +30,11 @@ class Material:
     messages: list[Message]
 
     def ladder(self) -> Ladder:
-        """Return it as a ladder, ready to be drawn."""
-        return build(self.transfers, self.legs, self.steps, self.messages)
+        """Return it as a ladder, ready to be drawn; its title has the day, and the zone of all
+        times."""
+        made = build(self.transfers, self.legs, self.steps, self.messages)
+        began = self.transfers[0]["began"].astimezone()
+        return replace(made, title=f"{made.title}, on {began:%Y-%m-%d} ({began:%Z})")
 
 
 def of_transfer(engine: Engine, name: str, heard: Heard) -> Material | None:
