@@ -13,6 +13,7 @@ from uuid import UUID
 from flask import Flask, Response, request
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import BadRequest, Conflict, NotFound, ServiceUnavailable
+from werkzeug.routing import BaseConverter
 
 from fsctl import __version__, moments
 from fsctl.desk.figures import CONTENT_TYPE, Figures
@@ -39,6 +40,14 @@ _OUTCOMES = ("succeeded", "failed", "abandoned", "open")
 _LEVELS = ("debug", "info", "warning", "error")
 _TYPES = {"html": "text/html", "js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
 _FILES = {path: path[1:] or "page.html" for path in PAGE}
+
+
+class _AnyText(BaseConverter):
+    """A part of a path that may be a Call-ID, in which slashes stand anywhere."""
+
+    regex = ".+?"
+    part_isolating = False
+    weight = 200
 
 
 class Desk(Protocol):
@@ -87,6 +96,8 @@ def make(desk: Desk, settings: Http) -> tuple[Flask, Streams]:
     """Return the application of this desk."""
     app = Flask(__name__, static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.url_map.merge_slashes = False
+    app.url_map.converters["any_text"] = _AnyText
     guard(app, settings)
     streams = Streams(desk.live, time.time_ns() // 1000)  # a number that JavaScript can tell
     _add_files(app)
@@ -169,7 +180,7 @@ def _add_reading(app: Flask, desk: Desk, streams: Streams) -> None:
         shown = [_shown(row) | {"cause": cause(row)} for row in found]
         return {"transfers": shown, "event": streams.number}
 
-    @app.get("/api/v1/transfers/<name>")
+    @app.get("/api/v1/transfers/<any_text:name>")
     def transfer(name: str) -> Shown:
         """As it was kept; one that was not, or not yet, as it goes on."""
         known = [each for each in live.transfers.values() if each["id"].startswith(name)]
@@ -184,7 +195,7 @@ def _add_reading(app: Flask, desk: Desk, streams: Streams) -> None:
         kept = [_shown(row) | _in_words(row) for row in found]
         return {"transfers": kept or known}
 
-    @app.get("/api/v1/transfers/<name>/ladder.<form>")
+    @app.get("/api/v1/transfers/<any_text:name>/ladder.<form>")
     def ladder(name: str, form: str) -> Response:
         """Drawn of what was kept, or heard lately; times are the desk's own."""
         if form not in _LADDERS:

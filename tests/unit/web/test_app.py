@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 import schemathesis
@@ -86,6 +87,31 @@ def test_what_a_database_takes_for_a_pattern_finds_nothing(
     desk.transfer("t-1", outcome="failed", code=486)
     assert client.get(f"/api/v1/transfers?number={number}").json["transfers"] == []
     assert client.get(f"/api/v1/transfers/{number}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "call_id",
+    [
+        "a/b@h",
+        "a//b",
+        "/a",
+        "a/",
+        'a%2Fb?c#d"<e>\\[f]{g}@h',
+        "..",
+        "Ünï\u202e",
+        "%00",
+        "+ ",
+    ],
+)
+def test_a_call_id_is_found_whatever_is_in_it(
+    desk: ToldDesk, client: FlaskClient, call_id: str
+) -> None:
+    desk.call()
+    desk.transfer("t-1", outcome="failed", code=486, call_ids={"transferor": call_id})
+    name = quote(call_id, safe="")
+    (found,) = client.get(f"/api/v1/transfers/{name}").json["transfers"]
+    assert found["transferor_call_id"] == call_id
+    assert "t-1" in client.get(f"/api/v1/transfers/{name}/ladder.txt").text
 
 
 @pytest.mark.parametrize("zone", ["Z", "+00:00", "%2B00:00", "-01:00"])
