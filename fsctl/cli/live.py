@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from fsctl import settings
 from fsctl.cli.desk_api import DeskApi
-from fsctl.cli.options import add_config
+from fsctl.cli.options import add_config, channel
 from fsctl.cli.tables import coloured, show, show_json
 from fsctl.errors import FsctlError
 from fsctl.records.words import number_of
@@ -31,7 +31,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     status = commands.add_parser("status", help="how the controller is; 1: something is not well")
     status.set_defaults(run=_status)
     hangup = commands.add_parser("hangup", help="hang up a leg of a call")
-    hangup.add_argument("channel", metavar="CHANNEL", help="its uuid, as `fsctl calls` says")
+    hangup.add_argument(
+        "channel", type=channel, metavar="CHANNEL", help="its uuid, as `fsctl calls` says"
+    )
     hangup.set_defaults(run=_hang_up)
     level = commands.add_parser("log-level", help="log from this level on, until the next start")
     level.add_argument("level", choices=_LEVELS)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from fsctl import moments, settings
-from fsctl.cli.options import add_config
+from fsctl.cli.options import add_config, whole
 from fsctl.cli.tables import coloured, show, show_json
 from fsctl.desk.live import LONGEST_S
 from fsctl.errors import FsctlError
@@ -31,7 +31,6 @@ _CSV = (
     *(f"{role}{part}" for role in ROLES for part in ("", "_number", "_call_id")),
 )
 _WHEN = 'as "10:42" (today), "2026-11-29", "2026-11-29 10:42", "90m", "6h" or "7d" (ago)'
-_AT_MOST = 100_000
 _LOST = "its end is not known: whoever had it died, and nobody has seen more of it"
 _IN_FULL = 5
 """So many are shown in full, as of one session; of more it was too little that was said."""
@@ -61,7 +60,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--since", type=_moment, metavar="WHEN", help=_WHEN)
     parser.add_argument("--until", type=_moment, metavar="WHEN")
     parser.add_argument(
-        "--limit", type=_limit, default=50, metavar="N", help="default: %(default)s"
+        "--limit", type=whole(1, 100_000), default=50, metavar="N", help="default: %(default)s"
     )
     parser.add_argument("--format", default="table", choices=("table", "csv", "json"))
     parser.add_argument("--json", action="store_const", dest="format", const="json")
@@ -228,9 +227,3 @@ def _moment(text: str) -> datetime:
         return datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError):
         raise argparse.ArgumentTypeError(f"{text!r} is no time: {_WHEN}") from None
-
-
-def _limit(text: str) -> int:
-    if not re.fullmatch("[0-9]{1,6}", text) or not 1 <= int(text) <= _AT_MOST:
-        raise argparse.ArgumentTypeError(f"must be 1..{_AT_MOST}")
-    return int(text)

@@ -83,8 +83,10 @@ def test_what_can_be_done(desk: ToldDesk, run: Run, capsys: pytest.CaptureFixtur
     desk.call()
     assert run("hangup", A) == run("log-level", "debug") == run("drain") == 0
     assert desk.done == [("hang up", "pbx", A), ("log level", "debug"), ("drain",)]
-    assert run("hangup", "../../drain") == 2
-    assert "404" in capsys.readouterr().err and len(desk.done) == 3
+    with pytest.raises(SystemExit) as ended:
+        run("hangup", "../../drain")
+    assert ended.value.code == 2 and len(desk.done) == 3
+    assert "'../../drain' is no uuid of a channel" in capsys.readouterr().err
 
 
 def test_counts(desk: ToldDesk, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
