@@ -72,7 +72,7 @@ def _calls(arguments: argparse.Namespace) -> int:
         for call in found["calls"]
         for leg in call["legs"].values()
     ]
-    show(columns, rows, none="no calls")
+    show(columns, rows, none="no calls", folds="name")
     if found["total"] > len(found["calls"]):
         print(f"and {found['total'] - len(found['calls'])} calls more", file=sys.stderr)
     return 0
@@ -95,7 +95,7 @@ def _transfers(arguments: argparse.Namespace) -> int:
         ]
         for each in found["transfers"]
     ]
-    show(columns, rows, none="no transfers")
+    show(columns, rows, none="no transfers", folds="state")
     return 0
 
 

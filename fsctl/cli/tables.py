@@ -16,7 +16,7 @@ from fsctl.log import printable
 _COLOURS = {"succeeded": "green", "failed": "red", "abandoned": "yellow"}
 _WIDE = 250
 """Characters a line, where nobody looks at it."""
-_FOLDED = 20
+_FOLDED = 16
 """A column that folds has so many, if it needs them."""
 _BETWEEN = 2
 """Characters between two columns."""
