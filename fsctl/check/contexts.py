@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 from xml.etree.ElementTree import Element
 
 from fsctl.check.answers import canonical, first_difference, preprocessed
@@ -10,9 +11,17 @@ from fsctl.check.findings import Finding
 from fsctl.check.ground import Ground, ok, problem, unknown
 from fsctl.dialplan import CONTEXTS, FIRST_FILE
 from fsctl.errors import SettingsError
+from fsctl.switch.marks import Context
 
 OUR_EXTENSIONS = frozenset({"fsctl", "fsctl_other", "fsctl_arm"})
 """What may stand first in a context of the operator's own."""
+
+_BESIDE: Final[dict[str, str]] = {
+    Context.KEYS: "the codes of [keys] do nothing: phones' keys are keys like others",
+    Context.PRESSED: "the codes of [keys] do nothing: phones' keys are keys like others",
+    Context.COMMAND: "`fsctl transfer`, and a transfer by HTTP, reach no controller",
+}
+"""Contexts without which a REFER is served as ever, and what is not."""
 
 
 def rendering(ground: Ground) -> Iterator[Finding]:
@@ -39,7 +48,7 @@ def contexts(ground: Ground) -> Iterator[Finding]:
     """FSC401: fsctl's contexts are loaded; FSC402: as the present settings would render them."""
     pairs = list(_contexts(ground))
     missing = [wanted.get("name", "") for wanted, found in pairs if found is None]
-    if missing:
+    if not set(missing) <= set(_BESIDE):
         everything = len(missing) == len(pairs)
         yield problem(
             "FSC401",
@@ -51,7 +60,15 @@ def contexts(ground: Ground) -> Iterator[Finding]:
         )
         return
     yield ok("FSC401", "fsctl's contexts are loaded")
-    yield _as_rendered(ground, pairs)
+    if missing:
+        yield problem(
+            "FSC402",
+            f"contexts are missing: {', '.join(missing)}",
+            "; ".join(dict.fromkeys(_BESIDE[name] for name in missing)),
+            again(ground),
+        )
+    else:
+        yield _as_rendered(ground, pairs)
 
 
 def _consequence(ground: Ground) -> str:

@@ -36,9 +36,19 @@ def whole_parser(command: str = "") -> argparse.ArgumentParser:
     return parser
 
 
+def _is_text(given: str) -> bool:
+    """Whether it can be sent, stored and printed: Python keeps other bytes as half characters."""
+    return not any("\ud800" <= each <= "\udfff" for each in given)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; 0 when it went well, 2 when something given to it was wrong."""
     given = sys.argv[1:] if argv is None else argv
+    if sys.stdout is None:  # closed by whoever has started us: `>&-`
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+    if odd := next((each for each in given if not _is_text(each)), ""):
+        print(f"fsctl: an argument is no UTF-8: {odd!r}", file=sys.stderr)
+        return 2
     # What is not run is not imported: a worker starts without the simulator.
     parser = whole_parser(given[0] if given else "")
     try:

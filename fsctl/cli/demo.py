@@ -6,6 +6,7 @@ import argparse
 import json
 import shutil
 import sys
+from contextlib import suppress
 
 from fsctl.demo.ladder import Ladder
 from fsctl.demo.play import Performance, Watch, perform
@@ -64,6 +65,8 @@ def _drawing(ladder: Ladder) -> Watch:
 
     def draw(name: str, message: SipMessage) -> None:
         first_s.append(message.time_s)
-        print(ladder.message(name, message, message.time_s - first_s[0]), flush=True)
+        # Called in greenlets, too. That nobody reads any more is found out after the story.
+        with suppress(BrokenPipeError):
+            print(ladder.message(name, message, message.time_s - first_s[0]), flush=True)
 
     return draw

@@ -6,6 +6,7 @@ import json
 import urllib.error
 import urllib.parse
 import urllib.request
+from http.client import HTTPException
 from typing import Any
 
 from fsctl.errors import FsctlError
@@ -53,7 +54,7 @@ class DeskApi:
                 found = json.load(answer)
         except urllib.error.HTTPError as error:
             raise FsctlError(f"{self._base}: {_message(error)}") from error
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, HTTPException) as error:
             why = getattr(error, "reason", None) or error
             raise FsctlError(
                 f"no desk answers at {self._base} ([http] listen; does fsctl serve?): {why}"

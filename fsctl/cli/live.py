@@ -11,11 +11,13 @@ from urllib.parse import quote
 
 from fsctl import settings
 from fsctl.cli.desk_api import DeskApi
-from fsctl.cli.options import add_config
+from fsctl.cli.options import add_config, channel
 from fsctl.cli.tables import coloured, show, show_json
+from fsctl.errors import FsctlError
+from fsctl.records.words import number_of
+from fsctl.sip.roles import ROLES
 
 _LEVELS = ("debug", "info", "warning", "error")
-_ROLES = ("transferor", "transferee", "target")
 _AT_MOST = 1000
 
 
@@ -29,7 +31,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     status = commands.add_parser("status", help="how the controller is; 1: something is not well")
     status.set_defaults(run=_status)
     hangup = commands.add_parser("hangup", help="hang up a leg of a call")
-    hangup.add_argument("channel", metavar="CHANNEL", help="its uuid, as `fsctl calls` says")
+    hangup.add_argument(
+        "channel", type=channel, metavar="CHANNEL", help="its uuid, as `fsctl calls` says"
+    )
     hangup.set_defaults(run=_hang_up)
     level = commands.add_parser("log-level", help="log from this level on, until the next start")
     level.add_argument("level", choices=_LEVELS)
@@ -45,8 +49,15 @@ def _desk(arguments: argparse.Namespace) -> DeskApi:
     return DeskApi(settings.load(arguments.config, os.environ))
 
 
+def _shown(arguments: argparse.Namespace, path: str, **asked: str | int) -> dict[str, Any]:
+    found = _desk(arguments).get(path, **asked)
+    if "event" not in found:
+        raise FsctlError("what answers at [http] listen is no desk of fsctl's")
+    return found
+
+
 def _calls(arguments: argparse.Namespace) -> int:
-    found = _desk(arguments).get("/api/v1/calls", number=arguments.number, limit=_AT_MOST)
+    found = _shown(arguments, "/api/v1/calls", number=arguments.number, limit=_AT_MOST)
     if arguments.json:
         return _print(found)
     columns = ("began", "state", "number", "name", "dialled", "switch", "channel")
@@ -61,22 +72,22 @@ def _calls(arguments: argparse.Namespace) -> int:
         for call in found["calls"]
         for leg in call["legs"].values()
     ]
-    show(columns, rows, none="no calls")
+    show(columns, rows, none="no calls", folds="name")
     if found["total"] > len(found["calls"]):
         print(f"and {found['total'] - len(found['calls'])} calls more", file=sys.stderr)
     return 0
 
 
 def _transfers(arguments: argparse.Namespace) -> int:
-    found = _desk(arguments).get("/api/v1/transfers", live="1", limit=_AT_MOST)
+    found = _shown(arguments, "/api/v1/transfers", live="1", limit=_AT_MOST)
     if arguments.json:
         return _print(found)
-    columns = ("began", "kind", *_ROLES, "state", "id")
+    columns = ("began", "kind", *ROLES, "state", "id")
     rows = [
         [
             _ago(each["began"]),
             each["kind"] or "",
-            *((each[role] or {}).get("number") or "-" for role in _ROLES),
+            *(_number(each, role) for role in ROLES),
             coloured(each["outcome"], f"{each['outcome']} {each['code']} {each['reason']}")
             if each["outcome"]
             else each["state"] or "asked for",
@@ -84,12 +95,17 @@ def _transfers(arguments: argparse.Namespace) -> int:
         ]
         for each in found["transfers"]
     ]
-    show(columns, rows, none="no transfers")
+    show(columns, rows, none="no transfers", folds="state")
     return 0
 
 
+def _number(transfer: dict[str, Any], role: str) -> str:
+    known = {f"{role}_number": (transfer[role] or {}).get("number")}
+    return number_of(known | {"refer_to": transfer["refer_to"]}, role) or "-"
+
+
 def _status(arguments: argparse.Namespace) -> int:
-    found = _desk(arguments).get("/api/v1/status")
+    found = _shown(arguments, "/api/v1/status")
     problems = found["problems"]
     if arguments.json:
         _print(found)

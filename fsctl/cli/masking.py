@@ -33,7 +33,10 @@ _HOOK: Final = re.compile(r"whsec_[A-Za-z0-9+/=]+")
 _KEYS: Final = re.compile(r"(a=crypto:|a=ice-pwd:|k=)[^\r\n]*")
 _AUTH: Final = re.compile(r"(?m)^(auth )\S+")
 _SIP_USER: Final = re.compile(r"(?i)\b(sips?:|tel:)([^@<>\s;?\"']+)(@|(?=[;>\s?\"',)]|$))")
-_DISPLAY: Final = re.compile(r"\\?\"[^\"\\\n]+\\?\"(?=\s*<(?:sips?|tel):)", re.IGNORECASE)
+_QUOTE: Final = re.compile(r"(?<!\\)(\\*)\"")
+_NAME_ENDS: Final = re.compile(_QUOTE.pattern + r"(?=\s*<(?:sips?|tel):)", re.IGNORECASE)
+_NAME: Final = 1024
+"""Characters of a display name, at most."""
 _UNQUOTED: Final = re.compile(r"([\"'])[^\"'\\\n<>]{1,128}(?=<(?:sips?|tel):)", re.IGNORECASE)
 """A display name without quotes of its own, at the beginning of a value."""
 _LONG: Final = re.compile(r"(?<![\w.:/-])\+?[0-9]{7,15}(?![\w.:-])")
@@ -112,7 +115,7 @@ class Mask:
         if self._shows:
             return text
         if not code:
-            text = _UNQUOTED.sub(r"\1", _DISPLAY.sub("", text))
+            text = _UNQUOTED.sub(r"\1", _without_display_names(text))
             text = _SIP_USER.sub(self._of_uri, text)
             text = _OF_CALL.sub(lambda found: found[1] + self._named(found[2]), text)
         return self._without_parties(text)
@@ -135,3 +138,19 @@ class Mask:
         if party == "-" or re.fullmatch(r"n-[0-9]+", party):
             return party
         return self._names.setdefault(party, f"n-{len(self._names) + 1}")
+
+
+def _without_display_names(text: str) -> str:
+    """Return it without the quoted names before URIs, however often somebody has escaped them: the
+    quotes within a name have more backslashes than the one at its end, the first one has not."""
+    kept, at = [], 0
+    for end in _NAME_ENDS.finditer(text):
+        low = max(at, end.start() - _NAME)
+        low = max(low, text.rfind("\n", low, end.start()) + 1)
+        quotes = list(_QUOTE.finditer(text, low, end.start()))
+        # Where there is no such one the name itself has what looks like an end: rather too much.
+        first = [each for each in quotes if len(each[1]) <= len(end[1])][-1:] or quotes[:1]
+        if first:
+            kept.append(text[at : first[0].start()])
+            at = end.end()
+    return "".join(kept) + text[at:]

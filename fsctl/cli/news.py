@@ -7,8 +7,9 @@ import json
 import os
 import sys
 from datetime import UTC, datetime
+from typing import Any
 
-from fsctl import settings
+from fsctl import moments, settings
 from fsctl.cli.options import add_config
 from fsctl.cli.records import open_records
 from fsctl.cli.tables import show, show_json
@@ -69,16 +70,16 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if names else 1
 
 
-def _list(rows: list[dict[str, object]], as_json: bool) -> int:
+def _list(rows: list[dict[str, Any]], as_json: bool) -> int:
     if as_json:
         show_json(rows)
         return 0 if rows else 1
     shown = [
         [
-            _local(row["began"]),
+            moments.for_people(row["began"]),
             str(row["transfer"]),
             str(row["tries"]),
-            _local(row["due"]) if row["due"] else "given up",
+            moments.for_people(row["due"]) if row["due"] else "given up",
             str(row["answer"] or ""),
         ]
         for row in rows
@@ -87,8 +88,3 @@ def _list(rows: list[dict[str, object]], as_json: bool) -> int:
         ("began", "transfer", "tries", "again", "answer"), shown, none="all is told", folds="answer"
     )
     return 0 if rows else 1
-
-
-def _local(moment: object) -> str:
-    assert isinstance(moment, datetime)
-    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")

@@ -7,27 +7,34 @@ import csv
 import os
 import re
 import sys
-from datetime import datetime, timedelta
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from fsctl import settings
-from fsctl.cli.options import add_config
+from fsctl import moments, settings
+from fsctl.cli.options import add_config, whole
 from fsctl.cli.tables import coloured, show, show_json
+from fsctl.desk.live import LONGEST_S
 from fsctl.errors import FsctlError
 from fsctl.log import printable
-from fsctl.records.words import cause
+from fsctl.records import words
+from fsctl.sip.roles import ROLES
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from fsctl.records.find import Row
 
-_ROLES = ("transferor", "transferee", "target")
-_COLUMNS = ("began", "kind", "transferor", "transferee", "target", "outcome", "told", "id")
+_COLUMNS = ("began", "kind", *ROLES, "outcome", "told", "id")
 _CSV = (
     *("id", "call", "switch", "kind", "began", "ended", "outcome", "code", "reason", "refer_to"),
-    *(f"{role}{part}" for role in _ROLES for part in ("", "_number", "_call_id")),
+    *(f"{role}{part}" for role in ROLES for part in ("", "_number", "_call_id")),
 )
+_WHEN = 'as "10:42" (today), "2026-11-29", "2026-11-29 10:42", "90m", "6h" or "7d" (ago)'
+_LOST = "its end is not known: whoever had it died, and nobody has seen more of it"
+_IN_FULL = 5
+"""So many are shown in full, as of one session; of more it was too little that was said."""
+_STARTS = {"refer": "REFER", "keys": "keys", "command": "a command, or by HTTP"}
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -50,11 +57,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--outcome", default="", choices=("succeeded", "failed", "abandoned", "open")
     )
     parser.add_argument("--switch", default="", metavar="NAME", help="the FreeSWITCH")
-    when = 'as "10:42" (today), "2026-11-29", "2026-11-29 10:42", "90m", "6h" or "7d" (ago)'
-    parser.add_argument("--since", type=_moment, metavar="WHEN", help=when)
+    parser.add_argument("--since", type=_moment, metavar="WHEN", help=_WHEN)
     parser.add_argument("--until", type=_moment, metavar="WHEN")
     parser.add_argument(
-        "--limit", type=_limit, default=50, metavar="N", help="default: %(default)s"
+        "--limit", type=whole(1, 100_000), default=50, metavar="N", help="default: %(default)s"
     )
     parser.add_argument("--format", default="table", choices=("table", "csv", "json"))
     parser.add_argument("--json", action="store_const", dest="format", const="json")
@@ -88,9 +94,18 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.format == "json":
         show_json(rows)
     elif arguments.format == "csv":
-        writer = csv.DictWriter(sys.stdout, _CSV, extrasaction="ignore", lineterminator="\n")
+        # All in quotes: neither a semicolon nor a carriage return begins a cell of its own.
+        writer = csv.DictWriter(
+            *(sys.stdout, _CSV),
+            extrasaction="ignore",
+            lineterminator="\n",
+            quoting=csv.QUOTE_ALL,
+        )
         writer.writeheader()
         writer.writerows(_plain(row) for row in rows)
+    elif len(rows) > _IN_FULL and arguments.id:
+        _table(rows)
+        print(f"{arguments.id} may be any of these: say more of its id", file=sys.stderr)
     elif arguments.id:
         for row in rows:
             _tell(row)
@@ -120,10 +135,10 @@ def open_records(loaded: settings.Settings) -> Engine:
 def _table(rows: list[Row]) -> None:
     shown = [
         [
-            _local(row["began"]),
+            moments.for_people(row["began"]),
             row["kind"] or "",
-            *(row[f"{role}_number"] or "-" for role in _ROLES),
-            coloured(row["outcome"], row["outcome"] or "open"),
+            *(words.number_of(row, role) or "-" for role in ROLES),
+            coloured(row["outcome"], _outcome(row)),
             _told(row),
             row["id"][:8],
         ]
@@ -134,30 +149,52 @@ def _table(rows: list[Row]) -> None:
 
 def _tell(row: Row) -> None:
     """All that is known of one, for a person."""
-    details: dict[str, Any] = row["details"] or {}
-    lines = [f"{row['kind']} transfer {row['id']}: {row['outcome'] or 'goes on'}"]
-    told = _told(row)
-    lines.append(f"  {'why':12}{cause(row, row['steps'])}")
-    lines.append(f"  {'told':12}{told or '-'}")
-    for role in _ROLES:
-        parts = [row[f"{role}_number"] or "-", row[role] or "", row[f"{role}_call_id"] or ""]
-        lines.append(f"  {role:12}{'  '.join(part for part in parts if part)}")
-    lines.append(f"  {'Refer-To':12}{row['refer_to'] or '-'}")
-    if rule := details.get("rule"):
-        verdict = "allowed" if details.get("allowed", True) else "refused"
-        lines.append(f"  {'policy':12}{verdict} by rule {rule}")
-    lines.append(f"  {'decided by':12}{details.get('decided_by', '-')}")
-    lines.append(f"  {'on':12}{row['switch'] or '-'}, session {row['call'] or '-'}")
+    outcome = _outcome(row).replace("open", "goes on")
+    lines = [f"{row['kind']} transfer {row['id']}: {outcome}"]
+    lines += [f"  {name:12}{text}" for name, text in _facts(row)]
     for leg in row["legs"]:
-        times = "  ".join(
-            f"{name} {_local(leg[name])}" for name in ("began", "answered", "ended") if leg[name]
-        )
-        lines.append(f"  {'leg':12}{leg['number'] or '-'}  {leg['id']}  {times}")
+        known = [leg["number"] or "-", leg["name"] and f'"{leg["name"]}"', leg["id"]]
+        known += [
+            f"{name} {moments.for_people(leg[name])}"
+            for name in ("began", "answered", "ended")
+            if leg[name]
+        ]
+        lines.append(f"  {'leg':12}{'  '.join(filter(None, known))}")
     began: datetime = row["steps"][0]["at"] if row["steps"] else row["began"]
     for step in row["steps"]:
-        after = (step["at"] - began).total_seconds()
-        lines.append(f"  {_local(step['at'])}  +{after:.3f} s  {step['what']} -> {step['state']}")
+        at, after = moments.for_people(step["at"]), (step["at"] - began).total_seconds()
+        lines.append(f"  {at}  +{after:.3f} s  {step['what']} -> {step['state']}")
     print("\n".join(printable(line) for line in lines))
+
+
+def _facts(row: Row) -> Iterator[tuple[str, str]]:
+    """What is known of a transfer, and by which name."""
+    details: dict[str, Any] = row["details"] or {}
+    lost = _outcome(row) == "unknown"
+    yield "why", _LOST if lost else words.cause(row, row["steps"])
+    yield "told", _told(row) or "-"
+    for role in ROLES:
+        parts = (words.number_of(row, role) or "-", row[role], row[f"{role}_call_id"])
+        yield role, "  ".join(filter(None, parts))
+    yield "Refer-To", row["refer_to"] or "-"
+    yield "asked by", _STARTS.get(details.get("start", ""), "-")
+    if rule := details.get("rule"):
+        verdict = "allowed" if details.get("allowed", True) else "refused"
+        yield "policy", f"{verdict} by rule {rule}"
+    yield "decided by", details.get("decided_by", "-")
+    if asked := words.exchange(details):
+        yield "web service", asked
+    if shadow := words.would_have(details):
+        yield "would have", shadow
+    yield "on", f"{row['switch'] or '-'}, session {row['call'] or '-'}"
+
+
+def _outcome(row: Row) -> str:
+    """As of the record; "open": it goes on, "unknown": nobody has told its end."""
+    if row["outcome"]:
+        return str(row["outcome"])
+    lasts = (datetime.now(UTC) - row["began"]).total_seconds()
+    return "open" if lasts < LONGEST_S else "unknown"
 
 
 def _told(row: Row) -> str:
@@ -166,7 +203,7 @@ def _told(row: Row) -> str:
 
 def _plain(row: Row) -> dict[str, str]:
     return {
-        name: value.isoformat() if isinstance(value, datetime) else _not_formula(value)
+        name: moments.for_programs(value) if isinstance(value, datetime) else _not_formula(value)
         for name, value in row.items()
     }
 
@@ -174,31 +211,19 @@ def _plain(row: Row) -> dict[str, str]:
 def _not_formula(value: Any) -> str:
     """A table calculator would run what begins so; phones name themselves as they like."""
     text = "" if value is None else str(value)
-    return f"'{text}" if re.match(r"[=@\t\r]|[+-](?![0-9]*$)", text) else text
-
-
-def _local(moment: datetime) -> str:
-    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+    return f"'{text}" if re.match(r"[=@\t\r\n＝＠]|[+＋－-](?![0-9]*\Z)", text) else text
 
 
 def _moment(text: str) -> datetime:
-    """A moment in this machine's zone, as an option says it."""
-    now = datetime.now().astimezone()
-    if ago := re.fullmatch(r"([0-9]{1,5})([mhd])", text):
-        return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+    """A moment in this machine's zone, as an option says it; in UTC."""
+    now = datetime.now(UTC)
     try:
+        if ago := re.fullmatch(r"([0-9]{1,5})([mhd])", text):
+            return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
         if re.fullmatch(r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2})?", text):
             clock = datetime.strptime(text, "%H:%M" if text.count(":") == 1 else "%H:%M:%S")
-            return now.replace(
-                hour=clock.hour, minute=clock.minute, second=clock.second, microsecond=0
-            )
-        return datetime.fromisoformat(text).astimezone()
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time") from None
-
-
-def _limit(text: str) -> int:
-    number = int(text)
-    if not 1 <= number <= 100_000:
-        raise argparse.ArgumentTypeError("must be 1..100000")
-    return number
+            # The zone is that of then: on two days of a year it is another in the afternoon.
+            return datetime.combine(now.astimezone().date(), clock.time()).astimezone(UTC)
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise argparse.ArgumentTypeError(f"{text!r} is no time: {_WHEN}") from None

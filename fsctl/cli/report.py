@@ -22,7 +22,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
-from fsctl import __version__, settings
+from fsctl import __version__, moments, settings
 from fsctl.check import Wanted, examine
 from fsctl.cli.desk_api import DeskApi
 from fsctl.cli.ladder import heard_now
@@ -235,7 +235,7 @@ def _json(value: object) -> str:
 
 
 def _plain(value: object) -> str:
-    return value.isoformat() if isinstance(value, datetime) else str(value)
+    return moments.for_programs(value) if isinstance(value, datetime) else str(value)
 
 
 def _write(output: Path, parts: dict[str, str]) -> None:

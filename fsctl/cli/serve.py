@@ -11,7 +11,7 @@ from pathlib import Path
 import gevent
 
 from fsctl import log, settings
-from fsctl.cli.options import add_config
+from fsctl.cli.options import add_config, whole
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -20,7 +20,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add_config(parser)
     parser.add_argument("--scenario", type=Path, metavar="FILE", help="a scenario (Python)")
     parser.add_argument(
-        "--workers", type=_workers, metavar="N", help="processes (default: [server] workers)"
+        "--workers", type=whole(1, 256), metavar="N", help="processes (default: [server] workers)"
     )
     # One of these processes; its supervisor talks to it by this descriptor.
     parser.add_argument("--worker", type=int, help=argparse.SUPPRESS)
@@ -75,10 +75,3 @@ def _warn(loaded: settings.Settings) -> settings.Settings:
     for warning in loaded.warnings:
         logging.getLogger("fsctl").warning("%s", warning)
     return loaded
-
-
-def _workers(text: str) -> int:
-    number = int(text)
-    if not 1 <= number <= 256:
-        raise argparse.ArgumentTypeError("must be 1..256")
-    return number

@@ -9,12 +9,11 @@ import os
 import re
 
 from fsctl import settings
-from fsctl.cli.options import add_config
+from fsctl.cli.options import CHANNEL, add_config
 from fsctl.errors import LinkError, SettingsError
 from fsctl.service.asking import Answer, AskedTransfer, Unasked, switch_of
 from fsctl.settings import Settings, Switch
 
-_UUID = re.compile("[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _TARGET = re.compile(r"[^\x00-\x20\x7f]{1,256}")
 
 
@@ -84,7 +83,7 @@ def _print(arguments: argparse.Namespace, said: dict[str, object]) -> None:
 
 def _check(arguments: argparse.Namespace) -> None:
     """Raises SettingsError."""
-    if not _UUID.fullmatch(arguments.call):
+    if not CHANNEL.fullmatch(arguments.call):
         raise SettingsError(f"CALL: {arguments.call!r} is no uuid of a channel")
     if not _TARGET.fullmatch(arguments.target):
         raise SettingsError(f"TARGET: {arguments.target!r} is no number, and no URI")

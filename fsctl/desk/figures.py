@@ -29,6 +29,15 @@ _RING_S = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 45.0, 60.0, 120.0)
 _WATCHED = 10_000
 """Of so many transfers that go on the times are measured."""
 _EVENTS = ("recall", "takeover", "rescue", "turned away")
+_KINDS = ("blind", "attended", "legacy")
+_OUTCOMES = (
+    ("succeeded", "2xx"),
+    *(("failed", code) for code in ("4xx", "5xx", "6xx")),
+    *(("abandoned", code) for code in ("4xx", "5xx")),
+)
+"""What transfers end with."""
+_SWITCHES = 100
+"""More are counted as they come: they are named by themselves."""
 _CALLED = {Stimulus.TARGET_CALLED.value}
 _ANSWERED = {Stimulus.TARGET_ANSWERED.value, Stimulus.TARGET_HELD.value}
 _JOINED = {Stimulus.LEGS_JOINED.value}
@@ -63,9 +72,11 @@ class Figures:
         database_up: Callable[[], bool],
         heard: Callable[[], Mapping[str, int]] = dict,
         has_room: Callable[[], bool] = lambda: True,
+        rules: Iterable[str] = (),
     ) -> None:
         """``waiting``: bytes of the journal that are not in the database yet; ``heard``: see
-        `fsctl.desk.hearing.Hearing.figures`; ``has_room``: whether more can be noted."""
+        `fsctl.desk.hearing.Hearing.figures`; ``has_room``: whether more can be noted; ``rules``:
+        those of the policy that may refuse."""
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = CollectorRegistry()
         self._registry.register(_Now(live, waiting, database_up, heard, has_room))
@@ -96,6 +107,10 @@ class Figures:
             self._happened.labels(what)
         for expected in ("yes", "no"):
             self._ends.labels(expected)
+        for rule in rules:
+            self._refused.labels(rule)
+        self._switches: set[str] = set()
+        """Those whose counters are there."""
         self._to_call = times(
             "transfer_request_to_call", "From the request to the call of its target.", _SHORT_S
         )
@@ -110,7 +125,11 @@ class Figures:
         """Count what has happened."""
         fields = entry.fields
         match entry.what:
+            case "worker":
+                for switch in fields.get("switches") or {}:
+                    self._know(str(switch))
             case "session" if not fields.get("over"):
+                self._know(str(fields.get("switch") or ""))
                 self._calls.labels(str(fields.get("switch") or "")).inc()
             case "transfer":
                 self._watch(str(fields.get("id")), entry.at)
@@ -122,6 +141,16 @@ class Figures:
                 self._happened.labels(str(fields.get("event"))).inc()
             case "process":
                 self._ends.labels("no" if fields.get("status") else "yes").inc()
+
+    def _know(self, switch: str) -> None:
+        """From now on its counters are there, with nothing counted; see above."""
+        if switch in self._switches or len(self._switches) >= _SWITCHES:
+            return
+        self._switches.add(switch)
+        self._calls.labels(switch)
+        for kind in _KINDS:
+            for outcome, code in _OUTCOMES:
+                self._transfers.labels(switch, kind, outcome, code)
 
     def text(self) -> bytes:
         """Return them as `CONTENT_TYPE`."""

@@ -9,11 +9,13 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Protocol
 
+from fsctl import moments
 from fsctl.journal import Entry
 from fsctl.records.words import cause
+from fsctl.sip.roles import ROLES
 
 RECENT = 500
 """So many transfers that have ended are still shown."""
@@ -26,7 +28,6 @@ LONGEST_S = 4 * 3600.0
 end."""
 _STEPS = 100
 """So many of a transfer are shown."""
-_ROLES = ("transferor", "transferee", "target")
 _OF_LEG = (
     "channel",
     "number",
@@ -125,7 +126,7 @@ class Live:
                 self._since[row["id"]] = self._clock() - max(0.0, now - began)
             self.transfers[row["id"]] = {
                 **{name: _shown(row[name]) for name in _OF_TRANSFER},
-                **{role: _party(row, role) for role in _ROLES},
+                **{role: _party(row, role) for role in ROLES},
                 **{"state": None, "steps": []},
             }
             if row["outcome"] is not None:
@@ -207,7 +208,7 @@ class Live:
         fields = entry.fields
         name = str(fields.get("id"))
         blank = dict.fromkeys(
-            (*_ROLES, "call", "switch", "kind", "refer_to", "outcome", "code", "reason", "state")
+            (*ROLES, "call", "switch", "kind", "refer_to", "outcome", "code", "reason", "state")
         )
         transfer = self.transfers.setdefault(
             name, {"id": name, "began": _time(entry.at), "steps": [], **blank}
@@ -216,7 +217,7 @@ class Live:
             self._since.setdefault(name, self._clock())
         for key, said in (("call", "session"), ("switch",) * 2, ("kind",) * 2, ("refer_to",) * 2):
             transfer[key] = fields.get(said) or transfer[key]
-        for role in _ROLES:
+        for role in ROLES:
             known = transfer[role] or {"channel": None, "number": None, "call_id": None}
             numbers, call_ids = fields.get("numbers") or {}, fields.get("call_ids") or {}
             transfer[role] = {
@@ -272,7 +273,7 @@ class Live:
 
 
 def _cause(transfer: Shown) -> str:
-    numbers = {f"{role}_number": transfer[role]["number"] for role in _ROLES}
+    numbers = {f"{role}_number": transfer[role]["number"] for role in ROLES}
     target = {"target": transfer["target"]["channel"]}
     return cause(transfer | numbers | target | {"details": transfer}, transfer["steps"])
 
@@ -289,9 +290,8 @@ def _party(transfer: Mapping[str, Any], role: str) -> Shown:
 
 
 def _shown(value: Any) -> Any:
-    return _time(value.timestamp()) if isinstance(value, datetime) else value
+    return moments.for_programs(value) if isinstance(value, datetime) else value
 
 
 def _time(at: float) -> str:
-    """RFC 3339, UTC."""
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+    return moments.for_programs(moments.at(at))

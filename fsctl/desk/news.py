@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from fsctl import moments
 from fsctl.decide.signature import sign
 from fsctl.journal import Entry
 from fsctl.records import store
@@ -128,7 +129,7 @@ class Sender:
                 "the web service of [news] has not taken transfer %s (%s): told again at %s",
                 transfer,
                 answer,
-                again.isoformat(timespec="seconds"),
+                moments.for_programs(again),
             )
         self._failing = not taken
 
@@ -148,7 +149,7 @@ class Lines:
         """Append it, if it is a record."""
         if entry.what != "record":
             return
-        ended = datetime.fromtimestamp(entry.at, UTC).isoformat(timespec="milliseconds")
+        ended = moments.for_programs(moments.at(entry.at))
         line = json.dumps({"ended": ended, **entry.fields}) + "\n"
         try:
             with self._path.open("a", encoding="utf-8") as file:

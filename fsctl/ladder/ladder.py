@@ -12,13 +12,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 from fsctl.hep.message import Message, Reading, read
+from fsctl.sip.roles import ROLES
 
 Row = Mapping[str, Any]
 Kind = Literal["message", "noted", "step", "gap"]
 
 SWITCH: Final = "FreeSWITCH"
 US: Final = "fsctl"
-_ROLES: Final = ("transferee", "transferor", "target")
 _LABEL: Final = 200
 
 
@@ -139,7 +139,7 @@ class _Builder:
 
     def _take_transfers(self) -> None:
         for transfer in self._transfers:
-            for role in _ROLES:
+            for role in ROLES:
                 number, leg = transfer[f"{role}_number"] or "", transfer[role] or ""
                 call_id = transfer[f"{role}_call_id"] or ""
                 if not (number or leg):

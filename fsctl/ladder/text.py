@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -71,7 +72,9 @@ class _Drawing:
         return f"{time:{self._first - 11}} {since:>9} {cells}".rstrip()
 
     def _names(self, names: list[str]) -> str:
-        return "".join(f"{name[: self._gap - 2]:^{self._gap}}" for name in names)
+        room = self._gap - 2
+        cells = (_centred(_cut(_letters(name), room), self._gap, " ") for name in names)
+        return "".join(map("".join, cells))
 
     def _at(self, lane: int) -> int:
         return lane * self._gap + self._gap // 2
@@ -87,24 +90,25 @@ class _Drawing:
         low, high = sorted((self._at(event.source), self._at(event.target)))
         room = high - low - 1
         stroke = self._strokes.arrow if event.kind == "message" else self._strokes.noted
-        text = f" {label} "
+        text = _letters(f" {label} ")
         if len(text) > room - 4:
-            yield self._over(label, low, high)
-            text = ""
-        arrow = text.center(room, stroke)
+            yield self._over(_letters(label), low, high)
+            text = []
+        arrow = _centred(text, room, stroke)
         right = event.target > event.source
-        arrow = arrow[:-1] + ">" if right else "<" + arrow[1:]
+        arrow[-1 if right else 0] = ">" if right else "<"
         cells = self._lanes()
-        cells[low + 1 : high] = list(arrow)
+        cells[low + 1 : high] = arrow
         yield "".join(cells)
 
-    def _over(self, label: str, low: int, high: int) -> str:
+    def _over(self, label: list[str], low: int, high: int) -> str:
         """A label that is longer than its arrow stands over it, and over lanes where it must."""
-        label = label if len(label) <= self._width else label[: self._width - 1] + "…"
+        if len(label) > self._width:
+            label = [*_cut(label, self._width - 1), "…"]
         start = (low + high + 1 - len(label)) // 2
         start = max(0, min(start, self._width - len(label)))
         cells = self._lanes()
-        cells[start : start + len(label)] = list(label)
+        cells[start : start + len(label)] = label
         return "".join(cells)
 
     def _beside(self, event: Event, label: str) -> Iterator[str]:
@@ -112,12 +116,13 @@ class _Drawing:
         at = self._at(event.source)
         left = at > self._width // 2
         room = at - 1 if left else self._width - at - 2
-        lines = textwrap.wrap(label, max(10, room - 1)) or [""]
+        letters = (room - 1) // (2 if "" in _letters(label) else 1)
+        lines = textwrap.wrap(label, max(10, letters)) or [""]
         for number, line in enumerate(lines):
             cells = self._lanes()
-            text = f"{line} " if left else f" {line}"
+            text = _letters(f"{line} " if left else f" {line}")
             start = at - len(text) if left else at + 1
-            cells[max(0, start) : max(0, start) + len(text)] = list(text)
+            cells[max(0, start) : max(0, start) + len(text)] = text
             mark = self._strokes.step if event.kind == "step" else self._strokes.gap
             cells[at] = mark if number == len(lines) - 1 else self._strokes.lane
             yield "".join(cells)
@@ -127,3 +132,27 @@ class _Drawing:
         for lane in range(len(self._ladder.lanes)):
             cells[self._at(lane)] = self._strokes.lane
         return cells
+
+
+def _letters(text: str) -> list[str]:
+    """What stands in each cell of a terminal: of a letter that takes two the second is empty, and
+    one that takes none stands with the one before."""
+    cells: list[str] = []
+    for letter in text:
+        if unicodedata.combining(letter):
+            cells = cells or [" "]
+            cells[-2 if cells[-1] == "" else -1] += letter
+        else:
+            cells += [letter, ""] if unicodedata.east_asian_width(letter) in "WF" else [letter]
+    return cells
+
+
+def _cut(cells: list[str], most: int) -> list[str]:
+    """No half of a letter is left."""
+    whole = most >= len(cells) or cells[most] != ""
+    return cells[:most] if whole else [*cells[: most - 1], " "]
+
+
+def _centred(cells: list[str], width: int, fill: str) -> list[str]:
+    before = (width - len(cells)) // 2
+    return [*fill * before, *cells, *fill * (width - len(cells) - before)]

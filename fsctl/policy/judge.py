@@ -87,6 +87,14 @@ def table(policy: Policy, rules: Sequence[Rule]) -> tuple[Rule, ...]:
     return (EMERGENCY, *bounds, *rules, *OURS)
 
 
+def refusing(policy: Policy, rules: Sequence[Rule]) -> tuple[str, ...]:
+    """Return the names of all that may refuse, those of the settings among ours."""
+    if policy.mode == "off":
+        return ()
+    named = (rule.name for rule in (*table(policy, rules), NOTHING) if rule.then == "refuse")
+    return tuple(dict.fromkeys(named))
+
+
 def judge(request: Request, policy: Policy, rules: Sequence[Rule]) -> Verdict:
     """Return what the first rule says that matches."""
     for rule, differs in considered(request, policy, rules):

@@ -11,10 +11,11 @@ from sqlalchemy import ColumnElement, Engine, and_, or_, select
 
 from fsctl.hep.message import Message
 from fsctl.records.schema import CALLS, LEGS, MESSAGES, STEPS, TRANSFERS
+from fsctl.sip.roles import ROLES
 
-_NUMBERS = tuple(TRANSFERS.c[f"{role}_number"] for role in ("transferor", "transferee", "target"))
-_CHANNELS = (TRANSFERS.c.transferor, TRANSFERS.c.transferee, TRANSFERS.c.target)
-_CALL_IDS = tuple(TRANSFERS.c[f"{role}_call_id"] for role in ("transferor", "transferee", "target"))
+_NUMBERS = tuple(TRANSFERS.c[f"{role}_number"] for role in ROLES)
+_CHANNELS = tuple(TRANSFERS.c[role] for role in ROLES)
+_CALL_IDS = tuple(TRANSFERS.c[f"{role}_call_id"] for role in ROLES)
 
 Row = dict[str, Any]
 
@@ -37,9 +38,9 @@ class Wanted:
 def transfers(engine: Engine, wanted: Wanted) -> list[Row]:
     """Return transfers, the newest first. Raises SQLAlchemyError."""
     conditions: list[ColumnElement[bool]] = []
-    if wanted.number:
-        like = [column.endswith(wanted.number, autoescape=True) for column in _NUMBERS]
-        asked = TRANSFERS.c.refer_to.contains(wanted.number, autoescape=True)
+    if number := _kept_as(wanted.number):
+        like = [column.endswith(number, autoescape=True) for column in _NUMBERS]
+        asked = TRANSFERS.c.refer_to.contains(number, autoescape=True)
         conditions.append(or_(*like, asked))
     if wanted.outcome:
         outcome = TRANSFERS.c.outcome
@@ -71,19 +72,27 @@ def one_transfer(engine: Engine, name: str) -> list[Row]:
 
     Raises SQLAlchemyError.
     """
+    name = _kept_as(name)
     every = select(TRANSFERS).order_by(TRANSFERS.c.began).limit(50)
     if found := _rows(engine, every.where(TRANSFERS.c.id.startswith(name, autoescape=True))):
         return found
     places = (TRANSFERS.c.call, *_CHANNELS, *_CALL_IDS)
-    return _rows(engine, every.where(or_(*(column == name for column in places))))
+    # Of a leg that another worker has had the record knows no Call-ID: its own row does.
+    of_dialog = select(LEGS.c.id).where(LEGS.c.call_id == name)
+    by_leg = (column.in_(of_dialog) for column in _CHANNELS)
+    return _rows(engine, every.where(or_(*(column == name for column in places), *by_leg)))
 
 
 def in_full(engine: Engine, name: str) -> list[Row]:
     """As `one_transfer`, each with its ``legs`` and ``steps``. Raises SQLAlchemyError."""
-    return [
-        row | {"legs": legs(engine, row), "steps": steps(engine, row["id"])}
-        for row in one_transfer(engine, name)
-    ]
+    return [_whole(engine, row) for row in one_transfer(engine, name)]
+
+
+def _whole(engine: Engine, row: Row) -> Row:
+    theirs = legs(engine, row)
+    known = {leg["id"]: leg["call_id"] for leg in theirs}
+    call_ids = {f"{role}_call_id": row[f"{role}_call_id"] or known.get(row[role]) for role in ROLES}
+    return row | call_ids | {"legs": theirs, "steps": steps(engine, row["id"])}
 
 
 def steps(engine: Engine, transfer: str) -> list[Row]:
@@ -94,7 +103,9 @@ def steps(engine: Engine, transfer: str) -> list[Row]:
 
 def legs(engine: Engine, transfer: Mapping[str, Any]) -> list[Row]:
     """Return the legs of the session that a transfer is of. Raises SQLAlchemyError."""
-    names = [transfer[role] for role in ("transferor", "transferee", "target") if transfer[role]]
+    details = transfer["details"] or {}
+    parties = [*(transfer[role] for role in ROLES), details.get("consultation")]
+    names = [name for name in parties if name]
     theirs = or_(LEGS.c.call == transfer["call"], LEGS.c.id.in_(names), LEGS.c.channel.in_(names))
     return _rows(engine, select(LEGS).where(theirs).order_by(LEGS.c.began))
 
@@ -104,6 +115,12 @@ def messages(engine: Engine, transfer: str) -> list[Message]:
     SQLAlchemyError."""
     of_it = select(MESSAGES).where(MESSAGES.c.transfer == transfer)
     return [_message(row) for row in _rows(engine, of_it.order_by(MESSAGES.c.id))]
+
+
+def _kept_as(text: str) -> str:
+    """A text as `store` would have kept it: SQLite ends a pattern at NUL, and PostgreSQL refuses
+    it."""
+    return text.replace("\0", "\ufffd")
 
 
 def _message(row: Row) -> Message:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,8 +14,7 @@ from fsctl.hep.message import Message
 from fsctl.ladder.ladder import Ladder, build
 from fsctl.records import find
 from fsctl.records.find import Row
-
-_ROLES = ("transferor", "transferee", "target")
+from fsctl.sip.roles import ROLES
 
 Heard = Callable[[list[str]], list[Message]]
 """Returns what was heard of these Call-IDs lately."""
@@ -31,8 +30,11 @@ class Material:
     messages: list[Message]
 
     def ladder(self) -> Ladder:
-        """Return it as a ladder, ready to be drawn."""
-        return build(self.transfers, self.legs, self.steps, self.messages)
+        """Return it as a ladder, ready to be drawn; its title has the day, and the zone of all
+        times."""
+        made = build(self.transfers, self.legs, self.steps, self.messages)
+        began = self.transfers[0]["began"].astimezone()
+        return replace(made, title=f"{made.title}, on {began:%Y-%m-%d} ({began:%Z})")
 
 
 def of_transfer(engine: Engine, name: str, heard: Heard) -> Material | None:
@@ -74,5 +76,5 @@ def _in_time(messages: Iterable[Message]) -> list[Message]:
 
 
 def _call_ids(transfers: list[Row], legs: list[Row]) -> list[str]:
-    found = [row[f"{role}_call_id"] for row in transfers for role in _ROLES]
+    found = [row[f"{role}_call_id"] for row in transfers for role in ROLES]
     return list(filter(None, dict.fromkeys([*found, *(leg["call_id"] for leg in legs)])))

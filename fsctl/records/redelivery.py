@@ -10,10 +10,10 @@ from sqlalchemy import Engine, or_, select
 from fsctl.records import find, store
 from fsctl.records.find import Row
 from fsctl.records.schema import NEWS
+from fsctl.sip.roles import ROLES
 
 _TAKEN = or_(NEWS.c.answer.like("HTTP 2%"), NEWS.c.answer == "HTTP 410")
 _UNDELIVERED = or_(NEWS.c.due.is_not(None), NEWS.c.answer.is_(None), ~_TAKEN)
-_ROLES = ("transferor", "transferee", "target")
 
 
 def undelivered(engine: Engine, most: int) -> list[Row]:
@@ -50,7 +50,7 @@ def _row(row: Row) -> Row:
     """As the end of the transfer would have made it (`store.keep`)."""
     fields = {
         "session": row["call"] or "",
-        **{name: row[name] or "" for name in ("kind", *_ROLES, "outcome", "reason", "switch")},
+        **{name: row[name] or "" for name in ("kind", *ROLES, "outcome", "reason", "switch")},
         "code": row["code"],
         "numbers": _by_role(row, "number"),
         "call_ids": _by_role(row, "call_id"),
@@ -62,4 +62,4 @@ def _row(row: Row) -> Row:
 
 
 def _by_role(row: Row, what: str) -> dict[str, str]:
-    return {role: row[f"{role}_{what}"] for role in _ROLES if row[f"{role}_{what}"]}
+    return {role: row[f"{role}_{what}"] for role in ROLES if row[f"{role}_{what}"]}

@@ -27,6 +27,8 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
+from fsctl.sip.roles import ROLES
+
 
 class Moment(TypeDecorator[datetime]):
     """A moment, given and returned with its zone, UTC. SQLite knows no zones: there it is UTC."""
@@ -87,12 +89,9 @@ TRANSFERS = Table(
     Column("call", _ID, index=True, doc="the session"),
     Column("switch", _NAME),
     Column("kind", String(32)),
-    *(Column(role, _ID) for role in ("transferor", "transferee", "target")),
-    *(
-        Column(f"{role}_number", _NUMBER, index=True)
-        for role in ("transferor", "transferee", "target")
-    ),
-    *(Column(f"{role}_call_id", _CALL_ID) for role in ("transferor", "transferee", "target")),
+    *(Column(role, _ID) for role in ROLES),
+    *(Column(f"{role}_number", _NUMBER, index=True) for role in ROLES),
+    *(Column(f"{role}_call_id", _CALL_ID) for role in ROLES),
     Column("refer_to", Text, doc="as the REFER has it"),
     Column("began", Moment, nullable=False, index=True),
     Column("ended", Moment),

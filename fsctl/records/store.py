@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -31,9 +31,11 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 
+from fsctl import moments
 from fsctl.hep.message import Message
 from fsctl.journal import Entry
 from fsctl.records.schema import CALLS, JOURNALS, LEGS, MESSAGES, NEWS, STEPS, TRANSFERS
+from fsctl.sip.roles import ROLES
 
 LOCKED_S = 5.0
 """So long another writer of an SQLite database is waited for."""
@@ -43,7 +45,6 @@ _UPGRADES = 7345001
 """The lock under which the tables of a PostgreSQL database are changed; any number of our own."""
 _TOO_LARGE = 1 << 31
 """For a column of integers."""
-_ROLES = ("transferor", "transferee", "target")
 _INSERT: dict[str, Callable[[Table], Any]] = {
     "sqlite": sqlite.insert,
     "postgresql": postgresql.insert,
@@ -139,14 +140,14 @@ def _held(dialect: str) -> Executable:
 
 
 def _news(entry: Entry) -> Row:
-    at = _moment(entry.at)
+    at = moments.at(entry.at)
     row: Row = {"transfer": _clean(str(entry.fields.get("id")), NEWS.c.transfer), "began": at}
     return row | {"body": news_body(at, entry.fields), "tries": 0, "due": at}
 
 
 def news_body(at: datetime, fields: Mapping[str, Any]) -> bytes:
     """Return what is sent of a transfer that has ended then, by the fields of its record."""
-    told = {"type": "transfer.ended", "timestamp": at.isoformat(), "data": fields}
+    told = {"type": "transfer.ended", "timestamp": moments.for_programs(at), "data": fields}
     return json.dumps(told).encode()
 
 
@@ -170,7 +171,7 @@ def keep_messages(engine: Engine, transfer: str, messages: Iterable[Message]) ->
     rows = [
         {
             "transfer": transfer,
-            "at": _moment(message.time_s),
+            "at": moments.at(message.time_s),
             "src": _end(message.source, message.source_port),
             "dst": _end(message.destination, message.destination_port),
             "transport": message.transport,
@@ -233,32 +234,32 @@ class _Batch:
 
 
 def _session(batch: _Batch, entry: Entry) -> None:
-    fields, at = entry.fields, _moment(entry.at)
+    fields, at = entry.fields, moments.at(entry.at)
     row = {"id": fields.get("session"), "switch": fields.get("switch"), "began": at}
     row["process"] = entry.process
     batch.add(CALLS, row | {"ended": at if fields.get("over") else None})
 
 
 def _leg(batch: _Batch, entry: Entry) -> None:
-    fields, at = entry.fields, _moment(entry.at)
+    fields, at = entry.fields, moments.at(entry.at)
     row = fields | {"id": fields.get("leg"), "call": fields.get("session")}
-    row["began"] = _moment(fields.get("began") or entry.at)
+    row["began"] = moments.at(fields.get("began") or entry.at)
     when = {"connected": "answered", "disconnected": "ended"}.get(str(fields.get("state")))
     batch.add(LEGS, row | ({when: at} if when else {}))
 
 
 def _transfer(batch: _Batch, entry: Entry) -> None:
-    batch.add(TRANSFERS, _told(entry.fields) | {"began": _moment(entry.at)})
+    batch.add(TRANSFERS, _told(entry.fields) | {"began": moments.at(entry.at)})
 
 
 def _step(batch: _Batch, entry: Entry) -> None:
-    row = entry.fields | {"at": _moment(entry.at), "what": entry.fields.get("step")}
+    row = entry.fields | {"at": moments.at(entry.at), "what": entry.fields.get("step")}
     names = [name for name in _names(STEPS) if name != "id"]
     batch.steps.append({name: _clean(row.get(name), STEPS.c[name]) or "" for name in names})
 
 
 def _record(batch: _Batch, entry: Entry) -> None:
-    at, fields = _moment(entry.at), entry.fields
+    at, fields = moments.at(entry.at), entry.fields
     details = {name: value for name, value in fields.items() if name not in _IN_COLUMNS}
     batch.add(TRANSFERS, _told(fields) | {"began": at, "ended": at, "details": details})
 
@@ -268,9 +269,9 @@ def _told(fields: Mapping[str, Any]) -> Row:
     row = dict(fields) | {"call": fields.get("session")}
     for plural, singular in (("numbers", "number"), ("call_ids", "call_id")):
         known = fields.get(plural) or {}
-        row |= {f"{role}_{singular}": known.get(role) for role in _ROLES}
+        row |= {f"{role}_{singular}": known.get(role) for role in ROLES}
     # A party is named or not; "" is what a record says of one that there is not.
-    return row | {role: fields.get(role) or None for role in _ROLES}
+    return row | {role: fields.get(role) or None for role in ROLES}
 
 
 _IN_COLUMNS = {*_names(TRANSFERS), "session", "numbers", "call_ids"}
@@ -332,7 +333,3 @@ def _of_type(value: Any, kind: Any) -> Any:
 
 def _end(address: str, port: int) -> str:
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
-
-
-def _moment(at: float) -> datetime:
-    return datetime.fromtimestamp(at, UTC)

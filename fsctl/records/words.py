@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fsctl.sip.refer import parse_refer_to
+from fsctl.sip.roles import ROLES
+from fsctl.sip.uri import UriError
+
 _CAUSES = {
     **{400: "its Refer-To cannot be used", 404: "{target} does not exist, or no route leads there"},
     **{408: "{target} did not answer", 480: "{target} did not answer, or is not there"},
@@ -31,10 +35,7 @@ def cause(transfer: Mapping[str, Any], steps: Sequence[Mapping[str, Any]] = ()) 
     more."""
     details = transfer.get("details") or {}
     outcome, code = transfer.get("outcome"), transfer.get("code") or 0
-    parties = {
-        role: transfer.get(f"{role}_number") or _called(role)
-        for role in ("transferor", "transferee", "target")
-    }
+    parties = {role: number_of(transfer, role) or _called(role) for role in ROLES}
     if outcome is None:
         state = steps[-1]["state"] if steps else ""
         return f"it goes on: {state}" if state else "it goes on"
@@ -53,6 +54,44 @@ def cause(transfer: Mapping[str, Any], steps: Sequence[Mapping[str, Any]] = ()) 
     said = known.format(**parties)
     reason = transfer.get("reason") or ""
     return f"{said} (“{reason}”)" if reason and transfer.get("target") else said
+
+
+def number_of(transfer: Mapping[str, Any], role: str) -> str:
+    """Return a party's number; of a target that was never called the one that was asked for. Empty:
+    nobody knows it."""
+    known = transfer.get(f"{role}_number") or ""
+    if known or role != "target":
+        return str(known)
+    try:
+        return parse_refer_to(transfer.get("refer_to") or "").target.number
+    except UriError:
+        return ""
+
+
+def exchange(details: Mapping[str, Any]) -> str:
+    """Return what a web service was asked, and has said; nothing: none was asked."""
+    asked = details.get("exchange") or {}
+    if not asked.get("host"):
+        return ""
+    said = asked.get("decision") or asked.get("failure") or ""
+    took = f"{asked['host']}, {asked.get('ms', '?')} ms, HTTP {asked.get('status') or 'none'}"
+    return f"{took}: {said}" if said else took
+
+
+def would_have(details: Mapping[str, Any]) -> str:
+    """Return what we would have done with a transfer that was only observed, as the end of a
+    sentence; nothing: it was ours."""
+    shadow = details.get("shadow") or {}
+    if not shadow:
+        return ""
+    if shadow.get("would") == "refuse":
+        why = f" ({shadow['why']})" if shadow.get("why") else ""
+        return f"refused it with {shadow.get('code')} {shadow.get('reason') or ''}".rstrip() + why
+    if shadow.get("would") != "connect":
+        return "done what is not known: the log says why"
+    as_whom = " ".join(filter(None, (shadow.get("caller_name"), shadow.get("caller_id"))))
+    route = f" by route {shadow['route']}" if shadow.get("route") else ""
+    return f"called {shadow.get('number')}{route}, as {as_whom or 'nobody named'}"
 
 
 def _called(role: str) -> str:

@@ -31,6 +31,7 @@ from fsctl.esl.commands import UuidKill
 from fsctl.hep.message import Message
 from fsctl.journal import Entry
 from fsctl.policy.counts import Counts
+from fsctl.policy.judge import refusing
 from fsctl.records import find, ladders
 from fsctl.service.asking import AskedTransfer, switch_of
 from fsctl.settings import Settings
@@ -83,6 +84,7 @@ class Desk:
             lambda: not self._failing,
             lambda: self.hearing.figures,
             lambda: not self.keeping.no_room,
+            refusing(settings.policy, settings.rules),
         )
         self._settings = settings
         self._channel = channel

@@ -36,7 +36,9 @@ from fsctl.session.calling.shadow import Party, Seen, Shadow
 from fsctl.session.core.board import Board
 from fsctl.session.transfers.record import Outcome, TransferRecord, noting, write
 from fsctl.settings import Switch
+from fsctl.sip.refer import parse_refer_to
 from fsctl.sip.status import SipStatus, failure_in, status_of_cause
+from fsctl.sip.uri import UriError
 from fsctl.switch import facts
 from fsctl.switch.marks import Mark
 
@@ -201,6 +203,8 @@ class Observer:
         parties = {"transferor": seen.transferor, "transferee": seen.transferee}
         verdict = seen.asked.verdict if seen.asked is not None else None
         judged = {"rule": verdict.rule, "allowed": verdict.allowed} if verdict else {}
+        numbers = {role: each.shown.number for role, each in parties.items()}
+        numbers["target"] = _asked_for(seen.refer_to)
         return TransferRecord(
             seen.session,
             "legacy",
@@ -211,7 +215,7 @@ class Observer:
             outcome,
             status.code,
             status.reason,
-            {role: each.shown.number for role, each in parties.items() if each.shown.number},
+            {role: number for role, number in numbers.items() if number},
             {role: each.call_id for role, each in parties.items() if each.call_id},
             self._name,
             shadow=dict(shadow),
@@ -222,6 +226,15 @@ class Observer:
 def _party(event: Event) -> Party:
     shown: Shown = of_leg(event)
     return Party(event.channel_uuid or "", shown, event.variable("sip_call_id") or "")
+
+
+def _asked_for(refer_to: str) -> str:
+    """The number that the REFER names; whom FreeSWITCH's dialplan has called for it nobody tells.
+    Empty: it names none."""
+    try:
+        return parse_refer_to(refer_to).target.number
+    except UriError:
+        return ""
 
 
 def _facts(event: Event) -> Facts:

@@ -13,8 +13,9 @@ from uuid import UUID
 from flask import Flask, Response, request
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import BadRequest, Conflict, NotFound, ServiceUnavailable
+from werkzeug.routing import BaseConverter
 
-from fsctl import __version__
+from fsctl import __version__, moments
 from fsctl.desk.figures import CONTENT_TYPE, Figures
 from fsctl.desk.live import Live, Shown
 from fsctl.errors import FsctlError
@@ -23,7 +24,7 @@ from fsctl.ladder import pcap, svg, text
 from fsctl.policy.counts import Counts
 from fsctl.records.find import Wanted
 from fsctl.records.ladders import Material, clock
-from fsctl.records.words import cause
+from fsctl.records.words import cause, would_have
 from fsctl.settings import Http
 from fsctl.web.guard import PAGE, guard
 from fsctl.web.openapi import DESCRIPTION
@@ -39,6 +40,14 @@ _OUTCOMES = ("succeeded", "failed", "abandoned", "open")
 _LEVELS = ("debug", "info", "warning", "error")
 _TYPES = {"html": "text/html", "js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
 _FILES = {path: path[1:] or "page.html" for path in PAGE}
+
+
+class _AnyText(BaseConverter):
+    """A part of a path that may be a Call-ID, in which slashes stand anywhere."""
+
+    regex = ".+?"
+    part_isolating = False
+    weight = 200
 
 
 class Desk(Protocol):
@@ -87,6 +96,8 @@ def make(desk: Desk, settings: Http) -> tuple[Flask, Streams]:
     """Return the application of this desk."""
     app = Flask(__name__, static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.url_map.merge_slashes = False
+    app.url_map.converters["any_text"] = _AnyText
     guard(app, settings)
     streams = Streams(desk.live, time.time_ns() // 1000)  # a number that JavaScript can tell
     _add_files(app)
@@ -169,7 +180,7 @@ def _add_reading(app: Flask, desk: Desk, streams: Streams) -> None:
         shown = [_shown(row) | {"cause": cause(row)} for row in found]
         return {"transfers": shown, "event": streams.number}
 
-    @app.get("/api/v1/transfers/<name>")
+    @app.get("/api/v1/transfers/<any_text:name>")
     def transfer(name: str) -> Shown:
         """As it was kept; one that was not, or not yet, as it goes on."""
         known = [each for each in live.transfers.values() if each["id"].startswith(name)]
@@ -181,10 +192,10 @@ def _add_reading(app: Flask, desk: Desk, streams: Streams) -> None:
             found = []
         if not found and not known:
             raise NotFound("no such transfer is known")
-        kept = [_shown(row) | {"cause": cause(row, row["steps"])} for row in found]
+        kept = [_shown(row) | _in_words(row) for row in found]
         return {"transfers": kept or known}
 
-    @app.get("/api/v1/transfers/<name>/ladder.<form>")
+    @app.get("/api/v1/transfers/<any_text:name>/ladder.<form>")
     def ladder(name: str, form: str) -> Response:
         """Drawn of what was kept, or heard lately; times are the desk's own."""
         if form not in _LADDERS:
@@ -296,11 +307,13 @@ def _wanted() -> Wanted:
 
 
 def _moment(name: str) -> datetime | None:
+    """A moment as RFC 3339 has it; a "+" that nobody has escaped has become a space."""
     text = request.args.get(name)
     if not text:
         return None
     try:
-        moment = datetime.fromisoformat(re.sub(r":60(?=[.Z+-])", ":59", text.upper()))
+        said = re.sub(r"(?<=T)([0-9:.]+) (?=[0-9]{2}:?[0-9]{2}$)", r"\1+", text.upper())
+        moment = datetime.fromisoformat(re.sub(r":60(?=[.Z+-])", ":59", said))
     except ValueError:
         raise BadRequest(f"{name}: must be a time as RFC 3339 has it") from None
     # No database need be asked about others, in whatever zone.
@@ -352,13 +365,18 @@ def _has(call: Shown, number: str) -> bool:
     )
 
 
+def _in_words(row: Mapping[str, Any]) -> Shown:
+    would = would_have(row["details"] or {})
+    return {"cause": cause(row, row["steps"])} | ({"would_have": would} if would else {})
+
+
 def _shown(row: Mapping[str, Any]) -> Shown:
     return {name: _value(value) for name, value in row.items()}
 
 
 def _value(value: Any) -> Any:
     if isinstance(value, datetime):
-        return value.isoformat(timespec="milliseconds")
+        return moments.for_programs(value)
     if isinstance(value, list):
         return [_shown(each) if isinstance(each, Mapping) else each for each in value]
     return value

@@ -60,18 +60,25 @@ class Bucket:
 def guard(app: Flask, settings: Http, clock: Callable[[], float] = time.monotonic) -> None:
     """Have every request looked at before it is answered."""
     app.config["MAX_CONTENT_LENGTH"] = MOST_BYTES
-    acts = Bucket(ACTS_A_SECOND, BURST, clock)
-    reads = Bucket(READS_A_SECOND, 2 * READS_A_SECOND, clock)
+    # Who guesses at the token, or asks for too much without it, is in nobody's way who says it.
+    buckets = {
+        known: {
+            True: Bucket(ACTS_A_SECOND, BURST, clock),
+            False: Bucket(READS_A_SECOND, 2 * READS_A_SECOND, clock),
+        }
+        for known in (True, False)
+    }
 
     @app.before_request
     def look() -> None:
         _check_name(request, settings)
         acting = request.method not in ("GET", "HEAD", "OPTIONS")
+        known = _says(request, settings.token)
         # Who asks whether we live is told whatever others ask: else these could have us killed.
-        if request.path not in _OPEN and not (acts if acting else reads).take():
+        if request.path not in _OPEN and not buckets[known][acting].take():
             raise TooManyRequests("too many requests; try again in a second")
         if acting or (settings.guards_reading and request.path not in (*_OPEN, *PAGE)):
-            _check_token(request, settings.token)
+            _check_token(known, settings.token)
 
     @app.after_request
     def head(response: Response) -> Response:
@@ -95,13 +102,18 @@ def _check_name(asked: Request, settings: Http) -> None:
         raise Forbidden("asked from another site")
 
 
-def _check_token(asked: Request, token: str) -> None:
+def _says(asked: Request, token: str) -> bool:
+    """Whether it says the token. That takes as long, whatever it says."""
+    scheme, _, said = asked.headers.get("Authorization", "").partition(" ")
+    right = hmac.compare_digest(said.strip().encode(), token.encode())
+    return bool(token) and scheme.lower() == "bearer" and right
+
+
+def _check_token(known: bool, token: str) -> None:
     """Raises Unauthorized, Forbidden."""
     if not token:
         raise Forbidden("nothing can be done here until [http] token_file is set")
-    scheme, _, said = asked.headers.get("Authorization", "").partition(" ")
-    right = hmac.compare_digest(said.strip().encode(), token.encode())
-    if scheme.lower() != "bearer" or not right:
+    if not known:
         raise Unauthorized("the token is missing or wrong")
 
 

@@ -96,7 +96,7 @@ _TRANSFER = {
             "reason": _or_null(_TEXT),
             "refer_to": _or_null(_TEXT),
         },
-        {"cause": _TEXT},
+        {"cause": _TEXT, "would_have": _TEXT},
     ),
     "description": "One that was kept has its parties in columns, one that goes on as objects",
 }

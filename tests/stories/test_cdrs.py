@@ -115,6 +115,8 @@ def test_of_an_attended_one_and_of_a_command(world: World) -> None:
         world.wait(lambda read=read: world.api(read + "outcome") == "succeeded", role)  # type: ignore[misc]
         found = [world.api(read + name) for name in ("id", "kind", "start", "role")]
         assert found == [written["id"], "attended", "refer", role]
+        assert "Replaces" in world.api(read + "refer_to")
+    assert written["consultation"] not in ("", written["transferor"], written["target"])
     world.wait(lambda: world.legs() == 2, "Bob's legs are gone")
     dave = world.party("1003", "Dave").answers()
     assert world.asks(alice, "1003").wait_ended()[0] == 0

@@ -78,6 +78,8 @@ def test_what_the_policy_would_refuse_goes_on(
     assert told == ("SIP/2.0 486 486" if not answers and scope == "calls" else "SIP/2.0 200 OK")
     written = record(world)
     assert (written["kind"], written["rule"], written["allowed"]) == ("legacy", "no-carol", False)
+    if scope == "transfers":
+        assert written["numbers"]["target"] == "1002"
     assert (written["outcome"], written["code"]) == (
         ("succeeded", 200) if answers else ("failed", 486)
     )

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2] / "fsctl"
 LAYERS = [
     {"errors", "files", "log_writer", "__init__"},
-    {"sip", "hep", "log", "setting_regex", "setting_tones"},
+    {"sip", "hep", "log", "moments", "setting_regex", "setting_tones"},
     {"journal", "ladder"},
     {"transfer", "setting_kinds"},
     {"setting_switches", "setting_policy", "setting_devices", "setting_decide", "setting_groups"}

@@ -211,6 +211,7 @@ def test_prometheus_scrapes_the_desk(tmp_path: Path) -> None:
     http = free_port()
     (tmp_path / "desk").mkdir()
     rest = f'[http]\nlisten = "127.0.0.1:{http}"\ntoken = "{TOKEN}"\ntoken_reads = true\n'
+    rest += '[switch]\nport = 1\npassword = "nobody is there"\n'
     records = f'[records]\nfolder = "{tmp_path}/desk"\n'
     controller = Supervised(tmp_path, f"{rest}{records}", workers=1)
     controller.environment = {"FSCTL_RECORDS_KEEP": "true"}
@@ -229,9 +230,12 @@ def test_prometheus_scrapes_the_desk(tmp_path: Path) -> None:
             wait_for(lambda: prometheus.values("fsctl_workers") == [1.0], told)
             assert prometheus.values("fsctl_database_up") == [1.0]
             assert max(prometheus.values("fsctl_worker_resident_bytes")) > 1e6
+            wait_for(lambda: prometheus.values("fsctl_switch_connected") == [0.0], told)
+            # Before anything has happened each panel shows that there is nothing, not "No data".
             for panel in PANELS:
                 for target in panel["targets"]:
-                    prometheus.values(as_grafana_asks(target["expr"]))
+                    query = as_grafana_asks(target["expr"])
+                    wait_for(lambda query=query: prometheus.values(query), f"{query} {told()}")  # type: ignore[misc]
             wait_for(lambda: all(rule["health"] == "ok" for rule in rules()), told)
     finally:
         controller.finish()

@@ -80,6 +80,18 @@ def said(name: str, kind: str, start: str) -> dict[str, str]:
     return {Mark.CDR_ID: name, Mark.CDR_KIND: kind, Mark.CDR_START: start}
 
 
+def asked_for(refer_to: str, *legs: Leg) -> None:
+    """It is known only now: said with what is said next on their channels."""
+    for leg in legs:
+        leg.cdr[Mark.CDR_REFER_TO] = leg.cdr_due[Mark.CDR_REFER_TO] = plain(refer_to)
+
+
+def asked_of(transferee: Leg) -> dict[str, str]:
+    """Return the Refer-To that is said on the transferee, for legs of the same transfer."""
+    known = transferee.cdr.get(Mark.CDR_REFER_TO)
+    return {Mark.CDR_REFER_TO: known} if known else {}
+
+
 def of_target(target: Leg, transferee: Leg | None, number: str) -> dict[str, str]:
     """Return what a party is called with, for a transferee."""
     if transferee is None or not transferee.cdr:

@@ -35,6 +35,7 @@ from fsctl.session.transfers.record import (
     BY_SETTINGS,
     Decided,
     Outcome,
+    asked_for,
     begun,
     conclude,
     owing,
@@ -114,9 +115,10 @@ class AttendedTransfer:
         """Who decides. Set by whoever is asked."""
         self._anew: CalledAnew | None = None
         """The target's call for the transferee; set where the transferor has taken its own back."""
+        self._name = begun(self.session, "attended", transferor, transferee, self.parties.loopback)
         self._engine = Engine(
             self.session,
-            begun(self.session, "attended", transferor, transferee, self.parties.loopback),
+            self._name,
             f"attended transfer by {transferor.channel_uuid}",
             Attended(asked=link is not None),
             step,
@@ -180,6 +182,7 @@ class AttendedTransfer:
         assert request is not None  # read before anybody is asked
         parties = self.parties
         parties.named_by(request)
+        asked_for(self._name, request.headers.get("Refer-To", ""), self.transferor, self.transferee)
         if parties.target is not None and parties.target.placed:
             self._secure(parties.target)  # one that rings is, when it has answered
         if self.asks and not self._is_permitted(request):

@@ -99,6 +99,8 @@ class TransferRecord:
     has carried out (`fsctl.session.calling.shadow`); else empty."""
     start: Start = "refer"
     """How it began."""
+    consultation: str = ""
+    """The leg of an attended transfer's transferor that talked with the target, or called it."""
 
 
 _FIELDS = tuple(each.name for each in fields(TransferRecord))
@@ -219,6 +221,13 @@ def begun(
     return name
 
 
+def asked_for(name: str, refer_to: str, transferor: Leg, transferee: Leg) -> None:
+    """Note what a transfer asks for that has begun before that was known."""
+    if refer_to:
+        cdr.asked_for(refer_to, transferor, transferee)
+        journal.note("transfer", id=name, refer_to=refer_to)
+
+
 def _known_of(legs: Mapping[str, Leg]) -> dict[str, Any]:
     """By what the parties are known."""
     return {
@@ -302,12 +311,13 @@ def conclude(
         decided_by=decided.by,
         exchange=dict(decided.exchange),
         start=start,
+        consultation=second.channel_uuid if second is not None else "",
     )
     there = {leg.channel_uuid for leg in legs.values() if leg.alive or not refer}
     if not ours:
         session.board.part(Records).owe(record)
     elif kind == "deflected" or _is_first(session, record, there):
-        said = cdr.said(write(record), kind, start)
+        said = cdr.said(write(record), kind, start) | cdr.asked_of(transferee)
         cdr.end(session, said, outcome, status.code, legs, second=second, reached=reached)
     if not tells:
         return

@@ -225,8 +225,10 @@ function aboutTransfer(transfer) {
       ["Told", told(transfer)],
       ["Refer-To", transfer.refer_to && make("bdi", { class: "id" }, plain(transfer.refer_to, 1000))],
       ["Policy", rule],
+      ["Asked by", { refer: "REFER", keys: "keys", command: "a command, or by HTTP" }[transfer.start]],
       ["Decided by", decided],
       ["Web service", asked],
+      ["Would have", plain(transfer.would_have, 500)],
       ["On", plain(transfer.switch)],
       ["Call", transfer.call && (call ? make("a", { class: "id", href: `#call=${encodeURIComponent(call.id)}`, "data-key": "call" }, call.id) : make("span", { class: "id" }, plain(transfer.call)))],
       ["Id", make("span", { class: "id" }, plain(transfer.id))],
@@ -365,7 +367,7 @@ async function find() {
   if (!text) return load(false).catch(() => {});
   const name = encodeURIComponent(text);
   const questions = [get(`transfers?limit=200&number=${name}`), get(`calls?limit=200&number=${name}`)];
-  if (text.length >= 6 && /^[\da-f-]*[a-f-][\da-f-]*$|@/i.test(text)) questions.push(get(`transfers/${name}`));
+  if (text.length >= 6 && !/^\+?\d+$/.test(text)) questions.push(get(`transfers/${name}`)); // an id, or a Call-ID
   const [rows, going, one] = await Promise.allSettled(questions);
   if (view.number !== text) return;
   kept.clear();

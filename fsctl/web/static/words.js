@@ -12,7 +12,7 @@ function plain(text, most = 80) {
 
 const CLOCK = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 const DAY = new Intl.DateTimeFormat([], { day: "2-digit", month: "short" });
-const EXACT = new Intl.DateTimeFormat([], { dateStyle: "medium", timeStyle: "medium" });
+const EXACT = new Intl.DateTimeFormat([], { dateStyle: "medium", timeStyle: "medium", hourCycle: "h23" });
 const exact = (text) => EXACT.format(Date.parse(text));
 
 function clock(text) {

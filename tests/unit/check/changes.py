@@ -189,6 +189,11 @@ CHANGES: list[tuple[str, State, Change]] = [
         answer("xml_locate dialplan context name fsctl_refer", "can't find anything"),
     ),
     ("FSC402", PROBLEM, edit("xml_locate dialplan context name fsctl_grace", "600", "500")),
+    (
+        "FSC402",
+        PROBLEM,
+        answer("xml_locate dialplan context name fsctl_command", "can't find anything"),
+    ),
     ("FSC403", PROBLEM, context("house", EXTENSION.format("fsctl_arm", "^$"))),
     ("FSC501", PROBLEM, in_front("local", "^(10[01][0-9])$")),
     ("FSC501", PROBLEM, in_front("hotline", "^1234$")),

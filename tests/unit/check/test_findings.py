@@ -152,6 +152,34 @@ def test_a_template_that_freeswitch_changes_cannot_be_compared(tmp_path: Path) -
     assert found(healthy) == {"FSC402": UNKNOWN}
 
 
+@pytest.mark.parametrize(
+    ("missing", "code", "consequence"),
+    [
+        (("fsctl_keys", "fsctl_pressed"), "FSC402", "the codes of [keys] do nothing"),
+        (("fsctl_keys", "fsctl_command"), "FSC402", "`fsctl transfer`, and"),
+        (("fsctl_keys", "fsctl_refer"), "FSC401", "every transfer is refused with 403"),
+    ],
+    ids=["keys", "keys and command", "keys and refer"],
+)
+def test_a_context_that_is_missing_is_told_by_what_needs_it(
+    missing: tuple[str, ...], code: str, consequence: str
+) -> None:
+    healthy = Healthy()
+    section("keys", blind="*2")(healthy)
+    for name in missing:
+        healthy.changed[f"xml_locate dialplan context name {name}"] = "can't find anything"
+    # It hides nothing that does not follow from it.
+    edit("xml_locate channels", "loopback/", "user/")(healthy)
+    with listening(
+        freeswitch(healthy.answers(), healthy.settings.switches[0].password), healthy.settings
+    ) as settings:
+        report = examine(settings)
+    told = {each.code: each for each in report.findings if each.state is PROBLEM}
+    assert consequence in told[code].consequence
+    assert all(name in told[code].what for name in missing)
+    assert ("FSC306" in told) == (code == "FSC402")
+
+
 @pytest.mark.parametrize(("quick", "state"), [(False, PROBLEM), (True, UNKNOWN)])
 def test_armed_without_a_controller(
     quick: bool, state: State, monkeypatch: pytest.MonkeyPatch

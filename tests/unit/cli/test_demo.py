@@ -31,11 +31,13 @@ def test_one_story_as_json(capsys):
     assert bodies == ["SIP/2.0 486 Busy Here"]
 
 
-def test_whoever_reads_may_have_seen_enough():
-    """As `fsctl demo | head -1`: no complaint."""
+@pytest.mark.parametrize("lines", [1, 20])
+def test_whoever_reads_may_have_seen_enough(lines: int) -> None:
+    """As `fsctl demo | head -20`: no complaint, also where the calls' own greenlets print."""
     command = [sys.executable, "-m", "fsctl", "demo"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        process.stdout.readline()
+        for _ in range(lines):
+            process.stdout.readline()
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 141

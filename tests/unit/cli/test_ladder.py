@@ -10,6 +10,7 @@ import pytest
 
 from fsctl.cli import main
 from fsctl.records import store
+from tests.unit.cli.test_records import in_zone
 from tests.unit.ladder.calls import heard
 from tests.unit.web.desk import ToldDesk
 
@@ -35,9 +36,11 @@ def ask(config: Path, *arguments: str) -> int:
 
 
 def test_it_is_drawn(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert ask(config, FIRST, "--ascii") == 0
+    with in_zone("UTC"):
+        assert ask(config, FIRST, "--ascii") == 0
     drawn = capsys.readouterr().out
-    for text in ("486 Gone fishing", "REFER 2 <sip:1002@h>", "202 Accepted", "FreeSWITCH"):
+    texts = ("486 Gone fishing", "REFER 2 <sip:1002@h>", "202 Accepted", "FreeSWITCH")
+    for text in ("on 2027-01-15 (UTC)", *texts):
         assert text in drawn
     assert drawn.isascii() and "the application calls the target -> calling target" in drawn
     assert ask(config, "s-1") == 0

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from gevent.server import StreamServer
 from gevent.threadpool import ThreadPool
 
 from fsctl.cli import main
@@ -81,8 +83,10 @@ def test_what_can_be_done(desk: ToldDesk, run: Run, capsys: pytest.CaptureFixtur
     desk.call()
     assert run("hangup", A) == run("log-level", "debug") == run("drain") == 0
     assert desk.done == [("hang up", "pbx", A), ("log level", "debug"), ("drain",)]
-    assert run("hangup", "../../drain") == 2
-    assert "404" in capsys.readouterr().err and len(desk.done) == 3
+    with pytest.raises(SystemExit) as ended:
+        run("hangup", "../../drain")
+    assert ended.value.code == 2 and len(desk.done) == 3
+    assert "'../../drain' is no uuid of a channel" in capsys.readouterr().err
 
 
 def test_counts(desk: ToldDesk, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
@@ -118,3 +122,36 @@ def test_where_no_desk_is(
     config.write_text(text)
     assert main(["status", "--config", str(config)]) == 2
     assert why in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        b"connect\n\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n<ht>",
+        b"HTTP/1.1 999 \xff\r\n\r\n",
+        b"",
+    ],
+)
+@pytest.mark.parametrize("command", ["calls", "transfers", "status"])
+def test_where_somebody_else_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str, says: bytes
+) -> None:
+    """Say fsctl's own port for calls."""
+
+    def answer(peer: socket.socket, _: object) -> None:
+        peer.recv(4096)
+        peer.sendall(says)
+        peer.close()
+
+    server = StreamServer(("127.0.0.1", 0), answer)
+    server.start()
+    config = tmp_path / "fsctl.toml"
+    config.write_text(f'[http]\nlisten = "127.0.0.1:{server.server_port}"\n')
+    pool = ThreadPool(1)
+    assert pool.apply(main, ([command, "--config", str(config)],)) == 2
+    pool.kill()
+    server.stop()
+    assert capsys.readouterr().err.startswith("fsctl: ")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
 import stat
 import tarfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -115,3 +118,28 @@ def test_what_helps_is_in_it_also_when_nothing_runs(config: Path) -> None:
     record = parts["transfers/11111111-x.json"] + parts["transfers/11111111-x.txt"]
     for number in ("2000", "1001", "1002"):
         assert f'"{number}"' not in record and f"sip:{number}" not in record
+
+
+NAMES = (
+    "Alice Smith",
+    'Al "Ace" Smith',
+    'Ace "',
+    "back\\slash\\",
+    'Alice" <sip:9@pbx> "Bob',
+    "Ünï",
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "written", [str, json.dumps, lambda text: json.dumps(json.dumps(text)), repr], ids="srjp"
+)
+def test_no_display_name_is_left_however_it_is_escaped(
+    name: str, written: Callable[[str], str]
+) -> None:
+    quoted = name.replace("\\", "\\\\").replace('"', '\\"')
+    line = written(f'From: "{quoted}" <sip:3000@pbx>;tag=1')
+    masked = Mask([])(f"heard {line}")
+    for part in ("3000", *re.findall(r"\w{2,}", name.replace("sip:9@pbx", ""))):
+        assert part not in masked
+    assert masked.startswith("heard ") and re.search(r"<sip:n-[0-9]+@pbx>;tag=1", masked)

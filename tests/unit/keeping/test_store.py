@@ -7,10 +7,13 @@ from itertools import permutations
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, select
 
+from fsctl import moments
 from fsctl.journal import Entry
 from fsctl.records import find, store
 from fsctl.records.schema import CALLS, LEGS, METADATA, TRANSFERS
@@ -68,6 +71,25 @@ def test_the_migrations_lead_to_the_tables_as_they_are(url: str) -> None:
     engine.dispose()
 
 
+@pytest.mark.parametrize("version", ["0001", "0002", "0003"])
+def test_what_an_older_fsctl_has_kept_is_led_on(url: str, version: str) -> None:
+    engine = store.open_engine(url)
+    config = Config()
+    config.set_main_option("script_location", "fsctl.records:migrations")
+    config.set_main_option("path_separator", "os")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, version)
+        old = {"id": "old", "began": moments.at(AT - 1), "outcome": "failed", "details": {"x": 1}}
+        connection.execute(TRANSFERS.insert().values(old))
+    store.upgrade(engine)
+    store.keep(engine, [Notes()("record", **ENDED)], news=True)
+    new, kept = find.transfers(engine, find.Wanted())
+    assert (new["id"], kept["id"], kept["began"]) == ("t-1", "old", moments.at(AT - 1))
+    assert kept["details"] == {"x": 1} and find.in_full(engine, "old")[0]["steps"] == []
+    engine.dispose()
+
+
 def test_a_leg_is_one_row_however_its_news_is_divided(engine: Engine) -> None:
     note = Notes()
     leg = {"leg": A, "channel": A, "session": "s-1", "began": AT, "number": "1001"}
@@ -107,6 +129,27 @@ def test_a_transfer_is_one_row_in_whatever_order_it_is_told(
     assert row["details"] == {"refer": "refer;id=2", "rule": "inside", "allowed": True}
     assert row["ended"] == datetime.fromtimestamp(AT + 5, UTC)
     assert [step["what"] for step in find.steps(engine, "t-1")] == ["target called"]
+
+
+def test_an_attended_one_has_the_legs_of_both_calls(engine: Engine) -> None:
+    """The transferor's second leg is of another session."""
+    note = Notes()
+    entries = [
+        note("leg", session=session, leg=leg, channel=leg, number=number)
+        for session, leg, number in (
+            *(("s-1", A, "1001"), ("s-1", B, "1002")),
+            *(("s-2", "b-second", "1002"), ("s-2", C, "1003"), ("s-3", "another", "1002")),
+        )
+    ]
+    ended = ENDED | {"kind": "attended", "consultation": "b-second"}
+    store.keep(engine, [*entries, note("record", **ended)])
+    (found,) = find.in_full(engine, "t-1")
+    assert {leg["id"] for leg in found["legs"]} == {A, B, C, "b-second"}
+    # The worker that has had the target until then knows its Call-ID, and the one with the record
+    # does not.
+    store.keep(engine, [note("leg", session="s-2", leg=C, channel=C, call_id="cid-c")])
+    (found,) = find.in_full(engine, "cid-c")
+    assert (found["id"], found["target_call_id"]) == ("t-1", "cid-c")
 
 
 def test_a_session_that_goes_on_is_open(engine: Engine) -> None:

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from fsctl.hep.message import Message
 from fsctl.ladder import pcap, plain, svg, text
-from fsctl.ladder.ladder import Event, Ladder, build
+from fsctl.ladder.ladder import Event, Ladder, Lane, build
 from tests.unit.hep.messages import sip
 from tests.unit.ladder.calls import (
     ALICE,
@@ -268,3 +269,22 @@ def test_an_empty_ladder_can_be_drawn() -> None:
     empty = build([], [], [], [])
     assert text.draw(empty, clock) and ET.fromstring(svg.draw(empty, clock)) is not None
     assert isinstance(Event(0.0, "gap", 0, 0, ""), Event)
+
+
+LETTERS = st.sampled_from("aZ 1名留番한Ａe\u0301\U0001f600.,-")
+
+
+@given(st.text(LETTERS, max_size=120), st.integers(40, 140))
+def test_lanes_stand_below_each_other_whatever_is_written_between(label: str, width: int) -> None:
+    """In a terminal some letters take two cells, and others none."""
+    lanes = (Lane("2000"), Lane("FreeSWITCH"), Lane(label[:30] or "x"))
+    ways = [("message", 0, 1), ("message", 1, 0), ("noted", 1, 2), ("step", 2, 2), ("gap", 0, 0)]
+    plain = Event(0.0, "message", 0, 1, "x")
+    events = [Event(1.0, kind, *way, label) for kind, *way in ways]  # type: ignore[arg-type]
+    lines = text.draw(Ladder("t", lanes, (plain, *events)), clock, width).splitlines()[3:]
+    at = [place for place, letter in enumerate(lines[0]) if letter == "│"]
+    assert len(at) == 3
+    for line in lines:
+        for place, letter in enumerate(line):
+            if letter in "│●┆":
+                assert cell_len(line[:place]) in at, line

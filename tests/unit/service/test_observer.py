@@ -81,3 +81,21 @@ def test_two_transfers_of_one_leg_are_two_records(heard):
         assert record.refer == event
         names.add(transfer_id(record.transferor, record.refer))
     assert len(names) == 2
+
+
+@pytest.mark.parametrize(
+    ("refer_to", "number"),
+    [
+        ("<sip:1002@pbx>", "1002"),
+        ('"x" <tel:+49-30-123>', "+4930123"),
+        ("<sip:pbx>", ""),
+        ("${system(x)}", ""),
+        ("<sip:1002@pbx;method=BYE>", ""),
+    ],
+)
+def test_the_target_is_known_by_what_was_asked_for(heard, refer_to, number):
+    made, _ = heard
+    parties = (Party(each, Shown("", "2000"), "") for each in (BOB, ALICE))
+    seen = Seen("", "pbx", *parties, refer_to, "", None, "", "", ())
+    record = made._record(_Transfer(0.0, transferor=transferor()), seen, {})
+    assert record.numbers.get("target", "") == number

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 import schemathesis
@@ -13,9 +14,13 @@ from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 from sqlalchemy.exc import OperationalError
 
+from fsctl.desk.figures import Figures
 from fsctl.desk.live import Live
 from fsctl.hep.message import Message
+from fsctl.journal import Entry
+from fsctl.policy.judge import refusing
 from fsctl.records import store
+from fsctl.setting_policy import Policy, Rule
 from fsctl.settings import Http
 from fsctl.web import guard
 from fsctl.web.app import make
@@ -26,6 +31,7 @@ from tests.unit.web.desk import AT, MESSAGE, PID, A, B, ToldDesk
 TOKEN = "0123456789abcdef"
 SAYS_IT = {"Authorization": f"Bearer {TOKEN}"}
 JSON = "application/json"
+RULE = Rule(name="mine", to=("number:1",))
 NESTED = b"[" * 30_000 + b"]" * 30_000
 
 
@@ -71,6 +77,50 @@ def test_transfers_that_go_on_and_those_that_were_kept(desk: ToldDesk, client: F
     assert [step["state"] for step in one["steps"]] == ["calling target"]
     assert one["ended"].startswith("2027-01-15T08:00:05")
     assert {leg["number"] for leg in one["legs"]} == {"2000", "1001"}
+
+
+@pytest.mark.parametrize("number", ["%00", "%", "_", "%27", "%5C", "%EF%BF%BD"])
+def test_what_a_database_takes_for_a_pattern_finds_nothing(
+    desk: ToldDesk, client: FlaskClient, number: str
+) -> None:
+    desk.call()
+    desk.transfer("t-1", outcome="failed", code=486)
+    assert client.get(f"/api/v1/transfers?number={number}").json["transfers"] == []
+    assert client.get(f"/api/v1/transfers/{number}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "call_id",
+    [
+        "a/b@h",
+        "a//b",
+        "/a",
+        "a/",
+        'a%2Fb?c#d"<e>\\[f]{g}@h',
+        "..",
+        "Ünï\u202e",
+        "%00",
+        "+ ",
+    ],
+)
+def test_a_call_id_is_found_whatever_is_in_it(
+    desk: ToldDesk, client: FlaskClient, call_id: str
+) -> None:
+    desk.call()
+    desk.transfer("t-1", outcome="failed", code=486, call_ids={"transferor": call_id})
+    name = quote(call_id, safe="")
+    (found,) = client.get(f"/api/v1/transfers/{name}").json["transfers"]
+    assert found["transferor_call_id"] == call_id
+    assert "t-1" in client.get(f"/api/v1/transfers/{name}/ladder.txt").text
+
+
+@pytest.mark.parametrize("zone", ["Z", "+00:00", "%2B00:00", "-01:00"])
+def test_a_zone_may_be_said_as_it_stands(desk: ToldDesk, client: FlaskClient, zone: str) -> None:
+    """A plus in a query is a space, and hardly anybody writes it otherwise."""
+    desk.call()
+    desk.transfer("t-1", outcome="failed", code=486)
+    found = client.get(f"/api/v1/transfers?since=2027-01-15T00:00:00{zone}")
+    assert [each["id"] for each in found.json["transfers"]] == ["t-1"]
 
 
 def test_one_that_was_not_kept_yet_is_shown_as_it_goes_on(
@@ -217,6 +267,8 @@ def test_too_many_requests(desk: ToldDesk) -> None:
     codes = [client.post("/api/v1/drain").status_code for _ in range(60)]
     assert codes[0] == 401 and codes[-1] == 429
     assert client.get("/healthz").status_code == 200
+    # Who guesses is in nobody's way who knows it.
+    assert client.post("/api/v1/drain", headers=SAYS_IT).status_code == 202
 
 
 def test_a_probe_is_answered_whatever_others_ask(
@@ -283,6 +335,20 @@ def test_what_prometheus_scrapes(desk: ToldDesk, client: FlaskClient) -> None:
         "fsctl_transfer_answer_to_join_seconds_sum 0.25",
     } <= lines, answer.text
     assert "2000" not in answer.text and "1001" not in answer.text
+
+
+def test_the_first_of_a_kind_is_an_increase() -> None:
+    """Prometheus sees none where a counter appears with its first event."""
+    figures = Figures(Live(), lambda: 0, lambda: True, rules=refusing(Policy(), (RULE,)))
+    figures.take(Entry("1-7-1", 1, "worker", 0.0, {"pid": 7, "switches": {"pbx": True}}))
+    before = figures.text().decode().splitlines()
+    told = {"switch": "pbx", "kind": "blind", "outcome": "failed", "code": 603}
+    for number, rule in enumerate(("abroad", "mine", "max-per-minute")):
+        refused = {"id": f"t-{number}", "rule": rule, "allowed": False}
+        figures.take(Entry("1-7-1", 2, "record", 0.0, told | refused))
+    after = set(figures.text().decode().splitlines()) - set(before)
+    changed = [line.rpartition(" ")[0] for line in after if line.startswith("fsctl_")]
+    assert len(changed) == 4 and all(f"{name} 0.0" in before for name in changed)
 
 
 # -- the stream of changes ------------------------------------------------------------------------

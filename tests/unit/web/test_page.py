@@ -125,6 +125,9 @@ def test_what_goes_on_is_shown_and_followed(served: Served, open_page: Open) -> 
 def test_what_was_kept_is_found(served: Served, open_page: Open) -> None:
     """By a new desk, which has seen nothing of it."""
     shown = served.do(scene.forenoon)
+    odd = {"id": "odd", "kind": "blind", "outcome": "failed", "code": 480, "reason": "Gone"}
+    odd |= {"numbers": {"transferor": "77"}, "call_ids": {"transferor": "Gx/Yz~1"}}
+    served.do(lambda desk: desk.note("record", time.time() - 9000.0, **odd))
     served.stop()
     served.start()
     served.do(lambda desk: scene.call(desk, 7, "+4989123456", "1002", time.time()))
@@ -144,7 +147,11 @@ def test_what_was_kept_is_found(served: Served, open_page: Open) -> None:
     assert words(page) == ["486 Gone fishing: 1002 is busy", "connected to 1002"]
     assert "number=1002" in page.js("location.hash"), "it can be sent to somebody"
     page.press("Escape")
-    page.wait(f"{ROWS}.length === 10 && !location.hash.includes('number')")
+    page.wait(f"{ROWS}.length === 11 && !location.hash.includes('number')")
+    page.type("Gx/Yz~1")
+    page.has("#told", "1 transfer, 0 calls found")
+    page.press("Escape")
+    page.wait(f"{ROWS}.length === 11")
     page.type(shown[:8])
     page.wait(f"{ROWS}.length === 1")
     page.press("Escape")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -69,3 +70,21 @@ def test_what_is_no_http_is_logged_seldom(served: Served, caplog: pytest.LogCapt
                 pass
     assert caplog.records
     assert {getattr(record, "seldom", "") for record in caplog.records} == {"http"}
+
+
+def test_half_requests_leave_room_for_whole_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fsctl.web.server._MOST_CONNECTIONS", 12)
+    served = Served(tmp_path, "")
+    body = b"POST /api/v1/drain HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60000\r\n\r\n{"
+    with ExitStack() as open_ones:
+        stream = open_ones.enter_context(connected(served, STREAM))
+        assert stream.recv(5)
+        for says in (b"GET / HTTP/1.1\r\nHost: local", b"G", b"", body) * 6:
+            open_ones.enter_context(connected(served, says))
+        with connected(served, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n") as sock:
+            assert sock.recv(4096).startswith(b"HTTP/1.1 200 ")
+        served.do(lambda desk: desk.note("worker", pid=1))
+        wait_for(lambda: b"event: worker" in stream.recv(4096), "who is answered is left alone")
+    served.stop()
