@@ -11,6 +11,7 @@ import fnmatch
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from types import CodeType
@@ -397,11 +398,26 @@ class _Compiled(jinja2.BytecodeCache):
 _COMPILED: Final = _Compiled()
 
 
+@cache
+def _shipped_alone() -> jinja2.Environment:
+    """It keeps its templates: what most render, and the tests a thousand times."""
+    return _environment_of(shipped_templates(), {})
+
+
 def _environment(overrides: Path | None) -> jinja2.Environment:
+    if overrides is None:
+        return _shipped_alone()
     shipped = shipped_templates()
     own = _read_overrides(overrides, shipped)
+    environment = _environment_of(shipped, own)
+    for name in own:
+        _refuse_unknown_blocks(environment, name, overrides)
+    return environment
+
+
+def _environment_of(shipped: Mapping[str, str], own: Mapping[str, str]) -> jinja2.Environment:
     sources = {**shipped, **own, **{f"fsctl/{name}": text for name, text in shipped.items()}}
-    environment = jinja2.Environment(
+    return jinja2.Environment(
         loader=_loader(sources),
         autoescape=True,
         undefined=_Unknown,
@@ -410,9 +426,6 @@ def _environment(overrides: Path | None) -> jinja2.Environment:
         keep_trailing_newline=True,
         bytecode_cache=_COMPILED,
     )
-    for name in own:
-        _refuse_unknown_blocks(environment, name, overrides)
-    return environment
 
 
 def _loader(sources: Mapping[str, str]) -> jinja2.FunctionLoader:
@@ -424,9 +437,7 @@ def _loader(sources: Mapping[str, str]) -> jinja2.FunctionLoader:
     return jinja2.FunctionLoader(load)
 
 
-def _read_overrides(folder: Path | None, shipped: Mapping[str, str]) -> dict[str, str]:
-    if folder is None:
-        return {}
+def _read_overrides(folder: Path, shipped: Mapping[str, str]) -> dict[str, str]:
     try:
         files = sorted(each for each in folder.iterdir() if not each.name.startswith("."))
         for each in files:
@@ -444,7 +455,7 @@ def _unknown(what: str, name: str, known: Iterable[str]) -> str:
     return f"unknown {what} {name}; {hint}"
 
 
-def _refuse_unknown_blocks(environment: jinja2.Environment, name: str, folder: Path | None) -> None:
+def _refuse_unknown_blocks(environment: jinja2.Environment, name: str, folder: Path) -> None:
     """Jinja ignores a block that its parent does not have: a slip would silently do nothing."""
     try:
         known = environment.get_template(f"fsctl/{name}").blocks

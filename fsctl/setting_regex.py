@@ -13,6 +13,7 @@ import math
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import lru_cache
 from re import _constants as codes  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any, Final
@@ -41,6 +42,7 @@ class _Part:
     last: Counter[int] = field(default_factory=Counter)
 
 
+@lru_cache(maxsize=256)
 def check(expression: str) -> None:
     """Raise `Ambiguous` where an answer could take more than a moment."""
     bits = _Ways().bits(parser.parse(expression, re.ASCII))

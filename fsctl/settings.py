@@ -16,7 +16,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal
 
 from fsctl import (
     setting_decide,
@@ -28,7 +28,9 @@ from fsctl import (
     setting_news,
     setting_policy,
     setting_records,
+    setting_routes,
     setting_switches,
+    setting_transfer,
 )
 from fsctl import setting_kinds as kinds
 from fsctl.errors import SettingsError
@@ -45,27 +47,23 @@ from fsctl.setting_news import News as News
 from fsctl.setting_policy import Policy as Policy
 from fsctl.setting_policy import Rule as Rule
 from fsctl.setting_records import Records as Records
+from fsctl.setting_routes import Route as Route
+from fsctl.setting_routes import RouteKind as RouteKind
+from fsctl.setting_routes import Transport as Transport
 from fsctl.setting_switches import Switch as Switch
+from fsctl.setting_transfer import AssertedIdentity as AssertedIdentity
+from fsctl.setting_transfer import Attended as Attended
+from fsctl.setting_transfer import CallerId as CallerId
+from fsctl.setting_transfer import Fallback as Fallback
+from fsctl.setting_transfer import LegacyReport as LegacyReport
+from fsctl.setting_transfer import Recording as Recording
+from fsctl.setting_transfer import ReferredBy as ReferredBy
+from fsctl.setting_transfer import Transfer as Transfer
+from fsctl.setting_transfer import TransferMode as TransferMode
 
-TransferMode = Literal["in-session", "legacy", "observe"]
-LegacyReport = Literal["result", "at-once"]
 Scope = Literal["transfers", "calls"]
-Attended = Literal["application", "switch"]
-Fallback = Literal["hangup", "number", "voicemail", "announcement"]
-CallerId = Literal["transferee", "transferor", "dialled", "fixed", "template"]
-ReferredBy = Literal["keep", "rewrite", "drop"]
-AssertedIdentity = Literal["", "pai", "rpid", "none"]
-Recording = Literal["leave", "follow", "stop", "new"]
-RouteKind = Literal["user", "sofia", "gateway", "uri", "dialplan", "voicemail", "queue"]
-Transport = Literal["", "udp", "tcp", "tls"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
-_CALLER_ID: Final = kinds.choice("transferee", "transferor", "dialled", "fixed", "template")
-_REFERRED_BY: Final = kinds.choice("keep", "rewrite", "drop")
-_ASSERTED: Final = kinds.choice("", "pai", "rpid", "none")
-_MODE: Final = kinds.choice("in-session", "legacy", "observe")
-_ROUTE_MODE: Final = kinds.choice("in-session", "legacy")
-_RING: Final = kinds.integer(1, 600)
 _PORT: Final = kinds.integer(1, 65535)
 
 
@@ -103,65 +101,12 @@ class Call:
     the addresses that FreeSWITCH itself knows (globs).
     """
 
-    ring_timeout_s: int = key(60, _RING)
+    ring_timeout_s: int = key(60, kinds.integer(1, 600))
     ringback: str = key("%(2000,4000,440,480)", kinds.RINGBACK)
     follow_redirects: int = key(5, kinds.integer(0, 10))
     codecs: str = key("", kinds.CODECS)
     pass_headers: tuple[str, ...] = key((), kinds.HEADER_GLOBS)
     own_hosts: tuple[str, ...] = key((), kinds.OWN_HOST_GLOBS)
-
-
-@dataclass(frozen=True, slots=True)
-class Transfer:
-    """``[transfer]``: blind transfers. With ``mode`` "observe" they are FreeSWITCH's own, and what
-    "in-session" would have made of them is in their records. With ``keep_talking`` the first two
-    talk on until the target of an in-session one answers, where the settings decide on it.
-    ``headers`` go to the target; ``pass_headers`` lists the headers embedded in a Refer-To (RFC
-    3261 19.1.1) that may pass. ``ringback`` is heard by the transferee while the target rings,
-    ``transferor_hears`` by the parked transferor; ``recording`` says what becomes of a recording
-    when transferee and target are joined, ``recording_file`` where a file is begun for it.
-    ``caller_id`` says whom the target sees, in a "template" by ``{transferee}``, ``{transferor}``
-    and ``{dialled}`` (the number that the transferee's call was first made to),
-    ``asserted_identity`` by which header (empty: as the profile says); ``referred_by``,
-    ``diversion`` (RFC 5806), ``history_info`` (RFC 7044) say what it is told of the transfer
-    itself. ``legacy_report`` says whether a native transfer is reported with its result or at once;
-    ``attended``: whether the application is asked about each REFER with Replaces, or FreeSWITCH
-    joins its own dialogs by itself (None: see :attr:`Settings.attended`). When a transfer fails and
-    its transferor has left, FreeSWITCH calls it again (``recall``); if it does not answer, the
-    ``fallback`` follows. ``rescue_after_s`` is for the timers in FreeSWITCH: so long after a
-    deadline of ours it acts without us."""
-
-    mode: TransferMode = key("in-session", _MODE)
-    keep_talking: bool = key(False, kinds.FLAG)
-    legacy_report: LegacyReport = key("result", kinds.choice("result", "at-once"))
-    attended: Attended | None = key(None, kinds.choice("application", "switch"))
-    decision_timeout_s: float = key(10.0, kinds.seconds(0.1, 60))
-    ring_timeout_s: int = key(60, _RING)
-    hold_timeout_s: float = key(60.0, kinds.seconds(1, 3600))
-    ringback: str = key("%(2000,4000,440,480)", kinds.RINGBACK)
-    transferor_hears: str = key("silence", kinds.MEANWHILE)
-    recording: Recording = key("leave", kinds.choice("leave", "follow", "stop", "new"))
-    recording_file: str = key(
-        "{recordings_dir}/{time}-{transferee}-{target}-{what}-{session}.wav", kinds.RECORDING_FILE
-    )
-    caller_id: CallerId = key("transferee", _CALLER_ID)
-    caller_id_number: str = key("", kinds.SHOWN_NUMBER)
-    caller_id_name: str = key("", kinds.SHOWN_NAME)
-    asserted_identity: AssertedIdentity = key("", _ASSERTED)
-    release_transferor_after_s: int = key(2, kinds.integer(1, 60))
-    recall: bool = key(True, kinds.FLAG)
-    recall_prefix: str = key("Recall ", kinds.CALLER_NAME)
-    fallback: Fallback = key(
-        "hangup", kinds.choice("hangup", "number", "voicemail", "announcement")
-    )
-    fallback_number: str = key("", kinds.PREFIX)
-    fallback_sound: str = key("", kinds.SOUND)
-    rescue_after_s: int = key(6, kinds.integer(5, 60))
-    headers: tuple[tuple[str, str], ...] = key((), kinds.HEADERS)
-    pass_headers: tuple[str, ...] = key(("X-*", "User-to-User"), kinds.HEADER_GLOBS)
-    referred_by: ReferredBy = key("keep", _REFERRED_BY)
-    diversion: bool = key(False, kinds.FLAG)
-    history_info: bool = key(False, kinds.FLAG)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,54 +118,6 @@ class Scenario:
 
 DEFAULT_FILE: Final = Path("/etc/fsctl/fsctl.toml")
 """Where `fsctl install` puts the settings."""
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """``[[route]]``: which numbers are dialled how; the first that matches wins.
-
-    ``match`` must match the whole number (compile it with ``re.ASCII``), ``hosts`` are globs for
-    the host of the dialled URI, "own" for this switch's names. ``strip`` characters are taken from
-    the number's front (a number that is not longer does not match), then ``prefix`` is put there.
-    ``port`` 0: none is written. ``uri_parameters`` of a dialled URI go along in the request line.
-    ``kind`` "dialplan" calls the number in the switch's own dialplan: in ``context`` (empty: that
-    of the party it is called for), with ``variables`` on the leg that is there; "voicemail" is the
-    number's mailbox in ``domain`` (empty: that of the call), "queue" the ``queue`` of
-    mod_callcenter. None: the section's own value applies.
-    """
-
-    name: str = key("users", kinds.NAME)
-    match: str = key(".+", kinds.REGEX)
-    hosts: tuple[str, ...] = key((OWN_HOSTS,), kinds.HOST_GLOBS)
-    kind: RouteKind = key("user", kinds.choice(*get_args(RouteKind)))
-    strip: int = key(0, kinds.integer(0, 63))
-    prefix: str = key("", kinds.PREFIX)
-    profile: str = key("", kinds.NAME)
-    host: str = key("", kinds.HOST)
-    port: int = key(0, _PORT)
-    transport: Transport = key("", kinds.choice("udp", "tcp", "tls"))
-    uri_parameters: tuple[str, ...] = key((), kinds.PARAMETER_GLOBS)
-    gateway: str = key("", kinds.NAME)
-    domain: str = key("", kinds.DOMAIN)
-    context: str = key("", kinds.NAME)
-    queue: str = key("", kinds.QUEUE)
-    variables: tuple[tuple[str, str], ...] = key((), kinds.VARIABLES)
-    transfer_mode: TransferMode | None = key(None, _ROUTE_MODE)
-    ring_timeout_s: int | None = key(None, _RING)
-    caller_id: CallerId | None = key(None, _CALLER_ID)
-    caller_id_number: str | None = key(None, kinds.SHOWN_NUMBER)
-    caller_id_name: str | None = key(None, kinds.SHOWN_NAME)
-    asserted_identity: AssertedIdentity | None = key(None, _ASSERTED)
-    referred_by: ReferredBy | None = key(None, _REFERRED_BY)
-    diversion: bool | None = key(None, kinds.FLAG)
-    history_info: bool | None = key(None, kinds.FLAG)
-    pass_headers: tuple[str, ...] | None = key(None, kinds.HEADER_GLOBS)
-    scenario: Path | None = key(None, kinds.PATH)
-
-    @property
-    def in_dialplan(self) -> bool:
-        """Whether the number is called in a dialplan of this switch, by a loopback."""
-        return self.kind in ("dialplan", "voicemail", "queue")
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,24 +232,6 @@ _IN_FILES: Final = {
 }
 """Keys that name a file, and those that what stands there is the value of."""
 _WILDCARDS: Final = ("0.0.0.0", "[::]")
-_BELONGS: Final[dict[str, tuple[str, ...]]] = {
-    "domain": ("user", "voicemail"),
-    "profile": ("sofia", "uri"),
-    "host": ("sofia",),
-    "port": ("sofia",),
-    "transport": ("sofia", "uri"),
-    "uri_parameters": ("uri",),
-    "gateway": ("gateway",),
-    "context": ("dialplan",),
-    "queue": ("queue",),
-    "variables": ("dialplan",),
-}
-_NEEDS: Final[dict[str, str]] = {
-    "sofia": "host",
-    "gateway": "gateway",
-    "uri": "hosts",
-    "queue": "queue",
-}
 
 
 def usual_file() -> Path | None:
@@ -399,7 +278,10 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     warnings += setting_http.warnings(
         path, values["http"], in_file="token" in document.get("http", {})
     )
-    routes = _routes(origin, document.get("route", []), values, base)
+    profile = values["dialplan"].get("sofia_profile", Dialplan().sofia_profile)
+    routes = setting_routes.read_routes(
+        origin, document.get("route", []), base, values["transfer"], profile
+    )
     groups = setting_groups.read_groups(origin, document.get("group", []), base)
     rules = setting_policy.read_rules(origin, document.get("rule", []), base)
     devices = setting_devices.read_devices(origin, document.get("device", []), base)
@@ -474,43 +356,11 @@ def _complete(
         raise SettingsError(f"{origin}: [dialplan] only_living: needs [switch]")
     _check_scope(f"{origin}: [dialplan] inbound_match", values["dialplan"])
     transfer = values["transfer"]
-    for fallback in ("number", "sound"):
-        kind = "announcement" if fallback == "sound" else fallback
-        if transfer.get("fallback") == kind and not transfer.get(f"fallback_{fallback}"):
-            raise SettingsError(
-                f'{origin}: [transfer] fallback_{fallback}: must be set for fallback = "{kind}"'
-            )
-    _check_observed(f"{origin}: [transfer]", transfer, values["dialplan"], enabled)
+    calls = values["dialplan"].get("scope", Dialplan().scope) == "calls"
+    setting_transfer.complete(origin, transfer, calls, enabled)
     decision_timeout_s = transfer.get("decision_timeout_s", Transfer().decision_timeout_s)
     setting_decide.complete(origin, values["decide"], decision_timeout_s)
     setting_keys.complete(origin, values["keys"])
-    _check_shown(f"{origin}: [transfer]", transfer, {})
-
-
-def _check_observed(
-    where: str, transfer: dict[str, Any], dialplan: dict[str, Any], enabled: bool
-) -> None:
-    if transfer.get("mode") != "observe":
-        return
-    calls = dialplan.get("scope", Dialplan().scope) == "calls"
-    if not calls and not enabled:
-        raise SettingsError(f'{where} mode: "observe" needs [switch], which tells of transfers')
-    if transfer.get("attended") == "application":
-        raise SettingsError(f'{where} attended: "application" does not go with mode = "observe"')
-
-
-def _check_shown(where: str, table: dict[str, Any], section: dict[str, Any]) -> None:
-    """What a route does not say, the section does."""
-    policy = table.get("caller_id", section.get("caller_id"))
-    parts = [f"caller_id_{part}" for part in ("number", "name")]
-    texts = {name: table.get(name, section.get(name, "")) for name in parts}
-    if policy in ("fixed", "template") and not texts["caller_id_number"]:
-        raise SettingsError(f"{where} caller_id_number: must be set for a {policy} one")
-    for name, text in texts.items():
-        if policy != "template" and "{" in text and name in table:
-            raise SettingsError(f'{where} {name}: placeholders need caller_id = "template"')
-        if policy == "fixed" and "{" in text:
-            raise SettingsError(f"{where} {name}: that of [transfer] is a template's")
 
 
 def _check_scope(where: str, dialplan: dict[str, Any]) -> None:
@@ -541,30 +391,3 @@ def _usual_routes(dialplan: dict[str, Any]) -> tuple[Route, ...]:
     if dialplan.get("scope", Dialplan().scope) == "transfers":
         return (Route(name="dialplan", kind="dialplan"),)
     return Settings().routes
-
-
-def _routes(
-    origin: str, tables: Any, values: dict[str, dict[str, Any]], base: Path
-) -> tuple[Route, ...]:
-    routes = []
-    for where, accepted in kinds.accept_tables(origin, "route", Route, tables, base):
-        _check_route(where, accepted, values["transfer"])
-        if accepted["kind"] in _BELONGS["profile"]:
-            profile = values["dialplan"].get("sofia_profile", Dialplan().sofia_profile)
-            accepted.setdefault("profile", profile)
-        routes.append(Route(**accepted))
-    return tuple(routes)
-
-
-def _check_route(where: str, route: dict[str, Any], transfer: dict[str, Any]) -> None:
-    if "kind" not in route:
-        raise SettingsError(f"{where} kind: is missing")
-    kind = route["kind"]
-    for name, owners in _BELONGS.items():
-        if name in route and kind not in owners:
-            raise SettingsError(f'{where} {name}: does not apply to kind = "{kind}"')
-    if kind in _NEEDS and _NEEDS[kind] not in route:
-        raise SettingsError(f'{where} {_NEEDS[kind]}: must be set for kind = "{kind}"')
-    if kind == "uri" and any(not glob.strip("*?.") or glob == OWN_HOSTS for glob in route["hosts"]):
-        raise SettingsError(f'{where} hosts: kind = "uri" must name the hosts that may be dialled')
-    _check_shown(where, route, transfer)

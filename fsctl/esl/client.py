@@ -7,14 +7,13 @@ import random
 from collections.abc import Callable, Sequence
 
 import gevent
-from gevent import socket
 from gevent.event import Event as Flag
 
 from fsctl.errors import AuthError, LinkError, LinkLost
 from fsctl.esl.commands import ApiCommand, Command, Events, Filter, FilterSet
 from fsctl.esl.connection import DEFAULT_TIMEOUT_S, Connection
 from fsctl.esl.events import Event, Reply
-from fsctl.esl.sockets import tune
+from fsctl.esl.sockets import connect_to
 from fsctl.log import Field
 from fsctl.settings import Switch
 
@@ -150,9 +149,7 @@ class SwitchClient:
         self._attempted.set()
 
     def _connect(self) -> Connection:
-        sock = socket.create_connection(self._address, timeout=self._timeout_s)
-        sock.settimeout(None)
-        tune(sock)
+        sock = connect_to(self._address, self._timeout_s)
         link = Connection(sock, self._address, log_id=f"{self._address[0]}:{self._address[1]}")
         self._link = link
         link.on_event = self._take_event

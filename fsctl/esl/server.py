@@ -56,7 +56,8 @@ class EslServer:
         self._handle = handle
         self._max_links = max_links
         self._handshake_timeout_s = handshake_timeout_s
-        self._links: set[Connection] = set()
+        self._links: dict[Connection, None] = {}
+        """In the order in which they came, and are let go."""
         self._without_links = Flag()
         self._without_links.set()
         shared = not isinstance(listen, tuple)
@@ -108,7 +109,7 @@ class EslServer:
     def stop(self, timeout_s: float = 0.0) -> None:
         """`stop_accepting`, give the links `timeout_s` to end, then let the rest go."""
         self.stop_accepting()
-        deadline = Deadline(timeout_s or 0.001)
+        deadline = Deadline(timeout_s)
         if not (
             self._greenlets.join(timeout=deadline.left_s())
             and self._without_links.wait(deadline.left_s())
@@ -140,7 +141,7 @@ class EslServer:
             self._refuse(sock, peer)
             return
         link = self._open(sock, peer)
-        self._links.add(link)
+        self._links[link] = None
         self._without_links.clear()
         link.on_closed = self._forget
         try:
@@ -150,7 +151,7 @@ class EslServer:
             raise
 
     def _forget(self, link: Connection) -> None:
-        self._links.discard(link)
+        self._links.pop(link, None)
         if not self._links:
             self._without_links.set()
 

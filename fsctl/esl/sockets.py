@@ -32,6 +32,29 @@ def tune(sock: socket.socket) -> None:
             sock.setsockopt(tcp, getattr(system_socket, name), value)
 
 
+def connect_to(address: tuple[str, int], timeout_s: float) -> socket.socket:
+    """A connection with (host, port), that waits for nothing any more. Raises OSError.
+
+    An address is not resolved: that is a thread's work, also where there is nothing to be done.
+    """
+    family = system_socket.AF_INET6 if ":" in address[0] else system_socket.AF_INET
+    try:
+        system_socket.inet_pton(family, address[0])
+    except OSError:
+        sock = socket.create_connection(address, timeout=timeout_s)
+    else:
+        sock = socket.socket(family, system_socket.SOCK_STREAM)
+        sock.settimeout(timeout_s)
+        try:
+            sock.connect(address)
+        except BaseException:  # a greenlet may be killed meanwhile
+            sock.close()
+            raise
+    sock.settimeout(None)
+    tune(sock)
+    return sock
+
+
 def waited_s(sock: socket.socket) -> float:
     """How long ago a peer that has not spoken yet has connected, in seconds: the time in the
     kernel's queue, of which the process knows nothing. 0 where the system does not tell."""

@@ -110,7 +110,7 @@ class Channel:
         self.urgent: deque[dict[str, str]] = deque()
         self.dtmf_queue: deque[Digit] = deque()
         self.digit_machines: dict[str, DigitMachine] = {}
-        self.links: set[Link] = set()
+        self.links: dict[Link, None] = {}  # in their order
         self.actions: deque[Action] = deque()
         self.on_routing: Callable[[], None] | None = None
         self.bridged_to: Channel | None = None

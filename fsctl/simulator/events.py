@@ -87,7 +87,10 @@ class SimEvent:
     def get(self, name: str) -> str | None:
         """The first header called ``name`` (any case), in one-string form."""
         wanted = name.lower()
-        return next((value for key, value in self.headers if _lower(key) == wanted), None)
+        for key, value in self.headers:
+            if _lower(key) == wanted:
+                return value
+        return None
 
     def to_plain(self) -> bytes:
         """The text of a ``text/event-plain`` frame's body."""

@@ -62,7 +62,7 @@ class Link:
         """The link of the application ``socket``; the controller speaks first."""
         link = cls(channel.switch, sock, channel)
         link.full, link.async_ = full, async_
-        channel.links.add(link)
+        channel.links[link] = None
         link.start()
         return link
 
@@ -243,7 +243,7 @@ class Link:
         if self.channel is not None:
             # Whoever else holds the leg: the end of any of its links ends the leg's parking.
             self.channel.flags.discard("controlled")
-            self.channel.links.discard(self)
+            self.channel.links.pop(self, None)
             self.channel.wake()
 
     def _wait_for_jobs(self) -> None:

@@ -3,13 +3,12 @@
 Whoever holds a leg leaves on its channel how far things have come, so that whoever finds it later
 (another worker, or FreeSWITCH alone) goes on from there. The templates of ``dialplan/`` are
 rendered with these words, the tables of ``dialplan/README.md`` are made from them (``python -m
-fsctl.switch.marks``), and a test finds any word that only one side uses.
+fsctl.switch.marks_tables``), and a test finds any word that only one side uses.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
-from pathlib import Path
 
 
 class _Explained(StrEnum):
@@ -491,27 +490,3 @@ class Mark(_Explained):
 def one_of(*words: str) -> str:
     """Return a regular expression for exactly one of these words."""
     return f"^{words[0]}$" if len(words) == 1 else f"^(?:{'|'.join(words)})$"
-
-
-# -- dialplan/README.md -----------------------------------------------------------------------
-
-README = Path(__file__).parents[2] / "dialplan" / "README.md"
-_HEADS = {
-    "stages": (Stage, "`fsctl_stage`", "when no controller holds the leg any more"),
-    "marks": (Mark, "variable", "meaning"),
-}
-
-
-def with_tables(text: str) -> str:
-    """Return the page ``text`` with its tables made anew, between their markers."""
-    for name, (words, first, last) in _HEADS.items():
-        begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
-        before, _, rest = text.partition(begin)
-        rows = [f"| {first} | set by | {last} |", "|---|---|---|"]
-        rows += [f"| `{word}` | {word.set_by} | {word.meaning} |" for word in words]
-        text = f"{before}{begin}" + "\n".join(rows) + f"\n{end}{rest.partition(end)[2]}"
-    return text
-
-
-if __name__ == "__main__":
-    README.write_text(with_tables(README.read_text(encoding="utf-8")), encoding="utf-8")

@@ -25,7 +25,8 @@ class Relay:
         self._guard = _bound(0)
         self.port = int(self._guard.getsockname()[1])
         self._server: StreamServer | None = None
-        self._sockets: set[socket.socket] = set()
+        self._sockets: dict[socket.socket, None] = {}
+        """In their order, in which `sever` ends them: a set has another one in each run."""
         self._passes = Flag()
         self._passes.set()
         self.passed = 0
@@ -76,15 +77,16 @@ class Relay:
     def _relay(self, target: tuple[str, int], switch: socket.socket, _: object) -> None:
         controller = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         controller.connect(target)
-        pair = {switch, controller}
-        self._sockets |= pair
+        pair = (switch, controller)
+        self._sockets |= dict.fromkeys(pair)
         for each in pair:
             each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         back = gevent.spawn(self._copy, controller, switch)
         self._copy(switch, controller)
         back.join()
         controller.close()
-        self._sockets -= pair
+        for each in pair:
+            del self._sockets[each]
 
     def _copy(self, source: socket.socket, sink: socket.socket) -> None:
         """Copy until one side ends; both ends end then, as when one process closes its socket."""

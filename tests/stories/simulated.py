@@ -7,6 +7,7 @@ import logging
 import tempfile
 from collections.abc import Callable
 from contextlib import redirect_stdout
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from time import monotonic
@@ -46,7 +47,7 @@ _RELAYS: list[Relay] = []
 """Those that no story uses: their addresses are a part of what is rendered."""
 
 _RENDERED: dict[str, Path] = {}
-"""By the settings, in full: what does not differ is rendered once, and read once."""
+"""By the settings and templates, in full: what does not differ is rendered and read once."""
 
 IMPATIENCE_S = 2.0
 """The same where fsctl would wait for less than a second: it reckons with hearing nothing."""
@@ -198,8 +199,11 @@ class SimulatedWorld(World, story.SimulatedWorld):
         self._workers[-1].reload()
 
     def _rendered(self) -> Path:
-        """The dialplan of these settings."""
-        key = repr(self._settings)
+        """The dialplan of these settings, wherever their templates lie."""
+        plan = self._settings.dialplan
+        own = sorted(plan.overrides.iterdir()) if plan.overrides else []
+        texts = [(path.name, path.read_text(encoding="utf-8")) for path in own]
+        key = repr((replace(self._settings, dialplan=replace(plan, overrides=None)), texts))
         if key not in _RENDERED:
             folder = tempfile.TemporaryDirectory()
             atexit.register(folder.cleanup)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,9 @@ def loaded(number: int, folder: Path) -> Settings:
 
 
 @pytest.mark.parametrize("version", [OLDEST, kubernetes_validate.latest_version()])
-def test_kubernetes_knows_every_field(version: str) -> None:
+def test_kubernetes_knows_every_field(version: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = cache(kubernetes_validate.utils.schema_contents)  # megabytes, for each object
+    monkeypatch.setattr(kubernetes_validate.utils, "schema_contents", read)
     for each in OBJECTS.values():
         if each["kind"] != "ServiceMonitor":  # is the operator's
             kubernetes_validate.validate(each, version, strict=True)

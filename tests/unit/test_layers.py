@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,8 @@ LAYERS = [
     {"journal", "ladder"},
     {"transfer", "setting_kinds"},
     {"setting_switches", "setting_policy", "setting_devices", "setting_decide", "setting_groups"}
-    | {"setting_keys", "setting_records", "setting_hep", "setting_http"},
-    {"setting_news"},
+    | {"setting_keys", "setting_records", "setting_hep", "setting_http", "setting_transfer"},
+    {"setting_news", "setting_routes"},
     {"settings", "simulator"},
     {"control"},
     {"records"},
@@ -45,7 +46,7 @@ what it imports for its types only counts as well."""
 PURE = ["sip", "hep", "ladder", "transfer", "errors.py", "settings.py"]
 _SETTINGS = (
     *("decide", "devices", "groups", "hep", "http", "keys", "kinds", "news", "policy", "records"),
-    *("regex", "switches", "tones"),
+    *("regex", "routes", "switches", "tones", "transfer"),
 )
 PURE += [f"setting_{name}.py" for name in _SETTINGS]
 PURE += [f"decide/{name}.py" for name in ("request", "answer", "signature")]
@@ -54,6 +55,7 @@ PURE += [f"esl/{name}.py" for name in _ESL]
 IMPURE = {"gevent", "greenswitch", "socket", "time", "datetime", "random", "subprocess", "asyncio"}
 
 
+@cache
 def imports(path: Path) -> list[str]:
     found: list[str] = []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -103,23 +103,23 @@ def test_a_json_line_is_one_line_for_every_reader(logger, capsysbinary):
 
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_what_strangers_cause_has_one_line_and_then_a_count(logger, capsys, monkeypatch, form):
-    monkeypatch.setattr(log, "SELDOM_S", 1.0)  # longer than 500 entries take
+    monkeypatch.setattr(log, "SELDOM_S", 0.3)  # longer than 50 entries take
     log.set_up("info", form)
-    for number in range(500):
+    for number in range(50):
         logger.warning("[%d] silent", number, extra=log.seldom("silent links"))
     said = []
     while len(said) < 2:
         said += capsys.readouterr().err.splitlines()
         time.sleep(0.001)
-    logger.warning("[%d] silent", 500, extra=log.seldom("silent links"))
+    logger.warning("[%d] silent", 50, extra=log.seldom("silent links"))
     logger.warning("[%d] loud", 1, extra=log.seldom("loud links"))
     logging.getLogger("fsctl").handlers[0].tell_counts()
     said += capsys.readouterr().err.splitlines()
     assert len(said) == 4 and "[0] silent" in said[0] and "[1] loud" in said[2]
-    assert "silent links: 499 more, the last: [499] silent" in said[1]
-    assert "silent links: 1 more, the last: [500] silent" in said[3]
+    assert "silent links: 49 more, the last: [49] silent" in said[1]
+    assert "silent links: 1 more, the last: [50] silent" in said[3]
     if form == "json":
-        assert [json.loads(line).get("count") for line in said] == [None, 499, None, 1]
+        assert [json.loads(line).get("count") for line in said] == [None, 49, None, 1]
 
 
 def test_a_stream_that_its_owner_has_closed_disturbs_nobody(logger, monkeypatch):

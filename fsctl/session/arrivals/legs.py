@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
 
 from fsctl import journal
 from fsctl.errors import CallFailed, ChannelGone, LinkError
@@ -12,22 +11,21 @@ from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.esl.farewell import let_go
 from fsctl.session.arrivals import observed
+from fsctl.session.arrivals.offers import offer
+from fsctl.session.arrivals.parties import known_leg, shown_of, transferor_of, transferor_shown
 from fsctl.session.arrivals.referred import Referred
 from fsctl.session.calling import judging, safe_answers
-from fsctl.session.calling.applications import reject
 from fsctl.session.calling.bridged import again, connect, forget
 from fsctl.session.calling.calls import Calls
 from fsctl.session.calling.deciding import WebService
 from fsctl.session.calling.diverted import diversion
-from fsctl.session.calling.headers import of_invite, of_request, of_transfer
-from fsctl.session.calling.identity import Shown, first_dialled, of_channel, of_leg
+from fsctl.session.calling.headers import of_request, of_transfer
 from fsctl.session.calling.native_call import NOBODY, NativeCall, leave_to_switch, note
 from fsctl.session.calling.partings import gone
-from fsctl.session.calling.places import domain_of, own_hosts
 from fsctl.session.calling.plan import CallOptions
 from fsctl.session.calling.routing import NoRoute
 from fsctl.session.core import branches
-from fsctl.session.core.leg import Leg, LegState, noted
+from fsctl.session.core.leg import Leg, LegState
 from fsctl.session.core.session import Session
 from fsctl.session.transfers import by_web, kept, taken_away
 from fsctl.session.transfers.attended_registry import AttendedTransfers
@@ -39,22 +37,21 @@ from fsctl.session.transfers.registry import BlindTransfers
 from fsctl.session.transfers.reporter import owed_before
 from fsctl.sip.refer import ReferTo
 from fsctl.sip.status import SipStatus
-from fsctl.sip.uri import Uri, telephone
+from fsctl.sip.uri import telephone
 from fsctl.switch import facts, leftovers
 from fsctl.switch.ahead import Ahead
 from fsctl.switch.dialstring import DialStringError
 from fsctl.switch.end_status import bridge_status
 from fsctl.switch.marks import Extension, Mark, Stage
 from fsctl.switch.refer_variables import BadRequest, read_request
-from fsctl.switch.timers import disarm, send_on, timed
-from fsctl.switch.variables import Asked, read_several
+from fsctl.switch.timers import timed
 
 log = logging.getLogger(__name__)
 
 
 def new_call(session: Session, ahead: Ahead, snapshot: Event) -> None:
     """Offer a leg that the inbound extension sent to us."""
-    call = _known_leg(session, snapshot)
+    call = known_leg(session, snapshot)
     session.take_link(ahead.link, call.channel_uuid, ahead)
     _clear(session, leftovers.clearing(snapshot))
     destination = _dialled_number(snapshot)
@@ -68,7 +65,7 @@ def new_call(session: Session, ahead: Ahead, snapshot: Event) -> None:
         call.sip_call_id or "-",
     )
     session.tell.started()
-    _offer(session, call, destination, destination, native=False, snapshot=snapshot)
+    offer(session, call, destination, destination, native=False, snapshot=snapshot)
 
 
 def native_transfer(session: Session, link: Connection, snapshot: Event) -> None:
@@ -76,8 +73,8 @@ def native_transfer(session: Session, link: Connection, snapshot: Event) -> None
 
     The target sees the transferor; FreeSWITCH reports with NOTIFY by itself (mod_sofia.c).
     """
-    call = _known_leg(session, snapshot)
-    shown = _transferor_shown(link, snapshot.variable("blind_transfer_uuid"), snapshot)
+    call = known_leg(session, snapshot)
+    shown = transferor_shown(link, snapshot.variable("blind_transfer_uuid"), snapshot)
     call.caller_id = shown.number or call.number
     call.caller_name = shown.name or call.caller_id
     call.caller_privacy = shown.privacy
@@ -110,10 +107,10 @@ def native_transfer(session: Session, link: Connection, snapshot: Event) -> None
         log.warning("%s: legacy transfer refused: %s", session.id, refused)
         leave_to_switch(call, refused.status)
         return
-    _offer(session, call, refer_to.target.number, refer_to.target, native=True, snapshot=snapshot)
+    offer(session, call, refer_to.target.number, refer_to.target, native=True, snapshot=snapshot)
     note(session, call.channel_uuid)
     if session.settings.observes:
-        own = _shown(snapshot, inbound=not call.outgoing)
+        own = shown_of(snapshot, inbound=not call.outgoing)
         observed.beside(session, (by, shown), (call, own), request)
 
 
@@ -130,8 +127,8 @@ def transfer_request(
     if deflected is not None:
         _take_back(session, link, snapshot, deflected)
         return
-    transferee = _known_leg(session, snapshot)
-    transferor = _transferor(session, ahead, snapshot, transferee)
+    transferee = known_leg(session, snapshot)
+    transferor = transferor_of(session, ahead, snapshot, transferee)
     session.board.part(AttendedTransfers).give_way_to_blind(session)
     kept_before = session.part(KeptTransfers)
     if not transferee.alive:
@@ -380,89 +377,6 @@ def _transfer_by_settings(session: Session, transfer: BlindTransfer, refer_to: R
         transfer.give_up(SipStatus(400))
 
 
-def _offer(
-    session: Session,
-    call: Leg,
-    destination: str,
-    dialled: str | Uri,
-    *,
-    native: bool,
-    snapshot: Event,
-) -> None:
-    """Tell the scenario of a call; without a handler, or when it fails, the routes connect it."""
-    if not session.tell.decides_on(call):
-        call.fresh = snapshot
-        _connect_by_routes(session, call, dialled)
-        call.fresh = None
-        return
-    seconds = session.settings.transfer.decision_timeout_s
-    _guard(session, call)
-    session.after(seconds, lambda: _connect_undecided(session, call, dialled))
-    session.tell.call_alerting(
-        call,
-        destination,
-        _custom_headers(snapshot),
-        native=native,
-        on_error=lambda error: _alerting_handler_failed(session, call, dialled, error),
-    )
-
-
-def _alerting_handler_failed(
-    session: Session, call: Leg, dialled: str | Uri, error: Exception
-) -> None:
-    """A caller is not left without an answer: that of the party who was called, or the routes'."""
-    if not _is_undecided(session, call):
-        return
-    if isinstance(error, CallFailed):
-        reject(call, SipStatus(error.code, error.reason))
-    elif isinstance(error, NoRoute):
-        reject(call, error.status)
-    else:
-        _connect_by_routes(session, call, dialled)
-
-
-def _is_undecided(session: Session, call: Leg) -> bool:
-    """Nobody talks with this party or is being called for it."""
-    others = (one for one in session.calls.values() if one is not call)
-    calling = any(one.outgoing and one.alive for one in others)
-    return (
-        call.alive
-        and call.partner is None
-        and not session.part(Calls).is_waiting(call)
-        and not calling
-    )
-
-
-def _connect_undecided(session: Session, call: Leg, dialled: str | Uri) -> None:
-    """The scenario has done nothing with the call: it is not left without an answer."""
-    _guard(session, call)
-    if _is_undecided(session, call) and not call.uses and not session.waits:
-        log.warning("%s: the scenario has not decided on the call: the routes do", session.id)
-        _connect_by_routes(session, call, dialled)
-
-
-def _guard(session: Session, call: Leg) -> None:
-    """While the scenario may still be about to do something: should we die, the leg goes on."""
-    before, section = call.guarded, session.settings.transfer
-    seconds = section.decision_timeout_s + section.rescue_after_s
-    waits = session.waits or bool(session.part(Calls).outgoing) or not call.uses
-    call.guarded = waits and call.unanswered and not session.part(Calls).is_waiting(call)
-    if call.guarded:
-        session.link.post(*send_on(call.channel_uuid, seconds))
-        session.after(section.decision_timeout_s, lambda: _guard(session, call))
-    elif before and call.alive and not session.part(BlindTransfers).party(call):
-        session.link.post(*disarm(call.channel_uuid))
-
-
-def _connect_by_routes(session: Session, call: Leg, dialled: str | Uri) -> None:
-    try:
-        connect(session, call, dialled)
-    except (NoRoute, DialStringError) as error:
-        status = error.status if isinstance(error, NoRoute) else SipStatus(400)
-        log.info("%s: %s refused with %d: %s", session.id, call, status.code, error)
-        reject(call, status)
-
-
 def _clear(session: Session, commands: list[Command]) -> None:
     if commands:
         session.link.post(*commands)
@@ -477,118 +391,3 @@ def _dialled_number(snapshot: Event) -> str:
     user = dialled.rpartition("@")[0] if full_id else dialled
     parameters = (snapshot.variable("sip_req_params") or "").lower().split(";")
     return telephone(user, phone="user=phone" in parameters)[0]
-
-
-def _known_leg(session: Session, snapshot: Event) -> Leg:
-    """The call of the leg that opened the link; made from its variables when it is not ours yet."""
-    uuid = snapshot.channel_uuid or ""
-    known = branches.find(session, uuid, snapshot.variable(Mark.CALLEE))
-    if known is not None:
-        branches.settle(session, known, uuid)
-        known.held = True
-        known.facts = facts.of_event(snapshot)
-        _stands_for(known)
-        return known
-    inbound = snapshot.get("Call-Direction") != "outbound"
-    shown = _shown(snapshot, inbound=inbound)
-    number, name = shown.number, shown.name
-    answered = snapshot.get("Answer-State") == "answered"
-    call = _add(session, uuid, number, name, connected=answered)
-    call.held = True
-    call.facts = facts.of_event(snapshot)
-    call.outgoing = not inbound
-    call.caller_privacy, call.dialled = shown.privacy, first_dialled(snapshot)
-    call.sip_call_id = snapshot.variable("sip_call_id") or ""
-    call.codecs.learn(snapshot)
-    call.invite_headers = of_invite(snapshot)
-    session.own_hosts |= own_hosts(snapshot)
-    session.own_context = snapshot.variable(Mark.OWN_CONTEXT) or session.own_context
-    session.domain = domain_of(snapshot)
-    return call
-
-
-def _shown(snapshot: Event, *, inbound: bool) -> Shown:
-    """Who is at a leg that is new to us; of a loopback's half who is at the other end."""
-    if inbound and snapshot.variable(Mark.FOR):
-        return _armed_partner(snapshot)
-    return of_leg(snapshot)
-
-
-def _armed_partner(snapshot: Event) -> Shown:
-    """Whom the leg talks with, as it was armed."""
-    names = (Mark.TRANSFEROR_NUMBER, Mark.TRANSFEROR_NAME, Mark.TRANSFEROR_PRIVACY)
-    return Shown(*(snapshot.variable(name) or "" for name in names))
-
-
-def _stands_for(known: Leg) -> None:
-    """A loopback's half that was bridged with whom an extension has called is moved by that party's
-    REFER, in place of the party at the other end: others see that one."""
-    inside = known.branches is not None and known.branches.is_inside(known.channel_uuid)
-    if inside and known.peer is not None:
-        known.caller_id, known.caller_name = known.peer.caller_id, known.peer.caller_name
-        known.caller_privacy = known.peer.caller_privacy
-
-
-def _transferor(session: Session, link: Asked, snapshot: Event, transferee: Leg) -> Leg:
-    """The call of the party that sent the REFER; one that has ended when FreeSWITCH names none.
-
-    A called party may be quicker than the news of its answer, and is known by its name only then.
-    """
-    uuid = snapshot.variable("blind_transfer_uuid")
-    if uuid:
-        with suppress(LinkError):  # whoever reads the request sees that, too
-            session.part(Calls).settle_bridged(uuid, transferee.channel_uuid, link)
-    known = session.calls.get(uuid or "")
-    if known is None:
-        shown = _transferor_shown(link, uuid, snapshot)
-        _learn_own_host(session, link, uuid)
-        if uuid and transferee.reached == uuid:
-            shown = Shown(transferee.number, "")
-        known = _add(session, uuid or NOBODY, shown.number, shown.name, connected=True)
-        known.caller_privacy = shown.privacy
-        if not uuid:
-            known.advance(LegState.DISCONNECTED)
-    known.facts = known.facts or facts.noted(snapshot.variable(Mark.ASKER))
-    known.held = False
-    for call in (known, transferee):
-        call.peer = call.pending_peer = None  # FreeSWITCH has taken them apart
-    return known
-
-
-def _learn_own_host(session: Session, link: Asked, uuid: str | None) -> None:
-    """The caller has sent its INVITE to this switch, also when it is the one that transfers."""
-    if not uuid:
-        return
-    with suppress(LinkError):  # whoever reads the request sees that, too
-        direction, host = read_several(link, uuid, "direction", "sip_req_host")
-        if host and direction != "outbound":
-            session.own_hosts.add(host.strip("[]").lower())
-
-
-def _transferor_shown(link: Asked, uuid: str | None, snapshot: Event) -> Shown:
-    """Who has sent the REFER: as its own channel says, or, when that has gone, as the leg that it
-    has talked with was armed."""
-    if uuid:
-        with suppress(LinkError):  # whoever reads the request sees that, too
-            shown = of_channel(link, uuid)
-            if shown.number:
-                return shown
-    return _armed_partner(snapshot)
-
-
-def _add(session: Session, uuid: str, number: str, name: str, *, connected: bool) -> Leg:
-    call = session.new_leg(
-        uuid,
-        number=number,
-        display_name=name,
-        state=LegState.CONNECTED if connected else LegState.ALERTING,
-    )
-    session.calls[uuid] = call
-    if connected and uuid != NOBODY:
-        noted(call)  # no news of its answer comes to us any more
-    return call
-
-
-def _custom_headers(snapshot: Event) -> dict[str, str]:
-    prefix = "variable_sip_h_"
-    return {name.removeprefix(prefix): snapshot[name] for name in snapshot.names(prefix)}

@@ -51,7 +51,7 @@ def begin(
         of_all[Mark.CDR_REFER_TO] = plain(refer_to)
     for role, leg in legs.items():
         # What an earlier transfer has left must not be taken for this one's.
-        stale = dict.fromkeys(leg.cdr.keys() - of_all.keys(), "")
+        stale = {name: "" for name in leg.cdr if name not in of_all}
         leg.cdr = {**of_all, Mark.CDR_ROLE: role}
         leg.cdr_due |= stale | leg.cdr
         leg.cdr_carried = False

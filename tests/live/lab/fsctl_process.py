@@ -116,6 +116,9 @@ class Controller:
         own = {name: text for name, text in os.environ.items() if not name.startswith("FSCTL_")}
         # What a scenario prints is to be one write, or another worker's log line gets into it.
         own.pop("PYTHONUNBUFFERED", None)
+        # Where its configuration says nothing of records they are kept here, and not with those of
+        # this machine's own fsctl.
+        own["STATE_DIRECTORY"] = str(self.folder / "state")
         self._environment = {**own, **(environment or {})}
         self._repository = repository
         ours = repository == REPOSITORY

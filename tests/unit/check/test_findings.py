@@ -185,7 +185,8 @@ def test_armed_without_a_controller(
     quick: bool, state: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Set in vars.xml: they outlive the timers."""
-    monkeypatch.setattr(arming, "FORGOTTEN_S", 0.5)
+    monkeypatch.setattr(arming, "FORGOTTEN_S", 0.05)
+    monkeypatch.setattr(arming, "_LOOK_S", 0.05)
     healthy = Healthy()
     armed_without(healthy)
     assert found(healthy, quick=quick) == {"FSC601": PROBLEM, "FSC603": state}
@@ -194,7 +195,8 @@ def test_armed_without_a_controller(
 def test_nothing_installed_is_one_finding_however_it_is_armed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(arming, "FORGOTTEN_S", 0.5)
+    monkeypatch.setattr(arming, "FORGOTTEN_S", 0.05)
+    monkeypatch.setattr(arming, "_LOOK_S", 0.05)
     healthy = Healthy()
     armed_without(healthy)
     for line in healthy.answers():

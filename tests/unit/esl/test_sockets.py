@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import socket as system_socket
 
+import gevent
 import pytest
 from gevent import socket
 
-from fsctl.esl.sockets import address_of, listen_on, tune
+from fsctl.esl.sockets import address_of, connect_to, listen_on, tune
 
 
 def test_a_tcp_socket_is_tuned() -> None:
@@ -38,3 +39,24 @@ def test_listening(host: str, real: str | None) -> None:
     with pytest.raises(OSError, match="in use"):
         listen_on((bound, port), backlog=5)
     sock.close()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
+def test_only_a_name_waits_for_a_resolver(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    resolver, asked = gevent.get_hub().resolver, []
+    resolve = resolver.getaddrinfo
+    monkeypatch.setattr(resolver, "getaddrinfo", lambda *a: asked.append(a[0]) or resolve(*a))
+    listener = listen_on((host, 0), backlog=5)
+    sock = connect_to((host, address_of(listener)[1]), 5.0)
+    assert sock.gettimeout() is None
+    assert asked == ([host] if host == "localhost" else [])
+    sock.close()
+    listener.close()
+
+
+def test_nobody_there() -> None:
+    listener = listen_on(("127.0.0.1", 0), backlog=5)
+    address = address_of(listener)
+    listener.close()
+    with pytest.raises(ConnectionRefusedError):
+        connect_to(address, 5.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import errno
 import os
 import re
@@ -20,6 +21,8 @@ from fsctl.install.disk import Disk
 from tests.unit.install.site import Site
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+EACH = 0
+MANY = range(1, 60)
 WRITES = ("replace", "remove", "make_folder", "remove_folder")
 SMALL = """<document><section name="configuration"><configuration name="sofia.conf"><profiles>
 <profile name="internal">
@@ -70,7 +73,7 @@ def rendered_later(settings: object) -> list[Rendered]:
 
 
 class Fault:
-    """What happens at the ``number``-th write, ``when``: before it, after it, or half-way."""
+    """What happens at the ``number``-th write, or at each, before it, after it, or half-way."""
 
     def __init__(
         self,
@@ -88,7 +91,7 @@ class Fault:
     def _wrapped(self, name: str, real: Callable[..., None]) -> Callable[..., None]:
         def write(*arguments: Any) -> None:
             self.count += 1
-            here = self.count == self.number
+            here = self.number in (EACH, self.count)
             if here and self.when == "half-way" and name == "replace":
                 files.unfinished(arguments[0]).write_bytes(b"<incl")
             if here and self.when != "after":
@@ -100,22 +103,60 @@ class Fault:
         return write
 
 
-def killed(act: Callable[[], object], fault: Fault) -> bool:
-    """Do it in a process that is killed by the fault; whether the fault came to that."""
+class Moment:
+    """All that outlives the process as it is now: the disk, and what FreeSWITCH has read of it."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._tree = site.tree()
+        self._folders = {name for name in self._tree if (site.root / name).is_dir()}
+        self._switch = copy.deepcopy(site.switch)
+
+    def come_back(self) -> None:
+        """Let it be so again, as often as it is wanted."""
+        root, now = self._site.root, self._site.tree()
+        for name in sorted(now.keys() - self._tree.keys(), reverse=True):
+            path = root / name
+            (path.rmdir if path.is_dir() else path.unlink)()
+        for name in sorted(self._tree.keys() - now.keys()):
+            path = root / name
+            (path.mkdir if name in self._folders else path.touch)()
+        for name, (content, mode) in self._tree.items():
+            if now.get(name) != (content, mode):
+                if name not in self._folders:
+                    (root / name).write_bytes(content)
+                (root / name).chmod(mode)
+        self._site.switch = copy.deepcopy(self._switch)
+
+
+def moments(
+    act: Callable[[], object],
+    site: Site,
+    when: str,
+    monkeypatch: pytest.MonkeyPatch,
+    number: int = EACH,
+) -> list[Moment]:
+    """Do it; what a process leaves behind that is killed at its first write, its second, ..."""
+    found: list[Moment] = []
+    with monkeypatch.context() as patched:
+        fault = Fault(patched, number, when)
+        fault.happen = lambda: found.append(Moment(site))
+        act()
+    return found
+
+
+def kill(act: Callable[[], object], fault: Fault) -> None:
+    """Do it in a process that is killed by the fault."""
     fault.happen = lambda: os._exit(9)
     child = os.fork()
     if not child:
         try:
             act()
-            os._exit(0)
-        except BaseException:
+        finally:
             os._exit(1)
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    assert status in (0, 9), status
-    return status == 9
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
 
 
-MANY = range(1, 60)
 _MOMENTS = ("before", "half-way")
 
 
@@ -129,22 +170,35 @@ _MOMENTS = ("before", "half-way")
 def test_killed_between_any_two_writes_the_next_one_finishes_the_roll_back(
     site: Site, act: str, when: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before, points = site.tree(), 0
-    for number in MANY:
-        if act != "install":
-            assert site.install() == work.DONE
-        with monkeypatch.context() as patched:
-            if act == "upgrade":
-                patched.setattr("fsctl.install.work.dialplan.rendered", rendered_later)
-            do = site.uninstall if act == "uninstall" else site.install
-            if not killed(do, Fault(patched, number, when)):
-                break
-        with monkeypatch.context() as patched:  # whoever rolls back is killed as well
-            killed(site.uninstall, Fault(patched, number % 7 + 1, when))
+    before = site.tree()
+    if act != "install":
+        assert site.install() == work.DONE
+    with monkeypatch.context() as patched:
+        if act == "upgrade":
+            patched.setattr("fsctl.install.work.dialplan.rendered", rendered_later)
+        do = site.uninstall if act == "uninstall" else site.install
+        points = moments(do, site, when, monkeypatch)
+    assert len(points) > 15, "there are so many writes"
+    for number, point in enumerate(points, 1):
+        point.come_back()
+        for again in moments(site.uninstall, site, when, monkeypatch, number % 7 + 1):
+            again.come_back()  # whoever rolls back is killed as well
         assert site.uninstall() == work.DONE
         assert site.tree() == before, f"killed {when} write {number}"
-        points = number
-    assert points > 15, "there are so many writes"
+
+
+@pytest.mark.parametrize("when", [*_MOMENTS, "after"])
+def test_a_process_that_is_really_killed_leaves_the_disk_of_that_moment(
+    site: Site, when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    untouched = Moment(site)
+    for number, point in list(enumerate(moments(site.install, site, when, monkeypatch), 1))[::5]:
+        point.come_back()
+        wanted = site.tree()
+        untouched.come_back()
+        with monkeypatch.context() as patched:
+            kill(site.install, Fault(patched, number, when))
+        assert site.tree() == wanted, f"killed {when} write {number}"
 
 
 @pytest.mark.parametrize("act", ["install", "uninstall"])

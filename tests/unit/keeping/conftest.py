@@ -23,7 +23,7 @@ class Postgres:
     """A server of our own, on a socket in a folder of its own."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.folder, self._has_tables = folder, False
         self._as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
         if self._as_user:
             shutil.chown(folder, "postgres")
@@ -38,10 +38,28 @@ class Postgres:
         self._run("pg_ctl", "-D", str(self.folder / "data"), "-w", "-m", how, "stop")
 
     def new_database(self) -> str:
-        """Return the URL of an empty one: the server's only one, emptied."""
-        with psycopg.connect(host=str(self.folder), user="fsctl", dbname="postgres") as connection:
-            connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
-        return f"postgresql+psycopg://fsctl@/postgres?host={self.folder}"
+        """Return the URL of one in which nothing is."""
+        self._execute("postgres", "DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        return self._url("postgres")
+
+    def new_tables(self) -> str:
+        """Return the URL of another one, whose tables are there, and empty."""
+        if not self._has_tables:
+            self._execute("postgres", "CREATE DATABASE tables")
+            _make_tables(self._url("tables"))
+            self._has_tables = True
+        names = ", ".join(METADATA.tables)
+        self._execute("tables", f"TRUNCATE {names} RESTART IDENTITY")
+        return self._url("tables")
+
+    def _url(self, name: str) -> str:
+        return f"postgresql+psycopg://fsctl@/{name}?host={self.folder}"
+
+    def _execute(self, name: str, statement: str) -> None:
+        with psycopg.connect(
+            host=str(self.folder), user="fsctl", dbname=name, autocommit=True
+        ) as connection:
+            connection.execute(statement)
 
     def _run(self, program: str, *arguments: str) -> None:
         command = [*self._as_user, str(PROGRAMS[-1] / program), *arguments]
@@ -59,18 +77,35 @@ def postgres() -> Iterator[Postgres]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.fixture(scope="session")
+def new_file(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """What an SQLite database holds whose tables are empty."""
+    path = tmp_path_factory.mktemp("tables") / "records.sqlite"
+    _make_tables(f"sqlite:///{path}")
+    return path.read_bytes()
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A database that is empty."""
+    """A database: empty, or with tables where the test has them in ``engine``."""
+    has_tables = "engine" in request.fixturenames
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/records.sqlite"
+        path = tmp_path / "records.sqlite"
+        if has_tables:
+            path.write_bytes(request.getfixturevalue("new_file"))
+        return f"sqlite:///{path}"
     server: Postgres = request.getfixturevalue("postgres")
-    return server.new_database()
+    return server.new_tables() if has_tables else server.new_database()
 
 
 @pytest.fixture
 def engine(url: str) -> Iterator[Engine]:
     engine = store.open_engine(url)
-    METADATA.create_all(engine)  # as the migrations would: there is a test of that
     yield engine
+    engine.dispose()
+
+
+def _make_tables(url: str) -> None:
+    engine = store.open_engine(url)
+    METADATA.create_all(engine)  # as the migrations would: there is a test of that
     engine.dispose()

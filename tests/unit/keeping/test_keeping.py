@@ -170,7 +170,7 @@ def test_a_full_disk_is_waited_for(
 
     monkeypatch.setattr(store, "open_engine", small)
     desk = Keeping(settings)
-    note_steps(0, 3000)
+    note_steps(0, 600)
     journal.end()
     for _ in range(20):
         desk.keep()
@@ -178,7 +178,7 @@ def test_a_full_disk_is_waited_for(
     assert desk.failing and caplog.text.count("the database cannot be used: database or disk") == 1
     assert journal.files(settings.journal)
     full = False
-    keep_all(desk, settings, 3000)
+    keep_all(desk, settings, 600)
 
 
 def test_a_database_that_is_down_loses_nothing(

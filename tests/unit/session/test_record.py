@@ -98,7 +98,8 @@ def test_a_link_that_fails_in_the_last_step_takes_no_record_with_it(talk, record
 
 
 @MODES
-def test_the_controller_is_stopped(talk, records, mode, kind):
+def test_the_controller_is_stopped(talk, records, mode, kind, monkeypatch):
+    monkeypatch.setattr("fsctl.esl.server._FAREWELL_S", 0.1)  # the leg is in a bridge, and stays
     switch, _, bob, carol = talk(mode)
     carol.rings()
     bob.refers(TARGET)

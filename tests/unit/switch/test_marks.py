@@ -10,7 +10,8 @@ import pytest
 
 from fsctl import dialplan
 from fsctl.settings import Dialplan, Keys, Route, Settings, Switch, Transfer
-from fsctl.switch.marks import README, Context, Extension, Mark, Stage, one_of, with_tables
+from fsctl.switch.marks import Context, Extension, Mark, Stage, one_of
+from fsctl.switch.marks_tables import README, with_tables
 
 ROOT = Path(__file__).parents[3]
 ROUTES = (
@@ -133,5 +134,5 @@ def test_one_of_matches_these_words_and_no_others() -> None:
 
 def test_the_tables_of_the_readme_are_made_from_the_words() -> None:
     text = README.read_text(encoding="utf-8")
-    assert text == with_tables(text), "run python -m fsctl.switch.marks"
+    assert text == with_tables(text), "run python -m fsctl.switch.marks_tables"
     assert all(f"| `{word}` | {word.set_by} |" in text for word in (*Stage, *Mark))
