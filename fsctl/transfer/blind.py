@@ -130,7 +130,7 @@ _TELL_AND_RECALL = (_A.NOTIFY_FAILURE, *_RECALL, _A.RELEASE_TRANSFEROR)
 _TELL_AND_RELEASE = (_A.NOTIFY_SUCCESS, _A.RELEASE_TRANSFEROR)
 _STOP_AND_WATCH = (_A.HANG_UP_TARGET, _A.WATCH_TRANSFEREE)
 _STOP_AND_LEAVE = (_A.STOP_RINGBACK, _A.LEAVE_RECORD)
-_RING_ANEW = (_A.BEGIN_ANEW, _A.SET_TIMERS)
+_RING_ANEW = (_A.BEGIN_ANEW,)
 
 Row = tuple[State, tuple[Action, ...]]
 
@@ -278,7 +278,6 @@ DEADLINE_STATUS: dict[State, SipStatus] = {
 
 TIMERS: dict[State, Action] = {
     _S.REQUESTED: _A.SET_TIMERS,
-    _S.CALLING_TARGET: _A.SET_TIMERS,
     _S.HOLDING_TARGET: _A.SET_TIMERS,
     _S.TAKEN: _A.SET_ONE_TIMER,
     _S.RELEASING: _A.DELETE_TIMERS,
@@ -288,7 +287,7 @@ TIMERS: dict[State, Action] = {
 }
 """What the entry of a state does with the timers in FreeSWITCH (switch.timers); they stay as they
 are in states of milliseconds, and once transferee and target talk: they may be another
-transfer's by then."""
+transfer's by then. Those of a target's ringing go out with its call."""
 
 _PARTY_LEFT = SipStatus(487)
 _SUCCESS = SipStatus(200)
@@ -302,6 +301,7 @@ _KEEPS_TIMERS = (
     Stimulus.HANDED_OVER,
     Stimulus.SWITCH_LOST,
     Stimulus.WITHDRAWN,
+    Stimulus.KEPT,
 )
 """Others go on with the transfer, and the timers are theirs."""
 _REPORTS = (Stimulus.SUCCESS_REPORTED, Stimulus.TRANSFEREE_KEPT, Stimulus.FAILURE_REPORTED)

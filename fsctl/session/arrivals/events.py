@@ -36,7 +36,7 @@ from fsctl.switch.end_status import hangup_status, returned_by_itself, was_taken
 from fsctl.switch.grace import REPLACES, departure
 from fsctl.switch.grace import end as end_grace
 from fsctl.switch.refer_variables import bridge_began, refer_event
-from fsctl.switch.timers import disarm
+from fsctl.switch.timers import disarm, release
 from fsctl.switch.variables import read
 
 log = logging.getLogger(__name__)
@@ -378,7 +378,8 @@ class LinkEvents:
                 return
         if dial.purpose.told_by_switch and dial.waiting.alive and self._given_up(dial):
             if self._native_call.bridged:
-                session.link.send_all(disarm(self._native_call.bridged))
+                rescue_s = session.settings.transfer.rescue_after_s
+                session.link.send_all(release(self._native_call.bridged, rescue_s))
             leave_to_switch(dial.waiting, SipStatus(487))
             return
         if dial.purpose.told_by_switch and dial.waiting.alive:
