@@ -41,8 +41,13 @@ from fsctl.settings import Transfer
 from fsctl.sip.status import SipStatus
 from fsctl.switch.marks import Mark, Stage
 from fsctl.switch.notify import NOTES_JOIN
-from fsctl.switch.refer_variables import RawRequest, bridge_began
-from fsctl.switch.variables import read
+from fsctl.switch.refer_variables import (
+    SIGNS_OF_BRIDGE,
+    RawRequest,
+    bridge_began,
+    bridged_with,
+)
+from fsctl.switch.variables import read, read_several
 from fsctl.transfer.blind import (
     DEADLINES,
     Action,
@@ -321,11 +326,16 @@ class BlindTransfer:
     def hung_up(self, call: Leg) -> None:
         """A leg of the session has."""
         if call is self.transferee:
-            self._feed(Stimulus.TRANSFEREE_HANGUP)
+            untold = self.has_joined and self.target is not None and self._has_talked_with_none()
+            self._feed(Stimulus.LEFT_AS_JOINED if untold else Stimulus.TRANSFEREE_HANGUP)
         elif call is self.transferor:
             self._feed(Stimulus.TRANSFEROR_HANGUP)
         else:
             self.target_failed(call, SipStatus(487))
+
+    def _has_talked_with_none(self) -> bool:
+        """The transferee, which has hung up, has talked with nobody since the REFER."""
+        return self.transferee.talked_with in ("", self.transferor.channel_uuid)
 
     def target_failed(self, target: Leg, status: SipStatus) -> None:
         """``target`` did not answer the application, or has hung up before it was joined."""
@@ -447,12 +457,15 @@ class BlindTransfer:
 
     def _is_joined(self) -> bool:
         """Source: channel variable ``last_bridge_to``, set just before a bridge is told of
-        (switch_ivr_bridge.c)."""
-        rejoining = self.snapshot.state is State.RECONNECTING
-        partner = self.transferor if rejoining else self.target
-        if partner is None:
+        (switch_ivr_bridge.c); with the target it must have begun, else nobody has reported it."""
+        link, transferee = self._session.link, self.transferee.channel_uuid
+        if self.snapshot.state is State.RECONNECTING:
+            partner, joined = self.transferor, read(link, transferee, "last_bridge_to")
+        elif self.target is not None:
+            partner = self.target
+            joined = bridged_with(read_several(link, transferee, *SIGNS_OF_BRIDGE))
+        else:
             return False
-        joined = read(self._session.link, self.transferee.channel_uuid, "last_bridge_to")
         return branches.is_channel_of(self._session, partner, joined)
 
     def _seconds(self, snapshot: Snapshot) -> float | None:
