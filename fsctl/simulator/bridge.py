@@ -39,7 +39,7 @@ def bridge_channels(caller: Channel, peer: Channel) -> None:
         lambda: peer.answered or peer.early or not peer.up or not caller.up,
         caller.switch.clock,
     )
-    if not peer.up:
+    if not (peer.up and caller.up):
         _give_up(caller, peer)
         return
     report_bridged(peer)
@@ -72,7 +72,9 @@ def end_inner(channel: Channel, peer: Channel, partner: Channel | None) -> None:
 
 
 def _give_up(caller: Channel, peer: Channel) -> None:
-    """The peer hung up before it was told of the bridge: nothing is reported (``abort_call``)."""
+    """One hung up before it was told of the bridge: nothing is reported (``abort_call``)."""
+    if not caller.up:
+        hang_up(peer, caller.hangup_cause or "ORIGINATOR_CANCEL")
     caller.fire_event(_bridge_event("CHANNEL_UNBRIDGE", caller, peer))
     if not caller.flags & MOVED and caller.up:
         _after_bridge(caller, peer)

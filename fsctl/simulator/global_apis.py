@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _REFERENCE = re.compile(r"\$(?=\\*\{)")
 _HEADER = re.compile(r"\$\{variable_(\w+)\}")
+_COND = re.compile(r"\$\{cond\(([^()]*)\)\}")
 
 
 def _global_setvar(switch: SimulatedSwitch, arguments: str) -> str:
@@ -60,14 +61,25 @@ def _expand(switch: SimulatedSwitch, arguments: str) -> str:
         return (channel.get_variable(match[1]) or "") if channel is not None else ""
 
     word, _, rest = command.partition(" ")
-    output = switch.call_api(word, _HEADER.sub(value, rest))
+    expanded = _COND.sub(lambda match: _cond(switch, match[1]), _HEADER.sub(value, rest))
+    output = switch.call_api(word, expanded)
     return "-ERR Cannot execute command\n" if output is None else output
+
+
+def _cond(switch: SimulatedSwitch, arguments: str) -> str:
+    """``A == B ? YES : NO``, of words; others than that are not played."""
+    found = re.fullmatch(r"(\S*) == (\S*) \? (\S*) : (\S*)", arguments)
+    if found is None:
+        return "-ERR"
+    one, other, yes, no = found.groups()
+    return yes if one == other else no
 
 
 GLOBAL_APIS: dict[str, Callable[[SimulatedSwitch, str], str]] = {
     "global_setvar": _global_setvar,
     "global_getvar": _global_getvar,
     "expand": _expand,
+    "cond": _cond,
     "sofia": _sofia,
     "switchname": lambda switch, arguments: switch.switchname,
     "url_decode": lambda switch, arguments: unquote(arguments),

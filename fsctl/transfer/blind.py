@@ -75,6 +75,7 @@ class Stimulus(Enum):
     RINGBACK_BEGINS = "the transferee is to hear ringback by our doing"
     RINGBACK_ENDS = "the application lets the transferee hear something else"
     JOIN_GIVEN_UP = "the target leaves before its join is reported"
+    LEFT_AS_JOINED = "the transferee leaves before its join is reported"
     LEGS_REJOINED = "transferee and transferor are bridged again"
     TRANSFEROR_BACK = "the transferor is back from its transferee"
     REJOIN_FAILED = "transferee and transferor cannot be bridged again"
@@ -130,7 +131,7 @@ _TELL_AND_RECALL = (_A.NOTIFY_FAILURE, *_RECALL, _A.RELEASE_TRANSFEROR)
 _TELL_AND_RELEASE = (_A.NOTIFY_SUCCESS, _A.RELEASE_TRANSFEROR)
 _STOP_AND_WATCH = (_A.HANG_UP_TARGET, _A.WATCH_TRANSFEREE)
 _STOP_AND_LEAVE = (_A.STOP_RINGBACK, _A.LEAVE_RECORD)
-_RING_ANEW = (_A.BEGIN_ANEW, _A.SET_TIMERS)
+_RING_ANEW = (_A.BEGIN_ANEW,)
 
 Row = tuple[State, tuple[Action, ...]]
 
@@ -218,6 +219,8 @@ TABLE: dict[tuple[State, Stimulus], Row] = {
         _S.RECONNECTING,
         (_A.KEEP_TRANSFEROR, _A.FORGET_TOLD, _A.REJOIN),
     ),
+    # It is released all the same.
+    (_S.RELEASING, _E.LEFT_AS_JOINED): (_S.ABANDONED, (_A.HANG_UP_TARGET, _A.NOTIFY_FAILURE)),
     (_S.RELEASING, _E.DEADLINE): (_S.SUCCEEDED, (_A.HANG_UP_TRANSFEROR,)),
     # Told only now: a phone may send its next REFER at once, and FreeSWITCH takes it from legs that
     # are bridged only.
@@ -278,7 +281,6 @@ DEADLINE_STATUS: dict[State, SipStatus] = {
 
 TIMERS: dict[State, Action] = {
     _S.REQUESTED: _A.SET_TIMERS,
-    _S.CALLING_TARGET: _A.SET_TIMERS,
     _S.HOLDING_TARGET: _A.SET_TIMERS,
     _S.TAKEN: _A.SET_ONE_TIMER,
     _S.RELEASING: _A.DELETE_TIMERS,
@@ -288,12 +290,14 @@ TIMERS: dict[State, Action] = {
 }
 """What the entry of a state does with the timers in FreeSWITCH (switch.timers); they stay as they
 are in states of milliseconds, and once transferee and target talk: they may be another
-transfer's by then."""
+transfer's by then. Those of a target's ringing go out with its call."""
 
 _PARTY_LEFT = SipStatus(487)
 _SUCCESS = SipStatus(200)
 _UNAVAILABLE = SipStatus(503)
-_LEFT = (Stimulus.TRANSFEREE_HANGUP, Stimulus.TRANSFEREE_TAKEN, Stimulus.JOIN_GIVEN_UP)
+_UNREPORTED = (Stimulus.JOIN_GIVEN_UP, Stimulus.LEFT_AS_JOINED)
+"""FreeSWITCH has told us of a join that it was to report, and has not."""
+_LEFT = (Stimulus.TRANSFEREE_HANGUP, Stimulus.TRANSFEREE_TAKEN, *_UNREPORTED)
 _JOINED = (State.JOINING, State.RELEASING, State.SUCCEEDED)
 _JOINS = (Stimulus.LEGS_JOINED, Stimulus.LEGS_REJOINED, Stimulus.JOINED_ELSEWHERE)
 """FreeSWITCH tells the transferor of these by itself, while the report is its own."""
@@ -302,6 +306,7 @@ _KEEPS_TIMERS = (
     Stimulus.HANDED_OVER,
     Stimulus.SWITCH_LOST,
     Stimulus.WITHDRAWN,
+    Stimulus.KEPT,
 )
 """Others go on with the transfer, and the timers are theirs."""
 _REPORTS = (Stimulus.SUCCESS_REPORTED, Stimulus.TRANSFEREE_KEPT, Stimulus.FAILURE_REPORTED)
@@ -336,7 +341,7 @@ class Snapshot:
     for a join that it must not report: the variable may be the next REFER's by then."""
     reported: SipStatus | None = None
     """What the transferor was told, or would have been told had it stayed and asked to be told.
-    Cleared when a join that FreeSWITCH was to report is given up."""
+    Cleared when a join that FreeSWITCH was to report is not."""
     owed: SipStatus | None = None
     """The failure that it is to be told when it has its call back; set once."""
     application_reported: bool = False
@@ -445,7 +450,7 @@ def _row(snapshot: Snapshot, stimulus: Stimulus) -> Row | None:
     if not snapshot.is_open:
         return None
     told_by_us = snapshot.state is State.RELEASING and snapshot.teller is Teller.US
-    if stimulus is Stimulus.JOIN_GIVEN_UP and told_by_us:
+    if stimulus in _UNREPORTED and told_by_us:
         return None  # what has been told stands
     return TABLE.get((snapshot.state, stimulus)) or ANYWHERE.get(stimulus)
 
@@ -467,8 +472,10 @@ def _learn(snapshot: Snapshot, stimulus: Stimulus, status: SipStatus | None) -> 
             return replace(snapshot, reported=snapshot.owed or _PARTY_LEFT)
         case Stimulus.UNDONE if snapshot.is_open:
             return replace(snapshot, reported=status, owed=status)
-        case Stimulus.JOIN_GIVEN_UP if (
-            snapshot.state is State.RELEASING and snapshot.teller is not Teller.US
+        case _ if (
+            stimulus in _UNREPORTED
+            and snapshot.state is State.RELEASING
+            and snapshot.teller is not Teller.US
         ):
             return replace(snapshot, reported=None)  # FreeSWITCH was to report it, and did not
     return snapshot

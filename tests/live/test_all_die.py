@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -270,3 +271,21 @@ def test_a_timer_does_not_touch_a_leg_that_talks(controller, phones, switch):
             switch.esl(f"sched_api +1 {uuid} {kill}")
         wait_for(lambda: no_timer_is_left(switch), 5.0, "the timers have fired")
         assert hear_each_other(alice, bob), joined_by
+
+
+@pytest.mark.parametrize("unread", [False, True], ids=["closed", "reset"])
+def test_a_whole_write_is_obeyed_though_its_sender_dies(switch, unread):
+    """What rests on it: in one write a timer goes, and another takes its place."""
+    with socket.create_connection(("127.0.0.1", switch.esl_port)) as dying:
+        dying.sendall(f"auth {switch.password}\n\n".encode())
+        while b"+OK accepted" not in dying.recv(4096):
+            pass
+        if unread:  # then its end is a reset
+            dying.sendall(b"event plain ALL\n\n" + 50 * b"api version\n\n")
+            wait_for(lambda: len(dying.recv(65536, socket.MSG_PEEK)) > 1000, 5.0)
+        numbers = range(200)
+        dying.sendall(
+            b"".join(b"api global_setvar last_write=%d\n\n" % number for number in numbers)
+        )
+    wait_for(lambda: switch.esl("global_getvar last_write").strip() == "199", 5.0, "the last word")
+    switch.esl("global_setvar last_write=")

@@ -188,6 +188,30 @@ def test_target_answers_and_leaves_at_once(parties, phones, delay_ms):
     assert len(transferor.notifies) == 1
 
 
+@pytest.mark.parametrize("who", ["target", "transferee"])
+@pytest.mark.parametrize("delay_ms", [0, 10, 20, 30, 40])
+def test_somebody_leaves_a_target_that_a_scenario_has_called(
+    controller, phones, switch, direction, delay_ms, who
+):
+    """However short the join: the transferor is told once, and nobody is left."""
+    sample = REPOSITORY / "examples" / "call_user_transfer.py"
+    controller(sections(switch), scenario=sample.read_text(encoding="utf-8"))
+    transferor, transferee = talking(phones, direction)
+    target = phones.party("1002").rings()
+    transferor.refers(phones.refer_to("1002"))
+    target.wait_sent(180)
+    target.answers_now()
+    later(delay_ms)
+    (target if who == "target" else transferee).command("bye")
+    if transferor.wait_notify() != "SIP/2.0 200 OK" and who == "target":
+        assert hear_each_other(transferee, transferor)
+        transferor.hangs_up()
+    for phone in (transferor, transferee, target):
+        phone.wait_over()
+    assert len(transferor.notifies) == 1
+    no_leg_is_left(switch)
+
+
 def test_both_leave_as_the_target_answers(parties, phones, switch):
     transferor, transferee = parties
     target = phones.party("1002").rings()

@@ -216,6 +216,32 @@ def test_a_controller_hangs_when_it_is_asked_about_a_transfer(asked, phones):
     assert hear_each_other(alice, bob)
 
 
+STANDS_STILL = """
+import os, signal
+from fsctl.scenario import BlindTransferRequested, Scenario
+scenario = Scenario()
+
+@scenario.on(BlindTransferRequested)
+def requested(event):
+    os.kill(os.getpid(), signal.SIGSTOP)
+    event.session.connect(event.transferee, event.transfer_to)
+"""
+
+
+def test_a_controller_stands_still_right_behind_its_claim(controller, phones, switch):
+    """It has done nothing with the transferee, and finds so when it goes on."""
+    served = controller(sections(switch, ring_timeout_s=60), scenario=STANDS_STILL)
+    bob, alice = talking(phones)
+    carol = phones.party("1002").rings()
+    bob.refers(phones.refer_to("1002"))
+    assert bob.wait_notify(limit_s=4 * CLAIM_S) == "SIP/2.0 403 Forbidden"
+    assert hear_each_other(alice, bob)
+    os.kill(served.pid, signal.SIGCONT)
+    served.wait_log("-> failed")
+    assert hear_each_other(alice, bob)
+    assert not carol.received("INVITE") and len(bob.notifies) == 1
+
+
 def test_a_controller_hangs_when_it_is_asked_about_a_call(asked, phones):
     bob = phones.party("1009").answers()
     alice = phones.caller("2000", "1009")

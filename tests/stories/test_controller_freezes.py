@@ -75,6 +75,20 @@ def test_nothing_is_decided(frozen: World) -> None:
     goes_on(frozen, bob, alice)
 
 
+@pytest.mark.parametrize("turns", [0, 2, 4, 6, 12])
+def test_soon_after_the_refer(frozen: World, turns: int) -> None:
+    """Before its claim, right behind it, or with the target being called already: the first two do
+    not wait for the longest time that a target may ring for somebody else."""
+    frozen.serve(call={"ring_timeout_s": 120}, transfer={"rescue_after_s": 5})
+    bob, alice = talking(frozen)
+    frozen.party("1002").rings()
+    bob.refers(frozen.refer_to("1002"))
+    frozen.pass_turns(turns)
+    frozen.freeze()
+    assert not bob.wait_notify(limit_s=LIMIT_S).startswith("SIP/2.0 2")
+    goes_on(frozen, bob, alice)
+
+
 @pytest.mark.parametrize("mode", ["in-session", "legacy"])
 def test_the_target_answers(frozen: World, mode: str) -> None:
     bob, alice, carol = refers(frozen, mode=mode)

@@ -360,7 +360,8 @@ def test_the_longest_park_is_that_of_the_longest_ringing(tmp_path: Path) -> None
     assert ";fsctl_timed=109;" in armed
     # Right behind a reference a backslash escapes nothing: they would name no leg.
     assert armed.count("}${url_decode(%24)}{variable_") == 3
-    assert "\\$" not in armed
+    assert re.findall(r".(?=\\[$])", armed) == [" ", "(", "}"]
+    assert r"\${variable_current_application}\${variable_bridge_to}" in armed, "no reference"
 
 
 @pytest.mark.parametrize("home", ["", "evil", "h:1|x:2", "${x}:1", "h:1 async"])
@@ -373,10 +374,12 @@ def test_a_home_that_is_no_address_is_not_dialled(tmp_path: Path, home: str) -> 
 def test_the_rescue_of_a_transfer_tries_every_controller_unless_it_is_over(tmp_path: Path) -> None:
     settings = Settings(dialplan=Dialplan(controllers=("a:1", "b:2")))
     node = extension(contexts(tmp_path, settings)["fsctl_rescue"], "fsctl_transfer")
-    assert actions(node)[:2] == [
+    steps = actions(node)
+    assert [steps[0], steps[2]] == [
         ("set", "fsctl_asked=all"),
         ("execute_extension", "any XML fsctl_controllers"),
     ]
+    assert steps[1][1].startswith("${sched_api(+6 ${uuid} "), "the leg's own timers have gone"
     expression = conditions(node)["${originate_disposition}"]
     assert [
         bool(re.search(expression, d)) for d in ("", "USER_BUSY", "SUCCESS", "call accepted")
@@ -635,7 +638,7 @@ _EXPANDED = frozenset(
     "hangup_cause "
     "sip_blind_transfer_event sip_authorized sip_gateway sofia_profile_name park_timeout "
     "sip_local_network_addr local_ip_v4 domain api_before_bridge_fsctl "
-    "signal_bond soft_holding_uuid "
+    "signal_bond soft_holding_uuid variable_current_application variable_bridge_to "
     # the directory's, or an operator's, who has expanded it already
     "user_context effective_caller_id_number domain_name dialed_domain "
     "hold_music "

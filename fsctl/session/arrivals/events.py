@@ -28,15 +28,26 @@ from fsctl.session.transfers import deflect, taken_away
 from fsctl.session.transfers.attended_registry import AttendedTransfers
 from fsctl.session.transfers.blind import abandon
 from fsctl.session.transfers.kept_registry import KeptTransfers
-from fsctl.session.transfers.native import Native, NativeTransfer, forsaken, succeeded
+from fsctl.session.transfers.native import (
+    Native,
+    NativeTransfer,
+    forsaken,
+    left_as_joined,
+    succeeded,
+)
 from fsctl.session.transfers.registry import BlindTransfers
 from fsctl.sip.status import SipStatus
 from fsctl.switch import facts
 from fsctl.switch.end_status import hangup_status, returned_by_itself, was_taken
 from fsctl.switch.grace import REPLACES, departure
 from fsctl.switch.grace import end as end_grace
-from fsctl.switch.refer_variables import bridge_began, refer_event
-from fsctl.switch.timers import disarm
+from fsctl.switch.refer_variables import (
+    SIGNS_OF_BRIDGE,
+    bridge_began,
+    bridged_with,
+    refer_event,
+)
+from fsctl.switch.timers import disarm, release
 from fsctl.switch.variables import read
 
 log = logging.getLogger(__name__)
@@ -174,6 +185,7 @@ class LinkEvents:
         status = hangup_status(event)
         tags = {event.variable("sip_from_tag"), event.variable("sip_to_tag")}
         call.sip_tags = frozenset(tag for tag in tags if tag)
+        call.talked_with = bridged_with([event.variable(name) for name in SIGNS_OF_BRIDGE])
         if call.placed:
             self._end_grace(call, asked_for=bool(event.variable(REPLACES)))
         dial = self._dial_of(call)
@@ -198,6 +210,9 @@ class LinkEvents:
         if call.channel_uuid == session.link_leg and self._native_call.is_ours:
             forsaken(session, self._native_call.transferor)
             self._native_call.ended("abandoned", status)
+        bridged = self._native_call.bridged
+        if bridged and call.channel_uuid == session.link_leg and call.talked_with in ("", bridged):
+            left_as_joined(session, bridged)
         if self._native.running is not None:
             self._native.running.hung_up(call)
         for transfer in self._transfers.open:
@@ -378,7 +393,8 @@ class LinkEvents:
                 return
         if dial.purpose.told_by_switch and dial.waiting.alive and self._given_up(dial):
             if self._native_call.bridged:
-                session.link.send_all(disarm(self._native_call.bridged))
+                rescue_s = session.settings.transfer.rescue_after_s
+                session.link.send_all(release(self._native_call.bridged, rescue_s))
             leave_to_switch(dial.waiting, SipStatus(487))
             return
         if dial.purpose.told_by_switch and dial.waiting.alive:

@@ -375,6 +375,9 @@ def _transfer_by_settings(session: Session, transfer: BlindTransfer, refer_to: R
     except DialStringError as error:
         log.warning("%s: transfer refused: %s", session.id, error)
         transfer.give_up(SipStatus(400))
+    except ChannelGone as error:
+        log.info("%s: nobody is called: %s", session.id, error)
+        transfer.give_up(SipStatus(500))
 
 
 def _clear(session: Session, commands: list[Command]) -> None:

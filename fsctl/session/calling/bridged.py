@@ -346,7 +346,7 @@ def _timers(dial: Dial) -> list[Command]:
     if dial.waiting.guarded:
         dial.waiting.guarded = False
         commands += timers.disarm(dial.waiting.channel_uuid)
-    return commands + dial.purpose.timers(dial.ring_timeout_s + _GRACE_S)
+    return commands + dial.purpose.timers(dial.ring_timeout_s)
 
 
 def forget(session: Session, dial: Dial) -> None:

@@ -17,7 +17,6 @@ from fsctl.session.core.leg import Leg
 from fsctl.session.core.session import Part, Session
 from fsctl.sip.status import SipStatus
 from fsctl.switch.marks import Mark, Stage
-from fsctl.switch.timers import disarm
 
 Ending = Literal["succeeded", "failed", "abandoned"]
 
@@ -34,7 +33,7 @@ class NativeCall(Part):
         """The transferor's channel, or `NOBODY`. Set when the leg comes; cleared when FreeSWITCH
         has joined the transferee with the target. Empty as well: no native transfer brought it."""
         self.bridged = ""
-        """The transferor's channel from then on: its timers are deleted should the join be none."""
+        """The transferor's channel from then on: it is not released should the join be none."""
         self.diversion: Diversion | None = None
         """What the target may be told of the transfer. Set when the leg comes."""
         self.asking: Asking | None = None
@@ -59,11 +58,14 @@ class NativeCall(Part):
 
 
 def leave_to_switch(leg: Leg, status: SipStatus) -> None:
-    """Let FreeSWITCH end a native transfer: it reports failure and rejoins the first two."""
+    """Let FreeSWITCH end a native transfer: it reports failure and rejoins the first two.
+
+    Its dialplan deletes the timers, when it has the leg.
+    """
     session, uuid, native = leg.session, leg.channel_uuid, leg.session.part(NativeCall)
     variables = {"sip_invite_failure_status": str(status.code), Mark.STAGE: Stage.DONE}
     variables |= judgement(native.asking, native.shadow)
-    session.link.send_all([*disarm(uuid), UuidSetvarMulti(uuid, tuple(variables.items()))])
+    session.link.send(UuidSetvarMulti(uuid, tuple(variables.items())))
     if native.is_ours:
         native.ended("failed", status)
     session.hand_over()

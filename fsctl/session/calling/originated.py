@@ -93,6 +93,7 @@ class Outgoing:
             call.number = self.course.number or call.number
         dial_string = DialString.together_for_originate(called)
         commands: list[Command] = [
+            *self.purpose.timers(self.ring_timeout_s),
             branches.begin(session, call),
             Filter("Job-UUID", callee),
             BgApi(Originate(dial_string, Extension.RETURNING, Context.RETURN), callee),

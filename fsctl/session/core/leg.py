@@ -122,6 +122,9 @@ class Leg:
     """The reason why the called party did not answer; None: it has, or still may."""
     was_connected: bool = field(default=False, init=False)
     """The leg was answered, whatever has become of it. Set by `advance`."""
+    talked_with: str | None = field(default=None, init=False)
+    """The channel that it was bridged with last, by its own word as it hung up ("": none). Set
+    then; None: it has not, or nobody has told us."""
     left_behind: Leg | None = field(default=None, init=False)
     """The party that it talked with, or called, when it hung up: a REFER of its may still be
     coming. Never cleared."""

@@ -66,7 +66,10 @@ class Purpose(Protocol):
         """Whether the application may still call somebody, or another one."""
 
     def timers(self, rings_s: float) -> list[Command]:
-        """Return what the timers in FreeSWITCH must know of an attempt that ends after so long."""
+        """Return what the timers in FreeSWITCH must know of an attempt that may ring for so long.
+
+        Raises ChannelGone: somebody else has the waiting party by now.
+        """
 
     def call_target(self, target: Leg, ring_timeout_s: float) -> None:
         """``target`` is being called; it may ring for so many seconds."""

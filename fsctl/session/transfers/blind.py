@@ -16,7 +16,6 @@ from fsctl import journal
 from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.commands import (
     Command,
-    SchedDel,
     SchedHangup,
     UuidBreak,
     UuidKill,
@@ -36,14 +35,19 @@ from fsctl.session.transfers.meanwhile import look
 from fsctl.session.transfers.record import BY_SETTINGS, Decided, Outcome, begun, conclude
 from fsctl.session.transfers.registry import BlindTransfers
 from fsctl.session.transfers.reporter import Reporter, of_last_refer
+from fsctl.session.transfers.timing import Timing
 from fsctl.setting_tones import SILENCE
 from fsctl.settings import Transfer
 from fsctl.sip.status import SipStatus
-from fsctl.switch import timers
 from fsctl.switch.marks import Mark, Stage
 from fsctl.switch.notify import NOTES_JOIN
-from fsctl.switch.refer_variables import RawRequest, bridge_began
-from fsctl.switch.variables import read
+from fsctl.switch.refer_variables import (
+    SIGNS_OF_BRIDGE,
+    RawRequest,
+    bridge_began,
+    bridged_with,
+)
+from fsctl.switch.variables import read, read_several
 from fsctl.transfer.blind import (
     DEADLINES,
     Action,
@@ -69,6 +73,12 @@ _OUTCOMES: dict[State, Outcome] = {
 }
 _GRACE_S = 3.0
 """FreeSWITCH's own timers end a wait first; ours follows this much later."""
+_OF_TIMERS = frozenset({Action.SET_TIMERS, Action.SET_ONE_TIMER, Action.DELETE_TIMERS})
+_WITHOUT_COMMANDS = frozenset({Action.BEGIN_ANEW, Action.BLAME, Action.FORGET_TARGET, Action.PAIR})
+_BEHIND = frozenset(
+    {Action.WATCH_TRANSFEREE, Action.GIVE_AWAY, Action.CONCLUDE, Action.LEAVE_RECORD}
+)
+"""Done when what comes before them has been sent."""
 _FORGOTTEN = {"blind_transfer_uuid": "", Mark.REFERRED: ""}
 """Set, FreeSWITCH would report the first two's join as the transfer's success."""
 
@@ -118,11 +128,9 @@ class BlindTransfer:
             seconds=self._seconds,
             expired=lambda: self._feed(Stimulus.DEADLINE),
         )
-        self._timed_s = timed_s
-        """When the timers in FreeSWITCH fire that the dialplan has armed. Cleared when they are
-        moved; None: they are ours."""
+        self._timing = Timing(session, transferee, transferor, timed_s)
         if timed_s is None:
-            self._set_timers(Action.SET_TIMERS)
+            self._post(self._commands(Action.SET_TIMERS))
 
     @property
     def snapshot(self) -> Snapshot:
@@ -191,14 +199,26 @@ class BlindTransfer:
         return {}
 
     def timers(self, rings_s: float) -> list[Command]:
-        """None besides those of the table."""
-        return []
+        """They go out with the call: no wait begins before its timers fit it.
+
+        Raises ChannelGone: we have stood still, and somebody else has the transferee by now.
+        """
+        self._look_if_late()
+        return self._timing.ring(rings_s + _GRACE_S)
+
+    def _look_if_late(self) -> None:
+        """The dialplan sends a leg on with which nothing has been done for long."""
+        link, claim_s = self._session.link, self._session.settings.dialplan.claim_timeout_s
+        if not self.is_undecided or link.age_s < 2 * claim_s:
+            return
+        seen = look(link, self.transferor, self.request)
+        if seen.sent_on or seen.transferee_gone or seen.told is not None:
+            raise ChannelGone(f"{self.transferee} is somebody else's by now")
 
     def wait(self) -> None:
         """Whoever decides has been asked: until it does, FreeSWITCH's timers are for that."""
-        if self.is_undecided and self._timed_s is not None:
-            self._timed_s = None
-            self._set_timers(Action.SET_TIMERS)
+        if self.is_undecided and self._timing.of_dialplan:
+            self._post(self._commands(Action.SET_TIMERS))
 
     def rings(self, target: Leg) -> None:
         """The transferee hears ringback already."""
@@ -306,11 +326,16 @@ class BlindTransfer:
     def hung_up(self, call: Leg) -> None:
         """A leg of the session has."""
         if call is self.transferee:
-            self._feed(Stimulus.TRANSFEREE_HANGUP)
+            untold = self.has_joined and self.target is not None and self._has_talked_with_none()
+            self._feed(Stimulus.LEFT_AS_JOINED if untold else Stimulus.TRANSFEREE_HANGUP)
         elif call is self.transferor:
             self._feed(Stimulus.TRANSFEROR_HANGUP)
         else:
             self.target_failed(call, SipStatus(487))
+
+    def _has_talked_with_none(self) -> bool:
+        """The transferee, which has hung up, has talked with nobody since the REFER."""
+        return self.transferee.talked_with in ("", self.transferor.channel_uuid)
 
     def target_failed(self, target: Leg, status: SipStatus) -> None:
         """``target`` did not answer the application, or has hung up before it was joined."""
@@ -432,12 +457,15 @@ class BlindTransfer:
 
     def _is_joined(self) -> bool:
         """Source: channel variable ``last_bridge_to``, set just before a bridge is told of
-        (switch_ivr_bridge.c)."""
-        rejoining = self.snapshot.state is State.RECONNECTING
-        partner = self.transferor if rejoining else self.target
-        if partner is None:
+        (switch_ivr_bridge.c); with the target it must have begun, else nobody has reported it."""
+        link, transferee = self._session.link, self.transferee.channel_uuid
+        if self.snapshot.state is State.RECONNECTING:
+            partner, joined = self.transferor, read(link, transferee, "last_bridge_to")
+        elif self.target is not None:
+            partner = self.target
+            joined = bridged_with(read_several(link, transferee, *SIGNS_OF_BRIDGE))
+        else:
             return False
-        joined = read(self._session.link, self.transferee.channel_uuid, "last_bridge_to")
         return branches.is_channel_of(self._session, partner, joined)
 
     def _seconds(self, snapshot: Snapshot) -> float | None:
@@ -459,19 +487,22 @@ class BlindTransfer:
     def _act(self, actions: tuple[Action, ...]) -> None:
         """Send the commands of one step in one write, so that nothing comes between them.
 
-        The first two may not be there to be joined again, of which their reply tells. Should the
-        link fail in the step that ends the transfer, whoever sees the end writes the record.
+        FreeSWITCH obeys a whole write, though its sender be gone (mod_event_socket.c, read_packet):
+        a timer that goes is followed by what takes its place. The first two may not be there to be
+        joined again, of which their reply tells. Should the link fail in the step that ends the
+        transfer, whoever sees the end writes the record.
         """
-        rejoined, waiting = True, list[Command]()
+        rejoined, waiting = True, list[Action]()
         try:
             for action in actions:
-                commands = self._commands(action)
-                if commands is not None:
-                    waiting += commands
-                    continue
-                rejoined = self._send(waiting) and rejoined
-                waiting = []
-                self._do(action)
+                if action in _WITHOUT_COMMANDS:
+                    self._do(action)
+                elif action in _BEHIND:
+                    rejoined = self._send(waiting) and rejoined
+                    waiting = []
+                    self._do(action)
+                else:
+                    waiting.append(action)
             rejoined = self._send(waiting) and rejoined
         except (LinkError, ChannelGone):
             if not {Action.CONCLUDE, Action.LEAVE_RECORD}.isdisjoint(actions):
@@ -480,16 +511,26 @@ class BlindTransfer:
         if Action.REJOIN in actions and not rejoined:
             self._feed(Stimulus.REJOIN_FAILED)
 
-    def _send(self, commands: list[Command]) -> bool:
-        """Whether the last of them was obeyed."""
-        return not commands or self._session.link.send_all(commands)[-1].ok
+    def _send(self, actions: list[Action]) -> bool:
+        """Whether the last command of these was obeyed."""
+        commands = [command for action in actions for command in self._commands(action)]
+        if not commands:
+            return True
+        if _OF_TIMERS.issuperset(actions):
+            self._post(commands)
+            return True
+        return self._session.link.send_all(commands)[-1].ok
+
+    def _post(self, timers_only: list[Command]) -> None:
+        try:
+            self._session.link.post(*timers_only)
+        except (LinkError, ChannelGone) as error:
+            log.info("%s transfer: its timers stay: %s", self._session.id, error)
 
     def _do(self, action: Action) -> None:
         """Perform what is more than commands, or less."""
         session = self._session
         match action:
-            case Action.SET_TIMERS | Action.SET_ONE_TIMER | Action.DELETE_TIMERS:
-                self._set_timers(action)
             case Action.BEGIN_ANEW:
                 self._engine.set_deadline()
             case Action.BLAME:
@@ -512,10 +553,16 @@ class BlindTransfer:
             case _:
                 raise AssertionError(action)
 
-    def _commands(self, action: Action) -> list[Command] | None:
-        """Return what performs ``action``; None: it is not done by commands alone."""
+    def _commands(self, action: Action) -> list[Command]:
+        """Return what performs ``action``."""
         transferor, transferee = self.transferor.channel_uuid, self.transferee.channel_uuid
         match action:
+            case Action.SET_TIMERS:
+                return self._timing.wait(self._seconds(self.snapshot) or 0.0)
+            case Action.SET_ONE_TIMER:
+                return self._timing.park(self._seconds(self.snapshot) or 0.0)
+            case Action.DELETE_TIMERS:
+                return self._timing.end()
             case Action.TAKE_REPORT:
                 return [UuidSetvar(transferee, "blind_transfer_uuid", None)]
             case Action.NOTIFY_SUCCESS | Action.NOTIFY_FAILURE:
@@ -546,7 +593,7 @@ class BlindTransfer:
                 seconds = self._session.settings.transfer.release_transferor_after_s
                 return [SchedHangup(seconds, transferor, "BLIND_TRANSFER")]
             case Action.KEEP_TRANSFEROR:
-                return [SchedDel(transferor)]
+                return self._timing.hold(JOIN_TIMEOUT_S)
             case Action.HANG_UP_TRANSFEROR:
                 return [UuidKill(transferor, "BLIND_TRANSFER")]
             case Action.RECALL:
@@ -555,36 +602,7 @@ class BlindTransfer:
             case Action.STOP_RINGBACK:
                 return [UuidBreak(transferee, everything=True)]
             case _:
-                return None
-
-    def _set_timers(self, action: Action) -> None:
-        """Move the timers in FreeSWITCH with the deadline, or delete them: see switch.timers."""
-        after_s = float(self._session.settings.transfer.rescue_after_s)
-        after_s += self._seconds(self.snapshot) or 0.0
-        timed_s, self._timed_s = self._timed_s, None
-        if action is Action.SET_TIMERS and timed_s is not None:
-            # Some seconds have passed since they were armed: the time to claim, which they include.
-            claimed_s = 2.0 * self._session.settings.dialplan.claim_timeout_s
-            if after_s <= timed_s - claimed_s and timed_s - after_s <= after_s * timers.SLACK:
-                self._timed_s = timed_s
-                return
-        commands: list[Command] = []
-        for call, move, at_s, deleted in (
-            (
-                self.transferee,
-                timers.send_on,
-                after_s - timers.HEAD_START_S,
-                action is not Action.SET_TIMERS,
-            ),
-            (self.transferor, timers.release, after_s, action is Action.DELETE_TIMERS),
-        ):
-            if call.alive:
-                uuid = call.channel_uuid
-                commands += timers.disarm(uuid) if deleted else move(uuid, at_s)
-        try:
-            self._session.link.post(*commands)
-        except (LinkError, ChannelGone) as error:
-            log.info("%s transfer: its timers stay: %s", self._session.id, error)
+                raise AssertionError(action)
 
     def _conclude(self, *, ours: bool) -> None:
         conclude(

@@ -54,6 +54,12 @@ def succeeded(session: Session, transferor_uuid: str) -> None:
     session.link.send_all([*reporter.note(), release])
 
 
+def left_as_joined(session: Session, transferor_uuid: str) -> None:
+    """The transferee has left before FreeSWITCH reported the join that it has told us of."""
+    reporter = of_last_refer(session.link, transferor_uuid)
+    session.link.post(*reporter.tell(_LEFT))
+
+
 class Native(Part):
     """The native transfer of two of a session's legs that is under way."""
 

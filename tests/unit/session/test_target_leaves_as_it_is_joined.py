@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from fsctl.esl.events import Event
 from fsctl.scenario import CallAlerting, Connected, Scenario
 from fsctl.scenario.loader import load
+from fsctl.session.arrivals import legs
+from fsctl.session.arrivals.events import LinkEvents
+from fsctl.settings import Transfer
 from fsctl.simulator import bridge
 from fsctl.simulator.channel import Channel
 from fsctl.simulator.signals import wait_for
+from fsctl.stage import CALLS
 
 SAMPLE = Path(__file__).parents[3] / "examples" / "call_user_transfer.py"
 """It calls the target by itself for Bob, the callee; the settings do so for Alice."""
@@ -32,14 +38,14 @@ def joins_only() -> Scenario:
     return scenario
 
 
-def leaves(monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
-    """Whoever was called under 1002 leaves at that moment of a join."""
+def leaves(monkeypatch: pytest.MonkeyPatch, moment: str, who: str = "target") -> None:
+    """Whoever was called under 1002 leaves at that moment of a join, or the other one does."""
     joining, parting = getattr(bridge, moment), bridge._part
 
     def leave(caller: Channel, peer: Channel) -> None:
         joining(caller, peer)
         if "1002" in peer.name:
-            bridge.hang_up(peer, "NORMAL_CLEARING")
+            bridge.hang_up(peer if who == "target" else caller, "NORMAL_CLEARING")
             wait_for(
                 [], bool, peer.switch.clock, 0.05
             )  # the news of it are there before the bridge returns
@@ -51,6 +57,23 @@ def leaves(monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
 
     monkeypatch.setattr(bridge, moment, leave)
     monkeypatch.setattr(bridge, "_part", part)
+
+
+@pytest.mark.parametrize("made", [lambda: load(SAMPLE), joins_only], ids=["sample", "joins only"])
+@pytest.mark.parametrize("transferor", ["1000", "1001"])
+@pytest.mark.parametrize("moment", ["_introduce", "_bond"])
+def test_the_transferee_leaves_as_it_is_joined(stage, monkeypatch, moment, transferor, made):
+    """FreeSWITCH has told us of the join, and tells the transferor nothing if it leaves by then."""
+    playing = stage(made())
+    alice, bob, carol = (playing.phone(number) for number in ("1000", "1001", "1002"))
+    alice.calls("1001")
+    playing.until(lambda: alice.hears == "1001" and bob.hears == "1000")
+    leaves(monkeypatch, moment, "transferee")
+    sender = alice if transferor == alice.number else bob
+    sender.refers("<sip:1002@example.org>")
+    playing.until(lambda: not any(phone.in_call for phone in (alice, bob, carol)))
+    told = "487 Request Terminated" if moment == "_introduce" else "200 OK"
+    assert [body for _, body in sender.notifies] == [f"SIP/2.0 {told}"]
 
 
 @pytest.mark.parametrize("made", [lambda: load(SAMPLE), joins_only], ids=["sample", "joins only"])
@@ -72,3 +95,47 @@ def test_the_target_leaves_as_it_is_joined(stage, monkeypatch, moment, transfero
         playing.until(lambda: not alice.in_call and not bob.in_call)
     told = "487 Request Terminated" if moment == "_introduce" else "200 OK"
     assert [body for _, body in sender.notifies] == [f"SIP/2.0 {told}"]
+
+
+@pytest.mark.parametrize("transferor", ["1000", "1001"])
+@pytest.mark.parametrize("moment", ["_introduce", "_bond"])
+def test_the_transferee_of_a_legacy_transfer_leaves(stage, monkeypatch, moment, transferor):
+    """FreeSWITCH alone reports it; where it does not, somebody must."""
+    legacy = replace(CALLS, transfer=Transfer(mode="legacy"))
+    playing = stage(settings=legacy)
+    phones = [playing.phone(number) for number in ("1000", "1001", "1002")]
+    phones[0].calls("1001")
+    playing.until(lambda: phones[0].hears == "1001" and phones[1].hears == "1000")
+    leaves(monkeypatch, moment, "transferee")
+    (sender,) = (phone for phone in phones if phone.number == transferor)
+    sender.refers("<sip:1002@example.org>")
+    playing.until(lambda: not any(phone.in_call for phone in phones))
+    told = "487 Request Terminated" if moment == "_introduce" else "200 OK"
+    assert [body for _, body in sender.notifies] == [f"SIP/2.0 {told}"]
+
+
+def test_a_join_that_was_given_up_is_none_when_its_time_is_over(stage, monkeypatch):
+    """Neither the news of it have come, nor those of the transferee's return."""
+    tell, back = LinkEvents._bridge, legs.came_back
+    monkeypatch.setattr(
+        LinkEvents, "_bridge", lambda self, event: None if is_late(event) else tell(self, event)
+    )
+    monkeypatch.setattr(
+        legs,
+        "came_back",
+        lambda session, call: None if call.number == "1000" else back(session, call),
+    )
+
+    def is_late(event: Event) -> bool:
+        return "1002" in (event.get("Other-Leg-Channel-Name") or "")
+
+    playing = stage(load(SAMPLE))
+    alice, bob = playing.phone("1000"), playing.phone("1001")
+    playing.phone("1002")
+    alice.calls("1001")
+    playing.until(lambda: alice.hears == "1001" and bob.hears == "1000")
+    leaves(monkeypatch, "_introduce")
+    bob.refers("<sip:1002@example.org>")
+    playing.until(lambda: bob.notifies)
+    playing.until(lambda: alice.hears == "1001" and bob.hears == "1000")
+    assert [body for _, body in bob.notifies] == ["SIP/2.0 503 Service Unavailable"]
