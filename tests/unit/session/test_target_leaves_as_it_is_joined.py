@@ -11,7 +11,7 @@ from fsctl.esl.events import Event
 from fsctl.scenario import CallAlerting, Connected, Scenario
 from fsctl.scenario.loader import load
 from fsctl.session.arrivals import legs
-from fsctl.session.arrivals.events import LinkEvents
+from fsctl.session.arrivals.events import _TAKERS
 from fsctl.settings import Transfer
 from fsctl.simulator import bridge
 from fsctl.simulator.channel import Channel
@@ -116,9 +116,9 @@ def test_the_transferee_of_a_legacy_transfer_leaves(stage, monkeypatch, moment, 
 
 def test_a_join_that_was_given_up_is_none_when_its_time_is_over(stage, monkeypatch):
     """Neither the news of it have come, nor those of the transferee's return."""
-    tell, back = LinkEvents._bridge, legs.came_back
-    monkeypatch.setattr(
-        LinkEvents, "_bridge", lambda self, event: None if is_late(event) else tell(self, event)
+    tell, back = _TAKERS["CHANNEL_BRIDGE"], legs.came_back
+    monkeypatch.setitem(
+        _TAKERS, "CHANNEL_BRIDGE", lambda self, event: None if is_late(event) else tell(self, event)
     )
     monkeypatch.setattr(
         legs,
