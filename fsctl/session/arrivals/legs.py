@@ -32,7 +32,7 @@ from fsctl.session.transfers.attended_registry import AttendedTransfers
 from fsctl.session.transfers.blind import BlindTransfer, abandon
 from fsctl.session.transfers.by_refer import ByRefer
 from fsctl.session.transfers.kept_registry import KeptTransfers
-from fsctl.session.transfers.record import BY_SCENARIO
+from fsctl.session.transfers.record import BY_SCENARIO, asked_for, transfer_id
 from fsctl.session.transfers.registry import BlindTransfers
 from fsctl.session.transfers.reporter import owed_before
 from fsctl.sip.refer import ReferTo
@@ -96,6 +96,7 @@ def native_transfer(session: Session, link: Connection, snapshot: Event) -> None
     by.caller_privacy, by.facts = shown.privacy, facts.noted(snapshot.variable(Mark.ASKER))
     movers = snapshot.variable(Mark.MOVERS)
     refer = request.event
+    asked_for(transfer_id(by.channel_uuid, refer), request.refer_to or "")
     native.asking = judging.asking(session, by, call, "blind", movers=movers, refer=refer)
     native.ended = observed.recording(session, (by, call), refer)
     if native.asking is not None:

@@ -221,10 +221,11 @@ def begun(
     return name
 
 
-def asked_for(name: str, refer_to: str, transferor: Leg, transferee: Leg) -> None:
-    """Note what a transfer asks for that has begun before that was known."""
+def asked_for(name: str, refer_to: str, *legs: Leg) -> None:
+    """Note what a transfer asks for that has begun before that was known; ``legs`` of this session
+    say so to FreeSWITCH's own CDRs."""
     if refer_to:
-        cdr.asked_for(refer_to, transferor, transferee)
+        cdr.asked_for(refer_to, *legs)
         journal.note("transfer", id=name, refer_to=refer_to)
 
 

@@ -367,7 +367,8 @@ async function find() {
   if (!text) return load(false).catch(() => {});
   const name = encodeURIComponent(text);
   const questions = [get(`transfers?limit=200&number=${name}`), get(`calls?limit=200&number=${name}`)];
-  if (text.length >= 6 && !/^\+?\d+$/.test(text)) questions.push(get(`transfers/${name}`)); // an id, or a Call-ID
+  const isId = text.length >= 6 && !/^\+?\d+$|^\p{L}+$/u.test(text); // or a Call-ID: neither a number nor a word
+  if (isId) questions.push(get(`transfers/${name}`));
   const [rows, going, one] = await Promise.allSettled(questions);
   if (view.number !== text) return;
   kept.clear();

@@ -32,3 +32,43 @@ def test_both_parties_of_a_call_that_nobody_ran_are_noted(
     assert hear_each_other(transferee, transferor)
     assert {(each.number, "connected") for each in (transferor, transferee)} <= {*noted}
     world.finish(passed=True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode"),
+    [
+        *(("blind", mode) for mode in ("in-session", "legacy", "observe")),
+        *(("attended", mode) for mode in ("in-session", "legacy")),
+    ],
+)
+def test_what_was_asked_for_is_noted_of_each_transfer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str, kind: str
+) -> None:
+    """Under the name that its record has, whichever session writes that."""
+    asked: dict[str, str] = {}
+    recorded: list[str] = []
+
+    def note(what: str, **fields: str) -> None:
+        if what == "record":
+            recorded.append(fields["id"])
+        elif what == "transfer":
+            known = asked.get(fields["id"]) or ""
+            asked[fields["id"]] = fields.get("refer_to") or known
+
+    monkeypatch.setattr(journal, "is_kept", lambda: True)
+    monkeypatch.setattr(journal, "note", note)
+    world = SimulatedWorld(tmp_path)
+    world.serve(transfer={"mode": mode})
+    bob, alice = talking(world, "callee")
+    carol = world.party("1002").answers()
+    if kind == "attended":
+        line = bob.consults("1002")
+        assert hear_each_other(line, carol)
+        bob.refers(world.replacing(line, "1002"))
+    else:
+        bob.transfers("1002")
+    assert hear_each_other(alice, carol)
+    world.wait(lambda: recorded, "it is recorded")
+    (name,) = asked
+    assert recorded == [name] and asked[name].startswith("<sip:1002@")
+    world.finish(passed=True)
