@@ -34,7 +34,7 @@ from fsctl.session.transfers.engine import Engine
 from fsctl.session.transfers.meanwhile import look
 from fsctl.session.transfers.record import BY_SETTINGS, Decided, Outcome, begun, conclude
 from fsctl.session.transfers.registry import BlindTransfers
-from fsctl.session.transfers.reporter import Reporter, of_last_refer
+from fsctl.session.transfers.reporter import REPORT_S, SOONEST_S, Reporter, of_last_refer
 from fsctl.session.transfers.timing import Timing
 from fsctl.setting_tones import SILENCE
 from fsctl.settings import Transfer
@@ -64,10 +64,6 @@ from fsctl.transfer.blind_truth import News, Question, asks, in_truth
 log = logging.getLogger(__name__)
 
 JOIN_TIMEOUT_S = 5.0
-REPORT_S = 0.7
-"""A join that FreeSWITCH tells of is reported by then, if nothing waits on the transferee."""
-_SOONEST_S = 2
-"""A timer in FreeSWITCH may be early by a second: one of those is later than that."""
 VOUCHED_S = 1.0
 """How soon after its report of success an application joins; later the report goes out alone."""
 _OUTCOMES: dict[State, Outcome] = {
@@ -610,7 +606,7 @@ class BlindTransfer:
                 # A timer in FreeSWITCH: it holds when we die. The phone's own BYE comes first.
                 seconds = self._session.settings.transfer.release_transferor_after_s
                 if self.snapshot.teller is Teller.SWITCH:
-                    seconds = max(seconds, _SOONEST_S)
+                    seconds = max(seconds, SOONEST_S)
                 return [SchedHangup(seconds, transferor, "BLIND_TRANSFER")]
             case Action.KEEP_TRANSFEROR | Action.PUT_RELEASE_OFF:
                 return self._timing.hold(JOIN_TIMEOUT_S)
