@@ -76,6 +76,8 @@ class Stimulus(Enum):
     RINGBACK_ENDS = "the application lets the transferee hear something else"
     JOIN_GIVEN_UP = "the target leaves before its join is reported"
     LEFT_AS_JOINED = "the transferee leaves before its join is reported"
+    REPORT_LATE = "the join has been told of, and not been reported yet"
+    REPORT_MADE = "the late report has been made"
     LEGS_REJOINED = "transferee and transferor are bridged again"
     TRANSFEROR_BACK = "the transferor is back from its transferee"
     REJOIN_FAILED = "transferee and transferor cannot be bridged again"
@@ -113,6 +115,7 @@ class Action(Enum):
     PAIR = "note that transferee and transferor talk"
     RELEASE_TRANSFEROR = "release the transferor after its grace time"
     KEEP_TRANSFEROR = "do not release the transferor after all"
+    PUT_RELEASE_OFF = "do not release the transferor yet"
     HANG_UP_TRANSFEROR = "hang up the transferor"
     RECALL = "have the transferor called again"
     STOP_RINGBACK = "stop our ringback"
@@ -219,6 +222,10 @@ TABLE: dict[tuple[State, Stimulus], Row] = {
         _S.RECONNECTING,
         (_A.KEEP_TRANSFEROR, _A.FORGET_TOLD, _A.REJOIN),
     ),
+    # What waits on its channel, FreeSWITCH executes first: it may take long (switch_ivr_bridge.c,
+    # switch_ivr_parse_all_events), and whoever is hung up meanwhile is never told.
+    (_S.RELEASING, _E.REPORT_LATE): (_S.RELEASING, (_A.BEGIN_ANEW, _A.PUT_RELEASE_OFF)),
+    (_S.RELEASING, _E.REPORT_MADE): (_S.RELEASING, (_A.BEGIN_ANEW, _A.RELEASE_TRANSFEROR)),
     # It is released all the same.
     (_S.RELEASING, _E.LEFT_AS_JOINED): (_S.ABANDONED, (_A.HANG_UP_TARGET, _A.NOTIFY_FAILURE)),
     (_S.RELEASING, _E.DEADLINE): (_S.SUCCEEDED, (_A.HANG_UP_TRANSFEROR,)),
@@ -315,6 +322,7 @@ _FOR_TRANSFEROR = _NOTIFIES | {
     _A.FORGET_TOLD,
     _A.RELEASE_TRANSFEROR,
     _A.KEEP_TRANSFEROR,
+    _A.PUT_RELEASE_OFF,
     _A.HANG_UP_TRANSFEROR,
 }
 
@@ -349,6 +357,9 @@ class Snapshot:
     entertained: bool = False
     """The transferee hears ringback by our own doing. Set when it begins; cleared when somebody
     takes the transferee, or the application lets it hear something else."""
+
+    report_late: bool = False
+    """FreeSWITCH has told us of the join, and has not reported it yet."""
 
     def __str__(self) -> str:
         told = f", reporting {self.reported}" if self.reported else ""
@@ -450,7 +461,7 @@ def _row(snapshot: Snapshot, stimulus: Stimulus) -> Row | None:
     if not snapshot.is_open:
         return None
     told_by_us = snapshot.state is State.RELEASING and snapshot.teller is Teller.US
-    if stimulus in _UNREPORTED and told_by_us:
+    if stimulus in (*_UNREPORTED, Stimulus.REPORT_LATE) and told_by_us:
         return None  # what has been told stands
     return TABLE.get((snapshot.state, stimulus)) or ANYWHERE.get(stimulus)
 
@@ -466,6 +477,8 @@ def _learn(snapshot: Snapshot, stimulus: Stimulus, status: SipStatus | None) -> 
             return replace(snapshot, entertained=False)
         case Stimulus.RINGBACK_BEGINS if snapshot.awaits_target:
             return replace(snapshot, entertained=True)
+        case Stimulus.REPORT_LATE | Stimulus.REPORT_MADE if snapshot.state is State.RELEASING:
+            return replace(snapshot, report_late=stimulus is Stimulus.REPORT_LATE)
         case Stimulus.TRANSFEROR_HANGUP if snapshot.is_open:
             return replace(snapshot, transferor_present=False)
         case Stimulus.TOLD if snapshot.is_open and snapshot.reported is None:

@@ -212,6 +212,31 @@ def test_somebody_leaves_a_target_that_a_scenario_has_called(
     no_leg_is_left(switch)
 
 
+@pytest.mark.parametrize("delay_ms", [5, 15, 25])
+def test_somebody_else_lets_the_transferee_hear_something_as_it_is_joined(
+    controller, phones, switch, delay_ms
+):
+    """FreeSWITCH executes that before it reports the join: the transferor waits for its NOTIFY."""
+    sample = REPOSITORY / "examples" / "call_user_transfer.py"
+    joins = "session.send_media_between(out2.call, inc.call)\n"
+    text = sample.read_text(encoding="utf-8")
+    assert joins in text
+    served = controller(
+        sections(switch), scenario=text.replace(joins, f'{joins}{16 * " "}print("JOINS")\n')
+    )
+    bob, alice = talking(phones)
+    (channel,) = (row["uuid"] for row in switch.channels() if row["direction"] == "inbound")
+    carol = phones.party("1002").answers()
+    bob.refers(phones.refer_to("1002"))
+    served.wait_log("JOINS")
+    later(delay_ms)
+    switch.esl(f"uuid_broadcast {channel} playback::tone_stream://%(4000,0,440)")
+    assert bob.wait_notify() == "SIP/2.0 200 OK"
+    bob.wait_over()
+    assert hear_each_other(alice, carol)
+    assert len(bob.notifies) == 1
+
+
 def test_both_leave_as_the_target_answers(parties, phones, switch):
     transferor, transferee = parties
     target = phones.party("1002").rings()

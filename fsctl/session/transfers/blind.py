@@ -34,7 +34,7 @@ from fsctl.session.transfers.engine import Engine
 from fsctl.session.transfers.meanwhile import look
 from fsctl.session.transfers.record import BY_SETTINGS, Decided, Outcome, begun, conclude
 from fsctl.session.transfers.registry import BlindTransfers
-from fsctl.session.transfers.reporter import Reporter, of_last_refer
+from fsctl.session.transfers.reporter import REPORT_S, SOONEST_S, Reporter, of_last_refer
 from fsctl.session.transfers.timing import Timing
 from fsctl.setting_tones import SILENCE
 from fsctl.settings import Transfer
@@ -326,16 +326,17 @@ class BlindTransfer:
     def hung_up(self, call: Leg) -> None:
         """A leg of the session has."""
         if call is self.transferee:
-            untold = self.has_joined and self.target is not None and self._has_talked_with_none()
+            with_none = self._is_none(call.talked_with)
+            untold = self.has_joined and self.target is not None and with_none
             self._feed(Stimulus.LEFT_AS_JOINED if untold else Stimulus.TRANSFEREE_HANGUP)
         elif call is self.transferor:
             self._feed(Stimulus.TRANSFEROR_HANGUP)
         else:
             self.target_failed(call, SipStatus(487))
 
-    def _has_talked_with_none(self) -> bool:
-        """The transferee, which has hung up, has talked with nobody since the REFER."""
-        return self.transferee.talked_with in ("", self.transferor.channel_uuid)
+    def _is_none(self, talked_with: str | None) -> bool:
+        """Whether the transferee, by its own word, has talked with nobody since the REFER."""
+        return talked_with in ("", self.transferor.channel_uuid)
 
     def target_failed(self, target: Leg, status: SipStatus) -> None:
         """``target`` did not answer the application, or has hung up before it was joined."""
@@ -508,8 +509,21 @@ class BlindTransfer:
             if not {Action.CONCLUDE, Action.LEAVE_RECORD}.isdisjoint(actions):
                 self._conclude(ours=False)
             raise
+        if Action.NOTE_TOLD in actions and self.has_joined:
+            self._session.after(REPORT_S, self._look_for_report)
         if Action.REJOIN in actions and not rejoined:
             self._feed(Stimulus.REJOIN_FAILED)
+
+    def _look_for_report(self) -> None:
+        """Whoever is still there has not been told, perhaps: then it must not be hung up yet."""
+        if not self.has_joined or self.target is None or not self.transferee.alive:
+            return
+        signs = read_several(self._session.link, self.transferee.channel_uuid, *SIGNS_OF_BRIDGE)
+        if any(signs) and self._is_none(bridged_with(signs)):
+            self._feed(Stimulus.REPORT_LATE)
+            self._session.after(REPORT_S, self._look_for_report)
+        elif self.snapshot.report_late:
+            self._feed(Stimulus.REPORT_MADE)
 
     def _send(self, actions: list[Action]) -> bool:
         """Whether the last command of these was obeyed."""
@@ -591,8 +605,10 @@ class BlindTransfer:
             case Action.RELEASE_TRANSFEROR:
                 # A timer in FreeSWITCH: it holds when we die. The phone's own BYE comes first.
                 seconds = self._session.settings.transfer.release_transferor_after_s
+                if self.snapshot.teller is Teller.SWITCH:
+                    seconds = max(seconds, SOONEST_S)
                 return [SchedHangup(seconds, transferor, "BLIND_TRANSFER")]
-            case Action.KEEP_TRANSFEROR:
+            case Action.KEEP_TRANSFEROR | Action.PUT_RELEASE_OFF:
                 return self._timing.hold(JOIN_TIMEOUT_S)
             case Action.HANG_UP_TRANSFEROR:
                 return [UuidKill(transferor, "BLIND_TRANSFER")]

@@ -15,9 +15,11 @@ from fsctl.session.core.leg import Leg, paired
 from fsctl.session.core.session import Part, Session
 from fsctl.session.transfers.engine import Engine
 from fsctl.session.transfers.record import Outcome, begun, conclude
-from fsctl.session.transfers.reporter import of_last_refer
+from fsctl.session.transfers.reporter import REPORT_S, SOONEST_S, of_last_refer
 from fsctl.sip.status import SipStatus, failure_in, status_of_cause
+from fsctl.switch import timers
 from fsctl.switch.marks import Mark, Stage
+from fsctl.switch.refer_variables import SIGNS_OF_BRIDGE, bridged_with
 from fsctl.switch.variables import read, read_several
 from fsctl.transfer.native import DEADLINES, Action, Snapshot, State, Stimulus, doubts, step
 
@@ -49,9 +51,25 @@ def succeeded(session: Session, transferor_uuid: str) -> None:
     Confirm mode parks the transferor for ten minutes; nobody else lets it go.
     """
     reporter = of_last_refer(session.link, transferor_uuid)
-    seconds = session.settings.transfer.release_transferor_after_s
-    release = SchedHangup(seconds, transferor_uuid, "BLIND_TRANSFER")
-    session.link.send_all([*reporter.note(), release])
+    session.link.send_all([*reporter.note(), _release(session, transferor_uuid)])
+    session.after(REPORT_S, lambda: _look_for_report(session, transferor_uuid, late=False))
+
+
+def _release(session: Session, transferor_uuid: str) -> SchedHangup:
+    seconds = max(session.settings.transfer.release_transferor_after_s, SOONEST_S)
+    return SchedHangup(seconds, transferor_uuid, "BLIND_TRANSFER")
+
+
+def _look_for_report(session: Session, transferor_uuid: str, *, late: bool) -> None:
+    """FreeSWITCH executes what waits on the transferee before it reports the join; whoever is hung
+    up by then is never told. ``late``: the release has been put off."""
+    signs = read_several(session.link, session.link_leg, *SIGNS_OF_BRIDGE)
+    if any(signs) and bridged_with(signs) in ("", transferor_uuid):
+        rescue_s = session.settings.transfer.rescue_after_s
+        session.link.post(*timers.release(transferor_uuid, rescue_s))
+        session.after(REPORT_S, lambda: _look_for_report(session, transferor_uuid, late=True))
+    elif late:
+        session.link.post(_release(session, transferor_uuid))
 
 
 def left_as_joined(session: Session, transferor_uuid: str) -> None:

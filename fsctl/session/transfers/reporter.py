@@ -20,6 +20,11 @@ from fsctl.switch.marks import Mark
 from fsctl.switch.refer_variables import refer_event
 from fsctl.switch.variables import Asked, read_several
 
+REPORT_S = 0.7
+"""A join that FreeSWITCH tells of is reported by then, if nothing waits on the transferee."""
+SOONEST_S = 2
+"""A timer in FreeSWITCH may be early by a second: one of so many fires behind that."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reporter:

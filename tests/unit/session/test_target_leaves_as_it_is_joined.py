@@ -139,3 +139,58 @@ def test_a_join_that_was_given_up_is_none_when_its_time_is_over(stage, monkeypat
     playing.until(lambda: bob.notifies)
     playing.until(lambda: alice.hears == "1001" and bob.hears == "1000")
     assert [body for _, body in bob.notifies] == ["SIP/2.0 503 Service Unavailable"]
+
+
+@pytest.mark.parametrize("transferor", ["1000", "1001"])
+def test_in_a_legacy_transfer_whoever_is_told_late_is_not_hung_up_before(
+    stage, monkeypatch, transferor
+):
+    playing = stage(settings=replace(CALLS, transfer=Transfer(mode="legacy")))
+    phones = [playing.phone(number) for number in ("1000", "1001", "1002")]
+    phones[0].calls("1001")
+    playing.until(lambda: phones[0].hears == "1001" and phones[1].hears == "1000")
+    joining = bridge._introduce
+
+    def introduce(caller: Channel, peer: Channel) -> None:
+        joining(caller, peer)
+        if "1002" in peer.name:
+            wait_for([], bool, peer.switch.clock, 8.0)
+
+    monkeypatch.setattr(bridge, "_introduce", introduce)
+    (sender,) = (phone for phone in phones if phone.number == transferor)
+    sender.refers("<sip:1002@example.org>")
+    playing.until(lambda: sender.notifies or not sender.in_call)
+    assert [body for _, body in sender.notifies] == ["SIP/2.0 200 OK"]
+    playing.until(lambda: not sender.in_call, 8.0)
+
+
+@pytest.mark.parametrize("made", [lambda: load(SAMPLE), joins_only], ids=["sample", "joins only"])
+@pytest.mark.parametrize("transferor", ["1000", "1001"])
+@pytest.mark.parametrize("leaves_meanwhile", [False, True])
+def test_whoever_is_told_late_is_not_hung_up_before(
+    stage, monkeypatch, transferor, made, leaves_meanwhile
+):
+    """FreeSWITCH executes what waits on the transferee before it reports the join."""
+    playing = stage(made())
+    alice, bob, carol = (playing.phone(number) for number in ("1000", "1001", "1002"))
+    alice.calls("1001")
+    playing.until(lambda: alice.hears == "1001" and bob.hears == "1000")
+    joining = bridge._introduce
+
+    def introduce(caller: Channel, peer: Channel) -> None:
+        joining(caller, peer)
+        if "1002" in peer.name:
+            wait_for([], bool, peer.switch.clock, 8.0)
+            if leaves_meanwhile:
+                bridge.hang_up(peer, "NORMAL_CLEARING")
+
+    monkeypatch.setattr(bridge, "_introduce", introduce)
+    sender, other = (alice, bob) if transferor == alice.number else (bob, alice)
+    sender.refers("<sip:1002@example.org>")
+    playing.until(lambda: sender.notifies or not sender.in_call)
+    told = "487 Request Terminated" if leaves_meanwhile else "200 OK"
+    assert [body for _, body in sender.notifies] == [f"SIP/2.0 {told}"]
+    partner = sender if leaves_meanwhile else carol
+    playing.until(lambda: other.hears == partner.number)
+    playing.until(lambda: leaves_meanwhile or not sender.in_call)
+    assert other.in_call and partner.in_call
