@@ -41,6 +41,8 @@ from fsctl.switch.variables import read
 
 log = logging.getLogger(__name__)
 
+_COMPLETE = "CHANNEL_EXECUTE_COMPLETE"
+
 _ASKED_S = 0.15
 """So soon FreeSWITCH asks us about a REFER with Replaces, if at all; the grace is longer."""
 
@@ -63,29 +65,31 @@ class LinkEvents:
         self._native = session.part(Native)
         self._native_call = session.part(NativeCall)
         self._referred = session.part(Referred)
-        self._takers: dict[str, Callable[[Event], None]] = {
-            "CHANNEL_PROGRESS": self._progress,
-            "CHANNEL_PROGRESS_MEDIA": self._progress,
-            "CHANNEL_ANSWER": self._answer,
-            "CHANNEL_BRIDGE": self._bridge,
-            "CHANNEL_HANGUP": self._hangup,
-            "CHANNEL_EXECUTE_COMPLETE": self._execute_complete,
-            "CHANNEL_HOLD": self._hold,
-            "CHANNEL_UNHOLD": self._unhold,
-            "BACKGROUND_JOB": self._background_job,
-            "DTMF": self._tone,
-            "RECORD_STOP": self._record_stop,
-            "CUSTOM": self._custom,
-        }
+
+    def concerns(self, event: Event) -> bool:
+        """Whether an event is to be taken; called by the hub, before it waits for its turn.
+
+        Most are ends of applications that nobody waits for, of a dialplan that has called us.
+        """
+        if event.name != _COMPLETE or self._attended.is_any_open or self._kept.open:
+            return True
+        call = self._session.calls.get(event.channel_uuid or "")
+        if call is None or call.branches is not None:
+            return True
+        executions, dials = self._calls.executions, self._calls.dials
+        if not (executions or dials):
+            return False
+        application = event.get("Application-UUID")
+        return application in executions or application in dials
 
     def take(self, event: Event) -> None:
         """Apply one event; unknown ones are ignored."""
         name = event.name
-        taker = self._takers.get(name)
         if name in branches.NOTED:
             branches.note(self._session, event)
+        taker = _TAKERS.get(name)
         if taker is not None:
-            taker(event)
+            taker(self, event)
         for attended in self._attended:
             attended.note(event)
         for kept in self._kept.open:
@@ -466,3 +470,19 @@ class LinkEvents:
         call = self._calls.deflected.get(event.get("UniqueID", ""))
         if call is not None:
             deflect.deflect_reported(call)
+
+
+_TAKERS: dict[str, Callable[[LinkEvents, Event], None]] = {
+    "CHANNEL_PROGRESS": LinkEvents._progress,
+    "CHANNEL_PROGRESS_MEDIA": LinkEvents._progress,
+    "CHANNEL_ANSWER": LinkEvents._answer,
+    "CHANNEL_BRIDGE": LinkEvents._bridge,
+    "CHANNEL_HANGUP": LinkEvents._hangup,
+    _COMPLETE: LinkEvents._execute_complete,
+    "CHANNEL_HOLD": LinkEvents._hold,
+    "CHANNEL_UNHOLD": LinkEvents._unhold,
+    "BACKGROUND_JOB": LinkEvents._background_job,
+    "DTMF": LinkEvents._tone,
+    "RECORD_STOP": LinkEvents._record_stop,
+    "CUSTOM": LinkEvents._custom,
+}

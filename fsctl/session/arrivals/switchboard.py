@@ -99,7 +99,8 @@ class Switchboard:
         made.part(BlindTransfers)
         made.part(KeptTransfers)
         made.part(Native)
-        made.take_event = LinkEvents(made).take
+        events = LinkEvents(made)
+        made.take_events(events.take, events.concerns)
         return made
 
     def session_ends(self, session: Session) -> None:

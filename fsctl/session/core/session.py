@@ -117,8 +117,9 @@ class Session:
         self.over = False
         """Nothing is done any more, for good. Set when the link is lost, the calls are left to
         FreeSWITCH, or the last of them has ended."""
-        self.take_event: Callable[[Event], None] = lambda event: None
-        """Applies an event of the link. Set by the switchboard when it makes the session."""
+        self._take_event: Callable[[Event], None] = lambda event: None
+        self.concerns: Callable[[Event], bool] = lambda event: True
+        """Whether an event is to be applied at all; asked as it comes. Set by `take_events`."""
         self._parts: dict[type[Part], Part] = {}
         self._given_away = False
         """The link's leg is another session's now: this session's end leaves the link open."""
@@ -231,7 +232,7 @@ class Session:
         """Do one thing; whatever it raises ends that thing only, and never the calls."""
         try:
             if isinstance(work, Event):
-                self.take_event(work)
+                self._take_event(work)
             else:
                 work()
         except LinkLost as error:
@@ -313,9 +314,18 @@ class Session:
             ahead,
         )
 
+    def take_events(
+        self,
+        take: Callable[[Event], None],
+        concerns: Callable[[Event], bool] = lambda event: True,
+    ) -> None:
+        """From now on ``take`` applies the events of our link that it ``concerns``."""
+        self._take_event, self.concerns = take, concerns
+
     def hear(self, event: Event) -> None:
         """Take an event in our greenlet, after what is there already."""
-        self._mailbox.put(event)
+        if self.concerns(event):
+            self._mailbox.put(event)
 
     def hold_link(self, link: Connection, leg: str) -> None:
         """Keep the link by which a leg is in our hands; it becomes the one link when ours ends."""

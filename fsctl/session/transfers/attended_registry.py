@@ -55,6 +55,11 @@ class AttendedTransfers:
     def __iter__(self) -> Iterator[Attended]:
         return iter(tuple(self._open))
 
+    @property
+    def is_any_open(self) -> bool:
+        """Whether there is one, of whatever session."""
+        return bool(self._open)
+
     def add(self, transfer: Attended) -> None:
         """Another one has been asked for."""
         self._open.append(transfer)

@@ -111,7 +111,7 @@ class Consultation:
     def begin(self) -> None:
         """Call the target, or tell the transferor that nobody is called."""
         session, asked = self._session, self._asked
-        session.take_event = self._take
+        session.take_events(self._take)
         pair = asked.transferor, asked.transferee
         names = (Mark.SESSION, Mark.SCENARIO, Mark.HOME)
         known = read_several(session.link, asked.transferee.channel_uuid, *names)
