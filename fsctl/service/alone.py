@@ -11,7 +11,7 @@ from fsctl.scenario.scenarios import Scenarios
 from fsctl.service import vitals
 from fsctl.service.desk_process import DeskProcess, grant
 from fsctl.service.supervisor import restart_delay_s
-from fsctl.service.worker import Worker
+from fsctl.service.worker import Worker, keep_loaded
 from fsctl.session.calling.judging import Policed
 from fsctl.settings import Settings
 
@@ -23,6 +23,7 @@ def run(settings: Settings, file: Path | None) -> None:
         return scenario.load_all(settings, file)
 
     worker = Worker(settings, load_scenarios(), load_scenarios=load_scenarios)
+    keep_loaded()
     if not settings.has_desk:
         worker.run()
         return

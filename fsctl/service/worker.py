@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 from collections import Counter
@@ -45,6 +46,13 @@ gevent.Greenlet.add_spawn_callback(_GREENLETS.add)
 
 _SWITCH_GONE_S = 1.0
 """When FreeSWITCH itself has gone, the kept link to it ends in that time, too."""
+
+
+def keep_loaded() -> None:
+    """To be called by a process that serves once all is loaded: that stays, and the search for
+    garbage, which stops everything, need not walk over it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 class Worker:

@@ -34,7 +34,7 @@ from fsctl.errors import FsctlError
 from fsctl.policy.counts import Counts
 from fsctl.service import vitals
 from fsctl.service.ports import PrivatePort
-from fsctl.service.worker import Worker
+from fsctl.service.worker import Worker, keep_loaded
 from fsctl.session.calling.judging import Policed
 
 log = logging.getLogger(__name__)
@@ -64,6 +64,7 @@ def run(control: int) -> int:
     gevent.signal_handler(signal.SIGTERM, order.set, LEAVE)  # the others go on
     gevent.signal_handler(signal.SIGUSR1, worker.tell_state)
     worker.start()
+    keep_loaded()
     channel.send(READY)
     greenlets = [
         vitals.keep_noting(job.number, worker.vitals),
