@@ -1,8 +1,8 @@
 """How often a party has asked for a transfer in the last minute, over all workers.
 
 The counts lie in memory that the workers of one supervisor share; it outlives each of them, and a
-reload. Each worker writes a region of its own and reads those of all: no lock, so a worker that
-stands still holds nobody up.
+reload. Each worker writes entries of its own and reads those of all: no lock, so a worker that
+stands still holds nobody up. The entries of a party lie side by side, and are found by one search.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import mmap
 import os
 import struct
+import sys
 import time
 from collections.abc import Callable
 from hashlib import blake2b
@@ -21,12 +22,13 @@ request (a hash)."""
 _NAME_BYTES: Final = 48
 _ENTRY_SIZE: Final = _ENTRY.size + _NAME_BYTES
 """Behind it stands the party's name, for who lists them."""
-_ENTRIES: Final = 512
-_REGIONS: Final = 32
-"""More workers than run at a time, those of a reload included."""
+_SLOTS: Final = 509
+"""With those behind the last one 512."""
+_WORKERS: Final = 32
+"""More than run at a time, those of a reload included."""
 _PROBES: Final = 4
-_REGION_SIZE: Final = _ENTRIES * _ENTRY_SIZE
-SIZE: Final = _REGIONS * _REGION_SIZE
+_SLOT_SIZE: Final = _WORKERS * _ENTRY_SIZE
+SIZE: Final = (_SLOTS + _PROBES - 1) * _SLOT_SIZE
 """Bytes of the shared memory."""
 _MINUTE_S: Final = 60.0
 
@@ -47,13 +49,13 @@ class Counts:
     def __init__(
         self,
         descriptor: int = -1,
-        region: int = 0,
+        worker: int = 0,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         """``descriptor`` of `make_shared`, which may be closed afterwards; -1: only this process
-        counts. ``region`` is any number that no other worker has that runs at the same time."""
+        counts. ``worker`` is any number that no other one has that runs at the same time."""
         self._memory = mmap.mmap(descriptor, SIZE)
-        self._own = region % _REGIONS
+        self._own = worker % _WORKERS * _ENTRY_SIZE
         self._now = now  # CLOCK_MONOTONIC is the same for all processes of a machine
 
     def add(self, party: str, request: str = "") -> int:
@@ -65,14 +67,15 @@ class Counts:
         """
         minute, fraction = divmod(self._now() / _MINUTE_S, 1.0)
         key, asked = _hash(party), _hash(request) if request else 0
-        if not (asked and any(self._last(region, key) == asked for region in range(_REGIONS))):
-            at = self._place(key)
+        known = set(self._places(key))
+        if not asked or all(_ENTRY.unpack_from(self._memory, at)[4] != asked for at in known):
+            at = self._own_place(key)
             now, before = self._read(at, key, int(minute))
             _ENTRY.pack_into(self._memory, at, key, int(minute), now + 1, before, asked)
             name = party.encode("utf-8", "replace")[:_NAME_BYTES].ljust(_NAME_BYTES, b"\0")
             self._memory[at + _ENTRY.size : at + _ENTRY_SIZE] = name
-        counted = [self._find(region, key, int(minute)) for region in range(_REGIONS)]
-        return _sliding(counted, fraction)
+            known = {*known, at}
+        return _sliding([self._read(at, key, int(minute)) for at in known], fraction)
 
     def listed(self) -> dict[str, int]:
         """Return how often each party has asked in the last minute, those with most first; names
@@ -91,37 +94,30 @@ class Counts:
     def forget(self, party: str) -> bool:
         """Have a party counted anew; false: it is not counted. What it asks at that very moment may
         be counted as before."""
-        key, known = _hash(party), False
-        for region in range(_REGIONS):
-            for at in self._slots(region, key):
-                if _ENTRY.unpack_from(self._memory, at)[0] == key:
-                    self._memory[at : at + _ENTRY_SIZE] = bytes(_ENTRY_SIZE)
-                    known = True
-        return known
+        places = self._places(_hash(party))
+        for at in places:
+            self._memory[at : at + _ENTRY_SIZE] = bytes(_ENTRY_SIZE)
+        return bool(places)
 
-    def _last(self, region: int, key: int) -> int:
-        for at in self._slots(region, key):
-            entry = _ENTRY.unpack_from(self._memory, at)
-            if entry[0] == key:
-                return int(entry[4])
-        return 0
+    def _places(self, key: int) -> list[int]:
+        """Where this party is counted, by whatever worker."""
+        memory, sought, places = self._memory, key.to_bytes(8, sys.byteorder), []
+        first = key % _SLOTS * _SLOT_SIZE
+        end = first + _PROBES * _SLOT_SIZE
+        at = memory.find(sought, first, end)
+        while at >= 0:
+            if (at - first) % _ENTRY_SIZE == 0:  # and not these bytes in something else
+                places.append(at)
+            at = memory.find(sought, at + 1, end)
+        return places
 
-    def _slots(self, region: int, key: int) -> list[int]:
-        first = region * _REGION_SIZE
-        return [first + ((key + probe) % _ENTRIES) * _ENTRY_SIZE for probe in range(_PROBES)]
-
-    def _place(self, key: int) -> int:
-        """Where this party is counted in our region: its own place, else that of the stillest."""
-        slots = self._slots(self._own, key)
-        entries = [(_ENTRY.unpack_from(self._memory, at), at) for at in slots]
+    def _own_place(self, key: int) -> int:
+        """Where we count this party: its place, else that of the stillest of those it may have."""
+        first = key % _SLOTS * _SLOT_SIZE + self._own
+        places = range(first, first + _PROBES * _SLOT_SIZE, _SLOT_SIZE)
+        entries = [(_ENTRY.unpack_from(self._memory, at), at) for at in places]
         own = next((at for entry, at in entries if entry[0] == key), None)
         return min(entries, key=lambda each: each[0][1])[1] if own is None else own
-
-    def _find(self, region: int, key: int, minute: int) -> tuple[int, int]:
-        for at in self._slots(region, key):
-            if _ENTRY.unpack_from(self._memory, at)[0] == key:
-                return self._read(at, key, minute)
-        return 0, 0
 
     def _read(self, at: int, key: int, minute: int) -> tuple[int, int]:
         """What is counted there for this minute and the one before."""
