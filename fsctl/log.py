@@ -18,6 +18,7 @@ import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
+from functools import lru_cache
 from io import TextIOBase
 from types import TracebackType
 from typing import Any, Literal, Protocol, TextIO
@@ -348,29 +349,35 @@ def _record(
     return record
 
 
+@lru_cache(maxsize=1)
+def _second(seconds: int) -> tuple[str, str, str]:
+    """Date, time and the zone's offset; most lines come in the second of the line before."""
+    text = datetime.fromtimestamp(seconds).astimezone().isoformat()
+    return text[:10], text[11:19], text[19:]
+
+
 def _time_of(record: logging.LogRecord, between: str) -> str:
     """To the millisecond, with the zone's offset: machines in several zones write to one place."""
-    then = datetime.fromtimestamp(record.created).astimezone()
-    return then.isoformat(sep=between, timespec="milliseconds")
+    seconds, rest = divmod(record.created, 1)
+    date, time, offset = _second(int(seconds))
+    return f"{date}{between}{time}.{int(rest * 1000):03d}{offset}"
 
 
 class _TextLine(logging.Formatter):
     """A text line; control characters of values from the network are escaped."""
 
     def __init__(self, process: str) -> None:
-        where = f"[{process}] " if process else ""
-        super().__init__(f"%(asctime)s %(levelname)s {where}%(name)s: %(message)s")
-
-    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
-        return _time_of(record, " ")
+        super().__init__()
+        self._process = f"[{process}] " if process else ""
 
     def format(self, record: logging.LogRecord) -> str:
-        head, *trace = super().format(record).split("\n")
-        return "\n    ".join(printable(line) for line in (head, *trace))
-
-    def formatMessage(self, record: logging.LogRecord) -> str:
-        record.message = printable(_short(record.message))
-        return super().formatMessage(record)
+        when, message = _time_of(record, " "), _short(record.getMessage())
+        lines = [f"{when} {record.levelname} {self._process}{record.name}: {message}"]
+        if record.exc_info:
+            lines += self.formatException(record.exc_info).split("\n")
+        if record.stack_info:
+            lines += record.stack_info.split("\n")
+        return "\n    ".join(map(printable, lines))
 
 
 class _JsonLine(logging.Formatter):

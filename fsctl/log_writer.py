@@ -58,7 +58,8 @@ class LogWriter:
         """Lines that were dropped, in all."""
         self._written = 0
         self._closing = False
-        self._wake = threading.Condition()  # re-entrant: a destructor may log in the midst of it
+        self._lock = threading.RLock()  # re-entrant: a destructor may log in the midst of it
+        self._wake = threading.Condition(self._lock)
         self._thread: threading.Thread | None = None
         self._rests = False
         """The thread waits for a line. Set by it; taken back by whoever wakes it."""
@@ -70,7 +71,7 @@ class LogWriter:
     def put(self, line: bytes, *, at_once: bool = False) -> None:
         """Have ``line`` written (with its line break), or count it as dropped. It may wait for
         others for a moment, unless it is to be written ``at_once``."""
-        with self._wake:
+        with self._lock:
             # Once it is full it drops until half is free: the count comes once, not at every line.
             if self._size + len(line) > (self._limit // 2 if self._dropped else self._limit):
                 self._dropped += 1
@@ -91,7 +92,7 @@ class LogWriter:
 
         True: nothing is left, and nothing was given up.
         """
-        with self._wake:
+        with self._lock:
             self._closing = True
             self._wake.notify_all()
             deadline, moves = time.monotonic() + AT_MOST_S, True
@@ -116,15 +117,15 @@ class LogWriter:
     def _run(self) -> None:
         while chunk := self._next_chunk():
             self._write(chunk)
-            with self._wake:
+            with self._lock:
                 self._size -= len(chunk)
-        with self._wake:
+        with self._lock:
             self._thread = None
             self._wake.notify_all()
 
     def _next_chunk(self) -> bytes:
         """Whole lines that are written in one piece; nothing at the end."""
-        with self._wake:
+        with self._lock:
             while not self._lines:
                 self._note_gap()
                 if not self._lines:
@@ -157,7 +158,7 @@ class LogWriter:
                     return
                 continue
             left = left[written:]
-            with self._wake:
+            with self._lock:
                 self._in_trouble = False
                 self._written += written
                 self._wake.notify_all()
@@ -183,7 +184,7 @@ class LogWriter:
         if not self._in_trouble:
             self._in_trouble = True
             self.troubled(error)
-        with self._wake:
+        with self._lock:
             if not self._closing:
                 self._wake.wait_for(lambda: self._closing, RETRY_S)
                 return True
