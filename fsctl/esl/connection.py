@@ -263,7 +263,8 @@ class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyp
         elif kind == "text/rude-rejection":
             self._lose(AuthError("refused: " + frame.body.decode("utf-8", "replace").strip()))
         elif (event := event_of(frame)) is not None:
-            self._take_event(event)
+            self._waiters.take_event(event)
+            self._guarded(self.on_event, event)
 
     def _take_reply(self, frame: Frame) -> None:
         reply = self._waiters.take_reply(frame)
@@ -279,10 +280,6 @@ class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyp
             return
         self._lingering = True
         self._waiters.end_executions(self.channel_uuid)
-
-    def _take_event(self, event: Event) -> None:
-        self._waiters.take_event(event)
-        self._guarded(self.on_event, event)
 
     # -- writing ------------------------------------------------------------------------------
 
@@ -301,20 +298,21 @@ class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyp
         if gevent.getcurrent() is gevent.get_hub():
             raise RuntimeError("on_event may not wait for a reply: nobody would read it")
         deadline = Deadline(timeout_s)
-        labels = [_checked(command).label for command in commands]
+        labels = [_label(command) for command in commands]
         replies = Replies(labels)
         self._transmit(commands, [Unanswered(label, replies) for label in labels], deadline)
         return replies.wait(deadline) if labels else []
 
     def post(self, *commands: Command) -> None:
         """Send commands and do not wait; an error in a reply is logged."""
-        sent = [Unanswered(_checked(command).label, None) for command in commands]
+        sent = [Unanswered(_label(command), None) for command in commands]
         self._transmit(commands, sent, Deadline(DEFAULT_TIMEOUT_S))
 
     def _transmit(
         self, commands: Sequence[Command], sent: list[Unanswered], deadline: Deadline
     ) -> None:
-        self._refuse_gone(commands)
+        if self._hung_up:
+            self._refuse_gone(commands)
         encoded = b"".join([command.encode() for command in commands])
         if not self._write_lock.acquire(blocking=False) and not self._write_lock.acquire(
             timeout=deadline.left_s()
@@ -332,7 +330,7 @@ class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyp
 
     def _refuse_gone(self, commands: Sequence[Command]) -> None:
         # FreeSWITCH answers +OK and never runs what is queued to a channel that has hung up.
-        for command in commands if self._hung_up else ():
+        for command in commands:
             ours = (None, self.channel_uuid)
             if isinstance(command, Execute) and command.channel_uuid in ours:
                 raise ChannelGone(f"{self.channel_uuid} has hung up")
@@ -444,7 +442,7 @@ class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyp
         raise CommandError("wait with execute(): an application is known by its Event-UUID")
 
 
-def _checked(command: Command) -> Command:
+def _label(command: Command) -> str:
     if not isinstance(command, Command):
         raise CommandError(f"not a command of fsctl.esl.commands: {type(command).__name__}")
-    return command
+    return command.label

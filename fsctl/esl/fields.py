@@ -79,10 +79,11 @@ def quote(value: str, *, always: bool = False) -> str:
     anything but a simple word is put in quotes, and quotes and backslashes in it are escaped;
     with `always` a simple word too, for commands that split at another character.
     """
-    if not always and _PLAIN_TOKEN.fullmatch(value) and not _SELF.search(value):
+    names_module = "mod_event_socket" in value.lower()
+    if not always and _PLAIN_TOKEN.fullmatch(value) and not names_module:
         return value
     escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-    if _SELF.search(escaped):
+    if names_module:
         escaped = _SELF.sub(_break_word, escaped)
     return f"'{escaped}'"
 
@@ -104,7 +105,8 @@ class Command:
     _encoded: bytes
 
     def __post_init__(self) -> None:
-        for name, check in _checks_of(type(self)):
+        checks = _KNOWN.get(type(self))
+        for name, check in _checks_of(type(self)) if checks is None else checks:
             value = getattr(self, name)
             if isinstance(value, str):
                 check(name, value)
@@ -113,7 +115,10 @@ class Command:
                     if isinstance(text, str):
                         check(name, text)
         self.check()
-        object.__setattr__(self, "_encoded", self._encode())
+        head, body = "\n".join(self.lines()).encode(), self.body()
+        _refuse_reload(head)
+        length = b"\ncontent-length: %d" % len(body) if body else b""
+        object.__setattr__(self, "_encoded", b"%b%b\n\n%b" % (head, length, body))
 
     def check(self) -> None:
         """Checks beyond those that follow from a field's name."""
@@ -130,13 +135,6 @@ class Command:
         """The exact bytes for the wire."""
         return self._encoded
 
-    def _encode(self) -> bytes:
-        head, body = "\n".join(self.lines()).encode("utf-8"), self.body()
-        _refuse_reload(head.lower())
-        if body:
-            head += b"\ncontent-length: %d" % len(body)
-        return head + b"\n\n" + body
-
     @property
     def label(self) -> str:
         """The command's name for logs and errors; never its values."""
@@ -146,6 +144,7 @@ class Command:
 def _refuse_reload(head: bytes) -> None:
     # es.c parse_command: a head that contains "unload" or "reload" and "mod_event_socket"
     # anywhere, even inside a display name, is replaced by an (un)load of the whole module.
+    head = head.lower()
     if b"mod_event_socket" in head and (b"unload" in head or b"reload" in head):
         raise CommandError("FreeSWITCH would take this command for a reload of mod_event_socket")
 
@@ -172,8 +171,7 @@ _KNOWN: dict[type[Command], tuple[tuple[str, Callable[[str, str], None]], ...]] 
 
 def _checks_of(kind: type[Command]) -> tuple[tuple[str, Callable[[str, str], None]], ...]:
     """The fields of a command, and how each of their texts is checked."""
-    if kind not in _KNOWN:
-        _KNOWN[kind] = tuple(
-            (each.name, _CHECKS.get(each.name, check_text)) for each in fields(kind)
-        )
-    return _KNOWN[kind]
+    checks = _KNOWN[kind] = tuple(
+        (each.name, _CHECKS.get(each.name, check_text)) for each in fields(kind)
+    )
+    return checks

@@ -62,6 +62,7 @@ class EslServer:
         shared = not isinstance(listen, tuple)
         self._listener = listen_on(listen, backlog=backlog) if isinstance(listen, tuple) else listen
         self._address = address_of(self._listener)
+        tune(self._listener)  # what is accepted has its options from there
         self._greenlets = Pool(max_links + _MAX_REFUSALS)
         self._server = _Accepting(self._listener, self._serve, spawn=self._greenlets)
         if shared:
@@ -155,7 +156,6 @@ class EslServer:
             self._without_links.set()
 
     def _open(self, sock: socket.socket, peer: tuple[str, int]) -> Connection:
-        tune(sock)
         link = Connection(sock, peer, log_id=Field("peer", f"{peer[0]}:{peer[1]}" if peer else "?"))
         link.since -= waited_s(sock)
         link.start()

@@ -232,6 +232,8 @@ _CARRIED: Final = str.maketrans(_CONTROLS | _full_width("$"))
 # mod_sofia cuts a caller's name at "@", "/" and ":" (switch_sanitize_number), percent-decodes it
 # (check_decode), and puts it between quotation marks without escaping it.
 _NAME_CARRIED: Final = str.maketrans(_full_width('"\\/:@<>%'))
+_AS_IT_IS = re.compile(r"[A-Za-z0-9_.+*~-]+")
+"""What needs neither replacing nor escaping, as nearly all values."""
 _NOT_IN_NUMBER = re.compile(r"[^A-Za-z0-9_.+*~-]")
 
 _CALLER_NAMES: Final = frozenset({"origination_caller_id_name", "effective_caller_id_name"})
@@ -292,18 +294,27 @@ def _escape_value(value: str) -> str:
     return "\\s" * before + body + "\\s" * after
 
 
+def _assigned(name: str, value: str) -> str:
+    """One variable among those of a dial string."""
+    if _AS_IT_IS.fullmatch(value):
+        return f"{name}={value}"
+    return _escape_part(f"{name}={_escape_value(_carried(name, value))}")
+
+
 def _escape_part(part: str) -> str:
     """Escape for the split at commas (step 4, first)."""
     return part.replace("\\", "\\\\").replace("'", "\\'").replace(",", "\\,")
 
 
+_BRACE = re.compile("[{}]")
+
+
 def _balance(block: str) -> tuple[int, int]:
     """Return how many ``{`` are missing before ``block``, and how many ``}`` after it."""
     depth = lowest = 0
-    for character in block:
-        if character in "{}":
-            depth += 1 if character == "{" else -1
-            lowest = min(lowest, depth)
+    for brace in _BRACE.findall(block):
+        depth += 1 if brace == "{" else -1
+        lowest = min(lowest, depth)
     return -lowest, depth - lowest
 
 
@@ -366,10 +377,7 @@ class DialString:
     def _plain(self) -> str:
         """Return the dial string as FreeSWITCH's originate proper must see it (steps 2 to 5)."""
         variables = {**self.endpoint.variables(), **self.variables}
-        parts = [
-            _escape_part(f"{name}={_escape_value(_carried(name, value))}")
-            for name, value in variables.items()
-        ]
+        parts = [_assigned(name, value) for name, value in variables.items()]
         opening, closing = _balance("".join(parts))
         if opening:
             parts.insert(0, f"{PADDING_VARIABLE}={'{' * opening}")

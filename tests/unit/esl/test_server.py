@@ -69,6 +69,19 @@ def test_a_link_outlives_its_handler() -> None:
         wait_until(lambda: server.link_count == 0)
 
 
+def test_a_link_is_tuned_as_the_listening_socket_is() -> None:
+    links = Links()
+    with serving(links) as server:
+        peer = dial(server)
+        peer.expect("connect", snapshot())
+        wait_until(lambda: links)
+        option = links[0][0].sock.getsockopt
+        assert option(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        assert option(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert option(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 50_000
+        peer.close()
+
+
 def test_the_handler_may_close() -> None:
     with serving(lambda link, _: link.close()) as server:
         peer = dial(server)
