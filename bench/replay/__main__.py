@@ -29,6 +29,8 @@ def make(name: str, scope: str, beside: list[Path]) -> list[Contestant]:
     if name == "fsctl":
         others = [Fsctl(f"fsctl {folder.name}", scope, folder.resolve()) for folder in beside]
         return [Fsctl("fsctl", scope), *others]
+    if name == "two":
+        return [Fsctl("two workers", scope, workers=2)]
     if name == "bare":
         return [Other("bare gevent", scope, ["bench.replay.bare", scope, str(REPOSITORY)])]
     if name == "greenswitch":

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from bench.replay.frames import split, value
 from bench.replay.recording import Recording, assigned, dialled_variables, line
+from fsctl.switch.marks import Mark
 
 if TYPE_CHECKING:
     import socket
@@ -104,6 +105,8 @@ class Call:
         self.problem = ""
         self.commands = self.command_bytes = 0
         self.held = ""
+        self.home = ""
+        """Where a leg of it dials its own worker, once that has said so."""
         self._dial, self._later, self._done = dial, later, done
         self._phase = "new"
         self._told: list[bytes] = [b"", b"", b""]
@@ -292,6 +295,7 @@ class Call:
             return
         self._phase = "refer"
         self._deliver("refer")
+        self.home = self.variables[0].get(Mark.HOME, "")
         for name in self.recording.taken_over:
             self.variables[0].pop(name, None)
         self._lines[0] = None

@@ -85,12 +85,12 @@ class Fsctl(Contestant):
         self._controller: Controller | None = None
 
     def start(self) -> None:
-        """Start it, and give it the first core; several workers may use all."""
+        """Start it, and give its workers the first core."""
         numbers: Section = {"inbound_match": ".*"} if self._scope == "calls" else {}
         dialplan: Section = {"scope": self._scope, "inbound_contexts": ["public"], **numbers}
         self._folder = tempfile.TemporaryDirectory(prefix="bench-replay-")
         sections: Sections = {
-            "server": {"workers": self._count, "max_calls": 100000},
+            "server": {"workers": self._count, "max_calls": 100000, "max_delay_ms": 5000},
             "switch": {"host": "127.0.0.1", "port": self.switch.port},
             "dialplan": {"sofia_profile": "lab", **dialplan},
             "policy": {},
@@ -109,7 +109,7 @@ class Fsctl(Contestant):
         self.workers = made.workers()
         others = [pid for pid in made.processes() if pid not in self.workers]
         pin(others, CORES[-1:])
-        pin(self.workers, CORES[:1] if self._count == 1 else CORES)
+        pin(self.workers, CORES[:1])
         self.switch.run_for(1.5)
 
     def end(self) -> None:

@@ -180,7 +180,7 @@ class ReplaySwitch:
             self._begin(following)
 
     def _dial(self, call: Call) -> Link:
-        host, _, port = call.variables[0].get("fsctl_home", "").partition(":")
+        host, _, port = call.home.partition(":")
         address = (host, int(port)) if port else self.controller
         connection = socket.socket()
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
