@@ -73,6 +73,16 @@ class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyp
     wait work (``answer``, ``park``, ``hangup``, ``bridge``); to wait for an end use `execute`.
     """
 
+    # Of the class, for a link sets them late or never: with more than 30 attributes of its own an
+    # object takes a kilobyte more.
+    on_closed: Callable[[Connection], None] | None = None
+    """Called once with the link when it is gone, after `on_lost`. Set by whoever has opened it,
+    for good."""
+    _on_lost: Callable[[], None] | None = None
+    _loss: LinkError = LinkLost("closed")
+    _hung_up = False
+    _retired = False
+
     def __init__(
         self, sock: Socket, peer: object, *, log_id: str, limits: Limits = DEFAULT_LIMITS
     ) -> None:
@@ -90,21 +100,14 @@ class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyp
         self.session_data: dict[str, str | None] = {}
         """Of the channel's snapshot at the handshake what greenswitch has names for (``uuid``,
         ``call_uuid``, ``caller_id_number``). Set by `connect`."""
-        self.on_closed: Callable[[Connection], None] | None = None
-        """Called once with the link when it is gone, after `on_lost`. Set by whoever has opened it,
-        for good."""
         self.since = time.monotonic()
         """When the peer has opened the link (`time.monotonic`). Set here, and to an earlier time by
         a server that knows of one."""
-        self._on_lost: Callable[[], None] | None = None
         self._frames = FrameReader(limits)
         self._waiters = Waiters()
         self._write_lock = BoundedSemaphore(1)
         self._reading: Any = None  # gevent's watcher of the socket
         self._gone = Flag()
-        self._loss: LinkError = LinkLost("closed")
-        self._hung_up = False
-        self._retired = False
 
     # -- life ---------------------------------------------------------------------------------
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -132,7 +131,7 @@ class Waiters:
     __slots__ = ("_executions", "_unanswered")
 
     def __init__(self) -> None:
-        self._unanswered: deque[Unanswered] = deque()
+        self._unanswered: list[Unanswered] = []  # a few: a deque takes ten times the memory
         self._executions: dict[str, tuple[str | None, Awaited[Event]]] = {}
 
     @property
@@ -161,7 +160,7 @@ class Waiters:
         """
         if not self._unanswered:
             raise ProtocolError("a reply to no command")
-        sent = self._unanswered.popleft()
+        sent = self._unanswered.pop(0)
         reply = Reply.from_frame(sent.label, frame)
         if sent.replies is None:
             return reply
