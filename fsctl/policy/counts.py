@@ -22,7 +22,8 @@ request (a hash)."""
 _NAME_BYTES: Final = 48
 _ENTRY_SIZE: Final = _ENTRY.size + _NAME_BYTES
 """Behind it stands the party's name, for who lists them."""
-_SLOTS: Final = 512
+_SLOTS: Final = 509
+"""With those behind the last one 512."""
 _WORKERS: Final = 32
 """More than run at a time, those of a reload included."""
 _PROBES: Final = 4

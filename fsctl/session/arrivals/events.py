@@ -84,11 +84,14 @@ class LinkEvents:
         """
         if event.name != _COMPLETE or self._attended.is_any_open or self._kept.open:
             return True
-        application = event.get("Application-UUID")
-        if application in self._calls.executions or application in self._calls.dials:
-            return True
         call = self._session.calls.get(event.channel_uuid or "")
-        return call is None or call.branches is not None
+        if call is None or call.branches is not None:
+            return True
+        executions, dials = self._calls.executions, self._calls.dials
+        if not (executions or dials):
+            return False
+        application = event.get("Application-UUID")
+        return application in executions or application in dials
 
     def take(self, event: Event) -> None:
         """Apply one event; unknown ones are ignored."""
