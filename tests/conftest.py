@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -26,6 +27,10 @@ fsctl.settings.DEFAULT_FILE = Path("/nonexistent/fsctl.toml")  # type: ignore[mi
 
 fsctl.simulator.switch.QUIET_S = 0.001
 """Controllers in tests ask nobody who needs longer."""
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell has started us in the background. What we start would ignore it as well.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 os.environ.setdefault("FSCTL_RECORDS_KEEP", "false")
 """What tests start keeps no records, where they are not what is tried: that is a process more."""
