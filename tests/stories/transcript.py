@@ -34,7 +34,7 @@ _VARYING = re.compile(
     r"|(?<=127\.0\.0\.1[:-])(?P<port>\d+)"
     r"|(?P<folder>/(?:tmp|dev/shm)/[\w./-]+)"
     r"|(?P<hash>(?<=_)[0-9a-f]{32}\b)"
-    r"|(?P<epoch>(?<=fsctl_cdr_epoch=)'?[0-9]{10})"
+    r"|(?P<epoch>fsctl_cdr_epoch\\*=\\*'?[0-9]{10})"  # a dial string escapes what it carries
     r'|(?P<ms>(?<="ms": )[0-9]+)'
 )
 _CODED = re.compile(r"(?<=fsctl_shadow=')[\w+/]+=*(?=')")
