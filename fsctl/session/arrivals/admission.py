@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
+from typing import TypeVar
 
 import gevent
 from gevent.hub import Waiter
@@ -21,6 +22,8 @@ _MANY = 5
 time."""
 _SWITCHES = 64
 """Of so many the delays are remembered."""
+
+T = TypeVar("T")
 
 
 class Lateness:
@@ -100,20 +103,13 @@ class Admission:
     def came_home(self, switch: str, delay_s: float) -> None:
         """A leg of a running call came so late, whether it could be claimed or not. A ``switch``
         that is slow itself, or a stranger that says it is one, keeps no calls of others out."""
-        lateness = self._lateness.setdefault(switch, Lateness())
-        self._lateness.move_to_end(switch)
-        if len(self._lateness) > _SWITCHES:
-            self._lateness.popitem(last=False)
-        lateness.note(delay_s)
+        _remembered(self._lateness, switch, Lateness).note(delay_s)
 
     def turns_away(self, switch: str, now_s: float | None = None) -> bool:
         """A new call of ``switch`` that came too late is not taken. True: these are so many that
         FreeSWITCH had better not ask, and it is time to tell it. ``now_s``: a monotonic clock's."""
         now_s = time.monotonic() if now_s is None else now_s
-        times = self._turned_away.setdefault(switch, deque(maxlen=_MANY))
-        self._turned_away.move_to_end(switch)
-        if len(self._turned_away) > _SWITCHES:
-            self._turned_away.popitem(last=False)
+        times = _remembered(self._turned_away, switch, lambda: deque(maxlen=_MANY))
         times.append(now_s)
         many = len(times) == _MANY and now_s - times[0] < _REMEMBERED_S
         if many:
@@ -141,3 +137,14 @@ class Admission:
         if worst_s > self._max_delay_s / 2:
             return f"a leg with a transfer has waited for {worst_s * 1000:.0f} ms (max_delay_ms)"
         return ""
+
+
+def _remembered(of: OrderedDict[str, T], switch: str, make: Callable[[], T]) -> T:
+    """What is known ``of`` a switch, made anew where nothing is; who is not heard of is forgotten
+    first."""
+    if switch not in of:
+        of[switch] = make()
+    of.move_to_end(switch)
+    if len(of) > _SWITCHES:
+        of.popitem(last=False)
+    return of[switch]

@@ -62,8 +62,6 @@ from fsctl.switch.variables import read, read_all
 log = logging.getLogger(__name__)
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_GRACE_S = 2.0
-"""How long after its ring timeout FreeSWITCH may take to say so."""
 _FETCH_S = 1.0
 """A leg whose REFER came too early is back by then, if its dialplan sends it."""
 
@@ -288,7 +286,8 @@ def start(session: Session, dial: Dial, places: tuple[Place, ...]) -> None:
         raise
     dial.purpose.ring_anew(dial.outgoing, dial.ring_timeout_s)
     execution = dial.execution
-    session.after(dial.ring_timeout_s + _GRACE_S, lambda: _ring_deadline(session, dial, execution))
+    deadline_s = dial.ring_timeout_s + purposes.GRACE_S
+    session.after(deadline_s, lambda: _ring_deadline(session, dial, execution))
 
 
 def interrupt(session: Session, dial: Dial) -> None:

@@ -50,9 +50,6 @@ from fsctl.switch.variables import read, read_all
 
 log = logging.getLogger(__name__)
 
-_GRACE_S = 2.0
-"""How long after its ring timeout FreeSWITCH may take to say so."""
-
 
 @dataclass(slots=True)
 class Outgoing:
@@ -101,7 +98,7 @@ class Outgoing:
         session.want("BACKGROUND_JOB")
         session.part(Calls).outgoing[callee] = self
         session.link.send_all(commands)[-1].raise_for_error()
-        session.after(self.ring_timeout_s + _GRACE_S, lambda: self._ring_deadline(callee))
+        session.after(self.ring_timeout_s + purposes.GRACE_S, lambda: self._ring_deadline(callee))
 
     def _variables(self, place: Place) -> dict[str, str]:
         route, settings = place.routed.route, self.session.settings
@@ -250,7 +247,7 @@ class Outgoing:
             if branches.is_channel_of(session, self.call, partner):
                 return
         branches.hang_up(session, self.call, "NO_ANSWER")
-        session.after(_GRACE_S, lambda: self._give_up(callee))
+        session.after(purposes.GRACE_S, lambda: self._give_up(callee))
 
     def _give_up(self, callee: str) -> None:
         """The news of its end is lost: the session does not wait for it for ever."""

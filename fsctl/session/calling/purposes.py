@@ -18,7 +18,7 @@ from fsctl.sip.status import SipStatus
 from fsctl.switch import timers
 from fsctl.switch.marks import Stage
 
-_GRACE_S = 2.0
+GRACE_S = 2.0
 """How long after its ring timeout FreeSWITCH may take to say so."""
 
 
@@ -122,6 +122,6 @@ class NativeTransferee(PlainCall):
         transferor = session.part(NativeCall).transferor
         if waiting is None or transferor in ("", NOBODY):
             return []
-        after_s = rings_s + _GRACE_S + session.settings.transfer.rescue_after_s
+        after_s = rings_s + GRACE_S + session.settings.transfer.rescue_after_s
         commands = timers.release(transferor, after_s)
         return commands + timers.send_on(waiting.channel_uuid, after_s - timers.HEAD_START_S)

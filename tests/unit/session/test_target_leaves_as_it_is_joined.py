@@ -15,8 +15,9 @@ from fsctl.session.arrivals.events import _TAKERS
 from fsctl.settings import Transfer
 from fsctl.simulator import bridge
 from fsctl.simulator.channel import Channel
+from fsctl.simulator.phone import Phone
 from fsctl.simulator.signals import wait_for
-from fsctl.stage import CALLS
+from fsctl.stage import CALLS, Stage
 
 SAMPLE = Path(__file__).parents[3] / "examples" / "call_user_transfer.py"
 """It calls the target by itself for Bob, the callee; the settings do so for Alice."""
@@ -36,6 +37,15 @@ def joins_only() -> Scenario:
             event.session.send_media_between(event.call, joined.call)
 
     return scenario
+
+
+def talking(playing: Stage, transferor: str) -> tuple[Stage, list[Phone], Phone]:
+    """1000 and 1001 talk; return all phones, 1002 too, and who is to send the REFER."""
+    phones = [playing.phone(number) for number in ("1000", "1001", "1002")]
+    alice, bob, _ = phones
+    alice.calls("1001")
+    playing.until(lambda: alice.hears == "1001" and bob.hears == "1000")
+    return playing, phones, alice if transferor == alice.number else bob
 
 
 def leaves(monkeypatch: pytest.MonkeyPatch, moment: str, who: str = "target") -> None:
@@ -64,14 +74,10 @@ def leaves(monkeypatch: pytest.MonkeyPatch, moment: str, who: str = "target") ->
 @pytest.mark.parametrize("moment", ["_introduce", "_bond"])
 def test_the_transferee_leaves_as_it_is_joined(stage, monkeypatch, moment, transferor, made):
     """FreeSWITCH has told us of the join, and tells the transferor nothing if it leaves by then."""
-    playing = stage(made())
-    alice, bob, carol = (playing.phone(number) for number in ("1000", "1001", "1002"))
-    alice.calls("1001")
-    playing.until(lambda: alice.hears == "1001" and bob.hears == "1000")
+    playing, phones, sender = talking(stage(made()), transferor)
     leaves(monkeypatch, moment, "transferee")
-    sender = alice if transferor == alice.number else bob
     sender.refers("<sip:1002@example.org>")
-    playing.until(lambda: not any(phone.in_call for phone in (alice, bob, carol)))
+    playing.until(lambda: not any(phone.in_call for phone in phones))
     told = "487 Request Terminated" if moment == "_introduce" else "200 OK"
     assert [body for _, body in sender.notifies] == [f"SIP/2.0 {told}"]
 
@@ -81,12 +87,8 @@ def test_the_transferee_leaves_as_it_is_joined(stage, monkeypatch, moment, trans
 @pytest.mark.parametrize("moment", ["_introduce", "_bond"])
 def test_the_target_leaves_as_it_is_joined(stage, monkeypatch, moment, transferor, made):
     """A join that was given up is no success: the first two talk on, and one report is sent."""
-    playing = stage(made())
-    alice, bob, _carol = (playing.phone(number) for number in ("1000", "1001", "1002"))
-    alice.calls("1001")
-    playing.until(lambda: alice.hears == "1001" and bob.hears == "1000")
+    playing, (alice, bob, _carol), sender = talking(stage(made()), transferor)
     leaves(monkeypatch, moment)
-    sender = alice if transferor == alice.number else bob
     sender.refers("<sip:1002@example.org>")
     playing.until(lambda: sender.notifies)
     if moment == "_introduce":
@@ -102,12 +104,8 @@ def test_the_target_leaves_as_it_is_joined(stage, monkeypatch, moment, transfero
 def test_the_transferee_of_a_legacy_transfer_leaves(stage, monkeypatch, moment, transferor):
     """FreeSWITCH alone reports it; where it does not, somebody must."""
     legacy = replace(CALLS, transfer=Transfer(mode="legacy"))
-    playing = stage(settings=legacy)
-    phones = [playing.phone(number) for number in ("1000", "1001", "1002")]
-    phones[0].calls("1001")
-    playing.until(lambda: phones[0].hears == "1001" and phones[1].hears == "1000")
+    playing, phones, sender = talking(stage(settings=legacy), transferor)
     leaves(monkeypatch, moment, "transferee")
-    (sender,) = (phone for phone in phones if phone.number == transferor)
     sender.refers("<sip:1002@example.org>")
     playing.until(lambda: not any(phone.in_call for phone in phones))
     told = "487 Request Terminated" if moment == "_introduce" else "200 OK"
