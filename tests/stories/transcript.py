@@ -9,9 +9,9 @@ A change of the code that is not to change what fsctl does leaves these equal, b
 
 One file for each story, one paragraph for each link, in the order in which the links were opened;
 those of no leg, which a controller opens all at once, come last, in the order of what they say.
-What no two runs share (UUIDs, ports, folders, hashes) is numbered in the order of its appearance.
-Equal code gives equal transcripts, however busy the machine is; where it does not after all, give
-several folders of before: a story has changed when it is like none of them.
+What no two runs share (UUIDs, ports, folders, hashes, tags) is numbered in the order of its
+appearance. Equal code gives equal transcripts, however busy the machine is; where it does not after
+all, give several folders of before: a story has changed when it is like none of them.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ _VARYING = re.compile(
     r"|(?<=127\.0\.0\.1[:-])(?P<port>\d+)"
     r"|(?P<folder>/(?:tmp|dev/shm)/[\w./-]+)"
     r"|(?P<hash>(?<=_)[0-9a-f]{32}\b)"
+    r"|(?P<tag>(?<=-tag%3D)\w+)"
     r"|(?P<epoch>fsctl_cdr_epoch\\*=\\*'?[0-9]{10})"  # a dial string escapes what it carries
     r'|(?P<ms>(?<="ms": )[0-9]+)'
 )
