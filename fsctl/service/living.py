@@ -18,12 +18,12 @@ import gevent
 
 from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.client import client_of
-from fsctl.esl.commands import Command, GlobalGetvar, GlobalSetvar, SchedApi, SchedDel
+from fsctl.esl.commands import Command, GlobalGetvar, SchedDel
 from fsctl.log import Field
 from fsctl.session.core.clock import Clock, Pending, RealClock
 from fsctl.settings import Settings, Switch
 from fsctl.switch.armed import TIMERS, armed_everywhere
-from fsctl.switch.global_variables import listed, living
+from fsctl.switch.global_variables import group_of, listed, living, set_for, unset
 from fsctl.switch.marks import Mark
 
 log = logging.getLogger(__name__)
@@ -104,7 +104,7 @@ class SignsOfLife:
             if self._others():
                 log.info("other controllers go on: %s sends them the transfers", self._name)
                 return
-            self._client.send_all([SchedDel(TIMERS), *_unset(armed)])
+            self._client.send_all([SchedDel(TIMERS), *unset(armed)])
             log.info("%s transfers by itself from now on", self._name)
         except (LinkError, ChannelGone) as error:
             log.warning(
@@ -133,7 +133,7 @@ class SignsOfLife:
             commands += _withdrawn(address)
         self._shown = wanted
         if wanted and self._armed:
-            commands += _renewed_group(TIMERS, self._armed)
+            commands += set_for(EXPIRY_S, TIMERS, self._armed)
         self._send(commands)
 
     def _send(self, commands: list[Command]) -> None:
@@ -145,24 +145,11 @@ class SignsOfLife:
             log.warning("no sign of life given, %s may dial others: %s", self._name, error)
 
 
-def _group(address: str) -> str:
-    return "fsctl-living-" + address.replace(":", "-")
-
-
 def _renewed(address: str) -> list[Command]:
-    return _renewed_group(_group(address), {variable_of(address): "yes"})
-
-
-def _renewed_group(group: str, variables: Mapping[str, str]) -> list[Command]:
-    """Set these, and have FreeSWITCH unset them, the last one first, if nobody does so again."""
-    forget = [SchedApi(EXPIRY_S, group, command) for command in _unset(variables)]
-    made = [GlobalSetvar(name, value) for name, value in variables.items()]
-    return [*made, SchedDel(group), *forget]
-
-
-def _unset(variables: Mapping[str, str]) -> list[GlobalSetvar]:
-    return [GlobalSetvar(name, "") for name in reversed([*variables])]
+    name = variable_of(address)
+    return set_for(EXPIRY_S, group_of(name), {name: "yes"})
 
 
 def _withdrawn(address: str) -> list[Command]:
-    return [SchedDel(_group(address)), GlobalSetvar(variable_of(address), "")]
+    name = variable_of(address)
+    return [SchedDel(group_of(name)), *unset([name])]

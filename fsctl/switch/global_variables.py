@@ -1,8 +1,8 @@
-"""FreeSWITCH's global variables, as ``global_getvar`` lists them, or set for a moment (pure)."""
+"""FreeSWITCH's global variables, as ``global_getvar`` lists them, or set for a while (pure)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from fsctl.esl.commands import Command, GlobalSetvar, SchedApi, SchedDel
 from fsctl.switch.marks import Mark
@@ -24,9 +24,22 @@ def living(names: Iterable[str]) -> list[str]:
 def late(address: str) -> list[Command]:
     """Return what keeps new calls from the controller at ``address`` (``HOST:PORT``) for 2 s."""
     name = f"{Mark.LATE}{address}"
-    group = name.replace("_", "-").replace(":", "-")
-    return [
-        SchedDel(group),
-        GlobalSetvar(name, "yes"),
-        SchedApi(_LATE_S, group, GlobalSetvar(name, "")),
-    ]
+    return set_for(_LATE_S, group_of(name), {name: "yes"})
+
+
+def group_of(name: str) -> str:
+    """Return the group of the timer that unsets this variable."""
+    return name.replace("_", "-").replace(":", "-")
+
+
+def set_for(seconds: int, group: str, variables: Mapping[str, str]) -> list[Command]:
+    """Return what sets these, and has FreeSWITCH unset them, the last one first, if nobody sets
+    them again by then. ``group``: of the timers."""
+    made = [GlobalSetvar(name, value) for name, value in variables.items()]
+    forget = [SchedApi(seconds, group, command) for command in unset(variables)]
+    return [*made, SchedDel(group), *forget]
+
+
+def unset(variables: Iterable[str]) -> list[GlobalSetvar]:
+    """Return what unsets these, the last one first."""
+    return [GlobalSetvar(name, "") for name in reversed([*variables])]
