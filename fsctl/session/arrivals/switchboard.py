@@ -41,8 +41,13 @@ from fsctl.switch.timers import claim, has_been_sent_on
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-_HOME = (Context.REFER, Context.RESCUE, Context.RETURN, Context.LEGACY)
-_ASKS = (Context.ATTENDED, Context.KEYS, Context.COMMAND)
+_OF_RUNNING_CALLS = {Context.REFER, Context.RESCUE, Context.RETURN, Context.LEGACY} | {
+    Context.ATTENDED,
+    Context.KEYS,
+    Context.COMMAND,
+}
+"""From these comes who belongs to a call that runs, or asks about one; from any other, and from the
+switch's own, a new call."""
 MakeSession = Callable[[Board, str, Connection, Origin], Session]
 Begin = Callable[[Session, Connection, Event], None]
 Work = Callable[[], None]
@@ -117,11 +122,11 @@ class Switchboard:
         runs the session that the link begins. Without one the link is left to those that it has
         been given to."""
         context = snapshot.get("Caller-Context")
-        is_new = context not in _HOME and context not in _ASKS
+        is_new = context not in _OF_RUNNING_CALLS
         if is_new:
             self._admission.wait()
         ahead = Ahead(link, snapshot)
-        claimed = self._claim(ahead, context, snapshot)
+        claimed = ahead.claim() if is_new else self._claim(ahead, context, snapshot)
         if not is_new:
             self._admission.came_home(origin_of(snapshot).core_uuid, link.age_s)
         if not claimed:
@@ -221,12 +226,12 @@ class Switchboard:
         return session if here else None
 
     def _claim(self, ahead: Ahead, context: str | None, snapshot: Event) -> bool:
-        """Claim the leg; of one that comes with a transfer, ask about that as well."""
+        """Claim a leg of a running call; of one that comes with a transfer, ask about that, too."""
         link = ahead.link
         if context in (Context.REFER, Context.RESCUE):
             sent_on = has_been_sent_on(link, snapshot, self.home)
             return not sent_on and ahead.claim(self._session_of(snapshot) is None)
-        return claim(link, snapshot, self.home) if context in set(Context) else ahead.claim()
+        return claim(link, snapshot, self.home)
 
     def _come_home(self, ahead: Ahead, snapshot: Event) -> Work | None:
         link = ahead.link
