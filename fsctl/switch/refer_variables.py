@@ -18,7 +18,7 @@ from fsctl.esl.events import Event
 from fsctl.sip.refer import ReferTo, parse_refer_to
 from fsctl.sip.status import SipStatus
 from fsctl.sip.uri import Uri, UriError, telephone
-from fsctl.switch.marks import Context
+from fsctl.switch.marks import Context, Mark
 from fsctl.switch.variables import Asked, is_gone, read, read_several, value_of
 
 log = logging.getLogger(__name__)
@@ -27,6 +27,10 @@ STALE = ("sip_refer_to", "sip_h_Referred-By", "sip_h_X-FS-Refer-Params")
 """Variables of one transfer that FreeSWITCH leaves on the transferee: the next one without them
 would inherit them (it sets no value that holds ``${``). They go when the target is called or the
 first two are joined, not earlier: another controller may have to read them again."""
+
+FORGOTTEN = {"blind_transfer_uuid": "", Mark.REFERRED: ""}
+"""What must be unset on both parties before they are joined again: set, FreeSWITCH would report
+their join as the transfer's success."""
 
 
 class BadRequest(FsctlError):

@@ -36,6 +36,7 @@ from fsctl.switch.ahead import Ahead
 from fsctl.switch.global_variables import late
 from fsctl.switch.marks import Context, Mark
 from fsctl.switch.origin import Origin, origin_of
+from fsctl.switch.posting import post_if_there
 from fsctl.switch.timers import claim, has_been_sent_on
 
 log = logging.getLogger(__name__)
@@ -203,10 +204,8 @@ class Switchboard:
         return why
 
     def _say_late(self, link: Connection) -> None:
-        try:
-            link.post(*late(self.public))
-        except (LinkError, ChannelGone) as error:
-            log.info("[%s] FreeSWITCH is not told that we are late: %s", link.log_id, error)
+        undone = f"[{link.log_id}] FreeSWITCH is not told that we are late"
+        post_if_there(link, late(self.public), undone)
 
     def _turn_away(self, link: Connection, snapshot: Event, why: str) -> None:
         """There are calls enough: FreeSWITCH connects this one, or it is refused at once."""

@@ -13,12 +13,12 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote
 
-from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.commands import Command, UuidSetvarMulti
 from fsctl.session.core.leg import Leg
 from fsctl.session.core.session import Session
 from fsctl.sip.status import SipStatus
 from fsctl.switch.marks import Mark
+from fsctl.switch.posting import post_if_there
 
 log = logging.getLogger(__name__)
 
@@ -167,8 +167,4 @@ def _setting(leg: Leg, variables: Mapping[str, str]) -> list[Command]:
 
 
 def _post(session: Session, commands: list[Command]) -> None:
-    try:
-        if commands:
-            session.link.post(*commands)
-    except (LinkError, ChannelGone) as error:
-        log.info("%s: not noted for CDRs: %s", session.id, error)
+    post_if_there(session.link, commands, f"{session.id}: not noted for CDRs")

@@ -33,8 +33,8 @@ from fsctl.session.transfers.engine import Engine
 from fsctl.session.transfers.record import (
     BY_SCENARIO,
     BY_SETTINGS,
+    OUTCOMES,
     Decided,
-    Outcome,
     asked_for,
     begun,
     conclude,
@@ -72,13 +72,6 @@ _LATE = {
     State.CALLING: "the target has not answered",
 }
 """What an operator is told of a deadline that refuses."""
-
-_OUTCOMES: dict[State, Outcome] = {
-    State.SUCCEEDED: "succeeded",
-    State.REFUSED: "failed",
-    State.BROKEN: "failed",
-    State.ABANDONED: "abandoned",
-}
 
 
 class AttendedTransfer:
@@ -299,7 +292,7 @@ class AttendedTransfer:
         elif self.parties.is_cancel(event):
             self.session.post(lambda: self._feed(Stimulus.TAKEN_BACK))
         else:
-            self.acts.put_off(event)
+            self.acts.dials.note(event)
         self.session.post(self._look)
 
     def _look(self) -> None:
@@ -427,7 +420,7 @@ class AttendedTransfer:
             self.transferor,
             self.transferee,
             self.parties.target,
-            _OUTCOMES[snapshot.state],
+            OUTCOMES[snapshot.state.value],
             snapshot.result,
             refer=self.parties.loopback,
             ours=snapshot.state is not State.ABANDONED,

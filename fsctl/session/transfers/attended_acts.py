@@ -18,17 +18,15 @@ from fsctl.esl.commands import (
     UuidTransfer,
 )
 from fsctl.esl.connection import Connection
-from fsctl.esl.events import Event
 from fsctl.esl.farewell import let_go
 from fsctl.session.calling import media, recording, sounds
 from fsctl.session.calling.arming import arming
-from fsctl.session.calling.bridged import Dial
 from fsctl.session.calling.bridging import bridge_commands
-from fsctl.session.calling.calls import Calls
 from fsctl.session.core import branches
 from fsctl.session.core.leg import Leg
 from fsctl.session.transfers.attended_parties import Parties
 from fsctl.session.transfers.attended_request import refuse_moved
+from fsctl.session.transfers.dials_aside import DialsAside
 from fsctl.switch.grace import relax, secure
 from fsctl.switch.marks import Context, Extension, Mark, Stage
 from fsctl.switch.refer_variables import ASKS_TO_SAY
@@ -62,11 +60,9 @@ class AttendedActs:
     def __init__(self, parties: Parties) -> None:
         self._parties = parties
         self._session = parties.session
-        self._set_aside: dict[str, Dial] = {}
-        """What calls joined transferor and transferee: their end is not the end of a call now.
-        Filled when the two are claimed or one is fetched, given back when all talk on."""
-        self._put_off: list[Event] = []
-        """The ends of those, which count only if nobody is moved after all."""
+        self.dials = DialsAside(parties.session)
+        """What calls joined transferor and transferee, taken when the two are claimed or one is
+        fetched."""
         self.by_action: dict[Action, Callable[[], Stimulus | None]] = {
             Action.STOP_TARGET: self._stop_target,
             Action.CLAIM: self._claim,
@@ -91,11 +87,6 @@ class AttendedActs:
     def perform(self, action: Action) -> Stimulus | None:
         """Do it; returns what is known by it. Raises LinkError, ChannelGone."""
         return self.by_action[action]()
-
-    def put_off(self, event: Event) -> None:
-        """Keep the end of a dial that is set aside, until it is known whether it counts."""
-        if event.get("Application-UUID") in self._set_aside:
-            self._put_off.append(event)
 
     def bridged(self) -> Stimulus:
         """The transferee has been bridged with the loopback: it may have to open a link first.
@@ -127,10 +118,8 @@ class AttendedActs:
 
     def _let_be(self) -> None:
         """Who still has its partner talks on; whom the transferor has left is hung up."""
-        session, parties = self._session, self._parties
-        session.part(Calls).dials.update(self._set_aside)
-        for event in self._put_off:
-            session.hear(event)
+        parties = self._parties
+        self.dials.give_back()
         commands: list[Command] = []
         target = parties.target
         talks = target if target is not None and target.connected else None
@@ -327,11 +316,7 @@ class AttendedActs:
         return SchedHangup(seconds, self._parties.transferor.channel_uuid, "ATTENDED_TRANSFER")
 
     def _set_dials_aside(self) -> None:
-        pair = (self._parties.transferor, self._parties.transferee)
-        dials = self._session.part(Calls).dials
-        for execution, dial in list(dials.items()):
-            if dial.waiting in pair and dial.outgoing in pair:
-                self._set_aside[execution] = dials.pop(execution)
+        self.dials.take(self._parties.transferor, self._parties.transferee)
 
     def _send(self, commands: list[Command]) -> None:
         """Send by the session's link, if that still serves."""

@@ -30,18 +30,21 @@ from fsctl.session.core.diversion import Diversion
 from fsctl.session.core.leg import Leg, LegState, paired
 from fsctl.session.core.session import Session
 from fsctl.session.transfers import devices, taken_away
+from fsctl.session.transfers.deadlines import GRACE_S, JOIN_TIMEOUT_S, seconds
 from fsctl.session.transfers.engine import Engine
 from fsctl.session.transfers.meanwhile import look
-from fsctl.session.transfers.record import BY_SETTINGS, Decided, Outcome, begun, conclude
+from fsctl.session.transfers.record import BY_SETTINGS, OUTCOMES, Decided, begun, conclude
 from fsctl.session.transfers.registry import BlindTransfers
 from fsctl.session.transfers.reporter import REPORT_S, SOONEST_S, Reporter, of_last_refer
 from fsctl.session.transfers.timing import Timing
 from fsctl.setting_tones import SILENCE
 from fsctl.settings import Transfer
 from fsctl.sip.status import SipStatus
-from fsctl.switch.marks import Mark, Stage
+from fsctl.switch.marks import Stage
 from fsctl.switch.notify import NOTES_JOIN
+from fsctl.switch.posting import post_if_there
 from fsctl.switch.refer_variables import (
+    FORGOTTEN,
     SIGNS_OF_BRIDGE,
     RawRequest,
     bridge_began,
@@ -63,24 +66,12 @@ from fsctl.transfer.blind_truth import News, Question, asks, in_truth
 
 log = logging.getLogger(__name__)
 
-JOIN_TIMEOUT_S = 5.0
-VOUCHED_S = 1.0
-"""How soon after its report of success an application joins; later the report goes out alone."""
-_OUTCOMES: dict[State, Outcome] = {
-    State.SUCCEEDED: "succeeded",
-    State.FAILED: "failed",
-    State.ABANDONED: "abandoned",
-}
-_GRACE_S = 3.0
-"""FreeSWITCH's own timers end a wait first; ours follows this much later."""
 _OF_TIMERS = frozenset({Action.SET_TIMERS, Action.SET_ONE_TIMER, Action.DELETE_TIMERS})
 _WITHOUT_COMMANDS = frozenset({Action.BEGIN_ANEW, Action.BLAME, Action.FORGET_TARGET, Action.PAIR})
 _BEHIND = frozenset(
     {Action.WATCH_TRANSFEREE, Action.GIVE_AWAY, Action.CONCLUDE, Action.LEAVE_RECORD}
 )
 """Done when what comes before them has been sent."""
-_FORGOTTEN = {"blind_transfer_uuid": "", Mark.REFERRED: ""}
-"""Set, FreeSWITCH would report the first two's join as the transfer's success."""
 
 
 class BlindTransfer:
@@ -204,7 +195,7 @@ class BlindTransfer:
         Raises ChannelGone: we have stood still, and somebody else has the transferee by now.
         """
         self._look_if_late()
-        return self._timing.ring(rings_s + _GRACE_S)
+        return self._timing.ring(rings_s + GRACE_S)
 
     def _look_if_late(self) -> None:
         """The dialplan sends a leg on with which nothing has been done for long."""
@@ -472,16 +463,7 @@ class BlindTransfer:
     def _seconds(self, snapshot: Snapshot) -> float | None:
         """How long the transfer may stay as it is."""
         section = self._session.settings.transfer
-        seconds: dict[str, float] = {
-            "decision_timeout_s": section.decision_timeout_s,
-            "ring_timeout_s": self._ring_timeout_s + _GRACE_S,
-            "hold_timeout_s": section.hold_timeout_s,
-            "vouched_timeout_s": VOUCHED_S,
-            "join_timeout_s": JOIN_TIMEOUT_S,
-            "release_transferor_after_s": section.release_transferor_after_s + _GRACE_S,
-        }
-        setting = DEADLINES.get(snapshot.state)
-        return None if setting is None else seconds[setting]
+        return seconds(DEADLINES.get(snapshot.state), section, self._ring_timeout_s)
 
     # -- the actions --------------------------------------------------------------------------
 
@@ -536,10 +518,8 @@ class BlindTransfer:
         return self._session.link.send_all(commands)[-1].ok
 
     def _post(self, timers_only: list[Command]) -> None:
-        try:
-            self._session.link.post(*timers_only)
-        except (LinkError, ChannelGone) as error:
-            log.info("%s transfer: its timers stay: %s", self._session.id, error)
+        session = self._session
+        post_if_there(session.link, timers_only, f"{session.id} transfer: its timers stay")
 
     def _do(self, action: Action) -> None:
         """Perform what is more than commands, or less."""
@@ -596,18 +576,18 @@ class BlindTransfer:
                 ringing = [call for call in self.targets if call.alive]
                 return [branches.stopping(self._session, call) for call in ringing]
             case Action.REJOIN:
-                forgotten = _FORGOTTEN | {NOTES_JOIN: ""}
+                forgotten = FORGOTTEN | {NOTES_JOIN: ""}
                 forgotten |= recording.forgotten(self._session.settings)
                 return [
-                    UuidSetvarMulti(transferor, tuple(_FORGOTTEN.items())),
+                    UuidSetvarMulti(transferor, tuple(FORGOTTEN.items())),
                     *bridge_commands(self.transferee, self.transferor, forgotten),
                 ]
             case Action.RELEASE_TRANSFEROR:
                 # A timer in FreeSWITCH: it holds when we die. The phone's own BYE comes first.
-                seconds = self._session.settings.transfer.release_transferor_after_s
+                after_s = self._session.settings.transfer.release_transferor_after_s
                 if self.snapshot.teller is Teller.SWITCH:
-                    seconds = max(seconds, SOONEST_S)
-                return [SchedHangup(seconds, transferor, "BLIND_TRANSFER")]
+                    after_s = max(after_s, SOONEST_S)
+                return [SchedHangup(after_s, transferor, "BLIND_TRANSFER")]
             case Action.KEEP_TRANSFEROR | Action.PUT_RELEASE_OFF:
                 return self._timing.hold(JOIN_TIMEOUT_S)
             case Action.HANG_UP_TRANSFEROR:
@@ -626,7 +606,7 @@ class BlindTransfer:
             self.transferor,
             self.transferee,
             self.target,
-            _OUTCOMES[self.snapshot.state],
+            OUTCOMES[self.snapshot.state.value],
             self.snapshot.result,
             refer=self.request.event,
             ours=ours,

@@ -12,7 +12,6 @@ import logging
 from collections.abc import Callable, Iterable
 from uuid import uuid4
 
-from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.commands import (
     Command,
     Execute,
@@ -39,6 +38,7 @@ from fsctl.sip.status import SipStatus
 from fsctl.switch.dialstring import DialString, DialStringError
 from fsctl.switch.end_status import bridge_status
 from fsctl.switch.marks import Context, Extension, Mark
+from fsctl.switch.posting import post_if_there
 from fsctl.switch.variables import read, read_if_there, read_several
 
 log = logging.getLogger(__name__)
@@ -297,10 +297,8 @@ class Consultation:
 
     def _post(self, commands: list[Command]) -> None:
         """Send what may as well come too late."""
-        try:
-            self._session.link.post(*commands)
-        except (LinkError, ChannelGone) as error:
-            log.info("%s consultation: not told to FreeSWITCH: %s", self._session.id, error)
+        session = self._session
+        post_if_there(session.link, commands, f"{session.id} consultation: not told to FreeSWITCH")
 
     def hand_over(self) -> None:
         """FreeSWITCH goes on alone: whoever sees the end writes the record."""

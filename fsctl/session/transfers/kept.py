@@ -31,7 +31,6 @@ from fsctl.esl.events import Event
 from fsctl.policy.judge import Asking
 from fsctl.session.calling import media, recording, safe_answers
 from fsctl.session.calling.arming import arming
-from fsctl.session.calling.bridged import Dial
 from fsctl.session.calling.bridging import AFTERWARDS, HOME_AGAIN, bridge_commands
 from fsctl.session.calling.calls import Calls
 from fsctl.session.calling.originated import call_out
@@ -41,12 +40,14 @@ from fsctl.session.core.diversion import Diversion
 from fsctl.session.core.leg import Leg, LegState
 from fsctl.session.core.session import Session
 from fsctl.session.transfers.attended_registry import AttendedTransfers
+from fsctl.session.transfers.deadlines import GRACE_S, seconds
+from fsctl.session.transfers.dials_aside import DialsAside
 from fsctl.session.transfers.engine import Engine
 from fsctl.session.transfers.kept_registry import KeptTransfers
 from fsctl.session.transfers.record import (
     BY_SETTINGS,
+    OUTCOMES,
     Decided,
-    Outcome,
     begun,
     conclude,
     owing,
@@ -58,27 +59,19 @@ from fsctl.sip.uri import Uri
 from fsctl.switch import leftovers, timers
 from fsctl.switch.marks import Context, Extension, Mark, Stage
 from fsctl.switch.notify import NOTES_JOIN
+from fsctl.switch.posting import post_if_there
+from fsctl.switch.refer_variables import FORGOTTEN
 from fsctl.switch.variables import read, read_several
 from fsctl.transfer.kept import DEADLINES, Action, Kept, Place, State, Stimulus, step
 
 log = logging.getLogger(__name__)
 
-JOIN_TIMEOUT_S = 5.0
 _OURS = (Mark.HOME, Mark.SESSION)
 """By these a REFER of one of the first two comes to our session, whoever runs their call."""
-_GRACE_S = 3.0
-"""FreeSWITCH's own timers end a wait first; ours follows this much later."""
 _FETCH_S = 1.0
 """A transferee whose join has failed comes back by itself by then, if it does."""
 _OWED = SipStatus(480)
 """What FreeSWITCH alone tells when the target has not answered."""
-_FORGOTTEN = {"blind_transfer_uuid": "", Mark.REFERRED: ""}
-"""Set, FreeSWITCH would report the first two's join as the transfer's success."""
-_OUTCOMES: dict[State, Outcome] = {
-    State.SUCCEEDED: "succeeded",
-    State.FAILED: "failed",
-    State.ABANDONED: "abandoned",
-}
 
 
 class KeptTransfer:
@@ -122,11 +115,8 @@ class KeptTransfer:
         self._began_apart = False
         """FreeSWITCH had parted the first two: the transferee is in our dialplan. Set by `begin`"""
         self._ring_timeout_s = float(session.settings.transfer.ring_timeout_s)
-        self._set_aside: dict[str, Dial] = {}
-        """What calls joined the first two: their end is not the end of a call now. Filled when it
-        begins, given back when all talk on."""
-        self._put_off: list[Event] = []
-        """The ends of those, which count only if nobody is moved after all."""
+        self._dials = DialsAside(session)
+        """What calls joined the first two, taken when it begins."""
         self._before: dict[str, str] = {}
         """What the transferee's channel said before we changed it; empty values: nothing."""
         self._before_of_other: dict[str, str] = {}
@@ -230,8 +220,7 @@ class KeptTransfer:
 
     def note(self, event: Event) -> None:
         """An event of the session's link."""
-        if event.get("Application-UUID") in self._set_aside:
-            self._put_off.append(event)
+        self._dials.note(event)
         if self.is_open and self._asker.note(event):
             self.cancel(SipStatus(487))
 
@@ -346,13 +335,7 @@ class KeptTransfer:
 
     def _seconds(self, snapshot: Kept) -> float | None:
         section = self._session.settings.transfer
-        seconds = {
-            "ring_timeout_s": self._ring_timeout_s + _GRACE_S,
-            "join_timeout_s": JOIN_TIMEOUT_S,
-            "release_transferor_after_s": section.release_transferor_after_s + _GRACE_S,
-        }
-        setting = DEADLINES.get(snapshot.state)
-        return None if setting is None else seconds[setting]
+        return seconds(DEADLINES.get(snapshot.state), section, self._ring_timeout_s)
 
     def _act(self, actions: tuple[Action, ...]) -> None:
         known: Stimulus | None = None
@@ -413,11 +396,11 @@ class KeptTransfer:
             leg.pending_peer, leg.forsaken_at = peer, None
             armed = arming(leg, peer, session.board.home, session.settings)
             commands.append(UuidSetvarMulti(leg.channel_uuid, tuple(armed.items())))
-        kept = {**_FORGOTTEN, NOTES_JOIN: "", "originate_disposition": "", Mark.STAGE: Stage.KEPT}
+        kept = {**FORGOTTEN, NOTES_JOIN: "", "originate_disposition": "", Mark.STAGE: Stage.KEPT}
         # Else who is the originator of this bridge may be hung up after it, by its dialplan's word.
         kept |= {"hangup_after_bridge": "false"}
         commands += [
-            UuidSetvarMulti(transferor.channel_uuid, tuple(_FORGOTTEN.items())),
+            UuidSetvarMulti(transferor.channel_uuid, tuple(FORGOTTEN.items())),
             *bridge_commands(self.transferee, transferor, kept),
         ]
         if session.link.send_all(commands)[-1].ok:
@@ -431,11 +414,7 @@ class KeptTransfer:
         """Nobody is moved: the transferee comes to us by its own channel's word. One that whoever
         runs the switch has sent elsewhere after its talk goes there, and is lost to us."""
         session, uuid = self._session, self.transferee.channel_uuid
-        dials = session.part(Calls).dials
-        pair = (self.transferee, self.transferor)
-        for execution, dial in list(dials.items()):
-            if dial.waiting in pair and dial.outgoing in pair:
-                self._set_aside[execution] = dials.pop(execution)
+        self._dials.take(self.transferee, self.transferor)
         names = (Mark.STAGE, *_OURS, AFTERWARDS, "originate_disposition")
         values = read_several(session.link, uuid, *names)
         self._before = {name: value or "" for name, value in zip(names, values, strict=True)}
@@ -459,7 +438,7 @@ class KeptTransfer:
     def _owing(self) -> list[Command]:
         """What FreeSWITCH does when we are gone, and the target has not answered."""
         section, transferee = self._session.settings.transfer, self.transferee.channel_uuid
-        after_s = self._ring_timeout_s + _GRACE_S + section.rescue_after_s
+        after_s = self._ring_timeout_s + GRACE_S + section.rescue_after_s
         commands = self._asker.owe(transferee, _OWED, after_s)
         if self.snapshot.transferee is Place.HOME:
             return [*commands, *timers.send_on(transferee, after_s)]
@@ -479,7 +458,7 @@ class KeptTransfer:
     def _let_be(self) -> None:
         """Everybody is where it was; what we have set for our own sake goes."""
         uuid = self.transferee.channel_uuid
-        self._give_back()
+        self._dials.give_back()
         after = self._before or {Mark.STAGE: Stage.LENT}
         commands = [*self._disarming(), UuidSetvarMulti(uuid, tuple(after.items()))]
         if self._before_of_other and self.transferor is not None:
@@ -487,13 +466,6 @@ class KeptTransfer:
             commands.append(UuidSetvarMulti(self.transferor.channel_uuid, before))
         self._post(commands)
         self._when_failed()
-
-    def _give_back(self) -> None:
-        """The end of what joins the first two is the end of a call again."""
-        self._session.part(Calls).dials.update(self._set_aside)
-        for event in self._put_off:
-            self._session.hear(event)
-        self._set_aside, self._put_off = {}, []
 
     def _recall(self) -> None:
         """The transferee is alone: its dialplan calls the transferor again, or does what is
@@ -578,7 +550,7 @@ class KeptTransfer:
             before = self._before or {Mark.STAGE: ""}
             transferee = self.transferee.channel_uuid
             commands.append(UuidSetvarMulti(transferee, tuple(before.items())))
-            self._give_back()
+            self._dials.give_back()
         self._post(commands)
 
     # -- the end --------------------------------------------------------------------------------
@@ -604,12 +576,9 @@ class KeptTransfer:
 
     def _post(self, commands: list[Command]) -> None:
         """Send what may as well come too late."""
-        if not commands:
-            return
-        try:
-            self._session.link.post(*commands)
-        except (LinkError, ChannelGone) as error:
-            log.info("%s kept transfer: not told to FreeSWITCH: %s", self._session.id, error)
+        session = self._session
+        undone = f"{session.id} kept transfer: not told to FreeSWITCH"
+        post_if_there(session.link, commands, undone)
 
     def _conclude(self, *, ours: bool) -> None:
         conclude(
@@ -617,7 +586,7 @@ class KeptTransfer:
             self.transferor,
             self.transferee,
             self.target,
-            _OUTCOMES[self.snapshot.state],
+            OUTCOMES[self.snapshot.state.value],
             self.snapshot.result,
             refer=self._asker.refer,
             ours=ours,

@@ -14,7 +14,7 @@ from fsctl.session.calling.verdicts import judged
 from fsctl.session.core.leg import Leg, paired
 from fsctl.session.core.session import Part, Session
 from fsctl.session.transfers.engine import Engine
-from fsctl.session.transfers.record import Outcome, begun, conclude
+from fsctl.session.transfers.record import OUTCOMES, begun, conclude
 from fsctl.session.transfers.reporter import REPORT_S, SOONEST_S, of_last_refer
 from fsctl.sip.status import SipStatus, failure_in, status_of_cause
 from fsctl.switch import timers
@@ -25,11 +25,6 @@ from fsctl.transfer.native import DEADLINES, Action, Snapshot, State, Stimulus, 
 
 _LEFT = SipStatus(487)
 _SETTLED_AFTER_S = 0.3
-_OUTCOMES: dict[State, Outcome] = {
-    State.SUCCEEDED: "succeeded",
-    State.FAILED: "failed",
-    State.ABANDONED: "abandoned",
-}
 
 
 def forsaken(session: Session, transferor_uuid: str) -> None:
@@ -164,7 +159,7 @@ class NativeTransfer:
             self.transferor,
             self.transferee,
             None,
-            _OUTCOMES[snapshot.state],
+            OUTCOMES[snapshot.state.value],
             snapshot.result,
             refer=self.refer,
             ours=ours,

@@ -45,6 +45,15 @@ Outcome = Literal["succeeded", "failed", "abandoned"]
 """``abandoned``: a party left in the middle, or the switch was lost; without ``[switch]`` also when
 the calls were left to it or to another worker, which then writes a record of its own."""
 
+OUTCOMES: Mapping[str, Outcome] = {
+    "succeeded": "succeeded",
+    "failed": "failed",
+    "refused": "failed",
+    "broken": "failed",
+    "abandoned": "abandoned",
+}
+"""By the state in which a transfer has ended, of whatever table."""
+
 
 @dataclass(frozen=True, slots=True)
 class Decided:

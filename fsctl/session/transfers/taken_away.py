@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 
-from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.commands import Filter, UuidGetvar
 from fsctl.session.calling import safe_answers
 from fsctl.session.calling.bridged import Dial
@@ -18,6 +17,7 @@ from fsctl.session.core.session import Session
 from fsctl.session.transfers.attended_registry import AttendedTransfers
 from fsctl.session.transfers.registry import BlindTransfers
 from fsctl.sip.status import SipStatus
+from fsctl.switch.posting import post_if_there
 from fsctl.switch.timers import disarm
 from fsctl.switch.variables import value_of
 
@@ -121,10 +121,8 @@ def let_go(session: Session, call: Leg) -> None:
     call.held = False
     peer = parted(call)
     uses = peer.uses if peer is not None else 0
-    try:
-        session.link.post(*disarm(call.channel_uuid))
-    except (LinkError, ChannelGone) as error:
-        log.info("%s: the timers of %s stay: %s", session.id, call, error)
+    undone = f"{session.id}: the timers of {call} stay"
+    post_if_there(session.link, disarm(call.channel_uuid), undone)
     calls = session.part(Calls)
     for dial in tuple(calls.dials.values()):
         if dial.waiting is call and not dial.answered:

@@ -17,7 +17,7 @@ from fsctl.scenario import (
     Scenario,
 )
 from fsctl.session.core.session import Part
-from fsctl.session.transfers.blind import JOIN_TIMEOUT_S
+from fsctl.session.transfers.deadlines import JOIN_TIMEOUT_S
 from fsctl.session.transfers.record import Records, TransferRecord
 from fsctl.settings import Server, Settings, Transfer
 from fsctl.simulator import Phone, SimulatedSwitch
