@@ -22,6 +22,7 @@ from fsctl.session.core.leg import Leg, paired
 from fsctl.session.core.session import Session
 from fsctl.session.transfers import kept
 from fsctl.session.transfers.by_command import ByCommand
+from fsctl.session.transfers.kept_acts import KeptRequest
 from fsctl.session.transfers.other_workers import guest, partner_of
 from fsctl.sip.status import SipStatus
 from fsctl.sip.uri import Uri, UriError, parse_address
@@ -110,8 +111,7 @@ def _transfer(
     log.info("%s: an operator has %s transferred to %r", session.id, transferee, text)
     movers = read(session.link, transferee.channel_uuid, Mark.MOVERS)
     asking = judging.asking(session, OPERATOR, transferee, "command", movers=movers, key="command")
-    kept.begin(
-        session,
+    request = KeptRequest(
         transferee,
         transferor,
         target,
@@ -120,6 +120,7 @@ def _transfer(
         asking=asking,
         when_failed=when_failed,
     )
+    kept.begin(session, request)
 
 
 def _target(text: str) -> str | Uri:

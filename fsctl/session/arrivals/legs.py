@@ -31,6 +31,7 @@ from fsctl.session.transfers import by_web, kept, taken_away
 from fsctl.session.transfers.attended_registry import AttendedTransfers
 from fsctl.session.transfers.blind import BlindTransfer, abandon
 from fsctl.session.transfers.by_refer import ByRefer
+from fsctl.session.transfers.kept_acts import KeptRequest
 from fsctl.session.transfers.kept_registry import KeptTransfers
 from fsctl.session.transfers.record import BY_SCENARIO, asked_for, transfer_id
 from fsctl.session.transfers.registry import BlindTransfers
@@ -355,8 +356,7 @@ def _transfer_by_settings(session: Session, transfer: BlindTransfer, refer_to: R
     transferor, event = transfer.transferor, transfer.request.event
     if session.settings.transfer.keep_talking and transferor.alive and event is not None:
         transfer.keep_talking()
-        kept.begin(
-            session,
+        request = KeptRequest(
             transfer.transferee,
             transferor,
             refer_to.target,
@@ -367,6 +367,7 @@ def _transfer_by_settings(session: Session, transfer: BlindTransfer, refer_to: R
             diversion=transfer.diversion,
             decided=transfer.decided,
         )
+        kept.begin(session, request)
         return
     try:
         connect(session, transfer.transferee, refer_to.target, CallOptions(headers=headers))

@@ -17,6 +17,7 @@ from fsctl.session.calling.plan import CallOptions
 from fsctl.session.core.leg import Leg
 from fsctl.session.core.session import Session
 from fsctl.session.transfers import kept
+from fsctl.session.transfers.kept_acts import KeptRequest
 from fsctl.session.transfers.record import Start
 from fsctl.session.transfers.reporter import NothingOwed
 from fsctl.sip.status import SipStatus
@@ -86,8 +87,7 @@ def transfer(
     pair = asked.transferor, asked.transferee
     asker = ByKeys(asked.transferor, asked.loopback, _carried(session, asked))
     session.link.send(Filter("Unique-ID", asked.loopback))
-    return kept.begin(
-        session,
+    request = KeptRequest(
         asked.transferee,
         asked.transferor,
         asked.number,
@@ -97,6 +97,7 @@ def transfer(
         diversion=diversion(session, *pair, asking, ""),
         when_failed=when_failed,
     )
+    return kept.begin(session, request)
 
 
 def _carried(session: Session, asked: Pressed) -> dict[str, str]:

@@ -13,65 +13,33 @@ timer ends that, and tells whoever is owed a report.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from fsctl.errors import ChannelGone, LinkError
-from fsctl.esl.commands import (
-    Command,
-    SchedApi,
-    SchedDel,
-    SchedHangup,
-    UuidBreak,
-    UuidKill,
-    UuidSetvar,
-    UuidSetvarMulti,
-    UuidTransfer,
-)
+from fsctl.esl.commands import Command
 from fsctl.esl.events import Event
-from fsctl.policy.judge import Asking
-from fsctl.session.calling import media, recording, safe_answers
-from fsctl.session.calling.arming import arming
-from fsctl.session.calling.bridging import AFTERWARDS, HOME_AGAIN, bridge_commands
+from fsctl.session.calling import media
 from fsctl.session.calling.calls import Calls
 from fsctl.session.calling.originated import call_out
-from fsctl.session.calling.plan import NO_OPTIONS, CallOptions
 from fsctl.session.core import branches
-from fsctl.session.core.diversion import Diversion
 from fsctl.session.core.leg import Leg, LegState
 from fsctl.session.core.session import Session
 from fsctl.session.transfers.attended_registry import AttendedTransfers
-from fsctl.session.transfers.deadlines import GRACE_S, seconds
-from fsctl.session.transfers.dials_aside import DialsAside
+from fsctl.session.transfers.deadlines import seconds
 from fsctl.session.transfers.engine import Engine
+from fsctl.session.transfers.kept_acts import KeptActs, KeptRequest
 from fsctl.session.transfers.kept_registry import KeptTransfers
-from fsctl.session.transfers.record import (
-    BY_SETTINGS,
-    OUTCOMES,
-    Decided,
-    begun,
-    conclude,
-    owing,
-)
-from fsctl.session.transfers.reporter import Reporting
+from fsctl.session.transfers.record import OUTCOMES, begun, conclude
 from fsctl.settings import Transfer
 from fsctl.sip.status import SipStatus
-from fsctl.sip.uri import Uri
-from fsctl.switch import leftovers, timers
-from fsctl.switch.marks import Context, Extension, Mark, Stage
-from fsctl.switch.notify import NOTES_JOIN
-from fsctl.switch.posting import post_if_there
-from fsctl.switch.refer_variables import FORGOTTEN
-from fsctl.switch.variables import read, read_several
+from fsctl.switch.marks import Mark, Stage
+from fsctl.switch.variables import read
 from fsctl.transfer.kept import DEADLINES, Action, Kept, Place, State, Stimulus, step
 
 log = logging.getLogger(__name__)
 
-_OURS = (Mark.HOME, Mark.SESSION)
-"""By these a REFER of one of the first two comes to our session, whoever runs their call."""
 _FETCH_S = 1.0
 """A transferee whose join has failed comes back by itself by then, if it does."""
-_OWED = SipStatus(480)
-"""What FreeSWITCH alone tells when the target has not answered."""
 
 
 class KeptTransfer:
@@ -84,48 +52,30 @@ class KeptTransfer:
     told_by_switch = False
     stage = Stage.CALLED
 
-    def __init__(
-        self,
-        session: Session,
-        transferee: Leg,
-        transferor: Leg | None,
-        target: str | Uri,
-        asker: Reporting,
-        *,
-        options: CallOptions = NO_OPTIONS,
-        asking: Asking | None = None,
-        diversion: Diversion | None = None,
-        decided: Decided = BY_SETTINGS,
-        when_failed: Callable[[], None] = lambda: None,
-    ) -> None:
-        self.transferee = transferee
-        self.transferor = transferor
-        self.target: Leg | None = None
-        """Whom we call; set by `call_target`."""
-        self.asking = asking
-        self.diversion = diversion
+    def __init__(self, session: Session, request: KeptRequest) -> None:
+        self.transferee = request.transferee
+        self.transferor = request.transferor
+        self.asking = request.asking
+        self.diversion = request.diversion
         self.entertained = False
         """The transferee hears ringback by our own doing: it waits alone."""
         self._session = session
-        self._destination = target
-        self._asker = asker
-        self._options = options
-        self._decided = decided
-        self._when_failed = when_failed
-        self._began_apart = False
-        """FreeSWITCH had parted the first two: the transferee is in our dialplan. Set by `begin`"""
-        self._ring_timeout_s = float(session.settings.transfer.ring_timeout_s)
-        self._dials = DialsAside(session)
-        """What calls joined the first two, taken when it begins."""
-        self._before: dict[str, str] = {}
-        """What the transferee's channel said before we changed it; empty values: nothing."""
-        self._before_of_other: dict[str, str] = {}
-        """As that, of its partner."""
-        there = transferor is not None and transferor.alive
+        self._request = request
+        self._asker = request.asker
+        self._acts = KeptActs(session, request)
+        there = self.transferor is not None and self.transferor.alive
         self._engine = Engine(
             session,
-            begun(session, "blind", transferor, transferee, asker.refer, str(target), asker.start),
-            f"kept transfer of {transferee.channel_uuid}",
+            begun(
+                session,
+                "blind",
+                self.transferor,
+                self.transferee,
+                self._asker.refer,
+                str(request.destination),
+                self._asker.start,
+            ),
+            f"kept transfer of {self.transferee.channel_uuid}",
             Kept(
                 transferor_present=there,
                 transferee=Place.WITH_TRANSFEROR if there else Place.ELSEWHERE,
@@ -150,10 +100,14 @@ class KeptTransfer:
         """Transferee and target talk; the transferor is still to go."""
         return self.snapshot.state is State.RELEASING
 
-    def begin(self, *, parted: bool) -> None:
-        """Begin; ``parted``: FreeSWITCH has taken the first two apart."""
-        self._began_apart = parted
-        self._feed(Stimulus.PARTED if parted else Stimulus.TALKING)
+    @property
+    def target(self) -> Leg | None:
+        """Whom we call; set by `call_target`."""
+        return self._acts.target
+
+    def begin(self) -> None:
+        """Begin."""
+        self._feed(Stimulus.PARTED if self._request.parted else Stimulus.TALKING)
 
     # -- why its target is called (session.core.purpose) ----------------------------------------
 
@@ -184,19 +138,19 @@ class KeptTransfer:
 
     def call_target(self, target: Leg, ring_timeout_s: float) -> None:
         """``target`` is being called."""
-        self.target = target
+        self._acts.target = target
         self.ring_anew(target, ring_timeout_s)
 
     def ring_anew(self, target: Leg, ring_timeout_s: float) -> None:
         """It has its whole time to ring, at each address."""
-        self._ring_timeout_s = ring_timeout_s
+        self._acts.ring_timeout_s = ring_timeout_s
         if self.snapshot.state is State.CALLING:
             self._engine.set_deadline()
-            self._post(self._owing())
+            self._acts.ring(self.snapshot)
 
     def rings(self, target: Leg) -> None:
         """It does."""
-        self._post(self._asker.rings())
+        self._acts.tell_ringing()
 
     def hold(self, target: Leg) -> None:
         """It has answered, and its leg is in our hands."""
@@ -220,7 +174,7 @@ class KeptTransfer:
 
     def note(self, event: Event) -> None:
         """An event of the session's link."""
-        self._dials.note(event)
+        self._acts.dials.note(event)
         if self.is_open and self._asker.note(event):
             self.cancel(SipStatus(487))
 
@@ -335,7 +289,7 @@ class KeptTransfer:
 
     def _seconds(self, snapshot: Kept) -> float | None:
         section = self._session.settings.transfer
-        return seconds(DEADLINES.get(snapshot.state), section, self._ring_timeout_s)
+        return seconds(DEADLINES.get(snapshot.state), section, self._acts.ring_timeout_s)
 
     def _act(self, actions: tuple[Action, ...]) -> None:
         known: Stimulus | None = None
@@ -352,233 +306,34 @@ class KeptTransfer:
     def _perform(self, action: Action) -> Stimulus | None:
         """Do it; returns what is known by it. Raises LinkError, ChannelGone."""
         match action:
-            case Action.REJOIN:
-                return self._rejoin()
-            case Action.JOIN:
-                return self._join()
-            case Action.KEEP:
-                self._keep()
             case Action.CALL:
                 self._call()
-            case Action.HANG_UP_TARGET:
-                if self.target is not None and self.target.alive:
-                    self.target.ending = True
-                    branches.hang_up(self._session, self.target, "ORIGINATOR_CANCEL")
             case Action.FETCH:
                 self._session.after(_FETCH_S, self._fetch)
-            case Action.TELL_SUCCESS | Action.TELL_FAILURE:
-                self._tell()
             case Action.RINGBACK:
-                self._wait_alone()
-            case Action.LET_BE:
-                self._let_be()
-            case Action.RECALL:
-                self._recall()
-            case Action.RELEASE:
-                self._release()
-            case Action.HANG_UP_TRANSFEROR:
-                if self.transferor is not None:
-                    self._post([UuidKill(self.transferor.channel_uuid, "BLIND_TRANSFER")])
+                # Its partner has left: the transferee waits, as in any other transfer.
+                self._acts.ring(self.snapshot)
+                media.entertain(self)
             case Action.CONCLUDE | Action.LEAVE_RECORD:
                 self._conclude(ours=action is Action.CONCLUDE)
+            case _:
+                return self._acts.perform(action, self.snapshot)
         return None
-
-    # -- the first two --------------------------------------------------------------------------
-
-    def _rejoin(self) -> Stimulus | None:
-        """Join them; the transferee is kept from then on."""
-        session, transferor = self._session, self.transferor
-        if transferor is None:
-            return Stimulus.REJOIN_FAILED
-        session.part(Calls).lends = True
-        commands = self._owing()
-        for leg, peer in ((self.transferee, transferor), (transferor, self.transferee)):
-            leg.pending_peer, leg.forsaken_at = peer, None
-            armed = arming(leg, peer, session.board.home, session.settings)
-            commands.append(UuidSetvarMulti(leg.channel_uuid, tuple(armed.items())))
-        kept = {**FORGOTTEN, NOTES_JOIN: "", "originate_disposition": "", Mark.STAGE: Stage.KEPT}
-        # Else who is the originator of this bridge may be hung up after it, by its dialplan's word.
-        kept |= {"hangup_after_bridge": "false"}
-        commands += [
-            UuidSetvarMulti(transferor.channel_uuid, tuple(FORGOTTEN.items())),
-            *bridge_commands(self.transferee, transferor, kept),
-        ]
-        if session.link.send_all(commands)[-1].ok:
-            self.transferee.held = transferor.held = False
-            return None
-        for leg in (self.transferee, transferor):
-            leg.pending_peer = None
-        return Stimulus.REJOIN_FAILED
-
-    def _keep(self) -> None:
-        """Nobody is moved: the transferee comes to us by its own channel's word. One that whoever
-        runs the switch has sent elsewhere after its talk goes there, and is lost to us."""
-        session, uuid = self._session, self.transferee.channel_uuid
-        self._dials.take(self.transferee, self.transferor)
-        names = (Mark.STAGE, *_OURS, AFTERWARDS, "originate_disposition")
-        values = read_several(session.link, uuid, *names)
-        self._before = {name: value or "" for name, value in zip(names, values, strict=True)}
-        kept = {
-            Mark.STAGE: Stage.KEPT,
-            Mark.HOME: session.board.home,
-            Mark.SESSION: session.id,
-            AFTERWARDS: self._before[AFTERWARDS] or HOME_AGAIN,
-            "originate_disposition": "",
-        }
-        commands: list[Command] = [UuidSetvarMulti(uuid, tuple(kept.items()))]
-        if self.transferor is not None and self.transferor.alive:
-            other = self.transferor.channel_uuid
-            commands.append(owing("blind", other, uuid, self._asker.refer, self._asker.start))
-            values = read_several(session.link, other, *_OURS)
-            self._before_of_other = {name: v or "" for name, v in zip(_OURS, values, strict=True)}
-            ours = ((Mark.HOME, session.board.home), (Mark.SESSION, session.id))
-            commands.append(UuidSetvarMulti(other, ours))
-        session.link.send_all(commands)[0].raise_for_error()
-
-    def _owing(self) -> list[Command]:
-        """What FreeSWITCH does when we are gone, and the target has not answered."""
-        section, transferee = self._session.settings.transfer, self.transferee.channel_uuid
-        after_s = self._ring_timeout_s + GRACE_S + section.rescue_after_s
-        commands = self._asker.owe(transferee, _OWED, after_s)
-        if self.snapshot.transferee is Place.HOME:
-            return [*commands, *timers.send_on(transferee, after_s)]
-        whole_s = round(after_s)
-        return [
-            *commands,
-            SchedDel(transferee),
-            SchedApi(whole_s, transferee, UuidSetvar(transferee, Mark.STAGE, Stage.JOINED)),
-            SchedApi(whole_s, transferee, UuidSetvar(transferee, AFTERWARDS)),
-        ]
-
-    def _wait_alone(self) -> None:
-        """Its partner has left: the transferee waits for the target, as in any other transfer."""
-        self._post(self._owing())
-        media.entertain(self)
-
-    def _let_be(self) -> None:
-        """Everybody is where it was; what we have set for our own sake goes."""
-        uuid = self.transferee.channel_uuid
-        self._dials.give_back()
-        after = self._before or {Mark.STAGE: Stage.LENT}
-        commands = [*self._disarming(), UuidSetvarMulti(uuid, tuple(after.items()))]
-        if self._before_of_other and self.transferor is not None:
-            before = tuple(self._before_of_other.items())
-            commands.append(UuidSetvarMulti(self.transferor.channel_uuid, before))
-        self._post(commands)
-        self._when_failed()
-
-    def _recall(self) -> None:
-        """The transferee is alone: its dialplan calls the transferor again, or does what is
-        configured."""
-        self.entertained = False
-        uuid = self.transferee.channel_uuid
-        commands = [*self._disarming(), *safe_answers.forsake(self._session, self.transferee)]
-        self._post([*commands, UuidBreak(uuid, everything=True)])
-
-    def _fetch(self) -> None:
-        """The join was given up before it had begun: nothing else ends that for the transferee."""
-        if self.snapshot.state is State.JOINING and self.transferee.alive:
-            uuid = self.transferee.channel_uuid
-            self._post([UuidTransfer(uuid, Extension.RETURNING, Context.RETURN)])
-
-    # -- the target -----------------------------------------------------------------------------
 
     def _call(self) -> None:
         """Call it, by itself. What stands in the way becomes a failure, a bit later."""
-        session = self._session
+        session, request = self._session, self._request
         try:
-            call_out(session, self._destination, self._options, wanted=(self, self.transferee))
+            wanted = (self, self.transferee)
+            call_out(session, request.destination, request.options, wanted=wanted)
         except ValueError as error:
             log.warning("%s: transfer refused: %s", session.id, error)
             session.post(lambda: self._feed(Stimulus.TARGET_FAILED, SipStatus(400)))
 
-    def _join(self) -> Stimulus | None:
-        """Join transferee and target, who may both transfer on.
-
-        A transferee that is in a dialplan of its own is hung up when the talk is over; one that is
-        in ours may as well be the bridge's originator, and comes back by itself if there is none.
-        """
-        session, transferee, target = self._session, self.transferee, self.target
-        assert target is not None  # it has answered
-        commands: list[Command] = []
-        for leg, peer in ((transferee, target), (target, transferee)):
-            leg.peer, leg.pending_peer, leg.forsaken_at = None, peer, None
-            armed = arming(leg, peer, session.board.home, session.settings)
-            commands.append(UuidSetvarMulti(leg.channel_uuid, tuple(armed.items())))
-        if self.transferor is not None:
-            self.transferor.peer = self.transferor.pending_peer = None
-        if not self._began_apart:
-            commands += leftovers.clearing_of_another(transferee.channel_uuid, None)
-        if session.link_leg not in session.calls:
-            session.change_link()  # it was opened by whoever has asked
-        commands += [UuidSetvar(target.channel_uuid, Mark.KEPT), *self._recording(target)]
-        first, second = (transferee, target) if self._began_apart else (target, transferee)
-        commands += bridge_commands(first, second, {"originate_disposition": ""})
-        if session.link.send_all(commands)[-1].ok:
-            transferee.held = target.held = False
-            return None
-        transferee.pending_peer = target.pending_peer = None
-        return Stimulus.JOIN_FAILED
-
-    def _recording(self, target: Leg) -> list[Command]:
-        """What becomes of one when the transferee is moved."""
-        by = self.transferor
-        channel = by.channel_uuid if by is not None and by.alive else ""
-        number = by.number if by is not None else ""
-        steps = recording.at_join(self.transferee, channel, number, target.number)
-        return (
-            [UuidSetvarMulti(self.transferee.channel_uuid, tuple(steps.items()))] if steps else []
-        )
-
-    def _release(self) -> None:
-        """The transferor has nobody to talk with any more.
-
-        One that has not asked for it is where it would be without us, unless we have taken its
-        partner from it; and a transferee that somebody else has is no longer for us.
-        """
-        session, transferor = self._session, self.transferor
-        commands = self._disarming()
-        succeeds = self.snapshot.state is State.RELEASING
-        if transferor is not None and transferor.alive:
-            uuid = transferor.channel_uuid
-            seconds = session.settings.transfer.release_transferor_after_s
-            if self._asker.hangs_up:
-                commands.append(SchedHangup(seconds, uuid, "BLIND_TRANSFER"))
-            elif succeeds:
-                commands.append(UuidKill(uuid))
-        if not succeeds:
-            before = self._before or {Mark.STAGE: ""}
-            transferee = self.transferee.channel_uuid
-            commands.append(UuidSetvarMulti(transferee, tuple(before.items())))
-            self._dials.give_back()
-        self._post(commands)
-
-    # -- the end --------------------------------------------------------------------------------
-
-    def _tell(self) -> None:
-        """Tell whoever has asked, unless the dialplan has while we stood still."""
-        status = self.snapshot.reported
-        assert status is not None  # set by the step that asks for this
-        if self._asker.has_told():
-            return
-        if self._asker.hangs_up and self.transferor is not None:
-            safe_answers.let_hear(self.transferor)
-        verdict = self.asking.verdict if self.asking is not None else None
-        why = verdict.why if verdict is not None and not verdict.allowed else ""
-        # One that is to be released stays known as a transferor: were it not, FreeSWITCH would hang
-        # it up as soon as we are gone, and its BYE overtake the NOTIFY.
-        nothing = [] if status.is_success else self._asker.owe_nothing()
-        self._session.link.send_all([*nothing, *self._asker.tell(status, why)])
-
-    def _disarming(self) -> list[Command]:
-        uuids = [leg.channel_uuid for leg in (self.transferee, self.transferor) if leg is not None]
-        return [command for uuid in uuids for command in timers.disarm(uuid)]
-
-    def _post(self, commands: list[Command]) -> None:
-        """Send what may as well come too late."""
-        session = self._session
-        undone = f"{session.id} kept transfer: not told to FreeSWITCH"
-        post_if_there(session.link, commands, undone)
+    def _fetch(self) -> None:
+        """The join was given up before it had begun, perhaps."""
+        if self.snapshot.state is State.JOINING and self.transferee.alive:
+            self._acts.fetch()
 
     def _conclude(self, *, ours: bool) -> None:
         conclude(
@@ -591,53 +346,23 @@ class KeptTransfer:
             refer=self._asker.refer,
             ours=ours,
             asking=self.asking,
-            decided=self._decided,
+            decided=self._request.decided,
             start=self._asker.start,
         )
 
 
-def begin(
-    session: Session,
-    transferee: Leg,
-    transferor: Leg | None,
-    target: str | Uri,
-    asker: Reporting,
-    *,
-    parted: bool = False,
-    options: CallOptions = NO_OPTIONS,
-    asking: Asking | None = None,
-    diversion: Diversion | None = None,
-    decided: Decided = BY_SETTINGS,
-    when_failed: Callable[[], None] = lambda: None,
-) -> KeptTransfer:
-    """Have ``transferee`` talk with ``target`` as soon as that answers, called by its number.
+def begin(session: Session, request: KeptRequest) -> KeptTransfer:
+    """Begin such a transfer; called in the session's greenlet.
 
-    ``transferor`` is whom it talks with now, and who is released then; None: nobody, or an
-    application. They talk on until then, and if nothing comes of it. ``parted``: FreeSWITCH has
-    taken them apart, and they are joined first. ``asker`` is told, ``asking`` is what the policy
-    judges. ``when_failed`` is called when all talk on.
-
-    Called in the session's greenlet. Raises ValueError when one of the two is in another transfer,
-    LinkError, ChannelGone.
+    Raises ValueError when one of the two is in another transfer, LinkError, ChannelGone.
     """
-    kept, pair = session.part(KeptTransfers), [leg for leg in (transferee, transferor) if leg]
-    if not parted and (
+    pair = [leg for leg in (request.transferee, request.transferor) if leg]
+    if not request.parted and (
         any(session.movers.party(leg) for leg in pair)
         or session.board.part(AttendedTransfers).concern(pair)
     ):
         raise ValueError("one of the two is in another transfer")
-    made = KeptTransfer(
-        session,
-        transferee,
-        transferor,
-        target,
-        asker,
-        options=options,
-        asking=asking,
-        diversion=diversion,
-        decided=decided,
-        when_failed=when_failed,
-    )
-    kept.add(made)
-    made.begin(parted=parted)
+    made = KeptTransfer(session, request)
+    session.part(KeptTransfers).add(made)
+    made.begin()
     return made
