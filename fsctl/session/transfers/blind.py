@@ -1,9 +1,7 @@
 """A blind transfer inside the running session: runs the table of :mod:`fsctl.transfer.blind`.
 
-The table decides, this file acts. ``blind_transfer_uuid`` stays set on the transferee as long as
-possible: while it is set, the death of every controller ends in a NOTIFY and the first two talking
-(switch_core_state_machine.c), and FreeSWITCH itself reports success when transferee and target are
-bridged.
+The table decides. This file says what has happened, asks FreeSWITCH where news of that may be late,
+and has `blind_acts` do what follows.
 """
 
 from __future__ import annotations
@@ -12,39 +10,28 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 
-from fsctl import journal
 from fsctl.errors import ChannelGone, LinkError
-from fsctl.esl.commands import (
-    Command,
-    SchedHangup,
-    UuidBreak,
-    UuidKill,
-    UuidSetvar,
-    UuidSetvarMulti,
-)
+from fsctl.esl.commands import Command
 from fsctl.policy.judge import Asking
-from fsctl.session.calling import recording, safe_answers, sounds
-from fsctl.session.calling.bridging import bridge_commands
+from fsctl.session.calling import safe_answers, sounds
 from fsctl.session.core import branches
 from fsctl.session.core.diversion import Diversion
 from fsctl.session.core.leg import Leg, LegState, paired
 from fsctl.session.core.session import Session
-from fsctl.session.transfers import devices, taken_away
-from fsctl.session.transfers.deadlines import GRACE_S, JOIN_TIMEOUT_S, seconds
+from fsctl.session.transfers import taken_away
+from fsctl.session.transfers.blind_acts import BlindActs
+from fsctl.session.transfers.deadlines import GRACE_S, seconds
 from fsctl.session.transfers.engine import Engine
 from fsctl.session.transfers.meanwhile import look
 from fsctl.session.transfers.record import BY_SETTINGS, OUTCOMES, Decided, begun, conclude
 from fsctl.session.transfers.registry import BlindTransfers
-from fsctl.session.transfers.reporter import REPORT_S, SOONEST_S, Reporter, of_last_refer
-from fsctl.session.transfers.timing import Timing
+from fsctl.session.transfers.reporter import REPORT_S, Reporter, of_last_refer
+from fsctl.session.transfers.targets import Targets
 from fsctl.setting_tones import SILENCE
 from fsctl.settings import Transfer
 from fsctl.sip.status import SipStatus
 from fsctl.switch.marks import Stage
-from fsctl.switch.notify import NOTES_JOIN
-from fsctl.switch.posting import post_if_there
 from fsctl.switch.refer_variables import (
-    FORGOTTEN,
     SIGNS_OF_BRIDGE,
     RawRequest,
     bridge_began,
@@ -66,7 +53,6 @@ from fsctl.transfer.blind_truth import News, Question, asks, in_truth
 
 log = logging.getLogger(__name__)
 
-_OF_TIMERS = frozenset({Action.SET_TIMERS, Action.SET_ONE_TIMER, Action.DELETE_TIMERS})
 _WITHOUT_COMMANDS = frozenset({Action.BEGIN_ANEW, Action.BLAME, Action.FORGET_TARGET, Action.PAIR})
 _BEHIND = frozenset(
     {Action.WATCH_TRANSFEREE, Action.GIVE_AWAY, Action.CONCLUDE, Action.LEAVE_RECORD}
@@ -75,7 +61,16 @@ _BEHIND = frozenset(
 
 
 class BlindTransfer:
-    """One REFER in a running session, from its arrival to its one final report."""
+    """One REFER in a running session, from its arrival to its one final report.
+
+    It is the purpose (`session.core.purpose`) for which its targets are called.
+    """
+
+    moves = True
+    told_by_switch = False
+    """The join, yes; a failure is told by us."""
+    stage = Stage.CALLING
+    carried: Mapping[str, str] = {}
 
     def __init__(
         self,
@@ -88,8 +83,7 @@ class BlindTransfer:
         """``timed_s``: the dialplan has armed timers of both legs, which fire so late."""
         self.transferor = transferor
         self.transferee = transferee
-        self.targets: list[Leg] = []
-        """Whom the application calls; more than one when it has them ring together."""
+        self._targets = Targets(float(session.settings.transfer.ring_timeout_s))
         self.request = request
         self.asking: Asking | None = None
         """What the policy judges. Set when the request is read; None: it is not asked."""
@@ -99,29 +93,24 @@ class BlindTransfer:
         """What the target may be told of it. Set when the request is read, and anew when it is the
         settings that decide."""
         self._session = session
-        self._reporter = Reporter(transferor.channel_uuid, request.event)
-        self._held: Leg | None = None
-        """The target that has answered the application. Set by `hold`; cleared when another one is
-        called for the transferee."""
-        self._ring_timeout_s = float(session.settings.transfer.ring_timeout_s)
-        """Of the target that was called last."""
-        listens = self._reporter.listens
+        reporter = Reporter(transferor.channel_uuid, request.event)
+        pair = (transferor, transferee)
+        self._acts = BlindActs(session, *pair, self._targets, reporter, timed_s)
         self._engine = Engine(
             session,
             begun(session, "blind", transferor, transferee, request.event, request.refer_to),
             f"blind transfer by {transferor.channel_uuid}",
             Snapshot(
-                transferor_present=transferor.alive or listens,
-                teller=Teller.SWITCH if listens else Teller.NOBODY,
+                transferor_present=transferor.alive or reporter.listens,
+                teller=Teller.SWITCH if reporter.listens else Teller.NOBODY,
             ),
             step,
             act=self._act,
             seconds=self._seconds,
             expired=lambda: self._feed(Stimulus.DEADLINE),
         )
-        self._timing = Timing(session, transferee, transferor, timed_s)
         if timed_s is None:
-            self._post(self._commands(Action.SET_TIMERS))
+            self._send([Action.SET_TIMERS])
 
     @property
     def snapshot(self) -> Snapshot:
@@ -155,7 +144,12 @@ class BlindTransfer:
     @property
     def target(self) -> Leg | None:
         """The target that was called last, or the one that has answered."""
-        return self.targets[-1] if self.targets else None
+        return self._targets.latest
+
+    @property
+    def targets(self) -> list[Leg]:
+        """Whom the application calls; more than one when it has them ring together."""
+        return self._targets.all
 
     @property
     def has_joined(self) -> bool:
@@ -170,24 +164,8 @@ class BlindTransfer:
     # -- why its targets are called (session.core.purpose) --------------------------------------
 
     @property
-    def moves(self) -> bool:
-        return True
-
-    @property
-    def told_by_switch(self) -> bool:
-        return False  # the join, yes; a failure is told by us
-
-    @property
     def defaults(self) -> Transfer:
         return self._session.settings.transfer
-
-    @property
-    def stage(self) -> Stage:
-        return Stage.CALLING
-
-    @property
-    def carried(self) -> Mapping[str, str]:
-        return {}
 
     def timers(self, rings_s: float) -> list[Command]:
         """They go out with the call: no wait begins before its timers fit it.
@@ -195,7 +173,7 @@ class BlindTransfer:
         Raises ChannelGone: we have stood still, and somebody else has the transferee by now.
         """
         self._look_if_late()
-        return self._timing.ring(rings_s + GRACE_S)
+        return self._acts.timing.ring(rings_s + GRACE_S)
 
     def _look_if_late(self) -> None:
         """The dialplan sends a leg on with which nothing has been done for long."""
@@ -208,8 +186,8 @@ class BlindTransfer:
 
     def wait(self) -> None:
         """Whoever decides has been asked: until it does, FreeSWITCH's timers are for that."""
-        if self.is_undecided and self._timing.of_dialplan:
-            self._post(self._commands(Action.SET_TIMERS))
+        if self.is_undecided and self._acts.timing.of_dialplan:
+            self._send([Action.SET_TIMERS])
 
     def rings(self, target: Leg) -> None:
         """The transferee hears ringback already."""
@@ -226,7 +204,7 @@ class BlindTransfer:
 
         Raises ValueError when it has reported already.
         """
-        kept = bool(self.targets) and not self._is_calling()
+        kept = bool(self.targets) and not self._targets.alive
         self._report(Stimulus.TRANSFEREE_KEPT if kept else Stimulus.SUCCESS_REPORTED)
 
     def report_failure(self, status: SipStatus) -> None:
@@ -245,10 +223,9 @@ class BlindTransfer:
 
     def call_target(self, target: Leg, ring_timeout_s: float) -> None:
         """The application calls ``target`` for the transferee."""
-        self.targets = [call for call in self.targets if call.alive] + [target]
+        self._targets.call(target, ring_timeout_s)
         if self.is_undecided:
             self._entertain_transferor()
-        self._held, self._ring_timeout_s = None, ring_timeout_s
         self._feed(Stimulus.TARGET_CALLED)
 
     def _entertain_transferor(self) -> None:
@@ -260,13 +237,12 @@ class BlindTransfer:
     def ring_anew(self, target: Leg, ring_timeout_s: float) -> None:
         """The same target is called at another address, or somebody in its place."""
         if self.awaits_target and target is self.target:
-            self._ring_timeout_s = ring_timeout_s
+            self._targets.ring_timeout_s = ring_timeout_s
             self._feed(Stimulus.RINGS_ANEW)
 
     def hold(self, target: Leg) -> None:
         """``target`` has answered the application, which is to join it with the transferee."""
-        self._choose(target)
-        self._held = target
+        self._targets.hold(target)
         self._feed(Stimulus.TARGET_HELD)
 
     def join(self, target: Leg) -> None:
@@ -276,7 +252,7 @@ class BlindTransfer:
         """
         if not answers(self.snapshot, Stimulus.JOIN_ASKED):
             raise ValueError(f"no target is held in a transfer that is {self.snapshot.state.value}")
-        self._choose(target)
+        self._targets.choose(target)
         self._feed(Stimulus.JOIN_ASKED)
 
     def join_given_up(self) -> None:
@@ -331,8 +307,7 @@ class BlindTransfer:
 
     def target_failed(self, target: Leg, status: SipStatus) -> None:
         """``target`` did not answer the application, or has hung up before it was joined."""
-        failed = not self._is_calling() if self._held is None else target is self._held
-        if failed:
+        if self._targets.fail_with(target):
             self._feed(Stimulus.TARGET_LEFT, status)
 
     def failed(self, target: Leg, status: SipStatus, *, handled: bool) -> None:
@@ -354,12 +329,6 @@ class BlindTransfer:
     def fail(self, status: SipStatus) -> None:
         """FreeSWITCH does not call the target any more: it has failed with this ``status``."""
         self._feed(Stimulus.TARGET_FAILED, status)
-
-    def _choose(self, target: Leg) -> None:
-        self.targets = [call for call in self.targets if call is not target] + [target]
-
-    def _is_calling(self) -> bool:
-        return any(call.alive for call in self.targets)
 
     def has_parted(self, pair: set[Leg]) -> bool:
         """FreeSWITCH has taken these two apart, and nobody has joined them again."""
@@ -463,7 +432,7 @@ class BlindTransfer:
     def _seconds(self, snapshot: Snapshot) -> float | None:
         """How long the transfer may stay as it is."""
         section = self._session.settings.transfer
-        return seconds(DEADLINES.get(snapshot.state), section, self._ring_timeout_s)
+        return seconds(DEADLINES.get(snapshot.state), section, self._targets.ring_timeout_s)
 
     # -- the actions --------------------------------------------------------------------------
 
@@ -496,6 +465,9 @@ class BlindTransfer:
         if Action.REJOIN in actions and not rejoined:
             self._feed(Stimulus.REJOIN_FAILED)
 
+    def _send(self, actions: list[Action]) -> bool:
+        return self._acts.send(actions, self.snapshot, self._seconds(self.snapshot) or 0.0)
+
     def _look_for_report(self) -> None:
         """Whoever is still there has not been told, perhaps: then it must not be hung up yet."""
         if not self.has_joined or self.target is None or not self.transferee.alive:
@@ -506,20 +478,6 @@ class BlindTransfer:
             self._session.after(REPORT_S, self._look_for_report)
         elif self.snapshot.report_late:
             self._feed(Stimulus.REPORT_MADE)
-
-    def _send(self, actions: list[Action]) -> bool:
-        """Whether the last command of these was obeyed."""
-        commands = [command for action in actions for command in self._commands(action)]
-        if not commands:
-            return True
-        if _OF_TIMERS.issuperset(actions):
-            self._post(commands)
-            return True
-        return self._session.link.send_all(commands)[-1].ok
-
-    def _post(self, timers_only: list[Command]) -> None:
-        session = self._session
-        post_if_there(session.link, timers_only, f"{session.id} transfer: its timers stay")
 
     def _do(self, action: Action) -> None:
         """Perform what is more than commands, or less."""
@@ -534,7 +492,7 @@ class BlindTransfer:
                     self.transferor,
                 )
             case Action.FORGET_TARGET:
-                self.targets = []
+                self._targets.forget()
             case Action.PAIR:
                 paired(self.transferor, self.transferee)
             case Action.WATCH_TRANSFEREE:
@@ -544,59 +502,6 @@ class BlindTransfer:
                     session.give_away(call)
             case Action.CONCLUDE | Action.LEAVE_RECORD:
                 self._conclude(ours=action is Action.CONCLUDE)
-            case _:
-                raise AssertionError(action)
-
-    def _commands(self, action: Action) -> list[Command]:
-        """Return what performs ``action``."""
-        transferor, transferee = self.transferor.channel_uuid, self.transferee.channel_uuid
-        match action:
-            case Action.SET_TIMERS:
-                return self._timing.wait(self._seconds(self.snapshot) or 0.0)
-            case Action.SET_ONE_TIMER:
-                return self._timing.park(self._seconds(self.snapshot) or 0.0)
-            case Action.DELETE_TIMERS:
-                return self._timing.end()
-            case Action.TAKE_REPORT:
-                return [UuidSetvar(transferee, "blind_transfer_uuid", None)]
-            case Action.NOTIFY_SUCCESS | Action.NOTIFY_FAILURE:
-                assert self.snapshot.reported is not None  # set by the step that asks for this
-                safe_answers.let_hear(self.transferor)
-                told = devices.told(self._session, self.transferor, self.snapshot.reported)
-                return self._reporter.tell(told)
-            case Action.NOTE_TOLD:
-                return self._reporter.note()
-            case Action.FORGET_TOLD:
-                return self._reporter.forget()
-            case Action.OWE_REPORT:
-                assert self.snapshot.owed is not None  # set by the step that reconnects
-                told = devices.told(self._session, self.transferor, self.snapshot.owed)
-                return self._reporter.owe(told)
-            case Action.HANG_UP_TARGET:
-                ringing = [call for call in self.targets if call.alive]
-                return [branches.stopping(self._session, call) for call in ringing]
-            case Action.REJOIN:
-                forgotten = FORGOTTEN | {NOTES_JOIN: ""}
-                forgotten |= recording.forgotten(self._session.settings)
-                return [
-                    UuidSetvarMulti(transferor, tuple(FORGOTTEN.items())),
-                    *bridge_commands(self.transferee, self.transferor, forgotten),
-                ]
-            case Action.RELEASE_TRANSFEROR:
-                # A timer in FreeSWITCH: it holds when we die. The phone's own BYE comes first.
-                after_s = self._session.settings.transfer.release_transferor_after_s
-                if self.snapshot.teller is Teller.SWITCH:
-                    after_s = max(after_s, SOONEST_S)
-                return [SchedHangup(after_s, transferor, "BLIND_TRANSFER")]
-            case Action.KEEP_TRANSFEROR | Action.PUT_RELEASE_OFF:
-                return self._timing.hold(JOIN_TIMEOUT_S)
-            case Action.HANG_UP_TRANSFEROR:
-                return [UuidKill(transferor, "BLIND_TRANSFER")]
-            case Action.RECALL:
-                journal.note("happened", event="recall", session=self._session.id)
-                return safe_answers.forsake(self._session, self.transferee)
-            case Action.STOP_RINGBACK:
-                return [UuidBreak(transferee, everything=True)]
             case _:
                 raise AssertionError(action)
 
