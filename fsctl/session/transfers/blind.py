@@ -1,7 +1,6 @@
-"""A blind transfer inside the running session: runs the table of :mod:`fsctl.transfer.blind`.
+"""A blind transfer inside the running session: what happens to it, and what it is asked.
 
-The table decides. This file says what has happened, asks FreeSWITCH where news of that may be late,
-and has `blind_acts` do what follows.
+Each happening is one stimulus of the table (:mod:`fsctl.transfer.blind`), which `blind_run` steps.
 """
 
 from __future__ import annotations
@@ -14,50 +13,34 @@ from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.commands import Command
 from fsctl.policy.judge import Asking
 from fsctl.session.calling import safe_answers, sounds
-from fsctl.session.core import branches
 from fsctl.session.core.diversion import Diversion
-from fsctl.session.core.leg import Leg, LegState, paired
+from fsctl.session.core.leg import Leg, LegState
 from fsctl.session.core.session import Session
 from fsctl.session.transfers import taken_away
-from fsctl.session.transfers.blind_acts import BlindActs
-from fsctl.session.transfers.deadlines import GRACE_S, seconds
-from fsctl.session.transfers.engine import Engine
+from fsctl.session.transfers.blind_run import BlindRun
+from fsctl.session.transfers.deadlines import GRACE_S
 from fsctl.session.transfers.meanwhile import look
-from fsctl.session.transfers.record import BY_SETTINGS, OUTCOMES, Decided, begun, conclude
+from fsctl.session.transfers.record import BY_SETTINGS, OUTCOMES, Decided, conclude
 from fsctl.session.transfers.registry import BlindTransfers
-from fsctl.session.transfers.reporter import REPORT_S, Reporter, of_last_refer
+from fsctl.session.transfers.reporter import of_last_refer
 from fsctl.session.transfers.targets import Targets
 from fsctl.setting_tones import SILENCE
 from fsctl.settings import Transfer
 from fsctl.sip.status import SipStatus
 from fsctl.switch.marks import Stage
 from fsctl.switch.refer_variables import (
-    SIGNS_OF_BRIDGE,
     RawRequest,
     bridge_began,
-    bridged_with,
 )
-from fsctl.switch.variables import read, read_several
 from fsctl.transfer.blind import (
-    DEADLINES,
-    Action,
     Snapshot,
     State,
     Stimulus,
-    Teller,
     admit,
     answers,
-    step,
 )
-from fsctl.transfer.blind_truth import News, Question, asks, in_truth
 
 log = logging.getLogger(__name__)
-
-_WITHOUT_COMMANDS = frozenset({Action.BEGIN_ANEW, Action.BLAME, Action.FORGET_TARGET, Action.PAIR})
-_BEHIND = frozenset(
-    {Action.WATCH_TRANSFEREE, Action.GIVE_AWAY, Action.CONCLUDE, Action.LEAVE_RECORD}
-)
-"""Done when what comes before them has been sent."""
 
 
 class BlindTransfer:
@@ -93,29 +76,21 @@ class BlindTransfer:
         """What the target may be told of it. Set when the request is read, and anew when it is the
         settings that decide."""
         self._session = session
-        reporter = Reporter(transferor.channel_uuid, request.event)
-        pair = (transferor, transferee)
-        self._acts = BlindActs(session, *pair, self._targets, reporter, timed_s)
-        self._engine = Engine(
+        self._run = BlindRun(
             session,
-            begun(session, "blind", transferor, transferee, request.event, request.refer_to),
-            f"blind transfer by {transferor.channel_uuid}",
-            Snapshot(
-                transferor_present=transferor.alive or reporter.listens,
-                teller=Teller.SWITCH if reporter.listens else Teller.NOBODY,
-            ),
-            step,
-            act=self._act,
-            seconds=self._seconds,
-            expired=lambda: self._feed(Stimulus.DEADLINE),
+            transferor,
+            transferee,
+            request,
+            self._targets,
+            timed_s,
+            watch=lambda: taken_away.watch(session, transferee),
+            conclude=self._conclude,
         )
-        if timed_s is None:
-            self._send([Action.SET_TIMERS])
 
     @property
     def snapshot(self) -> Snapshot:
         """How it stands."""
-        return self._engine.snapshot
+        return self._run.snapshot
 
     @property
     def is_open(self) -> bool:
@@ -173,7 +148,7 @@ class BlindTransfer:
         Raises ChannelGone: we have stood still, and somebody else has the transferee by now.
         """
         self._look_if_late()
-        return self._acts.timing.ring(rings_s + GRACE_S)
+        return self._run.timing.ring(rings_s + GRACE_S)
 
     def _look_if_late(self) -> None:
         """The dialplan sends a leg on with which nothing has been done for long."""
@@ -186,8 +161,8 @@ class BlindTransfer:
 
     def wait(self) -> None:
         """Whoever decides has been asked: until it does, FreeSWITCH's timers are for that."""
-        if self.is_undecided and self._acts.timing.of_dialplan:
-            self._send([Action.SET_TIMERS])
+        if self.is_undecided:
+            self._run.wait_for_decision()
 
     def rings(self, target: Leg) -> None:
         """The transferee hears ringback already."""
@@ -217,7 +192,7 @@ class BlindTransfer:
 
     def _report(self, reported: Stimulus, status: SipStatus | None = None) -> None:
         if admit(self.snapshot, reported, status):
-            self._feed(reported, status)
+            self._run.feed(reported, status)
         else:
             log.info("%s transfer: reported too late", self._session.id)
 
@@ -226,7 +201,7 @@ class BlindTransfer:
         self._targets.call(target, ring_timeout_s)
         if self.is_undecided:
             self._entertain_transferor()
-        self._feed(Stimulus.TARGET_CALLED)
+        self._run.feed(Stimulus.TARGET_CALLED)
 
     def _entertain_transferor(self) -> None:
         """FreeSWITCH parks it in silence; whatever takes it from there ends what it hears."""
@@ -238,12 +213,12 @@ class BlindTransfer:
         """The same target is called at another address, or somebody in its place."""
         if self.awaits_target and target is self.target:
             self._targets.ring_timeout_s = ring_timeout_s
-            self._feed(Stimulus.RINGS_ANEW)
+            self._run.feed(Stimulus.RINGS_ANEW)
 
     def hold(self, target: Leg) -> None:
         """``target`` has answered the application, which is to join it with the transferee."""
         self._targets.hold(target)
-        self._feed(Stimulus.TARGET_HELD)
+        self._run.feed(Stimulus.TARGET_HELD)
 
     def join(self, target: Leg) -> None:
         """The application joins ``target`` with the transferee, now.
@@ -253,21 +228,21 @@ class BlindTransfer:
         if not answers(self.snapshot, Stimulus.JOIN_ASKED):
             raise ValueError(f"no target is held in a transfer that is {self.snapshot.state.value}")
         self._targets.choose(target)
-        self._feed(Stimulus.JOIN_ASKED)
+        self._run.feed(Stimulus.JOIN_ASKED)
 
     def join_given_up(self) -> None:
         """FreeSWITCH could not join the target: the transferee has not been moved."""
-        self._feed(Stimulus.JOIN_GIVEN_UP)
+        self._run.feed(Stimulus.JOIN_GIVEN_UP)
 
     def entertain(self) -> bool:
         """The transferee is to hear ringback by our own doing; False: it does, or may not."""
         before = self.entertained
-        self._feed(Stimulus.RINGBACK_BEGINS)
+        self._run.feed(Stimulus.RINGBACK_BEGINS)
         return self.entertained and not before
 
     def stop_entertaining(self) -> None:
         """The application lets the transferee hear something else."""
-        self._feed(Stimulus.RINGBACK_ENDS)
+        self._run.feed(Stimulus.RINGBACK_ENDS)
 
     def handler_failed(self, status: SipStatus) -> None:
         """The handler of the request has: as :meth:`give_up`, unless FreeSWITCH calls the target by
@@ -277,38 +252,34 @@ class BlindTransfer:
 
     def give_up(self, status: SipStatus) -> None:
         """It cannot be served, or its scenario has failed: the first two talk on."""
-        self._feed(Stimulus.GIVEN_UP, status)
+        self._run.feed(Stimulus.GIVEN_UP, status)
 
     def broken(self) -> None:
         """Something has raised that should not have: what nobody has decided on has failed."""
-        self._feed(Stimulus.BROKEN, SipStatus(500))
+        self._run.feed(Stimulus.BROKEN, SipStatus(500))
 
     # -- the legs -----------------------------------------------------------------------------
 
     def answered(self, call: Leg) -> None:
         """A party that was called has answered."""
         if call is self.target:
-            self._feed(Stimulus.TARGET_ANSWERED)
+            self._run.feed(Stimulus.TARGET_ANSWERED)
 
     def hung_up(self, call: Leg) -> None:
         """A leg of the session has."""
         if call is self.transferee:
-            with_none = self._is_none(call.talked_with)
+            with_none = self._run.is_none(call.talked_with)
             untold = self.has_joined and self.target is not None and with_none
-            self._feed(Stimulus.LEFT_AS_JOINED if untold else Stimulus.TRANSFEREE_HANGUP)
+            self._run.feed(Stimulus.LEFT_AS_JOINED if untold else Stimulus.TRANSFEREE_HANGUP)
         elif call is self.transferor:
-            self._feed(Stimulus.TRANSFEROR_HANGUP)
+            self._run.feed(Stimulus.TRANSFEROR_HANGUP)
         else:
             self.target_failed(call, SipStatus(487))
-
-    def _is_none(self, talked_with: str | None) -> bool:
-        """Whether the transferee, by its own word, has talked with nobody since the REFER."""
-        return talked_with in ("", self.transferor.channel_uuid)
 
     def target_failed(self, target: Leg, status: SipStatus) -> None:
         """``target`` did not answer the application, or has hung up before it was joined."""
         if self._targets.fail_with(target):
-            self._feed(Stimulus.TARGET_LEFT, status)
+            self._run.feed(Stimulus.TARGET_LEFT, status)
 
     def failed(self, target: Leg, status: SipStatus, *, handled: bool) -> None:
         """The application's call of ``target`` has failed."""
@@ -328,7 +299,7 @@ class BlindTransfer:
 
     def fail(self, status: SipStatus) -> None:
         """FreeSWITCH does not call the target any more: it has failed with this ``status``."""
-        self._feed(Stimulus.TARGET_FAILED, status)
+        self._run.feed(Stimulus.TARGET_FAILED, status)
 
     def has_parted(self, pair: set[Leg]) -> bool:
         """FreeSWITCH has taken these two apart, and nobody has joined them again."""
@@ -337,33 +308,33 @@ class BlindTransfer:
 
     def taken(self) -> None:
         """Somebody else has taken the transferee, before its target was joined with it."""
-        self._feed(Stimulus.TRANSFEREE_TAKEN)
+        self._run.feed(Stimulus.TRANSFEREE_TAKEN)
 
     def completed_elsewhere(self) -> None:
         """The transferee has been joined with somebody whom we have not called."""
         self.taken()
-        self._feed(Stimulus.JOINED_ELSEWHERE)
+        self._run.feed(Stimulus.JOINED_ELSEWHERE)
 
     def keep_talking(self) -> None:
         """The first two talk until the target answers: that is another kind of transfer."""
-        self._feed(Stimulus.KEPT)
+        self._run.feed(Stimulus.KEPT)
 
     def withdraw(self) -> None:
         """The very same REFER has come home again: that is its transfer from now on."""
-        self._feed(Stimulus.WITHDRAWN)
+        self._run.feed(Stimulus.WITHDRAWN)
 
     def bridged(self, pair: set[Leg]) -> None:
         """Two of our calls have been bridged."""
         if pair == {self.transferee, self.transferor}:
-            self._feed(Stimulus.LEGS_REJOINED)
+            self._run.feed(Stimulus.LEGS_REJOINED)
         elif pair == {self.transferee, self.target}:
-            self._feed(Stimulus.LEGS_JOINED)
+            self._run.feed(Stimulus.LEGS_JOINED)
         elif self.transferee in pair:
-            self._feed(Stimulus.JOINED_ELSEWHERE)
+            self._run.feed(Stimulus.JOINED_ELSEWHERE)
 
     def transferor_is_back(self) -> None:
         """It had been joined with its transferee again, and that is over before we heard of it."""
-        self._feed(Stimulus.TRANSFEROR_BACK)
+        self._run.feed(Stimulus.TRANSFEROR_BACK)
 
     def target_left(self) -> bool:
         """The target has hung up, and its transferee is back in our hands.
@@ -375,9 +346,9 @@ class BlindTransfer:
             return False
         uuid, target = self.transferee.channel_uuid, self.target.channel_uuid
         if bridge_began(self._session.link, uuid, target):
-            self._feed(Stimulus.LEGS_JOINED)
+            self._run.feed(Stimulus.LEGS_JOINED)
             return False
-        self._feed(Stimulus.JOIN_GIVEN_UP)
+        self._run.feed(Stimulus.JOIN_GIVEN_UP)
         return True
 
     # -- the session --------------------------------------------------------------------------
@@ -386,126 +357,12 @@ class BlindTransfer:
         """FreeSWITCH goes on alone, if the link still serves; else the transfer is lost."""
         if not self._session.link.closed:
             try:
-                self._feed(Stimulus.HANDED_OVER)
+                self._run.feed(Stimulus.HANDED_OVER)
             except (LinkError, ChannelGone) as error:
                 log.info("%s transfer: not handed over: %s", self._session.id, error)
-        self._feed(Stimulus.SWITCH_LOST)
+        self._run.feed(Stimulus.SWITCH_LOST)
 
-    # -- the table ----------------------------------------------------------------------------
-
-    def _feed(self, stimulus: Stimulus, status: SipStatus | None = None) -> None:
-        """Step the table with what has really happened, and perform its actions.
-
-        Raises LinkError, ChannelGone.
-        """
-        news, state = News(), self.snapshot.state
-        while (question := asks(self.snapshot, stimulus, news)) is not None:
-            news = self._ask(question, news)
-            if self.snapshot.state is not state:  # somebody else went on while we asked
-                if stimulus is Stimulus.DEADLINE:
-                    return  # it was that of the state before
-                news, state = News(), self.snapshot.state
-        for happening in in_truth(self.snapshot, stimulus, status, news):
-            self._engine.feed(*happening)
-
-    def _ask(self, question: Question, news: News) -> News:
-        match question:
-            case Question.JOINED:
-                return replace(news, joined=self._is_joined())
-            case Question.ELSEWHERE:
-                seen = look(self._session.link, self.transferor, self.request)
-                return replace(news, elsewhere=seen)
-
-    def _is_joined(self) -> bool:
-        """Source: channel variable ``last_bridge_to``, set just before a bridge is told of
-        (switch_ivr_bridge.c); with the target it must have begun, else nobody has reported it."""
-        link, transferee = self._session.link, self.transferee.channel_uuid
-        if self.snapshot.state is State.RECONNECTING:
-            partner, joined = self.transferor, read(link, transferee, "last_bridge_to")
-        elif self.target is not None:
-            partner = self.target
-            joined = bridged_with(read_several(link, transferee, *SIGNS_OF_BRIDGE))
-        else:
-            return False
-        return branches.is_channel_of(self._session, partner, joined)
-
-    def _seconds(self, snapshot: Snapshot) -> float | None:
-        """How long the transfer may stay as it is."""
-        section = self._session.settings.transfer
-        return seconds(DEADLINES.get(snapshot.state), section, self._targets.ring_timeout_s)
-
-    # -- the actions --------------------------------------------------------------------------
-
-    def _act(self, actions: tuple[Action, ...]) -> None:
-        """Send the commands of one step in one write, so that nothing comes between them.
-
-        FreeSWITCH obeys a whole write, though its sender be gone (mod_event_socket.c, read_packet):
-        a timer that goes is followed by what takes its place. The first two may not be there to be
-        joined again, of which their reply tells. Should the link fail in the step that ends the
-        transfer, whoever sees the end writes the record.
-        """
-        rejoined, waiting = True, list[Action]()
-        try:
-            for action in actions:
-                if action in _WITHOUT_COMMANDS:
-                    self._do(action)
-                elif action in _BEHIND:
-                    rejoined = self._send(waiting) and rejoined
-                    waiting = []
-                    self._do(action)
-                else:
-                    waiting.append(action)
-            rejoined = self._send(waiting) and rejoined
-        except (LinkError, ChannelGone):
-            if not {Action.CONCLUDE, Action.LEAVE_RECORD}.isdisjoint(actions):
-                self._conclude(ours=False)
-            raise
-        if Action.NOTE_TOLD in actions and self.has_joined:
-            self._session.after(REPORT_S, self._look_for_report)
-        if Action.REJOIN in actions and not rejoined:
-            self._feed(Stimulus.REJOIN_FAILED)
-
-    def _send(self, actions: list[Action]) -> bool:
-        return self._acts.send(actions, self.snapshot, self._seconds(self.snapshot) or 0.0)
-
-    def _look_for_report(self) -> None:
-        """Whoever is still there has not been told, perhaps: then it must not be hung up yet."""
-        if not self.has_joined or self.target is None or not self.transferee.alive:
-            return
-        signs = read_several(self._session.link, self.transferee.channel_uuid, *SIGNS_OF_BRIDGE)
-        if any(signs) and self._is_none(bridged_with(signs)):
-            self._feed(Stimulus.REPORT_LATE)
-            self._session.after(REPORT_S, self._look_for_report)
-        elif self.snapshot.report_late:
-            self._feed(Stimulus.REPORT_MADE)
-
-    def _do(self, action: Action) -> None:
-        """Perform what is more than commands, or less."""
-        session = self._session
-        match action:
-            case Action.BEGIN_ANEW:
-                self._engine.set_deadline()
-            case Action.BLAME:
-                log.warning(
-                    "%s: the scenario has not decided on the transfer by %s",
-                    session.id,
-                    self.transferor,
-                )
-            case Action.FORGET_TARGET:
-                self._targets.forget()
-            case Action.PAIR:
-                paired(self.transferor, self.transferee)
-            case Action.WATCH_TRANSFEREE:
-                taken_away.watch(session, self.transferee)
-            case Action.GIVE_AWAY:
-                for call in (self.transferor, self.transferee):
-                    session.give_away(call)
-            case Action.CONCLUDE | Action.LEAVE_RECORD:
-                self._conclude(ours=action is Action.CONCLUDE)
-            case _:
-                raise AssertionError(action)
-
-    def _conclude(self, *, ours: bool) -> None:
+    def _conclude(self, ours: bool) -> None:
         conclude(
             "blind",
             self.transferor,

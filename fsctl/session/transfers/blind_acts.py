@@ -46,12 +46,11 @@ class BlindActs:
         transferee: Leg,
         targets: Targets,
         reporter: Reporter,
-        timed_s: float | None,
+        timing: Timing,
     ) -> None:
-        """``timed_s``: the dialplan has armed timers of both legs, which fire so late."""
-        self.transferor = transferor
-        self.transferee = transferee
-        self.timing = Timing(session, transferee, transferor, timed_s)
+        self._transferor = transferor
+        self._transferee = transferee
+        self._timing = timing
         self._session = session
         self._targets = targets
         self._reporter = reporter
@@ -73,20 +72,20 @@ class BlindActs:
 
     def _commands(self, action: Action, snapshot: Snapshot, waits_s: float) -> list[Command]:
         """Return what performs ``action``."""
-        transferor, transferee = self.transferor.channel_uuid, self.transferee.channel_uuid
+        transferor, transferee = self._transferor.channel_uuid, self._transferee.channel_uuid
         match action:
             case Action.SET_TIMERS:
-                return self.timing.wait(waits_s)
+                return self._timing.wait(waits_s)
             case Action.SET_ONE_TIMER:
-                return self.timing.park(waits_s)
+                return self._timing.park(waits_s)
             case Action.DELETE_TIMERS:
-                return self.timing.end()
+                return self._timing.end()
             case Action.TAKE_REPORT:
                 return [UuidSetvar(transferee, "blind_transfer_uuid", None)]
             case Action.NOTIFY_SUCCESS | Action.NOTIFY_FAILURE:
                 assert snapshot.reported is not None  # set by the step that asks for this
-                safe_answers.let_hear(self.transferor)
-                told = devices.told(self._session, self.transferor, snapshot.reported)
+                safe_answers.let_hear(self._transferor)
+                told = devices.told(self._session, self._transferor, snapshot.reported)
                 return self._reporter.tell(told)
             case Action.NOTE_TOLD:
                 return self._reporter.note()
@@ -94,7 +93,7 @@ class BlindActs:
                 return self._reporter.forget()
             case Action.OWE_REPORT:
                 assert snapshot.owed is not None  # set by the step that reconnects
-                told = devices.told(self._session, self.transferor, snapshot.owed)
+                told = devices.told(self._session, self._transferor, snapshot.owed)
                 return self._reporter.owe(told)
             case Action.HANG_UP_TARGET:
                 return [branches.stopping(self._session, each) for each in self._targets.alive]
@@ -103,7 +102,7 @@ class BlindActs:
                 forgotten |= recording.forgotten(self._session.settings)
                 return [
                     UuidSetvarMulti(transferor, tuple(FORGOTTEN.items())),
-                    *bridge_commands(self.transferee, self.transferor, forgotten),
+                    *bridge_commands(self._transferee, self._transferor, forgotten),
                 ]
             case Action.RELEASE_TRANSFEROR:
                 # A timer in FreeSWITCH: it holds when we die. The phone's own BYE comes first.
@@ -112,12 +111,12 @@ class BlindActs:
                     after_s = max(after_s, SOONEST_S)
                 return [SchedHangup(after_s, transferor, "BLIND_TRANSFER")]
             case Action.KEEP_TRANSFEROR | Action.PUT_RELEASE_OFF:
-                return self.timing.hold(JOIN_TIMEOUT_S)
+                return self._timing.hold(JOIN_TIMEOUT_S)
             case Action.HANG_UP_TRANSFEROR:
                 return [UuidKill(transferor, "BLIND_TRANSFER")]
             case Action.RECALL:
                 journal.note("happened", event="recall", session=self._session.id)
-                return safe_answers.forsake(self._session, self.transferee)
+                return safe_answers.forsake(self._session, self._transferee)
             case Action.STOP_RINGBACK:
                 return [UuidBreak(transferee, everything=True)]
             case _:

@@ -11,7 +11,7 @@ from fsctl.errors import CommandTimeout
 from fsctl.scenario import BlindTransferRequested, Scenario
 from fsctl.session.calling import bridged
 from fsctl.session.transfers import record
-from fsctl.session.transfers.blind import BlindTransfer
+from fsctl.session.transfers.blind_run import BlindRun
 from fsctl.sip.status import SipStatus
 from fsctl.transfer.blind import State, Stimulus
 from tests.unit.records import Records
@@ -28,19 +28,17 @@ def talking(playing):
 @pytest.mark.parametrize("given_up", [Stimulus.FAILURE_REPORTED, Stimulus.DEADLINE])
 def test_an_answer_counts_for_the_state_that_it_was_asked_in(stage, monkeypatch, given_up):
     """The target fails as it is asked for: the first two are not joined again yet."""
-    scenario, asked, states = Scenario(), list[BlindTransfer](), list[State]()
-    is_joined, feed = BlindTransfer._is_joined, BlindTransfer._feed
+    scenario, asked, states = Scenario(), list[BlindRun](), list[State]()
+    is_joined, feed = BlindRun._is_joined, BlindRun.feed
 
-    def fails_meanwhile(transfer: BlindTransfer) -> bool:
+    def fails_meanwhile(transfer: BlindRun) -> bool:
         asked.append(transfer)
         if len(asked) > 1:
             return is_joined(transfer)
-        transfer.fail(SipStatus(486))
+        transfer.feed(Stimulus.TARGET_FAILED, SipStatus(486))
         return True
 
-    def feeding(
-        transfer: BlindTransfer, stimulus: Stimulus, status: SipStatus | None = None
-    ) -> None:
+    def feeding(transfer: BlindRun, stimulus: Stimulus, status: SipStatus | None = None) -> None:
         feed(transfer, stimulus, status)
         if stimulus is given_up:
             states.append(transfer.snapshot.state)
@@ -51,8 +49,8 @@ def test_an_answer_counts_for_the_state_that_it_was_asked_in(stage, monkeypatch,
         if given_up is Stimulus.FAILURE_REPORTED:
             event.call.notify_blind_transfer_failed(603)
 
-    monkeypatch.setattr(BlindTransfer, "_is_joined", fails_meanwhile)
-    monkeypatch.setattr(BlindTransfer, "_feed", feeding)
+    monkeypatch.setattr(BlindRun, "_is_joined", fails_meanwhile)
+    monkeypatch.setattr(BlindRun, "feed", feeding)
     playing = stage(scenario)
     alice, bob = talking(playing)
     bob.refers("<sip:1002@example.org>")
