@@ -7,13 +7,13 @@ from enum import Enum
 from html import escape
 from typing import Any
 
-from fsctl.transfer import blind, native
+from fsctl.transfer import blind_table, native
 from fsctl.transfer.diagram import Section
 
 WIDTH, HEIGHT = 150, 36
 LEFT, RIGHT, STEP = 190, 640, 88
 
-_B, _N = blind.State, native.State
+_B, _N = blind_table.State, native.State
 PLACES: dict[Enum, tuple[int, float]] = {
     _B.REQUESTED: (LEFT, 0.0),
     _B.CALLING_TARGET: (LEFT, 1.0),

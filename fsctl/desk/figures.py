@@ -22,7 +22,7 @@ from prometheus_client.registry import Collector
 
 from fsctl.desk.live import Live
 from fsctl.journal import Entry
-from fsctl.transfer.blind import Stimulus
+from fsctl.transfer.blind_table import Stimulus
 
 _SHORT_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _RING_S = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 45.0, 60.0, 120.0)

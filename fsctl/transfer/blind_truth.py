@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from fsctl.sip.status import SipStatus
-from fsctl.transfer.blind import Action, Snapshot, State, Stimulus, answers, step
+from fsctl.transfer.blind import Snapshot, answers, step
+from fsctl.transfer.blind_table import Action, State, Stimulus
 
 _GIVE_UP = (Stimulus.DEADLINE, Stimulus.FAILURE_REPORTED, Stimulus.GIVEN_UP)
 _FAILING = frozenset({Action.REJOIN, Action.NOTIFY_FAILURE, Action.RECALL})

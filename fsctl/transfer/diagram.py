@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any, Generic, TypeVar
 
 from fsctl.sip.status import SipStatus
-from fsctl.transfer import attended, blind, kept, native
+from fsctl.transfer import attended, blind_table, kept, native
 
 S = TypeVar("S", bound=Enum)
 E = TypeVar("E", bound=Enum)
@@ -46,11 +46,11 @@ anything else, the report is taken from it. A transferor that has gone is neithe
 and a row that would reconnect it has it called again; one that has not asked to be told is not. An
 application reports once. The timers in FreeSWITCH follow the state. What ends is recorded, unless
 the record is left to others.""",
-    blind.TABLE,
-    blind.CLOSED,
-    blind.DEADLINES,
-    anywhere=blind.ANYWHERE,
-    told=blind.DEADLINE_STATUS,
+    blind_table.TABLE,
+    blind_table.CLOSED,
+    blind_table.DEADLINES,
+    anywhere=blind_table.ANYWHERE,
+    told=blind_table.DEADLINE_STATUS,
 )
 
 NATIVE = Section(

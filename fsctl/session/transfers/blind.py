@@ -32,13 +32,8 @@ from fsctl.switch.refer_variables import (
     RawRequest,
     bridge_began,
 )
-from fsctl.transfer.blind import (
-    Snapshot,
-    State,
-    Stimulus,
-    admit,
-    answers,
-)
+from fsctl.transfer.blind import Snapshot, admit, answers
+from fsctl.transfer.blind_table import State, Stimulus
 
 log = logging.getLogger(__name__)
 

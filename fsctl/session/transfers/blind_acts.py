@@ -31,7 +31,8 @@ from fsctl.session.transfers.timing import Timing
 from fsctl.switch.notify import NOTES_JOIN
 from fsctl.switch.posting import post_if_there
 from fsctl.switch.refer_variables import FORGOTTEN
-from fsctl.transfer.blind import Action, Snapshot, Teller
+from fsctl.transfer.blind import Snapshot, Teller
+from fsctl.transfer.blind_table import Action
 
 _OF_TIMERS = frozenset({Action.SET_TIMERS, Action.SET_ONE_TIMER, Action.DELETE_TIMERS})
 

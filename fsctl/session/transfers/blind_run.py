@@ -25,7 +25,8 @@ from fsctl.session.transfers.timing import Timing
 from fsctl.sip.status import SipStatus
 from fsctl.switch.refer_variables import SIGNS_OF_BRIDGE, RawRequest, bridged_with
 from fsctl.switch.variables import read, read_several
-from fsctl.transfer.blind import DEADLINES, Action, Snapshot, State, Stimulus, Teller, step
+from fsctl.transfer.blind import Snapshot, Teller, step
+from fsctl.transfer.blind_table import DEADLINES, Action, State, Stimulus
 from fsctl.transfer.blind_truth import News, Question, asks, in_truth
 
 log = logging.getLogger(__name__)

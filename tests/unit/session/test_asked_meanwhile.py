@@ -13,7 +13,7 @@ from fsctl.session.calling import bridged
 from fsctl.session.transfers import record
 from fsctl.session.transfers.blind_run import BlindRun
 from fsctl.sip.status import SipStatus
-from fsctl.transfer.blind import State, Stimulus
+from fsctl.transfer.blind_table import State, Stimulus
 from tests.unit.records import Records
 
 

@@ -9,7 +9,8 @@ from itertools import product
 import pytest
 
 from fsctl.sip.status import SipStatus
-from fsctl.transfer.blind import (
+from fsctl.transfer.blind import Snapshot, Teller, admit, answers, step
+from fsctl.transfer.blind_table import (
     ANYWHERE,
     AWAITING_TARGET,
     CLOSED,
@@ -19,13 +20,8 @@ from fsctl.transfer.blind import (
     TABLE,
     TIMERS,
     Action,
-    Snapshot,
     State,
     Stimulus,
-    Teller,
-    admit,
-    answers,
-    step,
 )
 from fsctl.transfer.blind_truth import Elsewhere, News, Question, asks, in_truth
 from tests.unit.transfer.model import Broken, Move, explore
