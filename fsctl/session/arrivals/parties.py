@@ -19,6 +19,16 @@ from fsctl.switch.marks import Mark
 from fsctl.switch.variables import Asked, read_several
 
 
+def heard(session: Session, event: Event) -> Leg | None:
+    """Whose event this is, and what it tells of the party."""
+    call = branches.call_of(session, event)
+    if call is not None and (call.placed or event.name == "CHANNEL_ANSWER"):
+        branches.learn(call, event)
+    elif call is not None and call.facts is None:
+        call.facts = facts.of_event(event)  # any of its branches is of the same party
+    return call
+
+
 def known_leg(session: Session, snapshot: Event) -> Leg:
     """The call of the leg that opened the link; made from its variables when it is not ours yet."""
     uuid = snapshot.channel_uuid or ""

@@ -49,6 +49,10 @@ class Calls(Part):
         """Whether somebody is being called for ``leg``, or talks with it by that call."""
         return any(dial.waiting is leg for dial in self.dials.values())
 
+    def dial_of(self, outgoing: Leg) -> Dial | None:
+        """That by which this party is called."""
+        return next((dial for dial in self.dials.values() if dial.outgoing is outgoing), None)
+
     def end_bridge(self, leg: Leg) -> Dial | None:
         """``leg`` has come to us out of its bridge, whose return may never be told: forget that.
 

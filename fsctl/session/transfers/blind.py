@@ -28,10 +28,7 @@ from fsctl.setting_tones import SILENCE
 from fsctl.settings import Transfer
 from fsctl.sip.status import SipStatus
 from fsctl.switch.marks import Stage
-from fsctl.switch.refer_variables import (
-    RawRequest,
-    bridge_began,
-)
+from fsctl.switch.refer_variables import RawRequest, bridge_began
 from fsctl.transfer.blind import Snapshot, admit, answers
 from fsctl.transfer.blind_table import State, Stimulus
 

@@ -12,13 +12,7 @@ import logging
 from collections.abc import Callable, Iterable
 from uuid import uuid4
 
-from fsctl.esl.commands import (
-    Command,
-    Execute,
-    UuidBroadcast,
-    UuidSetvar,
-    UuidSetvarMulti,
-)
+from fsctl.esl.commands import Command, Execute, UuidBroadcast, UuidSetvar, UuidSetvarMulti
 from fsctl.esl.events import Event
 from fsctl.policy.judge import Asking
 from fsctl.session.calling import judging

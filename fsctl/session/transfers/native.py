@@ -10,6 +10,7 @@ from contextlib import suppress
 
 from fsctl.errors import LinkError
 from fsctl.esl.commands import SchedHangup
+from fsctl.session.calling.native_call import NativeCall, note
 from fsctl.session.calling.verdicts import judged
 from fsctl.session.core.leg import Leg, paired
 from fsctl.session.core.session import Part, Session
@@ -71,6 +72,18 @@ def left_as_joined(session: Session, transferor_uuid: str) -> None:
     """The transferee has left before FreeSWITCH reported the join that it has told us of."""
     reporter = of_last_refer(session.link, transferor_uuid)
     session.link.post(*reporter.tell(_LEFT))
+
+
+def joined(session: Session) -> None:
+    """FreeSWITCH has joined the transferee of its own transfer with the target."""
+    native = session.part(NativeCall)
+    if native.transferor:
+        session.link.send_all(timers.disarm(session.link_leg))
+        succeeded(session, native.transferor)
+        note(session, session.link_leg)
+        if native.is_ours:
+            native.ended("succeeded", SipStatus(200))
+        native.bridged, native.transferor = native.transferor, ""
 
 
 class Native(Part):

@@ -116,7 +116,9 @@ def test_a_join_that_was_given_up_is_none_when_its_time_is_over(stage, monkeypat
     """Neither the news of it have come, nor those of the transferee's return."""
     tell, back = _TAKERS["CHANNEL_BRIDGE"], legs.came_back
     monkeypatch.setitem(
-        _TAKERS, "CHANNEL_BRIDGE", lambda self, event: None if is_late(event) else tell(self, event)
+        _TAKERS,
+        "CHANNEL_BRIDGE",
+        lambda session, event: None if is_late(event) else tell(session, event),
     )
     monkeypatch.setattr(
         legs,
