@@ -103,6 +103,7 @@ def make(desk: Desk, settings: Http) -> tuple[Flask, Streams]:
     _add_files(app)
     _add_health(app, desk)
     _add_reading(app, desk, streams)
+    _add_transfers(app, desk, streams)
     _add_acting(app, desk)
     return app, streams
 
@@ -167,6 +168,30 @@ def _add_reading(app: Flask, desk: Desk, streams: Streams) -> None:
             raise NotFound("no such call goes on")
         return live.calls[name]
 
+    @app.get("/api/v1/policy/counts")
+    def counts() -> Shown:
+        listed = desk.counts.listed().items()
+        return {"counts": [{"party": party, "count": count} for party, count in listed]}
+
+    @app.get("/api/v1/messages")
+    def messages() -> Shown:
+        """What FreeSWITCH has sent of these calls lately ([hep])."""
+        asked = request.args.getlist("call_id")[:MOST_CALL_IDS]
+        return {"messages": [message.fields() for message in desk.heard(asked)]}
+
+    @app.get("/api/v1/events")
+    def events() -> Response:
+        if streams.full:
+            raise ServiceUnavailable("too many listen already")
+        last = request.headers.get("Last-Event-ID") or request.args.get("after") or ""
+        told = streams.listen(int(last[:20]) if last.isascii() and last.isdecimal() else None)
+        # Without it nginx would keep changes back until it has some kilobytes of them.
+        return Response(told, mimetype="text/event-stream", headers={"X-Accel-Buffering": "no"})
+
+
+def _add_transfers(app: Flask, desk: Desk, streams: Streams) -> None:
+    live = desk.live
+
     @app.get("/api/v1/transfers")
     def transfers() -> Shown:
         """Those that were kept, or with ``live`` those that go on and the latest, unkept or not."""
@@ -210,26 +235,6 @@ def _add_reading(app: Flask, desk: Desk, streams: Streams) -> None:
             raise NotFound("no such transfer was kept")
         kind, draw = _LADDERS[form]
         return Response(draw(found), mimetype=kind)
-
-    @app.get("/api/v1/policy/counts")
-    def counts() -> Shown:
-        listed = desk.counts.listed().items()
-        return {"counts": [{"party": party, "count": count} for party, count in listed]}
-
-    @app.get("/api/v1/messages")
-    def messages() -> Shown:
-        """What FreeSWITCH has sent of these calls lately ([hep])."""
-        asked = request.args.getlist("call_id")[:MOST_CALL_IDS]
-        return {"messages": [message.fields() for message in desk.heard(asked)]}
-
-    @app.get("/api/v1/events")
-    def events() -> Response:
-        if streams.full:
-            raise ServiceUnavailable("too many listen already")
-        last = request.headers.get("Last-Event-ID") or request.args.get("after") or ""
-        told = streams.listen(int(last[:20]) if last.isascii() and last.isdecimal() else None)
-        # Without it nginx would keep changes back until it has some kilobytes of them.
-        return Response(told, mimetype="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
 
 def _add_acting(app: Flask, desk: Desk) -> None:
