@@ -8,10 +8,10 @@ from collections.abc import Callable
 from datetime import datetime
 from itertools import count
 
-from fsctl.policy.counts import Counts, make_shared
 from fsctl.policy.judge import Asking, Request, judge
 from fsctl.policy.numbers import Destination, _by_plan, _emergency
 from fsctl.policy.parties import FACTS, party
+from fsctl.service.shared import Shared, make_shared
 from fsctl.setting_policy import Policy, Rule
 from fsctl.sip.refer import parse_refer_to
 
@@ -35,7 +35,7 @@ def candidates() -> list[tuple[str, Callable[[], object]]]:
         Rule(f"rule{n}", by=(f"user:2{n:03}",), to=(f"prefix:00{n}",)) for n in range(RULES)
     )
     known, numbers = Destination("0030123456"), count(30_000_000)
-    counts = Counts(make_shared())
+    counts = Shared(make_shared()).counts()
 
     def never_seen() -> None:
         _by_plan.cache_clear()

@@ -54,12 +54,10 @@ class Job:
     scenario: Path | None
     listener: int
     private: int
-    counts: int
-    """The memory in which all workers count who asks for transfers (`fsctl.policy.counts`)."""
-    parties: int
-    """The memory in which each notes whom it has calls of (`fsctl.session.core.siblings`)."""
+    shared: int
+    """The memory that all workers share (`fsctl.service.shared`)."""
     region: int
-    """Where in that it does."""
+    """Where in that it writes."""
     home: str
     """The address that FreeSWITCH dials to reach ``private``."""
     beat_s: float
@@ -71,7 +69,8 @@ class DeskJob:
     """What the desk is to do; as `Job`."""
 
     settings: Settings
-    counts: int
+    shared: int
+    """As a worker's: it has the policy's counts."""
     former: tuple[Path, ...] = ()
     """Folders of a journal to which workers of earlier settings may still write."""
 

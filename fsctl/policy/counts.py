@@ -1,14 +1,13 @@
 """How often a party has asked for a transfer in the last minute, over all workers.
 
-The counts lie in memory that the workers of one supervisor share; it outlives each of them, and a
-reload. Each worker writes entries of its own and reads those of all: no lock, so a worker that
-stands still holds nobody up. The entries of a party lie side by side, and are found by one search.
+The counts lie in memory that the workers of one supervisor share (`fsctl.service.shared`). Each
+worker writes entries of its own and reads those of all: no lock, so a worker that stands still
+holds nobody up. The entries of a party lie side by side, and are found by one search.
 """
 
 from __future__ import annotations
 
 import mmap
-import os
 import struct
 import sys
 import time
@@ -25,22 +24,14 @@ _ENTRY_SIZE: Final = _ENTRY.size + _NAME_BYTES
 _SLOTS: Final = 509
 """With those behind the last one 512."""
 _WORKERS: Final = 32
-"""More than run at a time, those of a reload included."""
+"""More than run at a time, those of a reload included, or two may write into one entry."""
 _PROBES: Final = 4
 _SLOT_SIZE: Final = _WORKERS * _ENTRY_SIZE
 SIZE: Final = (_SLOTS + _PROBES - 1) * _SLOT_SIZE
 """Bytes of the shared memory."""
+LAYOUT: Final = f"{_ENTRY.format} {_NAME_BYTES} {_SLOTS} {_WORKERS} {_PROBES}"
+"""Another one where these bytes mean something else."""
 _MINUTE_S: Final = 60.0
-
-
-def make_shared() -> int:
-    """Return a descriptor of memory for the counts, for :class:`Counts` of several processes.
-
-    Raises OSError.
-    """
-    descriptor = os.memfd_create("fsctl-counts")
-    os.ftruncate(descriptor, SIZE)
-    return descriptor
 
 
 class Counts:
@@ -49,13 +40,14 @@ class Counts:
     def __init__(
         self,
         descriptor: int = -1,
-        worker: int = 0,
+        at: int = 0,
+        region: int = 0,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``descriptor`` of `make_shared`, which may be closed afterwards; -1: only this process
-        counts. ``worker`` is any number that no other one has that runs at the same time."""
-        self._memory = mmap.mmap(descriptor, SIZE)
-        self._own = worker % _WORKERS * _ENTRY_SIZE
+        """``descriptor`` of shared memory, which may be closed afterwards, and where in it the
+        counts begin; -1: only this process counts. ``region``: of this worker."""
+        self._memory = mmap.mmap(descriptor, SIZE, offset=0 if descriptor < 0 else at)
+        self._own = region % _WORKERS * _ENTRY_SIZE
         self._now = now  # CLOCK_MONOTONIC is the same for all processes of a machine
 
     def add(self, party: str, request: str = "") -> int:

@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 
 from fsctl import journal, scenario
-from fsctl.policy.counts import Counts, make_shared
 from fsctl.scenario.scenarios import Scenarios
 from fsctl.service import vitals
 from fsctl.service.desk_process import DeskProcess, grant
+from fsctl.service.shared import Shared, make_shared
 from fsctl.service.supervisor import restart_delay_s
 from fsctl.service.worker import Worker, keep_loaded
 from fsctl.session.calling.judging import Policed
@@ -27,14 +27,14 @@ def run(settings: Settings, file: Path | None) -> None:
     if not settings.has_desk:
         worker.run()
         return
-    counts = make_shared()
-    worker.switchboard.part(Policed).counts = Counts(counts, 1)
+    shared = make_shared()
+    worker.switchboard.part(Policed).counts = Shared(shared).counts()
     journal.begin_or_say(settings.records.journal, settings.records.backlog_bytes)
 
     def grant_alone(wish: str) -> None:
         grant(wish, worker.end, lambda order: None)
 
-    desk = DeskProcess(settings, counts, restart_delay_s, grant_alone)
+    desk = DeskProcess(settings, shared, restart_delay_s, grant_alone)
     noting = vitals.keep_noting(1, worker.vitals)
     try:
         worker.run()
@@ -42,4 +42,4 @@ def run(settings: Settings, file: Path | None) -> None:
         noting.kill()
         journal.end()
         desk.stop()
-        os.close(counts)
+        os.close(shared)

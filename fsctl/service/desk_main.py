@@ -34,6 +34,7 @@ from fsctl.policy.counts import Counts
 from fsctl.policy.judge import refusing
 from fsctl.records import find, ladders
 from fsctl.service.asking import AskedTransfer, switch_of
+from fsctl.service.shared import Shared
 from fsctl.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -321,7 +322,7 @@ def run(control: int) -> int:
     server = job.settings.server
     logs.set_up(server.log_level, server.log_format, "desk")
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    counts = Counts(job.counts)
-    os.close(job.counts)
+    counts = Shared(job.shared).counts()
+    os.close(job.shared)
     Desk(job.settings, channel, counts, job.former).run()
     return 0

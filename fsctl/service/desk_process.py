@@ -32,23 +32,22 @@ class DeskProcess:
     def __init__(
         self,
         settings: Settings,
-        counts: int,
+        shared: int,
         delay_s: Callable[[int], float],
         on_wish: Callable[[str], None],
         former: tuple[Path, ...] = (),
     ) -> None:
         """Starts it; what prevents that is logged, and it is tried again.
 
-        ``counts`` is the memory in which workers count who asks for transfers; ``delay_s`` says
-        how long to wait after so many fast failures in a row; ``on_wish`` is
-        called, in a greenlet of this object's own, with each line that the desk says. ``former``:
-        see `DeskJob`.
+        ``shared`` is the memory that workers share, with the policy's counts; ``delay_s`` says how
+        long to wait after so many fast failures in a row; ``on_wish`` is called, in a greenlet of
+        this object's own, with each line that the desk says. ``former``: see `DeskJob`.
         """
         self._settings = settings
         self._former = former
         self._process: subprocess.Popen[bytes] | None = None
         """None: the first start has failed, and is tried again."""
-        self._counts = counts
+        self._shared = shared
         self._delay_s = delay_s
         self._on_wish = on_wish
         self._starts()
@@ -67,14 +66,14 @@ class DeskProcess:
             number = theirs.fileno()
             process = subprocess.Popen(
                 [*OURSELVES, "serve", "--desk", str(number)],
-                pass_fds=(number, self._counts),
+                pass_fds=(number, self._shared),
                 stdin=subprocess.DEVNULL,
                 env=environment(),
             )
         self._process, self._channel = process, Channel(ours)
         log.info("the desk (pid %d) starts", self._process.pid)
         with suppress(OSError):  # it has died already, as _watch will see
-            self._channel.send_job(DeskJob(self._settings, self._counts, self._former))
+            self._channel.send_job(DeskJob(self._settings, self._shared, self._former))
 
     def _watch(self) -> None:
         failures = 0

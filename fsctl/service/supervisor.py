@@ -22,7 +22,6 @@ from fsctl import log as logs
 from fsctl.control import LEAVE, STATE, STOP
 from fsctl.errors import FsctlError
 from fsctl.esl.sockets import address_of
-from fsctl.policy.counts import Counts, make_shared
 from fsctl.service import readiness, start_check
 from fsctl.service.counted import tell_counts
 from fsctl.service.desk_process import DeskProcess, grant
@@ -30,8 +29,9 @@ from fsctl.service.living import scope_of
 from fsctl.service.ports import dialled_host, private_port, public_listener, refuse
 from fsctl.service.presence import Presence
 from fsctl.service.rescue import Rescue
+from fsctl.service.shared import Shared, make_shared
 from fsctl.service.worker_process import WorkerProcess
-from fsctl.session.core.siblings import Regions, make_parties
+from fsctl.session.core.siblings import Regions
 from fsctl.settings import Settings
 from fsctl.switch.armed import armed_everywhere
 
@@ -79,11 +79,9 @@ class Supervisor:
         self._scenario = scenario
         self._listener = public_listener(settings.server)
         self._port = address_of(self._listener)[1]
-        self._counts = make_shared()
-        """Where all workers count who asks for transfers: it outlives each of them."""
-        self._parties = make_parties()
-        """Where each worker notes whom it has calls of, in a region of its own."""
-        self._regions = Regions(self._parties)
+        self._shared = make_shared()
+        """What all workers remember together, each in a region of its own."""
+        self._regions = Regions(self._shared)
         self._workers: dict[int, WorkerProcess | None] = {}
         """The workers that serve, by number; None while a dead one's successor is waited for."""
         self._alive: set[WorkerProcess] = set()
@@ -147,8 +145,7 @@ class Supervisor:
             self._scenario,
             self._listener,
             private_port(self._settings.server),
-            self._counts,
-            self._parties,
+            self._shared,
             self._regions.take(),
             self._ended,
         )
@@ -173,7 +170,7 @@ class Supervisor:
             former = tuple(each for each in self._journals if each != records.journal)
             self._journals = [*former, records.journal]
             self._desk = DeskProcess(
-                self._settings, self._counts, restart_delay_s, self._grant, former
+                self._settings, self._shared, restart_delay_s, self._grant, former
             )
 
     def _grant(self, wish: str) -> None:
@@ -234,7 +231,7 @@ class Supervisor:
 
     def _ask_states(self) -> None:
         """Have every worker log its state; the counts are those of all of them."""
-        tell_counts(Counts(self._counts))
+        tell_counts(Shared(self._shared).counts())
         self._order(STATE)
 
     def _held(self) -> set[str] | None:

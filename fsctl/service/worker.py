@@ -105,8 +105,8 @@ class Worker:
         if settings.switches:
             self.switchboard.part(Records).owe = self._owe_record
 
-    def has_siblings(self, siblings: Siblings) -> None:
-        """Tell it of the parties of the workers beside it, before it starts."""
+    def has_siblings(self, siblings: Siblings | None) -> None:
+        """Tell it of the parties of the workers beside it, before it starts; None: nobody knows."""
         if self._only_controller:
             self.switchboard.siblings = siblings
 

@@ -31,12 +31,11 @@ from fsctl.control import (
     Job,
 )
 from fsctl.errors import FsctlError
-from fsctl.policy.counts import Counts
 from fsctl.service import vitals
 from fsctl.service.ports import PrivatePort
+from fsctl.service.shared import Shared
 from fsctl.service.worker import Worker, keep_loaded
 from fsctl.session.calling.judging import Policed
-from fsctl.session.core.siblings import Siblings
 
 log = logging.getLogger(__name__)
 
@@ -90,10 +89,10 @@ def _worker(job: Job) -> Worker:
     worker = Worker(
         job.settings, scenarios, listener=listener, private=private_port, first=job.number == 1
     )
-    worker.switchboard.part(Policed).counts = Counts(job.counts, job.number)
-    worker.has_siblings(Siblings(job.parties, job.region))
-    for shared in (job.counts, job.parties):
-        os.close(shared)
+    shared = Shared(job.shared)
+    worker.switchboard.part(Policed).counts = shared.counts(job.region)
+    worker.has_siblings(shared.siblings(job.region))
+    os.close(job.shared)
     return worker
 
 

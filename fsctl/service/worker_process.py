@@ -66,14 +66,13 @@ class WorkerProcess:
         scenario: Path | None,
         listener: socket.socket,
         private: PrivatePort,
-        counts: int,
-        parties: int,
+        shared: int,
         region: int,
         on_end: Callable[[WorkerProcess], None],
     ) -> None:
         self.number, self.settings, self.private = number, settings, private
         self.region = region
-        """Where it notes its parties (`fsctl.session.core.siblings`)."""
+        """Where it writes into what all workers share (`fsctl.service.shared`)."""
         self.ready_since: float | None = None
         """The moment (monotonic) of its word that it accepts; None until then."""
         self.status: int | None = None
@@ -87,7 +86,7 @@ class WorkerProcess:
         self._asked: deque[AsyncResult[set[str]]] = deque()
         """Who waits for the channels that it holds: it answers each, in this order."""
         ours, theirs = socket.socketpair()
-        numbers = (theirs.fileno(), listener.fileno(), private.listener.fileno(), counts, parties)
+        numbers = (theirs.fileno(), listener.fileno(), private.listener.fileno(), shared)
         with theirs:
             self._process = subprocess.Popen(
                 [*OURSELVES, "serve", "--worker", str(numbers[0])],

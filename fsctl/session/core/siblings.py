@@ -1,15 +1,15 @@
 """Which parties other workers have calls of: so nobody waits for a request that cannot come.
 
-That lies in memory which the workers of one supervisor share. Each writes a region of its own and
-reads those of all, without a lock. A region holds counters, by a hash of what a party is known by:
-where two share a counter a party is taken for there that is not, never the other way round. What a
-worker has left that has died stays for a while: so do its calls, in FreeSWITCH.
+That lies in memory which the workers of one supervisor share (`fsctl.service.shared`). Each writes
+a region of its own and reads those of all, without a lock. A region holds counters, by a hash of
+what a party is known by: where two share a counter a party is taken for there that is not, never
+the other way round. What a worker has left that has died stays for a while: so do its calls, in
+FreeSWITCH.
 """
 
 from __future__ import annotations
 
 import mmap
-import os
 from collections import deque
 from typing import Final
 from zlib import crc32
@@ -17,7 +17,10 @@ from zlib import crc32
 _REGIONS: Final = 64
 _CELLS: Final = 16_384
 _REGION_BYTES: Final = _CELLS * 4
-_BYTES: Final = _REGIONS * _REGION_BYTES
+SIZE: Final = _REGIONS * _REGION_BYTES
+"""Bytes of the shared memory."""
+LAYOUT: Final = f"{_REGIONS} {_CELLS} crc32"
+"""Another one where these bytes mean something else."""
 
 _ALL: Final = 0
 """The counter of a region that counts whatever is noted there."""
@@ -26,25 +29,23 @@ NOWHERE: Final = 0
 """The region of a worker for which none was left. Once there is one, nobody knows anything."""
 
 
-def make_parties() -> int:
-    """Return a descriptor of memory for the parties of several processes. Raises OSError."""
-    descriptor = os.memfd_create("fsctl-parties")
-    os.ftruncate(descriptor, _BYTES)
-    return descriptor
+def note_unknown(memory: mmap.mmap) -> None:
+    """A worker cannot say whom it has calls of: it has no region, or knows none."""
+    memory[0] = 1
 
 
 class Regions:
     """Who writes where: the supervisor's."""
 
     def __init__(self, descriptor: int) -> None:
-        """``descriptor`` of `make_parties`."""
-        self._memory = mmap.mmap(descriptor, _BYTES)
+        """``descriptor`` of memory that begins with them."""
+        self._memory = mmap.mmap(descriptor, SIZE)
         self._free = deque(range(1, _REGIONS))
 
     def take(self) -> int:
         """Return an empty region, the one that has been free for longest; or `NOWHERE`."""
         if not self._free:
-            self._memory[0] = 1
+            note_unknown(self._memory)
             return NOWHERE
         region = self._free.popleft()
         self._clear(region)
@@ -69,8 +70,8 @@ class Siblings:
     """What one worker notes of its own parties, and its view of the others'."""
 
     def __init__(self, descriptor: int, region: int) -> None:
-        """``descriptor`` of `make_parties`, which may be closed afterwards."""
-        self._cells = memoryview(mmap.mmap(descriptor, _BYTES)).cast("I")
+        """``descriptor``: as that of `Regions`; it may be closed afterwards."""
+        self._cells = memoryview(mmap.mmap(descriptor, SIZE)).cast("I")
         self._own = region * _CELLS
 
     def add(self, name: str, value: object) -> None:

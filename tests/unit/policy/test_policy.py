@@ -9,12 +9,13 @@ from random import Random
 
 import pytest
 
-from fsctl.policy.counts import SIZE, Counts, make_shared
+from fsctl.policy.counts import SIZE
 from fsctl.policy.judge import NOTHING, Asking, Request, hopeless, judge, table
 from fsctl.policy.numbers import Destination, classes_of
 from fsctl.policy.parties import FACTS, SEPARATOR, Party, party
 from fsctl.policy.times import is_within
 from fsctl.policy.vouched import inside_expression
+from fsctl.service.shared import Shared, make_shared
 from fsctl.setting_policy import OUR_RULES, Policy, Rule
 from fsctl.switch.facts import noted
 from fsctl.switch.marks import Mark
@@ -267,13 +268,13 @@ def test_when(when, day, hour, within):
 
 def test_counts_agree_over_processes_and_slide():
     now = [6000.0]
-    shared = make_shared()
-    one, two = (Counts(shared, region, lambda: now[0]) for region in (3, 4))
+    shared = Shared(make_shared())
+    one, two = (shared.counts(region, lambda: now[0]) for region in (3, 4))
     assert [one.add("1001"), two.add("1001"), one.add("1001")] == [1, 2, 3]
     assert two.add("1002") == 1
     now[0] += 90.0  # half of the next minute is over: half of what was before counts
     assert one.add("1001") == 1 + 1
-    reloaded = Counts(shared, 5, lambda: now[0])
+    reloaded = shared.counts(5, lambda: now[0])
     assert reloaded.add("1001") == 3
     now[0] += 300.0
     assert two.add("1001") == 1
@@ -283,8 +284,8 @@ def test_counts_agree_over_processes_and_slide():
 
 
 def test_a_request_that_is_taken_over_is_counted_once_and_all_are_listed():
-    shared = make_shared()
-    one, two = (Counts(shared, region, lambda: 6000.0) for region in (3, 4))
+    shared = Shared(make_shared())
+    one, two = (shared.counts(region, lambda: 6000.0) for region in (3, 4))
     assert [one.add("1001", "leg refer;id=1"), two.add("1001", "leg refer;id=1")] == [1, 1]
     assert [two.add("1001", "leg refer;id=2"), one.add("1001", "leg refer;id=2")] == [2, 2]
     assert [one.add("1002"), one.add("1002"), one.add("1002")] == [1, 2, 3]

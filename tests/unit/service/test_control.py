@@ -25,7 +25,7 @@ def test_a_job_arrives_as_it_was_sent(ends) -> None:
     settings = Settings(
         server=Server(workers=2), switches=(Switch(password="secret", enabled=True),)
     )
-    job = Job(1, settings, Path("scenario.py"), 5, 6, 7, 8, 9, "127.0.0.1:8085", 0.5)
+    job = Job(1, settings, Path("scenario.py"), 5, 6, 7, 8, "127.0.0.1:8085", 0.5)
     ends[0].send_job(job)
     assert ends[1].receive_job(Job) == job
 

@@ -15,10 +15,11 @@ from sqlalchemy import func, select
 
 from fsctl import journal
 from fsctl.journal import Entry
-from fsctl.policy.counts import Counts, make_shared
+from fsctl.policy.counts import Counts
 from fsctl.records.schema import CALLS
 from fsctl.service import desk_main, desk_process
 from fsctl.service.desk_main import Desk
+from fsctl.service.shared import make_shared
 from fsctl.settings import Http, Records, Settings, Switch
 
 

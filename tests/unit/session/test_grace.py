@@ -6,9 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from fsctl.service.shared import make_shared
 from fsctl.session.arrivals.departures import cannot_have_asked
 from fsctl.session.core.directory import Directory
-from fsctl.session.core.siblings import NOWHERE, Regions, Siblings, make_parties
+from fsctl.session.core.siblings import NOWHERE, Regions, Siblings
 from fsctl.session.transfers.attended_request import refuse_moved
 from fsctl.switch.grace import departure_name, tags_mark
 
@@ -70,7 +71,7 @@ def test_grace_is_needless_where_no_request_can_be_on_its_way(left, others, alon
     ],
 )
 def test_of_calls_of_other_workers_it_is_known_whose_they_are(left, theirs, needless):
-    shared = make_parties()
+    shared = make_shared()
     regions = Regions(shared)
     ours, others = (Siblings(shared, regions.take()) for _ in range(2))
     board(*theirs, alone=False, siblings=others)
@@ -78,7 +79,7 @@ def test_of_calls_of_other_workers_it_is_known_whose_they_are(left, theirs, need
 
 
 def test_what_a_worker_notes_is_gone_with_its_legs_and_a_while_after_its_death():
-    shared = make_parties()
+    shared = make_shared()
     regions = Regions(shared)
     region = regions.take()
     ours, theirs = Siblings(shared, regions.take()), Siblings(shared, region)
@@ -98,7 +99,7 @@ def test_what_a_worker_notes_is_gone_with_its_legs_and_a_while_after_its_death()
 
 
 def test_a_region_is_empty_when_it_is_taken_and_where_none_is_left_nobody_knows_anything():
-    shared = make_parties()
+    shared = make_shared()
     regions = Regions(shared)
     ours = Siblings(shared, regions.take())
     dead = regions.take()

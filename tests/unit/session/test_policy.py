@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from fsctl.policy.counts import Counts, make_shared
+from fsctl.policy.counts import Counts
 from fsctl.scenario import BlindTransferRequested, CallAlerting, Scenario
+from fsctl.service.shared import Shared, make_shared
 from fsctl.session.calling.judging import Policed
 from fsctl.settings import Policy, Route, Rule, Transfer
 from fsctl.simulator import Departure
@@ -274,14 +275,14 @@ def test_storms_and_loops_end():
 
 
 def test_a_refer_that_another_worker_takes_over_is_counted_once():
-    shared = make_shared()
+    shared = Shared(make_shared())
     with Fraud() as fraud:
-        fraud.stage.worker.switchboard.part(Policed).counts = Counts(shared, 1, lambda: 60.0)
+        fraud.stage.worker.switchboard.part(Policed).counts = shared.counts(1, lambda: 60.0)
         fraud.stage.phone("1002").refuses(486, "Busy Here")
         fraud.bob.refers("<sip:1002@example.org>")
         assert fraud.told(fraud.bob) == ["486 Busy Here"]
         channel = fraud.bob.dialogs[0].channel
-        another = Counts(shared, 2, lambda: 60.0)
+        another = shared.counts(2, lambda: 60.0)
         (user, everybody) = another.listed()
         assert (another.listed()[user], everybody) == (1, "all of simulator")
         refer = f"{channel.uuid} {channel.get_variable('sip_blind_transfer_event')}"
