@@ -20,9 +20,9 @@ from fsctl.session.calling.plan import CallOptions
 from fsctl.session.core.board import Board
 from fsctl.session.core.leg import Leg, paired
 from fsctl.session.core.session import Session
-from fsctl.session.transfers import kept
 from fsctl.session.transfers.by_command import ByCommand
 from fsctl.session.transfers.kept_acts import KeptRequest
+from fsctl.session.transfers.kept_registry import KeptTransfers
 from fsctl.session.transfers.other_workers import guest, partner_of
 from fsctl.sip.status import SipStatus
 from fsctl.sip.uri import Uri, UriError, parse_address
@@ -120,7 +120,7 @@ def _transfer(
         asking=asking,
         when_failed=when_failed,
     )
-    kept.begin(session, request)
+    session.part(KeptTransfers).begin(request)
 
 
 def _target(text: str) -> str | Uri:

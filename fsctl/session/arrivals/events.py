@@ -123,8 +123,7 @@ def _bridge(session: Session, event: Event) -> None:
         if not call.armed:
             modes.rearm(session, call)
         loopbacks.relieve(session, call)
-    for transfer in transfers.open:
-        transfer.bridged(pair)
+    transfers.bridged(pair)
     for kept in session.part(KeptTransfers).open:
         kept.bridged(pair)
     if session.link_leg in (first, second):

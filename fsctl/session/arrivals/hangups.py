@@ -18,7 +18,6 @@ from fsctl.session.core import branches
 from fsctl.session.core.leg import Leg
 from fsctl.session.core.session import Session
 from fsctl.session.transfers.attended_registry import AttendedTransfers
-from fsctl.session.transfers.blind import abandon
 from fsctl.session.transfers.kept_registry import KeptTransfers
 from fsctl.session.transfers.native import Native, forsaken, left_as_joined
 from fsctl.session.transfers.registry import BlindTransfers
@@ -68,7 +67,7 @@ def hung_up(session: Session, event: Event) -> None:
     referred = session.part(Referred)
     if referred.pair is not None and call is referred.pair[1]:
         transferor, referred.pair = referred.pair[0], None
-        abandon(session, transferor, call)
+        session.part(BlindTransfers).abandon(transferor, call)
     if call.channel_uuid == session.link_leg:
         session.change_link()
         # Whoever has hung up at the same moment is not told of on another link.

@@ -27,9 +27,9 @@ from fsctl.session.calling.routing import NoRoute
 from fsctl.session.core import branches
 from fsctl.session.core.leg import Leg, LegState
 from fsctl.session.core.session import Session
-from fsctl.session.transfers import by_web, kept, taken_away
+from fsctl.session.transfers import by_web, taken_away
 from fsctl.session.transfers.attended_registry import AttendedTransfers
-from fsctl.session.transfers.blind import BlindTransfer, abandon
+from fsctl.session.transfers.blind import BlindTransfer
 from fsctl.session.transfers.by_refer import ByRefer
 from fsctl.session.transfers.kept_acts import KeptRequest
 from fsctl.session.transfers.kept_registry import KeptTransfers
@@ -154,8 +154,7 @@ def transfer_request(
         earlier.bridged({transferee, transferor})
     if request.event is None:
         transferor.advance(LegState.DISCONNECTED)
-    transfer = BlindTransfer(session, transferor, transferee, request, timed(snapshot))
-    transfers.add(transfer)
+    transfer = transfers.begin(transferor, transferee, request, timed(snapshot))
     if resumed:
         if snapshot.variable(Mark.HOME):
             journal.note("happened", event="takeover", session=session.id)
@@ -224,7 +223,7 @@ def _lost_on_its_way(
         session.board.on_stranded(home, session.switch)
         transferor.advance(LegState.DISCONNECTED)  # as far as we are concerned
         return
-    abandon(session, transferor, transferee)
+    session.part(BlindTransfers).abandon(transferor, transferee)
 
 
 def resume(session: Session, ahead: Ahead, snapshot: Event) -> None:
@@ -367,7 +366,7 @@ def _transfer_by_settings(session: Session, transfer: BlindTransfer, refer_to: R
             diversion=transfer.diversion,
             decided=transfer.decided,
         )
-        kept.begin(session, request)
+        session.part(KeptTransfers).begin(request)
         return
     try:
         connect(session, transfer.transferee, refer_to.target, CallOptions(headers=headers))

@@ -11,7 +11,6 @@ from fsctl.session.core.leg import Leg
 from fsctl.session.core.session import Session
 from fsctl.session.transfers import deflect
 from fsctl.session.transfers.attended_registry import AttendedTransfers
-from fsctl.session.transfers.blind import abandon
 from fsctl.session.transfers.native import Native, NativeTransfer
 from fsctl.session.transfers.registry import BlindTransfers
 from fsctl.switch.variables import read
@@ -41,7 +40,7 @@ def told(session: Session, event: Event) -> None:
     elif transferee.alive:
         session.part(Referred).pair = (transferor, transferee)
     else:
-        abandon(session, transferor, transferee)
+        session.part(BlindTransfers).abandon(transferor, transferee)
 
 
 def _comes_too_early(session: Session, transferor: Leg, transferee: Leg, channel: str) -> bool:

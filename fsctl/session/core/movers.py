@@ -46,6 +46,9 @@ class Mover(Purpose, Protocol):
     def taken(self) -> None:
         """Somebody else has taken the transferee."""
 
+    def completed_elsewhere(self) -> None:
+        """The transferee has been joined with somebody whom we do not know."""
+
 
 class Movers(Protocol):
     """All of one session."""
@@ -61,6 +64,9 @@ class Movers(Protocol):
 
     def wanting(self, target: Leg) -> Mover | None:
         """The one in which ``target`` is being called, or held, for the transferee."""
+
+    def bridged(self, pair: set[Leg]) -> None:
+        """These two have been bridged."""
 
     def party(self, leg: Leg) -> bool:
         """Whether ``leg`` is transferor or transferee in an open one."""

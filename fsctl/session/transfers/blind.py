@@ -14,15 +14,13 @@ from fsctl.esl.commands import Command
 from fsctl.policy.judge import Asking
 from fsctl.session.calling import safe_answers, sounds
 from fsctl.session.core.diversion import Diversion
-from fsctl.session.core.leg import Leg, LegState
+from fsctl.session.core.leg import Leg
 from fsctl.session.core.session import Session
 from fsctl.session.transfers import taken_away
 from fsctl.session.transfers.blind_run import BlindRun
 from fsctl.session.transfers.deadlines import GRACE_S
 from fsctl.session.transfers.meanwhile import look
 from fsctl.session.transfers.record import BY_SETTINGS, OUTCOMES, Decided, conclude
-from fsctl.session.transfers.registry import BlindTransfers
-from fsctl.session.transfers.reporter import of_last_refer
 from fsctl.session.transfers.targets import Targets
 from fsctl.setting_tones import SILENCE
 from fsctl.settings import Transfer
@@ -367,19 +365,3 @@ class BlindTransfer:
             asking=self.asking,
             decided=self.decided,
         )
-
-
-def abandon(session: Session, transferor: Leg, transferee: Leg) -> None:
-    """The transferee hung up between the REFER and its coming home: tell and release the other."""
-    reporter = of_last_refer(session.link, transferor.channel_uuid)
-    event = reporter.event
-    if event is not None and session.part(BlindTransfers).knows(transferor, event):
-        return
-    if reporter.has_told(session.link):
-        return  # another worker had the transfer, and has reported it
-    if event is None:
-        transferor.advance(LegState.DISCONNECTED)
-    request = RawRequest(transferee.channel_uuid, transferor.channel_uuid, None, None, event, "")
-    transfer = BlindTransfer(session, transferor, transferee, request)
-    session.part(BlindTransfers).add(transfer)
-    transfer.hung_up(transferee)

@@ -16,8 +16,9 @@ from fsctl.session.calling.diverted import diversion
 from fsctl.session.calling.plan import CallOptions
 from fsctl.session.core.leg import Leg
 from fsctl.session.core.session import Session
-from fsctl.session.transfers import kept
+from fsctl.session.transfers.kept import KeptTransfer
 from fsctl.session.transfers.kept_acts import KeptRequest
+from fsctl.session.transfers.kept_registry import KeptTransfers
 from fsctl.session.transfers.record import Start
 from fsctl.session.transfers.reporter import NothingOwed
 from fsctl.sip.status import SipStatus
@@ -82,8 +83,8 @@ def note_mover(session: Session, asked: Pressed) -> str:
 
 def transfer(
     session: Session, asked: Pressed, asking: Asking | None, when_failed: Callable[[], None]
-) -> kept.KeptTransfer:
-    """Have a transfer begun in which the two talk on. Raises as `kept.begin`."""
+) -> KeptTransfer:
+    """Have a transfer begun in which the two talk on. Raises as `KeptTransfers.begin`."""
     pair = asked.transferor, asked.transferee
     asker = ByKeys(asked.transferor, asked.loopback, _carried(session, asked))
     session.link.send(Filter("Unique-ID", asked.loopback))
@@ -97,7 +98,7 @@ def transfer(
         diversion=diversion(session, *pair, asking, ""),
         when_failed=when_failed,
     )
-    return kept.begin(session, request)
+    return session.part(KeptTransfers).begin(request)
 
 
 def _carried(session: Session, asked: Pressed) -> dict[str, str]:

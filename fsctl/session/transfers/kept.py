@@ -24,11 +24,9 @@ from fsctl.session.calling.originated import call_out
 from fsctl.session.core import branches
 from fsctl.session.core.leg import Leg, LegState
 from fsctl.session.core.session import Session
-from fsctl.session.transfers.attended_registry import AttendedTransfers
 from fsctl.session.transfers.deadlines import seconds
 from fsctl.session.transfers.engine import Engine
 from fsctl.session.transfers.kept_acts import KeptActs, KeptRequest
-from fsctl.session.transfers.kept_registry import KeptTransfers
 from fsctl.session.transfers.record import OUTCOMES, begun, conclude
 from fsctl.settings import Transfer
 from fsctl.sip.status import SipStatus
@@ -349,20 +347,3 @@ class KeptTransfer:
             decided=self._request.decided,
             start=self._asker.start,
         )
-
-
-def begin(session: Session, request: KeptRequest) -> KeptTransfer:
-    """Begin such a transfer; called in the session's greenlet.
-
-    Raises ValueError when one of the two is in another transfer, LinkError, ChannelGone.
-    """
-    pair = [leg for leg in (request.transferee, request.transferor) if leg]
-    if not request.parted and (
-        any(session.movers.party(leg) for leg in pair)
-        or session.board.part(AttendedTransfers).concern(pair)
-    ):
-        raise ValueError("one of the two is in another transfer")
-    made = KeptTransfer(session, request)
-    session.part(KeptTransfers).add(made)
-    made.begin()
-    return made

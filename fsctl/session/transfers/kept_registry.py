@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fsctl.session.core.leg import Leg
 from fsctl.session.core.session import Part, Session
-
-if TYPE_CHECKING:
-    from fsctl.session.transfers.kept import KeptTransfer
+from fsctl.session.transfers.attended_registry import AttendedTransfers
+from fsctl.session.transfers.kept import KeptTransfer
+from fsctl.session.transfers.kept_acts import KeptRequest
 
 
 class KeptTransfers(Part):
@@ -23,9 +21,22 @@ class KeptTransfers(Part):
         """Those in which something is still owed to somebody."""
         return [each for each in self._all if each.is_open]
 
-    def add(self, transfer: KeptTransfer) -> None:
-        """Another one has been asked for."""
-        self._all = [*self.open, transfer]
+    def begin(self, request: KeptRequest) -> KeptTransfer:
+        """Begin another one; called in the session's greenlet.
+
+        Raises ValueError when one of the two is in another transfer, LinkError, ChannelGone.
+        """
+        session = self.session
+        pair = [leg for leg in (request.transferee, request.transferor) if leg]
+        if not request.parted and (
+            any(session.movers.party(leg) for leg in pair)
+            or session.board.part(AttendedTransfers).concern(pair)
+        ):
+            raise ValueError("one of the two is in another transfer")
+        made = KeptTransfer(session, request)
+        self._all = [*self.open, made]
+        made.begin()
+        return made
 
     def moving(self, leg: Leg) -> KeptTransfer | None:
         """The open one in which ``leg`` is the transferee."""

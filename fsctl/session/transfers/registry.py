@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-from fsctl.session.core.leg import Leg
+from fsctl.session.core.leg import Leg, LegState
 from fsctl.session.core.session import Part, Session
+from fsctl.session.transfers.blind import BlindTransfer
+from fsctl.session.transfers.kept import KeptTransfer
 from fsctl.session.transfers.kept_registry import KeptTransfers
-
-if TYPE_CHECKING:
-    from fsctl.session.transfers.blind import BlindTransfer
-    from fsctl.session.transfers.kept import KeptTransfer
+from fsctl.session.transfers.reporter import of_last_refer
+from fsctl.switch.refer_variables import RawRequest
 
 
 class BlindTransfers(Part):
@@ -35,9 +34,37 @@ class BlindTransfers(Part):
     def __iter__(self) -> Iterator[BlindTransfer]:
         return iter(tuple(self._all))
 
-    def add(self, transfer: BlindTransfer) -> None:
-        """Another one has been asked for."""
-        self._all.append(transfer)
+    def begin(
+        self,
+        transferor: Leg,
+        transferee: Leg,
+        request: RawRequest,
+        timed_s: float | None = None,
+    ) -> BlindTransfer:
+        """Another one has been asked for; see `BlindTransfer`."""
+        made = BlindTransfer(self.session, transferor, transferee, request, timed_s)
+        self._all.append(made)
+        return made
+
+    def abandon(self, transferor: Leg, transferee: Leg) -> None:
+        """The transferee hung up between the REFER and its coming home: tell and release the
+        other."""
+        reporter = of_last_refer(self.session.link, transferor.channel_uuid)
+        event = reporter.event
+        if event is not None and self.knows(transferor, event):
+            return
+        if reporter.has_told(self.session.link):
+            return  # another worker had the transfer, and has reported it
+        if event is None:
+            transferor.advance(LegState.DISCONNECTED)
+        uuids = transferee.channel_uuid, transferor.channel_uuid
+        request = RawRequest(*uuids, None, None, event, "")
+        self.begin(transferor, transferee, request).hung_up(transferee)
+
+    def bridged(self, pair: set[Leg]) -> None:
+        """These two have been bridged."""
+        for transfer in self.open:
+            transfer.bridged(pair)
 
     @property
     def open(self) -> list[BlindTransfer]:

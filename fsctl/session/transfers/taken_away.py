@@ -15,7 +15,6 @@ from fsctl.session.calling.calls import Calls
 from fsctl.session.core.leg import Leg, LegState, parted
 from fsctl.session.core.session import Session
 from fsctl.session.transfers.attended_registry import AttendedTransfers
-from fsctl.session.transfers.registry import BlindTransfers
 from fsctl.sip.status import SipStatus
 from fsctl.switch.posting import post_if_there
 from fsctl.switch.timers import disarm
@@ -43,7 +42,7 @@ def taken(session: Session, dial: Dial) -> None:
     dial.part()
     if not dial.answered:
         _cancelled(session, called)
-    transfer = session.part(BlindTransfers).moving(waiting)
+    transfer = session.movers.moving(waiting)
     if transfer is not None:
         transfer.taken()
     elif not dial.answered:
@@ -66,15 +65,14 @@ def watch(session: Session, transferee: Leg) -> None:
     other = value_of(asked.text)
     known = session.calls.get(other or "")
     if known is not None:
-        for transfer in session.part(BlindTransfers).open:
-            transfer.bridged({transferee, known})
+        session.movers.bridged({transferee, known})
     elif other is not None:
         joined_with_a_stranger(session, transferee)
 
 
 def joined_with_a_stranger(session: Session, call: Leg) -> None:
     """``call`` talks with somebody whom we do not know."""
-    transfer = session.part(BlindTransfers).moving(call)
+    transfer = session.movers.moving(call)
     if transfer is not None and not transfer.has_joined:
         transfer.completed_elsewhere()
         let_go(session, call)
@@ -87,7 +85,7 @@ def left(session: Session, channel_uuid: str) -> None:
     call = session.calls.get(channel_uuid)
     if call is None or not call.alive:
         return
-    transfer = session.part(BlindTransfers).moving(call)
+    transfer = session.movers.moving(call)
     if transfer is None or transfer.has_joined:
         let_go(session, call)
         return
@@ -107,7 +105,7 @@ def came_back_alone(session: Session, call: Leg) -> None:
         if other is None or not parted or not other.alive or other.held:
             return
         kept = session.board.part(AttendedTransfers).keeps(call)
-        if not kept and not session.part(BlindTransfers).party(call):
+        if not kept and not session.movers.party(call):
             log.info("%s: %s is somebody else's", session.id, other)
             let_go(session, other)
 
@@ -134,5 +132,5 @@ def let_go(session: Session, call: Leg) -> None:
     session.tell.disconnected(call, _TAKEN_OVER)
     if peer is None or not calls.lends or calls.is_waiting(peer):
         return
-    if peer.held and session.part(BlindTransfers).moving(peer) is None:
+    if peer.held and session.movers.moving(peer) is None:
         safe_answers.forsaken(session, peer, uses)
