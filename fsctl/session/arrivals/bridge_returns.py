@@ -7,8 +7,8 @@ from fsctl.esl.events import Event
 from fsctl.session.arrivals.referred import Referred
 from fsctl.session.calling import bridged, course, loopbacks, safe_answers
 from fsctl.session.calling.applications import send
-from fsctl.session.calling.bridged import Dial
 from fsctl.session.calling.calls import Calls
+from fsctl.session.calling.dial import Dial
 from fsctl.session.calling.native_call import NativeCall, leave_to_switch
 from fsctl.session.calling.partings import gone
 from fsctl.session.core import branches

@@ -4,22 +4,43 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from fsctl.errors import LinkError
 from fsctl.esl.commands import Filter
 from fsctl.esl.events import Event
+from fsctl.session.calling.attempts import Attempts
+from fsctl.session.calling.dial import Dial
+from fsctl.session.calling.routing import Routed
 from fsctl.session.core import branches
 from fsctl.session.core.leg import Leg
 from fsctl.session.core.session import Part, Session
 from fsctl.switch.marks import Mark
 from fsctl.switch.variables import Asked, read
 
-if TYPE_CHECKING:
-    from fsctl.session.calling.bridged import Dial
-    from fsctl.session.calling.originated import Outgoing
-
 log = logging.getLogger(__name__)
+
+
+class Originated(Protocol):
+    """A party that the application calls by itself, for whoever hears of it
+    (`fsctl.session.calling.originated`)."""
+
+    @property
+    def call(self) -> Leg: ...
+    @property
+    def attempts(self) -> Attempts: ...
+
+    def rings(self, early_media: bool) -> None:
+        """It does: 180 or 183."""
+
+    def came_home(self) -> None:
+        """It has answered, and its leg is in our hands."""
+
+    def hung_up(self, event: Event) -> None:
+        """A channel of it has ended."""
+
+    def job_ended(self, event: Event) -> None:
+        """The ``originate`` has returned."""
 
 
 class Calls(Part):
@@ -30,7 +51,7 @@ class Calls(Part):
         self.dials: dict[str, Dial] = {}
         """Calls by ``bridge``, by its Event-UUID: from their start until it has returned. One that
         a REFER has interrupted stays until its leg is back."""
-        self.outgoing: dict[str, Outgoing] = {}
+        self.outgoing: dict[str, Originated] = {}
         """Calls by ``originate``, by `Leg.callee`: until the party's leg has come to us, or nobody
         else is tried for it."""
         self.lends = False
@@ -52,6 +73,14 @@ class Calls(Part):
     def dial_of(self, outgoing: Leg) -> Dial | None:
         """That by which this party is called."""
         return next((dial for dial in self.dials.values() if dial.outgoing is outgoing), None)
+
+    def places_of(self, called: Leg) -> list[Routed]:
+        """By which routes this party is called, in the latest attempt; none: it is not, by us."""
+        outgoing = self.outgoing.get(called.callee)
+        if outgoing is not None:
+            return [outgoing.attempts.latest] if outgoing.attempts.latest else []
+        dials = (dial for dial in self.dials.values() if dial.outgoing is called)
+        return [place.routed for dial in dials for place in dial.places]
 
     def end_bridge(self, leg: Leg) -> Dial | None:
         """``leg`` has come to us out of its bridge, whose return may never be told: forget that.

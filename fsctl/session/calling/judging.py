@@ -16,7 +16,6 @@ from fsctl.policy.counts import Counts
 from fsctl.policy.judge import Asking, Request, Verdict, hopeless, judge
 from fsctl.policy.numbers import Destination
 from fsctl.policy.parties import Party, party
-from fsctl.session.calling.calls import Calls
 from fsctl.session.calling.routing import NoRoute, Routed
 from fsctl.session.core.board import Board
 from fsctl.session.core.leg import Leg
@@ -108,11 +107,14 @@ def permit(session: Session, asked: Asking | None, routed: Routed) -> None:
         _judge(session, asked, destination(session.settings, routed, asked.of))
 
 
-def permit_party(session: Session, asked: Asking | None, target: Leg) -> None:
-    """As :func:`permit`, for a party that is there already, or rings, and is joined (attended)."""
+def permit_party(session: Session, asked: Asking | None, target: Leg, places: list[Routed]) -> None:
+    """As :func:`permit`, for a party that is there already, or rings, and is joined (attended).
+
+    ``places``: by which routes its session has called it, if it has.
+    """
     if asked is None:
         return
-    places, settings = _called_by(target), session.settings
+    settings = session.settings
     if target.placed:
         _judge(session, asked, _party_there(session, target, places))
         return
@@ -133,16 +135,6 @@ def _party_there(session: Session, target: Leg, places: list[Routed]) -> Destina
         if routed.number == target.number and routed.route.kind in ("gateway", "uri"):
             return destination(session.settings, routed, there)
     return Destination(target.number, "gateway", context=there.context)
-
-
-def _called_by(target: Leg) -> list[Routed]:
-    """By which routes its session has called it, in the latest attempt; none: that has not."""
-    calls = target.session.part(Calls)
-    outgoing = calls.outgoing.get(target.callee)
-    if outgoing is not None:
-        return [outgoing.attempts.latest] if outgoing.attempts.latest else []
-    dials = (dial for dial in calls.dials.values() if dial.outgoing is target)
-    return [place.routed for dial in dials for place in dial.places]
 
 
 def permit_extension(session: Session, asked: Asking | None, number: str, context: str) -> None:

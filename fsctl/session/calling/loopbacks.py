@@ -14,8 +14,8 @@ import logging
 from fsctl.esl.commands import UuidBridge, UuidBuglist, UuidSetvarMulti
 from fsctl.esl.events import Event
 from fsctl.session.calling.arming import arming
-from fsctl.session.calling.bridged import Dial
 from fsctl.session.calling.calls import Calls
+from fsctl.session.calling.dial import Dial
 from fsctl.session.core import branches
 from fsctl.session.core.leg import Leg
 from fsctl.session.core.session import Session

@@ -8,19 +8,16 @@ is no longer called. A scenario that does something with the call by then is nev
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from fsctl.esl.commands import Command, UuidSetvarMulti, UuidTransfer
 from fsctl.session.calling.applications import reject
 from fsctl.session.calling.calls import Calls
+from fsctl.session.calling.dial import Dial
 from fsctl.session.core import branches
 from fsctl.session.core.leg import Leg
 from fsctl.session.core.session import Session
 from fsctl.sip.status import SipStatus
 from fsctl.switch.marks import Context, Extension, Mark, Stage
-
-if TYPE_CHECKING:
-    from fsctl.session.calling.bridged import Dial
 
 _THINKING_S = 1.0
 """A handler that waits for something else may be about to call the next one."""

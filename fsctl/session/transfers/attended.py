@@ -21,6 +21,7 @@ from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.policy.judge import Asking
 from fsctl.session.calling import deciding, judging
+from fsctl.session.calling.calls import Calls
 from fsctl.session.calling.headers import REFERRED_BY
 from fsctl.session.core import branches
 from fsctl.session.core.leg import Leg
@@ -233,7 +234,8 @@ class AttendedTransfer:
             if parties.extension is not None:
                 judging.permit_extension(session, self._asking, *parties.extension)
             elif parties.target is not None:
-                judging.permit_party(session, self._asking, parties.target)
+                places = parties.target.session.part(Calls).places_of(parties.target)
+                judging.permit_party(session, self._asking, parties.target, places)
             else:  # an application, or whoever is called anew, which is judged by its number then
                 judging.permit_asking(session, self._asking, request.refer_to.target)
         except judging.Refused as refused:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from fsctl.esl.events import Event
-from fsctl.session.calling.bridged import Dial
 from fsctl.session.calling.calls import Calls
+from fsctl.session.calling.dial import Dial
 from fsctl.session.core.leg import Leg
 from fsctl.session.core.session import Session
 

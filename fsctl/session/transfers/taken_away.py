@@ -10,8 +10,8 @@ import logging
 
 from fsctl.esl.commands import Filter, UuidGetvar
 from fsctl.session.calling import safe_answers
-from fsctl.session.calling.bridged import Dial
 from fsctl.session.calling.calls import Calls
+from fsctl.session.calling.dial import Dial
 from fsctl.session.core.leg import Leg, LegState, parted
 from fsctl.session.core.session import Session
 from fsctl.session.transfers.attended_registry import AttendedTransfers

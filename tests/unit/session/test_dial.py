@@ -7,7 +7,7 @@ from typing import cast
 import pytest
 
 from fsctl.session.calling.attempts import Attempts
-from fsctl.session.calling.bridged import Dial
+from fsctl.session.calling.dial import Dial
 from fsctl.session.calling.purposes import PlainCall
 from fsctl.session.core.leg import Leg, paired
 from fsctl.session.core.session import Session

@@ -1,0 +1,198 @@
+"""One party being called for a leg that waits: what its ``bridge`` is told for each attempt.
+
+Both legs and the dial string have all that FreeSWITCH needs to go on without us.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from uuid import uuid4
+
+from fsctl.esl.commands import Command, Execute, UuidSetvarMulti
+from fsctl.esl.events import Event
+from fsctl.session.calling import cdr, recording, sounds
+from fsctl.session.calling.arming import (
+    LASTING,
+    WITHOUT_PARTNER,
+    arming,
+    called_variables,
+    can_be_noted,
+    changed,
+    in_dialplan,
+    noted_on_others,
+)
+from fsctl.session.calling.attempts import Attempts
+from fsctl.session.calling.course import Course, Place
+from fsctl.session.calling.diverted import told
+from fsctl.session.calling.headers import merged, passed_on
+from fsctl.session.calling.identity import asserted_by, origination
+from fsctl.session.calling.native_call import NOBODY, NativeCall
+from fsctl.session.core.leg import Leg
+from fsctl.session.core.purpose import Purpose
+from fsctl.settings import Settings
+from fsctl.sip.status import SipStatus
+from fsctl.switch.codecs import preferred
+from fsctl.switch.dialstring import DialString, carried_caller_number
+from fsctl.switch.end_status import bridge_status
+from fsctl.switch.marks import Mark
+from fsctl.switch.refer_variables import STALE
+
+
+@dataclass(slots=True)
+class Dial:
+    """One destination being reached for ``waiting``; ``outgoing`` is the callee's call."""
+
+    waiting: Leg
+    outgoing: Leg
+    headers: Mapping[str, str]
+    """SIP headers of the settings and of the scenario."""
+    purpose: Purpose
+    """Why the party is called, and who hears what becomes of it."""
+    attempts: Attempts
+    course: Course | None = None
+    """Who is called after these. Set by `connect`; None: nobody."""
+    answered: bool = False
+    """The called party has answered. Set by the news of that; from then on the end of the
+    ``bridge`` is the end of a talk, and no failure."""
+    places: tuple[Place, ...] = ()
+    """Those who ring in the latest attempt. Set by `start`; empty: none has begun."""
+    execution: str = ""
+    """Event-UUID of the ``bridge`` that runs for the latest attempt. Set by `commands`."""
+    then: Callable[[], None] | None = None
+    """Called when the ``bridge`` has returned: begins the call of somebody else. Set by `connect`
+    for a leg whose last called party has failed, and whose ``bridge`` still runs."""
+    interrupted: bool = False
+    """A REFER of the waiting leg has ended the attempt (`interrupt`). Cleared by `again`, when the
+    leg is back and another attempt begins."""
+    asked: bool = False
+    """The party that left may have asked for an attended transfer: once, its request is waited for
+    before the waiting leg is hung up."""
+
+    @property
+    def ring_timeout_s(self) -> int:
+        """Of the latest attempt."""
+        return max(place.ring_timeout_s for place in self.places)
+
+    def commands(self, home: str, settings: Settings) -> list[Command]:
+        """Return what starts the next attempt, which calls `places`."""
+        self.execution = str(uuid4())
+        called, waiting = [], self.waiting.channel_uuid
+        number = self.places[-1].routed.number
+        commands: list[Command] = []
+        if len(self.places) > 1:
+            number = (self.course and self.course.number) or number
+            if self.waiting.unanswered:  # FreeSWITCH would say nothing before an answer
+                commands.append(Execute("ring_ready", channel_uuid=waiting))
+        self.outgoing.number = number
+        before, noted = self._of_waiting(home, settings)
+        for place in self.places:
+            self.outgoing.number = place.routed.number  # which each of them carries
+            variables = self._leg_variables(home, settings, place) | noted
+            called.append(DialString(place.routed.endpoint, variables))
+        self.outgoing.number = number
+        dial_string = DialString.together(called)
+        return [
+            *([UuidSetvarMulti(waiting, tuple(before.items()))] if before else []),
+            *commands,
+            Execute("bridge", dial_string, event_uuid=self.execution, channel_uuid=waiting),
+        ]
+
+    def _of_waiting(self, home: str, settings: Settings) -> tuple[dict[str, str], dict[str, str]]:
+        """Return what must be set on the waiting leg before anybody is called, and what the called
+        channel sets on it, and on the transferor of a transfer, when it is there."""
+        before = self._waiting_variables() | self._at_join()
+        armed = arming(self.waiting, self.outgoing, home, settings)
+        fresh, self.waiting.fresh = self.waiting.fresh, None
+        if fresh is not None:
+            before, armed = changed(before, fresh), changed(armed, fresh)
+        if not self.purpose.moves:
+            return before | armed, {}
+        later = {
+            name: armed[name] for name in armed if name in LASTING and can_be_noted(armed[name])
+        }
+        before |= {name: value for name, value in armed.items() if name not in later}
+        noted = {self.waiting.channel_uuid: later | WITHOUT_PARTNER}
+        for leg in self._moved():
+            channel = leg.reached or leg.channel_uuid
+            noted[channel] = noted.get(channel, {}) | cdr.carry(leg)
+        return before, noted_on_others(noted)
+
+    def _moved(self) -> list[Leg]:
+        """The parties of the transfer for which somebody is called."""
+        transferor = self.purpose.transferor if self.purpose.moves else None
+        return [self.waiting, transferor] if transferor and transferor.alive else [self.waiting]
+
+    def reached(self, event: Event) -> None:
+        """The party has answered; of several it is known now who talks with the waiting leg."""
+        for leg in self._moved():
+            cdr.is_carried(leg)
+        number = event.variable(Mark.NUMBER)
+        if len(self.places) < 2 or not number or number == self.outgoing.number:
+            return
+        self.outgoing.number = self.outgoing.caller_id = number
+        of_waiting = {Mark.TRANSFEROR_NUMBER: carried_caller_number(number)}
+        uuid = self.waiting.channel_uuid
+        self.waiting.session.link.post(UuidSetvarMulti(uuid, tuple(of_waiting.items())))
+
+    def status(self, complete: Event) -> SipStatus:
+        """Return why the attempt failed, once ``bridge`` has returned."""
+        otherwise, branches = bridge_status(complete), self.outgoing.branches
+        return branches.status(otherwise) if branches is not None else otherwise
+
+    def part(self) -> None:
+        """The two are bridged no more: for the sake of early media they may have been."""
+        if self.waiting.peer is self.outgoing:
+            self.waiting.peer = self.outgoing.peer = None
+
+    def _at_join(self) -> dict[str, str]:
+        """What becomes of a recording, when this moves a transferee."""
+        if not self.purpose.moves:
+            return {}
+        by, native = self.purpose.transferor, self.waiting.session.part(NativeCall).transferor
+        channel = by.channel_uuid if by is not None and by.alive else native.replace(NOBODY, "")
+        number = by.number if by is not None else self.waiting.caller_id
+        return recording.at_join(self.waiting, channel, number, self.outgoing.number)
+
+    def _waiting_variables(self) -> dict[str, str]:
+        variables = {
+            "continue_on_fail": "true",
+            "hangup_after_bridge": "false",
+            "transfer_ringback": sounds.known(self.waiting, self.purpose.defaults.ringback),
+            # Headers reach the callee by our allow-list only (mod_sofia.c, sofia_outgoing_channel).
+            "sip_copy_custom_headers": "false",
+            # FreeSWITCH copies the callee's answer here; an older one must not be taken for it.
+            "sip_invite_failure_status": "",
+            "sip_invite_failure_phrase": "",
+            # FreeSWITCH adds to these at each attempt (switch_ivr_originate.c).
+            "originated_legs": "",
+            "originate_causes": "",
+            # A loopback would send the caller 183, with silence, before anybody rings.
+            "loopback_no_pre_answer": "true",
+        }
+        return variables | dict.fromkeys(STALE, "") | {Mark.STAGE: self.purpose.stage}
+
+    def _leg_variables(self, home: str, settings: Settings, place: Place) -> dict[str, str]:
+        route = place.routed.route
+        passed = merged(
+            passed_on(self.waiting, route, settings),
+            told(self.purpose.diversion, route, place.routed.number, settings),
+        )
+        variables = arming(self.outgoing, self.waiting, home, settings) | called_variables(
+            self.outgoing,
+            shown=origination(
+                place.shown, route.kind, asserted_by(settings, route, moves=self.purpose.moves)
+            ),
+            ring_timeout_s=place.ring_timeout_s,
+            headers=merged(passed, self.headers),
+            codecs=self.attempts.codecs,
+        )
+        if len(self.places) > 1 and not self.attempts.codecs:
+            variables |= preferred(self.waiting.scheme)  # FreeSWITCH does not see the waiting leg
+        if self.purpose.moves:
+            # bridge returns at 183 otherwise, and FreeSWITCH would report success.
+            variables |= {"ignore_early_media": "true", "instant_ringback": "true"}
+            variables |= cdr.of_target(self.outgoing, self.waiting, place.routed.number)
+        if route.in_dialplan:
+            variables |= in_dialplan(variables, self.waiting)
+        return variables
