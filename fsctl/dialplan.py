@@ -208,7 +208,7 @@ def _variables(route: Route, settings: Settings) -> str:
     if route.kind == "user":
         # Of several phones the first to send 183 with media would be taken.
         variables.append("bridge_early_media=true")
-    variables.append("origination_audio_mode=sendrecv")  # see session.dial, called_variables
+    variables.append("origination_audio_mode=sendrecv")  # see session.calling.invite
     if not settings.call.codecs:
         variables.append("media_mix_inbound_outbound_codecs=true")
     else:

@@ -1,4 +1,4 @@
-"""With what a leg is called, and armed: the variables by which its REFER comes home (sofia.c)."""
+"""With what a leg is armed: the variables by which its REFER comes home (sofia.c)."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from collections.abc import Mapping
 
 from fsctl.esl.commands import Command, UuidSetvar, UuidSetvarMulti
 from fsctl.esl.events import Event
-from fsctl.session.calling.headers import REFERRED_BY
 from fsctl.session.core.leg import Leg
-from fsctl.setting_kinds import NUMBER_CHARACTERS
 from fsctl.settings import Settings
 from fsctl.switch.armed import CONFIRM, CONTEXT, KEYS, armed, armed_everywhere
 from fsctl.switch.dialstring import carried_caller_name, carried_caller_number, carried_value
@@ -18,41 +16,6 @@ from fsctl.switch.marks import Mark
 
 _ID = ("number", "name")
 _IGNORES = "ignore_display_updates"
-_CALLEE_ID = ("origination_callee_id_name", "origination_callee_id_number")
-_PLAIN = re.compile(f"[{NUMBER_CHARACTERS}]{{1,64}}")
-
-
-def called_variables(
-    call: Leg,
-    *,
-    shown: Mapping[str, str],
-    ring_timeout_s: int,
-    headers: Mapping[str, str],
-    codecs: str,
-) -> dict[str, str]:
-    """Return the variables with which any party is called: whom it sees, how long it may ring."""
-    variables = {
-        Mark.CALLEE: call.callee,
-        **shown,
-        "originate_timeout": str(ring_timeout_s),
-        "outbound_redirect_fatal": "true",
-        # A waiting leg on hold would have the party called with a=sendonly, for good.
-        "origination_audio_mode": "sendrecv",
-    }
-    if _PLAIN.fullmatch(call.number):
-        # What phones that show it (UPDATE) see of the party; FreeSWITCH says "Outbound Call".
-        variables |= dict.fromkeys(_CALLEE_ID, call.number)
-    if codecs:
-        variables["absolute_codec_string"] = codecs
-    else:
-        # Else FreeSWITCH offers what the waiting leg speaks, and nothing besides
-        # (switch_core_media.c, switch_core_media_prepare_codecs).
-        variables["media_mix_inbound_outbound_codecs"] = "true"
-    for name in headers:
-        if name.lower() == REFERRED_BY.lower():
-            # FreeSWITCH keeps that of a later REFER in the same variable of this leg.
-            variables["execute_on_pre_bridge_fsctl"] = f"unset sip_h_{name}"
-    return variables | {f"sip_h_{name}": value for name, value in headers.items()}
 
 
 def arming(call: Leg, peer: Leg, home: str, settings: Settings) -> dict[str, str]:

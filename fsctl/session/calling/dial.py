@@ -16,7 +16,6 @@ from fsctl.session.calling.arming import (
     LASTING,
     WITHOUT_PARTNER,
     arming,
-    called_variables,
     can_be_noted,
     changed,
     in_dialplan,
@@ -25,8 +24,8 @@ from fsctl.session.calling.arming import (
 from fsctl.session.calling.attempts import Attempts
 from fsctl.session.calling.course import Course, Place
 from fsctl.session.calling.diverted import told
-from fsctl.session.calling.headers import merged, passed_on
-from fsctl.session.calling.identity import asserted_by, origination
+from fsctl.session.calling.headers import merged
+from fsctl.session.calling.invite import invite
 from fsctl.session.calling.native_call import NOBODY, NativeCall
 from fsctl.session.core.leg import Leg
 from fsctl.session.core.purpose import Purpose
@@ -174,17 +173,15 @@ class Dial:
 
     def _leg_variables(self, home: str, settings: Settings, place: Place) -> dict[str, str]:
         route = place.routed.route
-        passed = merged(
-            passed_on(self.waiting, route, settings),
-            told(self.purpose.diversion, route, place.routed.number, settings),
-        )
-        variables = arming(self.outgoing, self.waiting, home, settings) | called_variables(
+        diverted = told(self.purpose.diversion, route, place.routed.number, settings)
+        variables = arming(self.outgoing, self.waiting, home, settings) | invite(
             self.outgoing,
-            shown=origination(
-                place.shown, route.kind, asserted_by(settings, route, moves=self.purpose.moves)
-            ),
+            self.waiting,
+            route,
+            place.shown,
+            moves=self.purpose.moves,
             ring_timeout_s=place.ring_timeout_s,
-            headers=merged(passed, self.headers),
+            headers=merged(diverted, self.headers),
             codecs=self.attempts.codecs,
         )
         if len(self.places) > 1 and not self.attempts.codecs:

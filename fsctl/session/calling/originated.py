@@ -16,13 +16,14 @@ from fsctl.esl.commands import BgApi, Command, Filter, Originate
 from fsctl.esl.events import Event
 from fsctl.session.calling import cdr, media, purposes
 from fsctl.session.calling.applications import run
-from fsctl.session.calling.arming import arming, called_variables, in_dialplan
+from fsctl.session.calling.arming import arming, in_dialplan
 from fsctl.session.calling.attempts import Attempts
 from fsctl.session.calling.calls import Calls
 from fsctl.session.calling.course import Course, Place, next_places, outcome
 from fsctl.session.calling.diverted import told
-from fsctl.session.calling.headers import merged, passed_on
-from fsctl.session.calling.identity import Shown, asserted_by, origination
+from fsctl.session.calling.headers import merged
+from fsctl.session.calling.identity import Shown
+from fsctl.session.calling.invite import invite
 from fsctl.session.calling.plan import (
     NO_OPTIONS,
     Asker,
@@ -102,19 +103,15 @@ class Outgoing:
 
     def _variables(self, place: Place) -> dict[str, str]:
         route, settings = place.routed.route, self.session.settings
-        passed = merged(
-            passed_on(self.waiting, route, settings),
-            told(self.purpose.diversion, route, place.routed.number, settings),
-        )
-        called = called_variables(
+        diverted = told(self.purpose.diversion, route, place.routed.number, settings)
+        called = invite(
             self.call,
-            shown=origination(
-                place.shown,
-                route.kind,
-                asserted_by(settings, route, moves=self.purpose.moves),
-            ),
+            self.waiting,
+            route,
+            place.shown,
+            moves=self.purpose.moves,
             ring_timeout_s=place.ring_timeout_s,
-            headers=merged(passed, self.headers),
+            headers=merged(diverted, self.headers),
             codecs=self.attempts.codecs,
         )
         if not self.attempts.codecs:

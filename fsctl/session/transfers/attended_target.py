@@ -12,10 +12,11 @@ from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.policy.judge import Asking
 from fsctl.session.calling import plan
-from fsctl.session.calling.arming import arming, called_variables, in_dialplan
+from fsctl.session.calling.arming import arming, in_dialplan
 from fsctl.session.calling.diverted import diversion, told
-from fsctl.session.calling.headers import REFERRED_BY, merged, of_transfer, passed_on
-from fsctl.session.calling.identity import asserted_by, origination, presented
+from fsctl.session.calling.headers import REFERRED_BY, merged, of_transfer
+from fsctl.session.calling.identity import presented
+from fsctl.session.calling.invite import invite
 from fsctl.session.calling.judging import permit
 from fsctl.session.calling.partings import gone
 from fsctl.session.calling.plan import attempts, called_party, next_place
@@ -116,12 +117,14 @@ class CalledAnew:
         target = called_party(session, routed)
         branches.name_anew(session, target)
         variables = arming(target, parties.transferee, session.board.home, settings)
-        variables |= called_variables(
+        variables |= invite(
             target,
-            shown=origination(shown, route.kind, asserted_by(settings, route, moves=True)),
+            parties.transferee,
+            route,
+            shown,
+            moves=True,
             ring_timeout_s=route.ring_timeout_s or settings.transfer.ring_timeout_s,
             headers=merged(
-                passed_on(parties.transferee, route, settings),
                 of_transfer(settings, request.refer_to),
                 told(self._diversion(), route, routed.number, settings),
             ),

@@ -16,9 +16,8 @@ from fsctl.esl.commands import Command, Execute, UuidBroadcast, UuidSetvar, Uuid
 from fsctl.esl.events import Event
 from fsctl.policy.judge import Asking
 from fsctl.session.calling import judging
-from fsctl.session.calling.arming import arming, called_variables, in_dialplan
-from fsctl.session.calling.headers import merged, passed_on
-from fsctl.session.calling.identity import asserted_by, origination
+from fsctl.session.calling.arming import arming, in_dialplan
+from fsctl.session.calling.invite import invite
 from fsctl.session.calling.plan import Asker, Plan, called_party, plan
 from fsctl.session.calling.purposes import PlainCall
 from fsctl.session.calling.routing import NoRoute
@@ -133,11 +132,14 @@ class Consultation:
         route, keys = planned.routed.route, settings.keys
         target = self._target = called_party(session, planned.routed)
         branches.name_anew(session, target)
-        variables = self._armed(target, transferee) | called_variables(
+        variables = self._armed(target, transferee) | invite(
             target,
-            shown=origination(planned.shown, route.kind, asserted_by(settings, route, moves=False)),
+            transferor,
+            route,
+            planned.shown,
+            moves=False,
             ring_timeout_s=planned.ring_timeout_s,
-            headers=merged(passed_on(transferor, route, settings), dict(settings.transfer.headers)),
+            headers=dict(settings.transfer.headers),
             codecs=planned.attempts.codecs,
         )
         variables |= {
