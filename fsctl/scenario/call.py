@@ -12,7 +12,7 @@ from fsctl.session.calling import applications, media, modes
 from fsctl.session.core import branches
 from fsctl.session.core.leg import Leg, LegState
 from fsctl.session.transfers import deflect
-from fsctl.session.transfers.registry import BlindTransfers
+from fsctl.session.transfers.blind_registry import BlindTransfers
 from fsctl.settings import TransferMode
 from fsctl.sip.status import SipStatus
 

@@ -5,7 +5,7 @@ whose target is busy, from its transferee's link to its NOTIFY, as FILE.FUNCTION
 
 - ``switchboard.handle``, ``legs.transfer_request``: the transferee has come home, and is asked what
   the REFER was (``refer_variables.read_request``).
-- ``registry.begin``: a transfer begins; ``engine.set_deadline``.
+- ``blind_registry.begin``: a transfer begins; ``engine.set_deadline``.
 - ``refer_variables.parse``, ``judging.permit_asking``: what it asks for, and whether it may.
 - ``legs._ask``: the scenario decides, or the web service, or ``legs._transfer_by_settings``.
 - ``bridged.connect``, ``course.begin``, ``plan.plan``: who is called where, seeing whom; the policy
@@ -17,7 +17,7 @@ whose target is busy, from its transferee's link to its NOTIFY, as FILE.FUNCTION
   told the transferor meanwhile?
 - ``blind_truth.in_truth``, ``engine.feed``, ``blind.step``, ``blind_acts.send``: the first two are
   joined again.
-- ``events._bridge``, ``registry.bridged``, ``blind.bridged``, ``blind_run.feed``, ``engine.feed``,
-  ``blind_acts.send``: they are.
+- ``events._bridge``, ``blind_registry.bridged``, ``blind.bridged``, ``blind_run.feed``,
+  ``engine.feed``, ``blind_acts.send``: they are.
 - ``reporter.tell``, ``notify.report``: the one NOTIFY; ``record.conclude``: the one record.
 """

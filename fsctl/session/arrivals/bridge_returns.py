@@ -16,7 +16,7 @@ from fsctl.session.core.leg import LegState
 from fsctl.session.core.session import Session
 from fsctl.session.transfers import native, taken_away
 from fsctl.session.transfers.attended_registry import AttendedTransfers
-from fsctl.session.transfers.registry import BlindTransfers
+from fsctl.session.transfers.blind_registry import BlindTransfers
 from fsctl.sip.status import SipStatus
 from fsctl.switch.end_status import returned_by_itself, was_taken
 from fsctl.switch.grace import REPLACES

@@ -21,9 +21,9 @@ from fsctl.session.core.leg import LegState, paired
 from fsctl.session.core.session import Session
 from fsctl.session.transfers import native, taken_away
 from fsctl.session.transfers.attended_registry import AttendedTransfers
+from fsctl.session.transfers.blind_registry import BlindTransfers
 from fsctl.session.transfers.kept_registry import KeptTransfers
 from fsctl.session.transfers.native import Native
-from fsctl.session.transfers.registry import BlindTransfers
 
 _COMPLETE = "CHANNEL_EXECUTE_COMPLETE"
 

@@ -18,9 +18,9 @@ from fsctl.session.core import branches
 from fsctl.session.core.leg import Leg
 from fsctl.session.core.session import Session
 from fsctl.session.transfers.attended_registry import AttendedTransfers
+from fsctl.session.transfers.blind_registry import BlindTransfers
 from fsctl.session.transfers.kept_registry import KeptTransfers
 from fsctl.session.transfers.native import Native, forsaken, left_as_joined
-from fsctl.session.transfers.registry import BlindTransfers
 from fsctl.sip.status import SipStatus
 from fsctl.switch.end_status import hangup_status
 from fsctl.switch.grace import REPLACES, departure

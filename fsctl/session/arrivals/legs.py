@@ -30,11 +30,11 @@ from fsctl.session.core.session import Session
 from fsctl.session.transfers import by_web, taken_away
 from fsctl.session.transfers.attended_registry import AttendedTransfers
 from fsctl.session.transfers.blind import BlindTransfer
+from fsctl.session.transfers.blind_registry import BlindTransfers
 from fsctl.session.transfers.by_refer import ByRefer
 from fsctl.session.transfers.kept_acts import KeptRequest
 from fsctl.session.transfers.kept_registry import KeptTransfers
 from fsctl.session.transfers.record import BY_SCENARIO, asked_for, transfer_id
-from fsctl.session.transfers.registry import BlindTransfers
 from fsctl.session.transfers.reporter import owed_before
 from fsctl.sip.refer import ReferTo
 from fsctl.sip.status import SipStatus

@@ -12,7 +12,7 @@ from fsctl.session.calling.calls import Calls
 from fsctl.session.calling.routing import NoRoute
 from fsctl.session.core.leg import Leg
 from fsctl.session.core.session import Session
-from fsctl.session.transfers.registry import BlindTransfers
+from fsctl.session.transfers.blind_registry import BlindTransfers
 from fsctl.sip.status import SipStatus
 from fsctl.sip.uri import Uri
 from fsctl.switch.dialstring import DialStringError

@@ -11,8 +11,8 @@ from fsctl.session.core.leg import Leg
 from fsctl.session.core.session import Session
 from fsctl.session.transfers import deflect
 from fsctl.session.transfers.attended_registry import AttendedTransfers
+from fsctl.session.transfers.blind_registry import BlindTransfers
 from fsctl.session.transfers.native import Native, NativeTransfer
-from fsctl.session.transfers.registry import BlindTransfers
 from fsctl.switch.variables import read
 
 

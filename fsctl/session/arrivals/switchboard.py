@@ -28,9 +28,9 @@ from fsctl.session.core.siblings import Siblings
 from fsctl.session.transfers import taken_away
 from fsctl.session.transfers.attended_acts import reject
 from fsctl.session.transfers.attended_registry import AttendedTransfers
+from fsctl.session.transfers.blind_registry import BlindTransfers
 from fsctl.session.transfers.kept_registry import KeptTransfers
 from fsctl.session.transfers.native import Native
-from fsctl.session.transfers.registry import BlindTransfers
 from fsctl.settings import Settings
 from fsctl.switch.ahead import Ahead
 from fsctl.switch.global_variables import late
