@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from fsctl import journal
 from fsctl.esl.events import Event
 from fsctl.policy.parties import Facts
+from fsctl.session.core.branch import Branches
 from fsctl.session.core.directory import INDEXED
 from fsctl.settings import TransferMode
 from fsctl.sip.status import SipStatus
 from fsctl.switch.codecs import Codecs
 
 if TYPE_CHECKING:
-    from fsctl.session.core.branches import Branches
     from fsctl.session.core.directory import Directory
     from fsctl.session.core.session import Session
 

@@ -11,7 +11,7 @@ from fsctl.policy.parties import party
 from fsctl.scenario.call import Call
 from fsctl.scenario.session import Session
 from fsctl.session.calling.diverted import told, vouched_number
-from fsctl.session.core.branches import Branches
+from fsctl.session.core.branch import Branches
 from fsctl.session.core.diversion import Diversion
 from fsctl.setting_policy import Policy
 from fsctl.settings import Route, Transfer
