@@ -9,20 +9,15 @@ becomes the channel of the call. Until then the call is known by that name.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fsctl import journal
-from fsctl.esl.commands import Command, Filter, Hupall, UuidKill
+from fsctl.esl.commands import Command, Hupall, UuidKill
 from fsctl.esl.events import Event
 from fsctl.session.core.branch import Branches
+from fsctl.session.core.leg import Leg
+from fsctl.session.core.session import Session
 from fsctl.switch import facts
 from fsctl.switch.marks import Mark
 from fsctl.switch.variables import read
-
-if TYPE_CHECKING:
-    from fsctl.session.core.leg import Leg
-    from fsctl.session.core.session import Session
-
 
 _AGAIN_S = 0.5
 _TIMES = 240
@@ -48,14 +43,7 @@ def name_anew(session: Session, call: Leg) -> None:
 def begin(session: Session, call: Leg) -> Command:
     """It is called now: return what subscribes to all of its channels."""
     session.calls[call.channel_uuid] = session.callees[call.callee] = call
-    return heard(call)
-
-
-def heard(call: Leg) -> Filter:
-    """What subscribes a link to the call's channel, or to all of a party that is being called."""
-    if call.placed:
-        return Filter("Unique-ID", call.channel_uuid)
-    return Filter(f"variable_{Mark.CALLEE}", call.callee)
+    return call.filter
 
 
 def find(session: Session, channel: str, callee: str | None) -> Leg | None:
@@ -121,7 +109,7 @@ def settle(session: Session, call: Leg, channel: str) -> None:
     session.calls[channel] = call
     if call.branches is not None:
         call.branches.chosen = channel
-    session.link.post(heard(call))
+    session.link.post(call.filter)
 
 
 def is_channel_of(session: Session, call: Leg, channel: str | None) -> bool:

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from fsctl import journal
+from fsctl.esl.commands import Filter
 from fsctl.esl.events import Event
 from fsctl.policy.parties import Facts
 from fsctl.session.core.branch import Branches
@@ -15,6 +16,7 @@ from fsctl.session.core.directory import INDEXED
 from fsctl.settings import TransferMode
 from fsctl.sip.status import SipStatus
 from fsctl.switch.codecs import Codecs
+from fsctl.switch.marks import Mark
 
 if TYPE_CHECKING:
     from fsctl.session.core.directory import Directory
@@ -198,6 +200,13 @@ class Leg:
     def callee(self) -> str:
         """By which its channels are known while it is being called; see `branches`."""
         return self.channel_uuid if self.branches is None else self.branches.name
+
+    @property
+    def filter(self) -> Filter:
+        """What subscribes a link to its channel, or to all of a party that is being called."""
+        if self.placed:
+            return Filter("Unique-ID", self.channel_uuid)
+        return Filter(f"variable_{Mark.CALLEE}", self.callee)
 
     @property
     def last_call_id(self) -> str:

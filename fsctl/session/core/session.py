@@ -18,7 +18,6 @@ from fsctl.esl.commands import Events, Filter
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.log import seldom
-from fsctl.session.core import branches
 from fsctl.session.core.board import Board
 from fsctl.session.core.clock import Timer
 from fsctl.session.core.directory import Directory
@@ -302,7 +301,7 @@ class Session:
         """Make ``link``, opened by channel ``leg``, the one link: all our events come with it.
 
         ``ahead``: what it was asked before."""
-        filters = [branches.heard(call) for call in self.calls.values() if call.alive]
+        filters = [call.filter for call in self.calls.values() if call.alive]
         for part in self._parts.values():
             filters += part.heard()
         self._links.take(
