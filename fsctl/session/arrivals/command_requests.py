@@ -15,7 +15,7 @@ from fsctl.esl.commands import Filter, UuidSetvar
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.policy.parties import Party
-from fsctl.session.calling import judging
+from fsctl.session.calling import judging, places
 from fsctl.session.calling.plan import CallOptions
 from fsctl.session.core.board import Board
 from fsctl.session.core.leg import Leg, paired
@@ -33,8 +33,6 @@ from fsctl.switch.variables import read, read_several
 log = logging.getLogger(__name__)
 
 OPERATOR = Party("inside", "it is the operator, by a command", called_in=False)
-_DOMAINS = (Mark.CALL_DOMAIN, "domain_name", "dialed_domain", "sip_to_host", "sip_req_host")
-"""Where a party is registered, or was called: the domain of users who are dialled by number."""
 
 
 def arrive(board: Board, link: Connection, snapshot: Event) -> bool:
@@ -61,10 +59,7 @@ def resume(session: Session, link: Connection, snapshot: Event) -> None:
     transferor = guest(session, link, talks_with) if talks_with else None
     if transferor is not None:
         paired(transferor, transferee)
-    domains = read_several(link, channel, *_DOMAINS)
-    session.domain = next((domain for domain in domains if domain), "")
-    own = (snapshot.get("FreeSWITCH-IPv4"), session.domain, "localhost", "127.0.0.1")
-    session.own_hosts |= {host.lower() for host in own if host}
+    places.learn(session, read_several(link, channel, *places.DOMAINS), snapshot)
     _begin(session, transferee, transferor, link, snapshot, session.hand_over)
 
 

@@ -15,7 +15,7 @@ from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.commands import UuidSetvar
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
-from fsctl.session.calling import judging
+from fsctl.session.calling import judging, places
 from fsctl.session.calling.routing import NoRoute
 from fsctl.session.core.board import Board
 from fsctl.session.core.leg import paired
@@ -87,11 +87,8 @@ def pressed(session: Session, link: Connection, snapshot: Event) -> None:
 
 def _learn_call(session: Session, link: Connection, snapshot: Event, channel: str) -> None:
     """What whoever has pressed calls by: its domain, and the names of this switch."""
-    names = (Mark.CALL_DOMAIN, "domain_name", "dialed_domain", "sip_to_host", "sip_req_host")
-    known = read_several(link, channel, *names, Mark.OWN_HOSTS, Mark.OWN_CONTEXT)
-    session.domain = next((each for each in known[: len(names)] if each), "")
-    own = (snapshot.get("FreeSWITCH-IPv4"), session.domain, "localhost", "127.0.0.1")
-    session.own_hosts |= {host.lower() for host in own if host}
+    known = read_several(link, channel, *places.DOMAINS, Mark.OWN_HOSTS, Mark.OWN_CONTEXT)
+    places.learn(session, known[:-2], snapshot)
     session.own_hosts |= set((known[-2] or "").split())
 
 
