@@ -163,7 +163,9 @@ class Extension(StrEnum):
     """`fsctl_rescue`: the partner of a leg that has hung up while it was holding.
     `fsctl_command`: the controller has ended in the middle."""
     GRACE = "grace"
-    """`fsctl_grace`: the only way in."""
+    """`fsctl_grace`: a controller may want the leg for a moment yet."""
+    ALONE = "alone"
+    """`fsctl_grace`: none does, since the transfer of its call has succeeded."""
     ATTENDED = "attended"
     """`fsctl_attended`: a loopback asks, or a transferee is fetched. `fsctl_keys`, `fsctl_pressed`:
     the code of a consultation."""

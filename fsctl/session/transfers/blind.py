@@ -29,7 +29,7 @@ from fsctl.session.core import branches
 from fsctl.session.core.diversion import Diversion
 from fsctl.session.core.leg import Leg, LegState, paired
 from fsctl.session.core.session import Session
-from fsctl.session.transfers import devices, taken_away
+from fsctl.session.transfers import devices, leaving, taken_away
 from fsctl.session.transfers.engine import Engine
 from fsctl.session.transfers.meanwhile import look
 from fsctl.session.transfers.record import BY_SETTINGS, Decided, Outcome, begun, conclude
@@ -621,6 +621,7 @@ class BlindTransfer:
                 raise AssertionError(action)
 
     def _conclude(self, *, ours: bool) -> None:
+        leaves = ours and leaving.begin(self._session, self.transferee, self.target)
         conclude(
             "blind",
             self.transferor,
@@ -633,6 +634,8 @@ class BlindTransfer:
             asking=self.asking,
             decided=self.decided,
         )
+        if leaves:
+            self._session.leave()
 
 
 def abandon(session: Session, transferor: Leg, transferee: Leg) -> None:
