@@ -25,7 +25,6 @@ SECURED_MS = 6_000
 Somewhat more than a step of an attended transfer may take (``STEP_TIMEOUT_S`` and ``NEWS_S``).
 """
 
-_EXECUTES = f"execute_extension:%s XML {Context.GRACE}"
 AFTER_BRIDGE = "execute_on_post_bridge"
 REPLACES = "_sofia_replaces_"
 """What FreeSWITCH sets on the transferee of a REFER with Replaces before anything else happens."""
@@ -35,13 +34,11 @@ _PARTNER_HUNG_UP = "sip_hangup_phrase"
 """Set by sofia on the partner of a leg that has sent BYE (sofia.c)."""
 
 WAITS = {
-    AFTER_BRIDGE: _EXECUTES % Extension.GRACE,
+    AFTER_BRIDGE: f"execute_extension:{Extension.GRACE} XML {Context.GRACE}",
     _PARTNER_HUNG_UP: "",  # of an earlier call
     "hold_hangup_xfer_exten": f"{Extension.OVER}:XML:{Context.RESCUE}",
 }
 """The variables of a leg that is or will be bridged."""
-ALONE = {AFTER_BRIDGE: _EXECUTES % Extension.ALONE}
-"""Of one that no controller runs any more: it waits for nobody."""
 
 
 def secure(channel_uuid: str) -> Command:

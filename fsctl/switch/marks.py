@@ -163,9 +163,7 @@ class Extension(StrEnum):
     """`fsctl_rescue`: the partner of a leg that has hung up while it was holding.
     `fsctl_command`: the controller has ended in the middle."""
     GRACE = "grace"
-    """`fsctl_grace`: a controller may want the leg for a moment yet."""
-    ALONE = "alone"
-    """`fsctl_grace`: none does, since the transfer of its call has succeeded."""
+    """`fsctl_grace`: the only way in."""
     ATTENDED = "attended"
     """`fsctl_attended`: a loopback asks, or a transferee is fetched. `fsctl_keys`, `fsctl_pressed`:
     the code of a consultation."""
@@ -188,7 +186,7 @@ class Extension(StrEnum):
 
 
 class Mark(_Explained):
-    """The variables of fsctl on channels; the last two are global ones, and go on with a name."""
+    """The variables of fsctl on channels; the last ones are global, and go on with a name."""
 
     STAGE = (
         "fsctl_stage",
@@ -340,6 +338,7 @@ class Mark(_Explained):
         "`fsctl_refer`, `fsctl_legacy`",
         "the `Event` of this transfer's REFER (`refer;id=N`)",
     )
+    DOLLAR = ("fsctl_dollar", "`fsctl_refer`, `fsctl_legacy`", "`$`: of what a timer expands")
     TRANSFER = (
         "fsctl_transfer",
         "`fsctl_refer`, `fsctl_legacy`; controllers, of an attended one",
@@ -481,6 +480,11 @@ class Mark(_Explained):
         "fsctl_rescanned_",
         "whoever has had a sofia profile rescanned; global, with the profile's name",
         "a digest of the parameters that were loaded then; `fsctl check` asks for it",
+    )
+    CONTEXT_OF = (
+        "fsctl_context_of_",
+        "`fsctl_refer`, `fsctl_legacy`, for a minute; global, with a sofia profile's name",
+        "where the profile lets its calls in",
     )
     LEFT = (
         "fsctl_left_",

@@ -1,7 +1,8 @@
 """Where nothing but transfers is ours, a call whose transfer has succeeded is FreeSWITCH's again.
 
 Scope ``transfers``: nobody has asked us about the call before its REFER, and nobody has to after
-its success, unless a scenario listens. Bridge and legs go on as when a worker dies, by what stands
+its success, unless a scenario listens, or controllers decide on attended transfers, who do better
+with what they know of a call. Bridge and legs go on as when a worker dies, by what stands
 on them; their next REFER begins a session as the first one did. A link that stays would cost
 FreeSWITCH 50 looks a second, and the events of the call's end.
 """
@@ -16,10 +17,9 @@ from fsctl.session.core.session import Session
 from fsctl.session.transfers.attended_registry import AttendedTransfers
 from fsctl.session.transfers.kept_registry import KeptTransfers
 from fsctl.session.transfers.registry import BlindTransfers
-from fsctl.switch import grace
 from fsctl.switch.marks import Mark
 
-_NOBODYS: Final[dict[str, str]] = {Mark.SESSION: "", Mark.HOME: "", **grace.ALONE}
+_NOBODYS: Final[dict[str, str]] = {Mark.SESSION: "", Mark.HOME: ""}
 
 
 def begin(session: Session, transferee: Leg, target: Leg | None) -> bool:
@@ -36,7 +36,10 @@ def begin(session: Session, transferee: Leg, target: Leg | None) -> bool:
 
 def _is_all(session: Session, pair: set[Leg]) -> bool:
     """Whether there is nothing but these two, who talk, and nobody listens."""
-    if session.settings.dialplan.scope != "transfers" or session.tell.listens():
+    settings = session.settings
+    if settings.dialplan.scope != "transfers" or settings.attended != "switch":
+        return False
+    if session.tell.listens():
         return False
     one, other = pair
     calls, attended = session.part(Calls), session.board.part(AttendedTransfers)
