@@ -26,6 +26,7 @@ from fsctl.errors import SettingsError
 from fsctl.policy.parties import FACTS
 from fsctl.policy.vouched import inside_expression
 from fsctl.session.calling import recording
+from fsctl.session.calling.arming import WAITING
 from fsctl.session.calling.identity import CID_TYPES, asserted_by
 from fsctl.session.calling.routing import NoRoute, Router, of_loopback
 from fsctl.settings import OWN_HOSTS, SAFE_NUMBER, Group, ReferredBy, Route, Settings
@@ -303,6 +304,7 @@ def _context(settings: Settings) -> dict[str, Any]:
         ],
         "services": [each for each in settings.routes if each.kind in ("voicemail", "queue")],
         "recording_steps": recording.STEPS,
+        "waiting": WAITING,
         "longest_park_s": _longest_park_s(settings),
         "head_start_s": round(HEAD_START_S),
         "recall_prefix": carried_caller_name(settings.transfer.recall_prefix),

@@ -99,29 +99,35 @@ class Alone:
         self.switch.stop()
 
 
-class Greenswitch(Alone):
-    """A plain controller on greenswitch's outbound server."""
+class Plain(Alone):
+    """A controller of a few lines, of whole calls or of nothing but transfers."""
 
     _process: subprocess.Popen[bytes] | None = None
+
+    def __init__(self, name: str, number: int, module: str, *, whole_calls: bool) -> None:
+        """``module``: what is run, with a port. Without ``whole_calls``: for transfers alone."""
+        super().__init__(name, number)
+        self._module, self._whole_calls = module, whole_calls
 
     def _control(self) -> None:
         port = free_port()
         action = f'<action application="socket" data="127.0.0.1:{port} async full"/>'
         extension = f'<extension name="bench"><condition>{action}</condition></extension>'
         context = f'<context name="{greenswitch_pbx.CONTEXT}">{extension}</context>'
-        self.switch.reload_dialplan(
-            {
-                "dialplan/public/00_bench.xml": f"<include>\n{extension}\n</include>\n",
-                "dialplan/bench.xml": f"<include>\n{context}\n</include>\n",
-            }
-        )
+        files = {"dialplan/bench.xml": f"<include>\n{context}\n</include>\n"}
+        if self._whole_calls:
+            files["dialplan/public/00_bench.xml"] = f"<include>\n{extension}\n</include>\n"
+        else:
+            super()._control()
+            self.switch.esl(f"global_setvar force_transfer_context={greenswitch_pbx.CONTEXT}")
+        self.switch.reload_dialplan(files)
         self._process = subprocess.Popen(
-            mortal([sys.executable, "-m", "bench.switch.greenswitch_pbx", str(port)]),
+            mortal([sys.executable, "-m", self._module, str(port)]),
             cwd=REPOSITORY,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        wait_for(lambda: listens(port), _WAITS_S, "greenswitch listens")
+        wait_for(lambda: listens(port), _WAITS_S, "the controller listens")
 
     def processes(self) -> Mapping[str, list[int]]:
         """Process ids by kind."""
@@ -221,7 +227,10 @@ MAKERS: dict[str, Callable[[str, int, Path], Alone]] = {
     "alone": lambda name, number, _: Alone(name, number),
     "transfers": lambda name, number, source: Fsctl(name, number, "transfers", source),
     "calls": lambda name, number, source: Fsctl(name, number, "calls", source),
-    "greenswitch": lambda name, number, _: Greenswitch(name, number),
+    "greenswitch": lambda name, number, _: Plain(
+        name, number, "bench.switch.greenswitch_pbx", whole_calls=True
+    ),
+    "least": lambda name, number, _: Plain(name, number, "bench.switch.least", whole_calls=False),
     "dialplan": lambda name, number, source: Fsctl(name, number, "transfers", source, routes=False),
     "unwatched": lambda name, number, source: Fsctl(
         name, number, "transfers", source, watched="nothing"
@@ -239,7 +248,7 @@ def make(names: list[str], beside: list[Path]) -> list[Alone]:
     made: list[Alone] = []
     for name in names:
         made.append(MAKERS[name](name, len(made), REPOSITORY))
-        if name not in ("alone", "greenswitch"):
+        if name not in ("alone", "greenswitch", "least"):
             for source in beside:
                 made.append(MAKERS[name](f"{name} {source.name}", len(made), source.resolve()))
     return made

@@ -16,19 +16,19 @@ _PARKED_WITHIN_S = 0.5
 _log = logging.getLogger(__name__)
 
 
-def let_go(link: Connection, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
+def let_go(link: Connection, timeout_s: float = DEFAULT_TIMEOUT_S, *, parked: bool = False) -> None:
     """Let the channel go on with the action after ``socket``, and close the link; never raises.
 
     ``exit`` alone is not enough: the ``socket`` application parks the channel some milliseconds
     after ``connect``, and when the link has ended before that, nobody wakes it any more: it stays
     for ever (mod_event_socket.c, ``socket_function``; switch_ivr.c, ``switch_ivr_park`` sets
     CF_CONTROLLED, which only the ending link clears). An application that has run proves that
-    the channel is parked.
+    the channel is parked; ``parked``: one is known to have run.
     """
     try:
         if link.channel_uuid is None:
             link.connect(timeout_s)
-        if not link.hung_up:
+        if not link.hung_up and not parked:
             _wait_until_parked(link, timeout_s)
         link.send(Exit(), timeout_s)
     except (LinkError, ChannelGone) as error:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fsctl.errors import CallFailed, ChannelGone, LinkError, LinkLost
+from fsctl.scenario import events
 from fsctl.scenario.events import CallEvent, SessionEvent
 from fsctl.scenario.turns import Turns
 from fsctl.session.calling.routing import NoRoute
@@ -19,6 +20,11 @@ log = logging.getLogger(__name__)
 
 E = TypeVar("E", bound=SessionEvent)
 Handler = Callable[[Any], None]
+_KINDS = [
+    each
+    for each in vars(events).values()
+    if isinstance(each, type) and issubclass(each, SessionEvent)
+]
 
 
 class Handlers:
@@ -47,6 +53,10 @@ class Handlers:
     def listen(self, kind: type[SessionEvent]) -> bool:
         """Whether the session or its scenario has a handler of such events."""
         return bool(self._own.get(kind) or self._session.scenario.handlers(kind))
+
+    def listen_at_all(self) -> bool:
+        """Whether there is a handler of anything. Those of single calls are set by others only."""
+        return bool(self._own) or any(map(self._session.scenario.handlers, _KINDS))
 
     def emit(self, event: SessionEvent, on_error: OnError | None = None) -> None:
         """Give the event to its handlers; each has a turn.

@@ -37,6 +37,9 @@ class Outlet:
         parties = as_call(transferor), as_call(transferee)
         return self._tell(events.Resumed(self._session, *parties))
 
+    def listens(self) -> bool:
+        return self._handlers.listen_at_all()
+
     def terminating(self) -> bool:
         if self._terminating:
             return False

@@ -101,10 +101,13 @@ class Links:
         self._silence(self.current)
         self._given_up = True
 
-    def end(self) -> None:
-        """Let every leg go on in its dialplan, where it is not held by something else."""
+    def end(self, *, parked: bool) -> None:
+        """Let every leg go on in its dialplan, where it is not held by something else.
+
+        ``parked``: see `fsctl.esl.farewell.let_go`.
+        """
         for link in self._kept:
-            let_go(link, FAREWELL_S)
+            let_go(link, FAREWELL_S, parked=parked)
         if not self._given_up:
             for link in self._silent:
                 link.close()

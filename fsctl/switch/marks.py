@@ -186,7 +186,7 @@ class Extension(StrEnum):
 
 
 class Mark(_Explained):
-    """The variables of fsctl on channels; the last two are global ones, and go on with a name."""
+    """The variables of fsctl on channels; the last ones are global, and go on with a name."""
 
     STAGE = (
         "fsctl_stage",
@@ -338,6 +338,7 @@ class Mark(_Explained):
         "`fsctl_refer`, `fsctl_legacy`",
         "the `Event` of this transfer's REFER (`refer;id=N`)",
     )
+    DOLLAR = ("fsctl_dollar", "`fsctl_refer`, `fsctl_legacy`", "`$`: of what a timer expands")
     TRANSFER = (
         "fsctl_transfer",
         "`fsctl_refer`, `fsctl_legacy`; controllers, of an attended one",
@@ -479,6 +480,11 @@ class Mark(_Explained):
         "fsctl_rescanned_",
         "whoever has had a sofia profile rescanned; global, with the profile's name",
         "a digest of the parameters that were loaded then; `fsctl check` asks for it",
+    )
+    CONTEXT_OF = (
+        "fsctl_context_of_",
+        "`fsctl_refer`, `fsctl_legacy`, for a minute; global, with a sofia profile's name",
+        "where the profile lets its calls in",
     )
     LEFT = (
         "fsctl_left_",

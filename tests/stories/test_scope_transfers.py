@@ -103,6 +103,58 @@ def test_who_was_transferred_by_us_is_transferred_without_us(world: World, by: s
     carol.wait_over()
 
 
+HEARS = """
+from fsctl.scenario import Disconnected, Scenario
+
+scenario = Scenario()
+
+@scenario.on(Disconnected)
+def disconnected(event):
+    tell(event.call.number, "has left")
+"""
+
+
+@BY
+@pytest.mark.parametrize("then", ["target leaves", "transferee leaves", "target", "transferee"])
+def test_who_was_transferred_is_the_switchs_own_again(world: World, by: str, then: str) -> None:
+    """Nobody runs its call any more; who hangs up, or asks for the next transfer, finds it so."""
+    world.serve(scope="transfers", transfer={"release_transferor_after_s": 1})
+    transferor, transferee = talking(world, by)
+    carol, dave = world.party("1002", "Carol").answers(), world.party("1003", "Dave").answers()
+    transferor.transfers("1002")
+    assert transferor.wait_notify() == "SIP/2.0 200 OK"
+    assert hear_each_other(transferee, carol)
+    transferor.wait_over()
+    for leg in (world.leg(transferee), world.leg(carol)):
+        world.wait(lambda leg=leg: _session_of(world, leg) == "_undef_", "nobody's")
+    first, other = (carol, transferee) if then.startswith("target") else (transferee, carol)
+    if then.endswith("leaves"):
+        first.hangs_up()
+        other.wait_over()
+        return
+    first.transfers("1003")
+    assert first.wait_notify() == "SIP/2.0 200 OK"
+    assert hear_each_other(other, dave)
+    first.wait_over()
+
+
+def test_a_scenario_that_listens_keeps_the_call_of_a_transfer(world: World) -> None:
+    world.serve(scenario=HEARS, scope="transfers", transfer={"release_transferor_after_s": 1})
+    bob, alice = talking(world)
+    carol = world.party("1002", "Carol").answers()
+    bob.transfers("1002")
+    assert hear_each_other(alice, carol)
+    bob.wait_over()
+    world.wait_told("1001 has left")
+    assert _session_of(world, world.leg(carol)) != "_undef_"
+    carol.hangs_up()
+    world.wait_told("1002 has left")
+
+
+def _session_of(world: World, leg: str) -> str:
+    return world.api(f"uuid_getvar {leg} fsctl_session").strip()
+
+
 @BY
 @pytest.mark.parametrize("answers", [True, False], ids=["answers", "refuses"])
 def test_legacy(world: World, by: str, answers: bool) -> None:

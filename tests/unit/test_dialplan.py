@@ -289,6 +289,7 @@ def test_the_refer_context_uses_nothing_that_the_network_chose(tmp_path: Path) -
             # this one variable is FreeSWITCH's own: `refer;id=` and a number (sofia.c)
             own = value.replace(f"{asked} sip_blind_transfer_event)}}", "")
             own = re.sub(r"(?<=[ ;])sip_invite_failure_(status|phrase)=(?=;)", "", own)  # unset
+            own = own.replace(";sip_copy_custom_headers=false;", ";")
             for name in ("sip_authorized", "sip_auth_username"):
                 own = own.replace(f"{asked} {name})}}", "")
             assert not re.search(r"destination_number|sip_", own)
@@ -327,7 +328,10 @@ def test_a_refer_is_known_by_its_party_and_request(
 ) -> None:
     node = extension(contexts(tmp_path)[context], f"{context}_new_refer")
     field, expression = next(iter(conditions(node).items()))
-    assert field.endswith("sip_blind_transfer_event)}//${fsctl_referred}")
+    assert field.endswith("/${fsctl_refer_event}//${fsctl_referred}")
+    (read,) = conditions(extension(contexts(tmp_path)[context], f"{context}_unknown"))
+    event = "${uuid_getvar(${blind_transfer_uuid} sip_blind_transfer_event)}"
+    assert f";fsctl_refer_event='{event}'" in read
     assert bool(re.search(expression, f"{by}/{asked}//{served}")) is is_new
 
 
@@ -343,7 +347,8 @@ def test_the_refer_context_goes_home_first_and_then_to_the_rescue(tmp_path: Path
         ("execute_extension", "settle XML fsctl_rescue"),
         ("execute_extension", "forsaken XML fsctl_rescue"),
     ]
-    assert steps[-1][1].endswith("${sched_del(${blind_transfer_uuid})}"), "he talks again"
+    ends = "${sched_del(${blind_transfer_uuid})}${sched_del(${uuid})}"
+    assert steps[-1][1].endswith(ends), "they talk again"
 
 
 def test_the_longest_park_is_that_of_the_longest_ringing(tmp_path: Path) -> None:
@@ -359,7 +364,9 @@ def test_the_longest_park_is_that_of_the_longest_ringing(tmp_path: Path) -> None
     assert "${sched_api(+105 ${uuid} expand uuid:${uuid} uuid_transfer ${uuid}" in armed
     assert ";fsctl_timed=109;" in armed
     # Right behind a reference a backslash escapes nothing: they would name no leg.
-    assert armed.count("}${url_decode(%24)}{variable_") == 3
+    assert armed.count("}${fsctl_dollar}{variable_") == 3
+    (begins,) = conditions(extension(refer, "fsctl_refer_begins"))
+    assert ";fsctl_dollar=$;" in begins
     assert re.findall(r".(?=\\[$])", armed) == [" ", "(", "}"]
     assert r"\${variable_current_application}\${variable_bridge_to}" in armed, "no reference"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Final
 
 from fsctl.esl.commands import Command, UuidSetvar, UuidSetvarMulti
 from fsctl.esl.events import Event
@@ -127,7 +128,22 @@ the first transfer is reported. A party without a partner gets 403 at once (sofi
 calls"), and the target rings on: ``originate_signal_bond`` is all that names it until it answers
 (switch_core_session.c, ``switch_core_session_outgoing_channel``).
 """
-LASTING = frozenset({Mark.CALL_DOMAIN, Mark.OWN_HOSTS, Mark.NUMBER, Mark.NAME, Mark.PRIVACY})
+WAITING: Final = {
+    "continue_on_fail": "true",
+    "hangup_after_bridge": "false",
+    # Headers reach the callee by our allow-list only (mod_sofia.c, sofia_outgoing_channel).
+    "sip_copy_custom_headers": "false",
+    # A loopback would send the caller 183, with silence, before anybody rings.
+    "loopback_no_pre_answer": "true",
+}
+"""What stands on any leg for which somebody is called. The dialplan sets it on a transferee, who is
+told the rest only."""
+LASTING = frozenset(
+    {
+        *(Mark.CALL_DOMAIN, Mark.OWN_HOSTS, Mark.NUMBER, Mark.NAME, Mark.PRIVACY),
+        "hold_hangup_xfer_exten",
+    }
+)
 """What a leg is armed with that stays as it is for as long as somebody is called for it."""
 _AS_IT_IS = re.compile(r"[^\\'$]*")
 _ON_ORIGINATE = "api_on_originate_fsctl"

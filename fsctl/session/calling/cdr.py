@@ -53,7 +53,7 @@ def begin(
         # What an earlier transfer has left must not be taken for this one's.
         stale = {name: "" for name in leg.cdr if name not in of_all}
         leg.cdr = {**of_all, Mark.CDR_ROLE: role}
-        leg.cdr_due |= stale | leg.cdr
+        leg.due |= stale | leg.cdr
         leg.cdr_carried = False
 
     def tell() -> None:
@@ -66,13 +66,13 @@ def begin(
 def carry(leg: Leg) -> dict[str, str]:
     """Return what is due, to be set by the channel of whom we call."""
     leg.cdr_carried = True
-    return leg.cdr_due
+    return leg.due
 
 
 def is_carried(leg: Leg) -> None:
     """That channel is there."""
     if leg.cdr_carried:
-        leg.cdr_due = {}
+        leg.due = {}
 
 
 def said(name: str, kind: str, start: str) -> dict[str, str]:
@@ -83,7 +83,7 @@ def said(name: str, kind: str, start: str) -> dict[str, str]:
 def asked_for(refer_to: str, *legs: Leg) -> None:
     """It is known only now: said with what is said next on their channels."""
     for leg in legs:
-        leg.cdr[Mark.CDR_REFER_TO] = leg.cdr_due[Mark.CDR_REFER_TO] = plain(refer_to)
+        leg.cdr[Mark.CDR_REFER_TO] = leg.due[Mark.CDR_REFER_TO] = plain(refer_to)
 
 
 def asked_of(transferee: Leg) -> dict[str, str]:
@@ -161,7 +161,7 @@ def _numbers(legs: Mapping[str, Leg]) -> dict[str, str]:
 
 def _setting(leg: Leg, variables: Mapping[str, str]) -> list[Command]:
     """Set these, and what is due."""
-    due, leg.cdr_due = leg.cdr_due | dict(variables), {}
+    due, leg.due = leg.due | dict(variables), {}
     there = due and leg.alive and leg.placed
     return [UuidSetvarMulti(leg.reached or leg.channel_uuid, tuple(due.items()))] if there else []
 

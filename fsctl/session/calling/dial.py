@@ -14,6 +14,7 @@ from fsctl.esl.events import Event
 from fsctl.session.calling import cdr, recording, sounds
 from fsctl.session.calling.arming import (
     LASTING,
+    WAITING,
     WITHOUT_PARTNER,
     arming,
     can_be_noted,
@@ -154,20 +155,14 @@ class Dial:
         return recording.at_join(self.waiting, channel, number, self.outgoing.number)
 
     def _waiting_variables(self) -> dict[str, str]:
-        variables = {
-            "continue_on_fail": "true",
-            "hangup_after_bridge": "false",
+        variables = WAITING | {
             "transfer_ringback": sounds.known(self.waiting, self.purpose.defaults.ringback),
-            # Headers reach the callee by our allow-list only (mod_sofia.c, sofia_outgoing_channel).
-            "sip_copy_custom_headers": "false",
             # FreeSWITCH copies the callee's answer here; an older one must not be taken for it.
             "sip_invite_failure_status": "",
             "sip_invite_failure_phrase": "",
             # FreeSWITCH adds to these at each attempt (switch_ivr_originate.c).
             "originated_legs": "",
             "originate_causes": "",
-            # A loopback would send the caller 183, with silence, before anybody rings.
-            "loopback_no_pre_answer": "true",
         }
         return variables | dict.fromkeys(STALE, "") | {Mark.STAGE: self.purpose.stage}
 

@@ -141,8 +141,9 @@ class Leg:
     cdr: dict[str, str] = field(default_factory=dict, init=False)
     """What its channel says of its last transfer (`calling.cdr`), as far as we have said so. Empty:
     it was in none."""
-    cdr_due: dict[str, str] = field(default_factory=dict, init=False)
-    """What of that its channel is still to be told. Set as a transfer begins, cleared when told."""
+    due: dict[str, str] = field(default_factory=dict, init=False)
+    """What its channel is still to be told, of that and by who leaves it (`transfers.leaving`).
+    Cleared when told."""
     cdr_carried: bool = field(default=False, init=False)
     """The channel of whom we call for the transfer sets what is due. Set when we call, cleared as
     the next transfer begins."""

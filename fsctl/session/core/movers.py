@@ -53,6 +53,10 @@ class Mover(Purpose, Protocol):
 class Movers(Protocol):
     """All of one session."""
 
+    @property
+    def is_any_open(self) -> bool:
+        """Something is still owed to somebody in one of them, of any kind."""
+
     def moving(self, leg: Leg) -> Mover | None:
         """The open one in which ``leg`` is the transferee."""
 

@@ -120,6 +120,8 @@ class Session:
         self.concerns: Callable[[Event], bool] = lambda event: True
         """Whether an event is to be applied at all; asked as it comes. Set by `take_events`."""
         self._parts: dict[type[Part], Part] = {}
+        self._talks = False
+        """The link's leg executes something, and so was parked before. Set by `leave`."""
         self._given_away = False
         """The link's leg is another session's now: this session's end leaves the link open."""
         self._timers: list[Timer] = []
@@ -227,6 +229,10 @@ class Session:
         """Leave the calls to FreeSWITCH: nothing that is bridged or being bridged is cut."""
         self.over = True
 
+    def leave(self) -> None:
+        """As that, when the leg that has opened the link is known to talk: it waits for nothing."""
+        self.over = self._talks = True
+
     def _do(self, work: Callable[[], None] | Event) -> None:
         """Do one thing; whatever it raises ends that thing only, and never the calls."""
         try:
@@ -276,7 +282,7 @@ class Session:
             timer.cancel()
         if self._given_away:
             self._links.give_up_current()
-        self._links.end()
+        self._links.end(parked=self._talks)
         if lost and any(call.alive for call in self.calls.values()):
             self.board.on_stranded(self.board.home, self.switch)
 

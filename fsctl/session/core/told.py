@@ -40,6 +40,9 @@ class Told(Protocol):
     def resumed(self, transferor: Leg, transferee: Leg) -> bool:
         """Another worker ran the session, and is gone."""
 
+    def listens(self) -> bool:
+        """Asked, not told: whether anybody would hear of anything that may still come."""
+
     def terminating(self) -> bool:
         """The session is about to end."""
 

@@ -16,7 +16,7 @@ from fsctl.session.calling import safe_answers, sounds
 from fsctl.session.core.diversion import Diversion
 from fsctl.session.core.leg import Leg
 from fsctl.session.core.session import Session
-from fsctl.session.transfers import taken_away
+from fsctl.session.transfers import leaving, taken_away
 from fsctl.session.transfers.blind_run import BlindRun
 from fsctl.session.transfers.deadlines import GRACE_S
 from fsctl.session.transfers.meanwhile import look
@@ -353,6 +353,7 @@ class BlindTransfer:
         self._run.feed(Stimulus.SWITCH_LOST)
 
     def _conclude(self, ours: bool) -> None:
+        leaves = ours and leaving.begin(self._session, self.transferee, self.target)
         conclude(
             "blind",
             self.transferor,
@@ -365,3 +366,5 @@ class BlindTransfer:
             asking=self.asking,
             decided=self.decided,
         )
+        if leaves:
+            self._session.leave()

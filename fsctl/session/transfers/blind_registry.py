@@ -71,6 +71,11 @@ class BlindTransfers(Part):
         """Those in which something is still owed to somebody."""
         return [transfer for transfer in self._all if transfer.is_open]
 
+    @property
+    def is_any_open(self) -> bool:
+        """Something is still owed to somebody in one of them, of any kind."""
+        return bool(self.open or self.session.part(KeptTransfers).open)
+
     def by(self, transferor: Leg) -> BlindTransfer:
         """The one that ``transferor`` asked for last. Raises ValueError when there is none."""
         for transfer in reversed(self._all):
