@@ -1,7 +1,9 @@
 """What FreeSWITCH's events mean for the calls, dials and transfers of one session.
 
 Events may be missing, repeated or late (FreeSWITCH dispatches them on several threads): states of
-calls only move forwards, and a dial's outcome is read when its ``bridge`` has returned.
+calls only move forwards, and a dial's outcome is read when its ``bridge`` has returned. The ends of
+channels (`hangups`), returns of a ``bridge`` (`bridge_returns`) and news of a REFER (`refers_told`)
+have files of their own.
 """
 
 from __future__ import annotations

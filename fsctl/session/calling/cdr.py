@@ -7,7 +7,6 @@ as soon as it begins, for a party may leave at any moment; nobody waits for them
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Mapping
 from typing import Final
@@ -19,8 +18,6 @@ from fsctl.session.core.session import Session
 from fsctl.sip.status import SipStatus
 from fsctl.switch.marks import Mark
 from fsctl.switch.posting import post_if_there
-
-log = logging.getLogger(__name__)
 
 _PLAIN: Final = "!#%&()*+,./:;<=>?@[]^_`{|}~ -"
 """Besides letters and digits: what neither ends a field of CSV or SQL, nor is expanded. All else is
