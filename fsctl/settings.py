@@ -76,7 +76,8 @@ class Server:
     any that is free. Above ``max_calls`` of a worker, and while it is later than ``max_delay_ms``,
     new calls are turned away; ``overload`` says what becomes of them: FreeSWITCH connects them by
     the routes, or they are refused with 503. A worker whose loop stands still for
-    ``hang_timeout_s`` is killed.
+    ``hang_timeout_s`` is killed. ``realtime``: workers and supervisor run in real time, where that
+    is permitted, as FreeSWITCH does.
     """
 
     listen: str = key("127.0.0.1:8084", kinds.ADDRESS)
@@ -88,6 +89,7 @@ class Server:
     max_delay_ms: int = key(1000, kinds.integer(10, 30_000))
     overload: Literal["switch", "refuse"] = key("switch", kinds.choice("switch", "refuse"))
     drain_timeout_s: float = key(30.0, kinds.seconds(0, 3600))
+    realtime: bool = key(True, kinds.FLAG)
     log_level: LogLevel = key("info", kinds.choice("debug", "info", "warning", "error"))
     log_format: Literal["text", "json"] = key("text", kinds.choice("text", "json"))
 

@@ -154,8 +154,9 @@ class Fsctl(Alone):
         *,
         routes: bool = True,
         watched: Watched = "records",
+        overload: str = "switch",
     ) -> None:
-        """``scope`` as in the settings; ``repository``: whose fsctl.
+        """``scope`` and ``overload`` as in the settings; ``repository``: whose fsctl.
 
         Without ``routes`` every number is called in the switch's own dialplan, in scope transfers.
         ``watched``: with records and metrics as shipped, with FreeSWITCH's SIP messages as well, or
@@ -163,7 +164,7 @@ class Fsctl(Alone):
         """
         super().__init__(name, number)
         self._scope, self._repository, self._routes = scope, repository, routes
-        self._watched = watched
+        self._watched, self._overload = watched, overload
         if watched == "sip":
             self.switch.capture = f"127.0.0.1:{free_port()}"
         self._controller: Controller | None = None
@@ -180,7 +181,7 @@ class Fsctl(Alone):
             "domain": switch.domain,
         }
         sections: Sections = {
-            "server": {"workers": 0},
+            "server": {"workers": 0, "overload": self._overload},
             "switch": {"host": "127.0.0.1", "port": switch.esl_port},
             "dialplan": {"sofia_profile": switch.profile, **scope, **numbers},
             "policy": {},
@@ -235,10 +236,14 @@ MAKERS: dict[str, Callable[[str, int, Path], Alone]] = {
     "unwatched": lambda name, number, source: Fsctl(
         name, number, "transfers", source, watched="nothing"
     ),
+    "refusing": lambda name, number, source: Fsctl(
+        name, number, "calls", source, overload="refuse"
+    ),
     "heard": lambda name, number, source: Fsctl(name, number, "transfers", source, watched="sip"),
 }
 """By the name on the command line; ``dialplan`` is scope transfers without any route, ``unwatched``
-without records and HTTP, ``heard`` with copies of all SIP messages besides."""
+without records and HTTP, ``heard`` with copies of all SIP messages besides, ``refusing`` scope
+calls in which calls that are too many are refused, ``least`` see `bench.switch.least`."""
 
 
 def make(names: list[str], beside: list[Path]) -> list[Alone]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fsctl import journal, scenario
 from fsctl.scenario.scenarios import Scenarios
-from fsctl.service import vitals
+from fsctl.service import realtime, vitals
 from fsctl.service.desk_process import DeskProcess, grant
 from fsctl.service.shared import Shared, make_shared
 from fsctl.service.supervisor import restart_delay_s
@@ -24,6 +24,8 @@ def run(settings: Settings, file: Path | None) -> None:
 
     worker = Worker(settings, load_scenarios(), load_scenarios=load_scenarios)
     keep_loaded()
+    if settings.server.realtime:
+        realtime.begin()
     if not settings.has_desk:
         worker.run()
         return

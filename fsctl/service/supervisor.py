@@ -22,7 +22,7 @@ from fsctl import log as logs
 from fsctl.control import LEAVE, STATE, STOP
 from fsctl.errors import FsctlError
 from fsctl.esl.sockets import address_of
-from fsctl.service import readiness, start_check
+from fsctl.service import readiness, realtime, start_check
 from fsctl.service.counted import tell_counts
 from fsctl.service.desk_process import DeskProcess, grant
 from fsctl.service.living import scope_of
@@ -120,6 +120,8 @@ class Supervisor:
     # -- starting ---------------------------------------------------------------------------
 
     def _begin(self) -> None:
+        if self._settings.server.realtime:
+            realtime.begin()
         self._open_desk()
         started = [self._launch(number) for number in range(1, worker_count(self._settings) + 1)]
         for worker in started:

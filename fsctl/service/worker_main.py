@@ -31,7 +31,7 @@ from fsctl.control import (
     Job,
 )
 from fsctl.errors import FsctlError
-from fsctl.service import vitals
+from fsctl.service import realtime, vitals
 from fsctl.service.ports import PrivatePort
 from fsctl.service.shared import Shared
 from fsctl.service.worker import Worker, keep_loaded
@@ -65,6 +65,8 @@ def run(control: int) -> int:
     gevent.signal_handler(signal.SIGUSR1, worker.tell_state)
     worker.start()
     keep_loaded()
+    if server.realtime:
+        realtime.begin()
     channel.send(READY)
     greenlets = [
         vitals.keep_noting(job.number, worker.vitals),
