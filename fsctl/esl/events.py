@@ -136,12 +136,11 @@ class Reply(NamedTuple):
     def from_frame(cls, command: str, frame: Frame) -> Reply:
         """The reply in a ``command/reply`` or ``api/response`` frame to `command` (its name)."""
         by_api = frame.content_type == "api/response"
-        text = frame.body.decode("utf-8", "replace") if by_api else _reply_text(frame.headers)
+        text = frame.body.decode("utf-8", "replace") if by_api else _reply_text(frame.reply_text)
         return cls(command, text, frame)
 
 
-def _reply_text(headers: Headers) -> str:
+def _reply_text(raw: bytes) -> str:
     # Only the reply to `connect` is written by the event encoder (es.c, "connect"): its
     # "+OK\n" is percent-encoded, all others are literal and may hold a % of their own.
-    raw = headers.raw_value("Reply-Text") or b""
     return decode_value(raw) if raw.startswith(b"%2B") else raw.decode("utf-8", "replace")

@@ -66,7 +66,7 @@ def test_of_a_repeated_header_the_first_counts() -> None:
 
 
 def test_event_of_a_frame() -> None:
-    plain = event_of(Frame(one_frame(b"Content-Type: x\n\n").headers, PLAIN, "text/event-plain"))
+    plain = event_of(Frame(one_frame(b"Content-Type: x\n\n").head, PLAIN, "text/event-plain"))
     assert plain is not None and plain.name == "CHANNEL_HANGUP"
     assert event_of(one_frame(b"Content-Type: log/data\n\n")) is None
 
