@@ -154,7 +154,7 @@ def last_words(message: str, form: Form = "text") -> None:
 class _Sink(Protocol):
     """Takes whole lines."""
 
-    def put(self, line: bytes) -> None: ...
+    def put(self, line: bytes, *, at_once: bool = False) -> None: ...
     def close(self) -> bool: ...
 
 
@@ -164,7 +164,7 @@ class _Stream:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
-    def put(self, line: bytes) -> None:
+    def put(self, line: bytes, *, at_once: bool = False) -> None:
         with suppress(ValueError):  # its owner has closed it, and reads no more
             self._stream.write(line.decode(errors="replace"))
 
@@ -210,15 +210,15 @@ class _Handler(logging.Handler):
         self._sink = _sink(_STDERR, sys.stderr)
         self._counts: dict[str, _Count] = {}
 
-    def put(self, line: str) -> None:
-        """Have a formatted line written."""
-        self._sink.put(_encoded(line))
+    def put(self, line: str, level: int = logging.INFO) -> None:
+        """Have a formatted line written; an error, which may be the last, at once."""
+        self._sink.put(_encoded(line), at_once=level >= logging.ERROR)
 
     def emit(self, record: logging.LogRecord) -> None:
         kind = getattr(record, "seldom", "")
         try:
             if not kind or self._has_line(kind, record):
-                self.put(self.format(record))
+                self.put(self.format(record), record.levelno)
         except Exception:
             self.handleError(record)
 
