@@ -21,7 +21,7 @@ class KeptTransfers(Part):
     @property
     def open(self) -> list[KeptTransfer]:
         """Those in which something is still owed to somebody."""
-        return [each for each in self._all if each.is_open]
+        return [each for each in self._all if each.is_open] if self._all else []
 
     def add(self, transfer: KeptTransfer) -> None:
         """Another one has been asked for."""
