@@ -84,7 +84,7 @@ class Headers:
         else:
             value = self._find(name)
             if value is not None and ("%" in value or value == "_undef_" or not value.isascii()):
-                value = _decoded(value)
+                value = decoded(value)
             known[name] = value
         return default if value is None else value
 
@@ -93,7 +93,7 @@ class Headers:
         for line in self._unfolded().split("\n"):
             name, colon, value = line.partition(":")
             if colon:
-                yield _decoded_name(name), _decoded(value[1:] if value[:1] == " " else value)
+                yield _decoded_name(name), decoded(value[1:] if value[:1] == " " else value)
 
     def names(self, prefix: str) -> list[str]:
         """The names that begin with this, as they are spelled, each once; those that are no UTF-8
@@ -180,7 +180,7 @@ def _decoded_name(text: str) -> str:
     return text if text.isascii() else text.encode("latin-1").decode("utf-8", "replace")
 
 
-def _decoded(text: str) -> str:
+def decoded(text: str) -> str:
     """A value in the form of `Headers._unfolded`, as `decode_value` has it."""
     if "%" not in text and text.isascii():
         return "" if text == "_undef_" else text
