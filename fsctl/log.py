@@ -62,8 +62,11 @@ def seldom(kind: str) -> dict[str, Any]:
 
 
 def with_fields(fields: Mapping[str, Any], message: str = "") -> dict[str, Any]:
-    """``extra`` of an entry with fields of its own, and with another ``message`` in JSON lines."""
-    return {"fields": dict(fields), "json_message": message}
+    """``extra`` of an entry with fields of its own, and with another ``message`` in JSON lines.
+
+    Such an entry is a record that somebody keeps: it is written at once.
+    """
+    return {"fields": dict(fields), "json_message": message, "at_once": True}
 
 
 def set_up(level: str, form: Form, process: str = "") -> None:
@@ -154,7 +157,7 @@ def last_words(message: str, form: Form = "text") -> None:
 class _Sink(Protocol):
     """Takes whole lines."""
 
-    def put(self, line: bytes) -> None: ...
+    def put(self, line: bytes, *, at_once: bool = False) -> None: ...
     def close(self) -> bool: ...
 
 
@@ -164,7 +167,7 @@ class _Stream:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
-    def put(self, line: bytes) -> None:
+    def put(self, line: bytes, *, at_once: bool = False) -> None:
         with suppress(ValueError):  # its owner has closed it, and reads no more
             self._stream.write(line.decode(errors="replace"))
 
@@ -210,15 +213,17 @@ class _Handler(logging.Handler):
         self._sink = _sink(_STDERR, sys.stderr)
         self._counts: dict[str, _Count] = {}
 
-    def put(self, line: str) -> None:
+    def put(self, line: str, *, at_once: bool = False) -> None:
         """Have a formatted line written."""
-        self._sink.put(_encoded(line))
+        self._sink.put(_encoded(line), at_once=at_once)
 
     def emit(self, record: logging.LogRecord) -> None:
         kind = getattr(record, "seldom", "")
         try:
             if not kind or self._has_line(kind, record):
-                self.put(self.format(record))
+                # An error may be the last words.
+                at_once = record.levelno >= logging.ERROR or getattr(record, "at_once", False)
+                self.put(self.format(record), at_once=at_once)
         except Exception:
             self.handleError(record)
 

@@ -24,9 +24,10 @@ ATOMIC_BYTES = select.PIPE_BUF
 """A pipe takes so much in one piece, or waits."""
 RETRY_S = 1.0
 """After an error of the descriptor (its disk is full, its reader is gone): the next attempt."""
-LINGER_S = 0.01
+LINGER_S = 0.1
 """So long the first line waits for others, to be written with them: to wake the thread costs more
-than all else that a line does."""
+than all else that a line does, for it and whoever else runs take the interpreter from each other
+several times. Whoever is killed takes with him the lines of that time."""
 STALLED_S = 1.0
 """At the end: a reader that takes nothing for so long is waited for no more."""
 AT_MOST_S = 5.0
@@ -70,7 +71,7 @@ class LogWriter:
 
     def put(self, line: bytes, *, at_once: bool = False) -> None:
         """Have ``line`` written (with its line break), or count it as dropped. It may wait for
-        others for a moment, unless it is to be written ``at_once``."""
+        others for a moment, unless it is to be written ``at_once`` or much waits already."""
         with self._lock:
             # Once it is full it drops until half is free: the count comes once, not at every line.
             if self._size + len(line) > (self._limit // 2 if self._dropped else self._limit):
@@ -82,9 +83,10 @@ class LogWriter:
             if self._thread is None and not self._closing:
                 self._thread = threading.Thread(target=self._run, name="log", daemon=True)
                 self._thread.start()
-            self._hurries |= at_once
-            if self._rests or at_once:
+            hurries = at_once or self._size > self._limit // 8
+            if self._rests or (hurries and not self._hurries):
                 self._rests = False
+                self._hurries |= hurries
                 self._wake.notify_all()
 
     def close(self) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from bench.replay.frames import split, value
 from bench.replay.recording import Recording, assigned, dialled_variables, line
@@ -22,6 +24,9 @@ _MYEVENTS = frozenset(
     b"CHANNEL_HANGUP_COMPLETE CHANNEL_ORIGINATE CHANNEL_OUTGOING CHANNEL_PARK CHANNEL_PROGRESS "
     b"CHANNEL_PROGRESS_MEDIA "
     b"CHANNEL_STATE CHANNEL_UNBRIDGE CHANNEL_UNPARK".split()
+)
+_OF_A_CHANNEL = frozenset(
+    "uuid_getvar uuid_setvar uuid_setvar_multi uuid_kill uuid_exists uuid_dump".split()
 )
 _GOODBYE = b"Disconnected, goodbye.\nSee you at ClueCon! http://www.cluecon.com/\n"
 
@@ -243,9 +248,11 @@ class Call:
         words = text.split(" ", 3)
         verb = words[0]
         leg = self._leg(words[1]) if len(words) > 1 else -1
-        if verb in ("uuid_getvar", "uuid_setvar", "uuid_setvar_multi", "uuid_kill", "uuid_exists"):
+        if verb in _OF_A_CHANNEL:
             if leg < 0 or self._gone[leg]:
                 return b"false" if verb == "uuid_exists" else b"-ERR No such channel!\n"
+            if verb == "uuid_dump":
+                return self._dump(leg)
             if verb == "uuid_getvar":
                 return self._variable(leg, words[2])
             if verb == "uuid_setvar_multi":
@@ -272,6 +279,13 @@ class Call:
         set_here = self.variables[leg].get(name)
         found = set_here.encode() if set_here is not None else b""
         return found or value(self._told[leg], f"variable_{name}".encode()) or b"_undef_"
+
+    def _dump(self, leg: int) -> bytes:
+        """All that is known of a leg (``uuid_dump UUID json``)."""
+        told = self._told[leg].decode().rstrip("\n").split("\n")
+        headers = {name: unquote(text) for name, _, text in (each.partition(": ") for each in told)}
+        headers |= {f"variable_{name}": text for name, text in self.variables[leg].items() if text}
+        return json.dumps(headers).encode()
 
     def _own_lines(self, leg: int) -> bytes:
         """What the controller has set on a leg, as it stands in its events."""

@@ -210,7 +210,8 @@ def _apply(text: str, state: dict[bytes, dict[str, str]], called: bytes) -> None
         name, _, given = words[3].partition(" ")
         state[words[2].encode()][name] = given.strip("'")
     elif "execute-app-name: bridge" in text:
-        state[called] |= dialled_variables(text.partition("execute-app-arg: ")[2])
+        argument = text.partition("\n\n")[2] or text.partition("execute-app-arg: ")[2]
+        state[called] |= dialled_variables(argument)
 
 
 def _without(event: bytes, variables: Mapping[str, str]) -> bytes:

@@ -58,6 +58,7 @@ _READABLE = 1
 _CHANNEL_UUID = re.compile("[!-~]{1,256}")
 """An operator may choose it (``origination_uuid``); in a command it is one word."""
 _SESSION_DATA = ("variable_uuid", "variable_call_uuid", "Caller-Caller-ID-Number")
+_CONNECT, _NO_EVENTS, _NO_LINGER = Connect(), NoEvents(), NoLinger()
 _log = logging.getLogger(__name__)
 
 
@@ -136,7 +137,7 @@ class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyp
     @property
     def closed(self) -> bool:
         """Whether the link is gone, by our doing or by the peer's."""
-        return bool(self._gone.is_set())
+        return self._gone.is_set()  # type: ignore[no-any-return]
 
     @property
     def lingering(self) -> bool:
@@ -175,8 +176,7 @@ class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyp
             self.close()
         elif not self.closed:
             with suppress(LinkError):  # it has ended by itself, or does so now
-                self.post(NoEvents())
-                self.post(NoLinger())
+                self.post(_NO_EVENTS, _NO_LINGER)
 
     def close(self) -> None:
         """End the link at once; everybody who waits gets LinkLost. May be repeated."""
@@ -376,7 +376,7 @@ class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyp
         """
         if self.channel_uuid is not None:
             raise RuntimeError("the handshake is over")
-        snapshot = self.send(Connect(), timeout_s).raise_for_error().headers
+        snapshot = self.send(_CONNECT, timeout_s).raise_for_error().headers
         uuid_ = snapshot.channel_uuid
         if uuid_ is None or not _CHANNEL_UUID.fullmatch(uuid_):
             raise ProtocolError("the reply to connect names no channel")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from fsctl.errors import CommandError
@@ -47,9 +48,14 @@ def check_job_uuid(field: str, value: str) -> None:
         raise CommandError(f"{field} is longer than {_JOB_UUID_CHARS} characters: {value!r}")
 
 
+@lru_cache(maxsize=1024)
+def _is_name(value: str) -> bool:
+    return _NAME.fullmatch(value) is not None
+
+
 def check_name(field: str, value: str) -> None:
     """The name of a variable, header, application or context."""
-    if not _NAME.fullmatch(value):
+    if not _is_name(value):
         raise CommandError(f"{field} is no name: {value!r}")
 
 

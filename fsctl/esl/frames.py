@@ -59,11 +59,12 @@ class Headers:
 
     def __init__(self, raw: bytes) -> None:
         self._raw = raw
-        self._text = ""  # made when it is first asked for: of most frames nobody does
+        self._text = ""  # made when it is first asked for
         self._folded = ""
         self._known: dict[str, str | None] = {}
         """What was asked for, decoded: most things are asked for by several."""
-        self._lines: dict[str, str] = {}
+        self._lines: dict[str, str] | None = None
+        """Of which so much is asked that a table was made, with the names in lower case."""
         self._names: frozenset[str] = frozenset()
 
     def raw_value(self, name: str) -> bytes | None:
@@ -81,8 +82,10 @@ class Headers:
         if name in known:
             value = known[name]
         else:
-            found = self._find(name)
-            value = known[name] = None if found is None else _decoded(found)
+            value = self._find(name)
+            if value is not None and ("%" in value or value == "_undef_" or not value.isascii()):
+                value = decoded(value)
+            known[name] = value
         return default if value is None else value
 
     def items(self) -> Iterator[tuple[str, str]]:
@@ -90,7 +93,7 @@ class Headers:
         for line in self._unfolded().split("\n"):
             name, colon, value = line.partition(":")
             if colon:
-                yield _decoded_name(name), _decoded(value[1:] if value[:1] == " " else value)
+                yield _decoded_name(name), decoded(value[1:] if value[:1] == " " else value)
 
     def names(self, prefix: str) -> list[str]:
         """The names that begin with this, as they are spelled, each once; those that are no UTF-8
@@ -112,11 +115,16 @@ class Headers:
         return self._text
 
     def _index(self) -> None:
-        """Make a table: it costs as much as twenty searches for what is not there."""
-        lines = [line.partition(":") for line in self._unfolded().split("\n")]
+        """Make a table: it costs as much as a dozen searches for what is not there."""
+        table: dict[str, str] = {}
+        lines = self._unfolded().split("\n")
         lines.reverse()  # the first of a name counts
-        self._lines = {name: value for name, colon, value in lines if colon}
-        self._names = frozenset(map(str.lower, self._lines))
+        for line in lines:
+            name, colon, value = line.partition(":")
+            if colon:
+                table[name] = value
+        self._lines = table
+        self._names = frozenset(map(str.lower, table))
 
     def _fold(self) -> str:
         if not self._folded:
@@ -124,11 +132,11 @@ class Headers:
         return self._folded
 
     def _find(self, name: str) -> str | None:
-        if self._names:
-            name_here = _on_the_wire(name)
+        if self._lines is not None:
+            name_here = name if name.isascii() else _on_the_wire(name)
             value = self._lines.get(name_here)
             if value is not None:
-                return value.removeprefix(" ")
+                return value[1:] if value[:1] == " " else value
             if name_here.lower() not in self._names:
                 return None
         text = self._text or self._unfolded()
@@ -172,7 +180,7 @@ def _decoded_name(text: str) -> str:
     return text if text.isascii() else text.encode("latin-1").decode("utf-8", "replace")
 
 
-def _decoded(text: str) -> str:
+def decoded(text: str) -> str:
     """A value in the form of `Headers._unfolded`, as `decode_value` has it."""
     if "%" not in text and text.isascii():
         return "" if text == "_undef_" else text
@@ -180,21 +188,35 @@ def _decoded(text: str) -> str:
 
 
 class Frame(NamedTuple):
-    """One frame: what it is (`content_type`), its headers, and its body's bytes."""
+    """One frame: its header block, its body's bytes, and what it is (`content_type`)."""
 
-    headers: Headers
+    head: bytes
     body: bytes
     content_type: str
 
+    @property
+    def headers(self) -> Headers:
+        """The header block's; nobody asks for those of most frames."""
+        return Headers(self.head)
 
+    @property
+    def reply_text(self) -> bytes:
+        """The ``Reply-Text`` as it was on the wire; empty where there is none."""
+        head = self.head
+        if head.startswith(_REPLY) and head.find(b"\n", len(_REPLY)) < 0:
+            return head[len(_REPLY) :]
+        return self.headers.raw_value("Reply-Text") or b""
+
+
+_REPLY = b"Content-Type: command/reply\nReply-Text: "
 _USUAL = re.compile(
     rb"Content-Length: ([0-9]{1,10})\nContent-Type: text/event-plain()\n\n"
     rb"|Content-Type: api/response\nContent-Length: ([0-9]{1,10})\n()\n"
     rb"|Content-Type: command/reply\nReply-Text: [^\n]*\n()\n"
 )
 """The whole header block of nearly all frames (mod_event_socket.c writes them so)."""
-_KINDS = {2: ("text/event-plain", 1), 4: ("api/response", 3), 5: ("command/reply", 5)}
-"""Which of these it is, by the last group that matches, and the group of its length."""
+_KINDS = {2: ("text/event-plain", 1), 4: ("api/response", 3), 5: ("command/reply", 0)}
+"""Which of these it is, by the last group that matches, and the group of its length (0: none)."""
 
 
 class FrameReader:
@@ -211,7 +233,7 @@ class FrameReader:
         self._limits = limits
         self._rest = bytearray()  # what has come of a frame, or of its body, that is not complete
         self._scanned = 0  # up to here there is no end of a header block in it
-        self._head: Headers | None = None  # headers whose body is still to come
+        self._head: bytes | None = None  # a header block whose body is still to come
         self._kind, self._length = "", 0  # of that frame
 
     def feed(self, chunk: bytes) -> list[Frame]:
@@ -285,8 +307,8 @@ class FrameReader:
             end = usual.end()
             self._check_size(end - 2 - at)
             self._kind, length = _KINDS[usual.lastindex or 0]
-            self._length = self._checked_length(usual[length] or b"0")
-            self._head = Headers(chunk[at : end - 2])
+            self._length = self._checked_length(usual[length]) if length else 0
+            self._head = chunk[at : end - 2]
             return end
         end = chunk.find(b"\n\n", at)
         self._check_size((end if end >= 0 else len(chunk)) - at)
@@ -313,7 +335,7 @@ class FrameReader:
             raise ProtocolError(f"bad Content-Length {length[:_NAME_CHARS]!r}, and another")
         self._kind = kind.decode("ascii", "replace")
         self._length = 0 if length is None else self._checked_length(length)
-        self._head = headers
+        self._head = block
 
     def _checked_length(self, raw: bytes) -> int:
         if not raw.isdigit() or len(raw) > _LENGTH_DIGITS:

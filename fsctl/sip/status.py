@@ -171,7 +171,9 @@ def _failure_rank(status: SipStatus) -> int:
 
 def _one_line(reason: str) -> str:
     """Return ``reason`` without control characters or lone surrogates, cut at a character."""
-    printable = "".join(c if c.isprintable() else " " for c in reason[: 4 * MAX_REASON_BYTES])
+    printable = reason[: 4 * MAX_REASON_BYTES]
+    if not printable.isprintable():
+        printable = "".join(c if c.isprintable() else " " for c in printable)
     line = " ".join(printable.split())
     return line.encode("utf-8", "replace")[:MAX_REASON_BYTES].decode("utf-8", "ignore").strip()
 

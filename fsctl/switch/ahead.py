@@ -157,5 +157,5 @@ class Ahead:
         return Reply(
             command.label,
             text,
-            Frame(frame.headers, text.encode("utf-8", "replace"), frame.content_type),
+            Frame(frame.head, text.encode("utf-8", "replace"), frame.content_type),
         )

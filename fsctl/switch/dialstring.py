@@ -30,6 +30,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
@@ -247,7 +248,8 @@ def carried_value(value: str) -> str:
     (nothing is ever expanded), a lone surrogate ``?``; a leading ``ARRAY::``, which makes a list
     of the value, loses its second colon to a space.
     """
-    value = value.encode("utf-8", "replace").decode("utf-8").translate(_CARRIED)
+    if not (value.isascii() and value.isprintable() and "$" not in value):
+        value = value.encode("utf-8", "replace").decode("utf-8").translate(_CARRIED)
     return f"ARRAY: {value[7:]}" if value.startswith("ARRAY::") else value
 
 
@@ -298,6 +300,8 @@ def _assigned(name: str, value: str) -> str:
     """One variable among those of a dial string."""
     if _AS_IT_IS.fullmatch(value):
         return f"{name}={value}"
+    if not value:
+        return f"{name}={_NOTHING}"
     return _escape_part(f"{name}={_escape_value(_carried(name, value))}")
 
 
@@ -306,6 +310,7 @@ def _escape_part(part: str) -> str:
     return part.replace("\\", "\\\\").replace("'", "\\'").replace(",", "\\,")
 
 
+_NOTHING: Final = _escape_part(_escape_value(""))
 _BRACE = re.compile("[{}]")
 
 
@@ -322,6 +327,11 @@ def _balance(block: str) -> tuple[int, int]:
 
 PADDING_VARIABLE: Final = Mark.BRACE
 _VARIABLE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,127}")
+
+
+@lru_cache(maxsize=1024)
+def _is_variable_name(name: str) -> bool:
+    return _VARIABLE_NAME.fullmatch(name) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,7 +353,8 @@ class DialString:
         if len(self.variables) > MAX_VARIABLES:
             raise DialStringError(f"more than {MAX_VARIABLES} variables")
         for name in self.variables:
-            _require(_VARIABLE_NAME, name, "a variable name")
+            if not _is_variable_name(name):
+                _require(_VARIABLE_NAME, name, "a variable name")
 
     def format(self) -> str:
         """Return the argument of ``bridge`` executed on a channel: it survives one expansion.

@@ -31,6 +31,17 @@ def test_control_characters_are_escaped(logger, capsys):
     assert r"Eve\r\n2026-01-01 INFO forged\x1b[31m" in line
 
 
+def test_an_error_and_a_record_wait_for_no_other_lines(logger, monkeypatch):
+    put: list[bool] = []
+    log.set_up("info", "text")
+    sink = logging.getLogger("fsctl").handlers[0]._sink
+    monkeypatch.setattr(sink, "put", lambda line, *, at_once=False: put.append(at_once))
+    logger.warning("may wait a moment")
+    logger.error("may be the last words")
+    logger.info("a record", extra=log.with_fields({"record": 1}))
+    assert put == [False, True, True]
+
+
 def test_a_traceback_stays_with_its_entry(logger, capsys):
     log.set_up("info", "text")
     try:

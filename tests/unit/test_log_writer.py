@@ -127,6 +127,21 @@ def test_a_line_waits_for_others_unless_it_is_to_be_written_at_once(monkeypatch)
     os.close(reader)
 
 
+def test_lines_do_not_wait_for_others_when_many_wait_already(monkeypatch) -> None:
+    monkeypatch.setattr(log_writer, "LINGER_S", 3600.0)
+    reader, writer = os.pipe()
+    log = LogWriter(writer, gap, limit_bytes=800)
+    log.put(b"one\n")
+    wait_for(lambda: log._rests)
+    log.put(b"two\n")
+    wait_for(lambda: not log._rests)
+    log.put(b"3" * 99 + b"\n")
+    wait_for(lambda: log._size == 0 and log._rests)
+    assert log.close()
+    os.close(writer)
+    os.close(reader)
+
+
 _WRITES_LONG_LINES = """
 import sys
 from fsctl.log_writer import LogWriter

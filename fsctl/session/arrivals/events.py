@@ -52,7 +52,7 @@ class LinkEvents:
         executions, dials = self._calls.executions, self._calls.dials
         if not (executions or dials):
             return False
-        application = event.get("Application-UUID")
+        application = event.application_uuid
         return application in executions or application in dials
 
     def take(self, event: Event) -> None:

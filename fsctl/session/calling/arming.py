@@ -59,12 +59,12 @@ def changed(variables: Mapping[str, str], snapshot: Event) -> dict[str, str]:
 
     FreeSWITCH reads what it is sent byte by byte.
     """
-
-    def is_set(name: str, value: str) -> bool:
-        found = snapshot.variable(name)
-        return found is None if not value else found == value and name not in _FROM_OUTSIDE
-
-    return {name: value for name, value in variables.items() if not is_set(name, value)}
+    get = snapshot.get
+    return {
+        name: value
+        for name, value in variables.items()
+        if get(f"variable_{name}") != (value or None) or (value and name in _FROM_OUTSIDE)
+    }
 
 
 def _claimed(call: Leg, peer: Leg) -> dict[str, str]:

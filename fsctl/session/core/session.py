@@ -264,7 +264,11 @@ class Session:
             log.exception("%s: a part has failed", self.id)
 
     def _is_over(self) -> bool:
-        return self.over or not any(call.alive for call in self.calls.values())
+        if not self.over:
+            for call in self.calls.values():
+                if call.alive:
+                    return False
+        return True
 
     def _end(self) -> None:
         self.over = True

@@ -19,7 +19,7 @@ class KeptTransfers(Part):
     @property
     def open(self) -> list[KeptTransfer]:
         """Those in which something is still owed to somebody."""
-        return [each for each in self._all if each.is_open]
+        return [each for each in self._all if each.is_open] if self._all else []
 
     def begin(self, request: KeptRequest) -> KeptTransfer:
         """Begin another one; called in the session's greenlet.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fsctl.errors import CommandFailed
 from fsctl.esl.events import Event, Reply, event_of
@@ -28,6 +30,28 @@ def test_headers_are_decoded_when_asked_for() -> None:
     assert event.variable("evil") == "x\nEvent-Name: FORGED"
     assert event.variable("none") == ""
     assert event.body == b""
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(
+                ["Event-Name", "Unique-ID", "unique-id", "Application-UUID", "variable_x"]
+            ),
+            st.sampled_from([": ", ":"]),
+            st.sampled_from(["", "a", "b%20c", "_undef_", "u\u00fc", "x" * 600]),
+        ),
+        max_size=6,
+    ),
+    st.sampled_from(["", "\n", "\n\nUnique-ID: of the body\n"]),
+)
+def test_what_is_taken_from_its_place_is_what_a_search_finds(lines, end) -> None:
+    raw = ("\n".join(f"{name}{colon}{value}" for name, colon, value in lines) + end).encode()
+    assert Event(raw).name == Event(raw).get("Event-Name", "")
+    assert Event(raw).channel_uuid == Event(raw).get("Unique-ID")
+    names = [name for name, _, _ in lines]
+    if names.count("Application-UUID") < 2:
+        assert Event(raw).application_uuid == Event(raw).get("Application-UUID")
 
 
 def test_absent_headers() -> None:
@@ -66,7 +90,7 @@ def test_of_a_repeated_header_the_first_counts() -> None:
 
 
 def test_event_of_a_frame() -> None:
-    plain = event_of(Frame(one_frame(b"Content-Type: x\n\n").headers, PLAIN, "text/event-plain"))
+    plain = event_of(Frame(one_frame(b"Content-Type: x\n\n").head, PLAIN, "text/event-plain"))
     assert plain is not None and plain.name == "CHANNEL_HANGUP"
     assert event_of(one_frame(b"Content-Type: log/data\n\n")) is None
 

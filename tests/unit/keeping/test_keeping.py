@@ -198,6 +198,11 @@ def test_a_database_that_is_down_loses_nothing(
     postgres.stop()  # it is killed
     try:
         note_steps(30, 60)
+        for _ in range(2000):
+            desk.keep()
+            if desk.failing:  # what was noted is written in a moment
+                break
+            time.sleep(0.005)
         for _ in range(20):
             desk.keep()
             time.sleep(0.002)
