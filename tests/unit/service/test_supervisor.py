@@ -113,12 +113,14 @@ def ports() -> Iterator[range]:
         yield range(first, first + 51)
 
 
+@pytest.mark.parametrize("heard", ["abstract"], indirect=True)
 def test_a_reload_replaces_all_and_refuses_nobody_and_a_termination_ends_one(
-    tmp_path, ports
+    tmp_path, ports, heard
 ) -> None:
     home_ports = f'home_ports = "{ports[0]}-{ports[-1]}"\n'
     with supervised(tmp_path, server=f"{home_ports}drain_timeout_s = 0.1") as served:
         port = served.port
+        assert heard() == "READY=1"
         before = [served.started(number) for number in (1, 2)]
         private = {each for _, each in before}
         assert len(private) == 2 and all(each in ports[1:] for each in private)
@@ -130,11 +132,14 @@ def test_a_reload_replaces_all_and_refuses_nobody_and_a_termination_ends_one(
             assert is_served(dial(port))
         wait_for(lambda: all(gone(pid) for pid, _ in before), served.log)
         assert is_served(dial(port))
+        assert heard().startswith("RELOADING=1") and heard() == "READY=1"
 
         served.signal(signal.SIGHUP)
+        assert heard().startswith("RELOADING=1")
         pids = [*(pid for pid, _ in served.living().values()), served.started(1, 3)[0]]
         served.signal(signal.SIGTERM)
         assert served.wait() == 0
+        assert heard() == "STOPPING=1"
         assert all(map(gone, pids))
         assert "Traceback" not in served.log()
 
