@@ -36,7 +36,7 @@ def test_the_second_failure_in_a_row_waits_and_the_wait_has_a_limit() -> None:
 
 
 def test_a_worker_that_is_silent_or_whose_loop_is_blocked_is_killed(tmp_path) -> None:
-    """One is stopped, the other blocks its loop, as a scenario can: both are silent from then on."""
+    """One is stopped, the other blocks its loop, as a scenario can: both are silent then."""
     gate = tmp_path / "gate"
     scenario = f"""
 import os, time
