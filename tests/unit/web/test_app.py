@@ -446,7 +446,7 @@ def test_the_api_keeps_what_its_description_promises(
     for operation in operations:
 
         @given(operation.as_strategy())
-        @settings(max_examples=40, suppress_health_check=list(HealthCheck), deadline=None)
+        @settings(max_examples=25, suppress_health_check=list(HealthCheck), deadline=None)
         def holds(case: Any) -> None:
             case.call_and_validate(
                 headers=SAYS_IT, excluded_checks=[schemathesis.checks.ignored_auth]
