@@ -38,7 +38,9 @@ def _prepare() -> None:
     import fsctl.settings
     import fsctl.simulator.switch
 
-    settings.register_profile("fsctl", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.register_profile(
+        "fsctl", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
     settings.load_profile("fsctl")
     # What this machine's own fsctl has there is none of a test's business.
     fsctl.settings.DEFAULT_FILE = Path("/nonexistent/fsctl.toml")  # type: ignore[misc]
