@@ -24,7 +24,7 @@ from fsctl.setting_decide import Decide
 from tests.unit.decide.services import Asked, Behaviour, serving
 
 SECRET = b"s" * 32
-TIMEOUT_S = 0.4
+TIMEOUT_S = 5.0
 IMPATIENT_S = 0.1
 """Where no answer is to come, so that it need not be waited for."""
 LATE_S = 2.0
