@@ -10,23 +10,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
-
-import fsctl.settings
-import fsctl.simulator.switch
 
 LIVE = Path(__file__).parent / "live"
 MEMORY, ROOM = "/dev/shm", 1 << 30
 """A file system in memory, and what a run may need of it at the most."""
-
-settings.register_profile("fsctl", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("fsctl")
-
-fsctl.settings.DEFAULT_FILE = Path("/nonexistent/fsctl.toml")  # type: ignore[misc]
-"""What this machine's own fsctl has there is none of a test's business."""
-
-fsctl.simulator.switch.QUIET_S = 0.001
-"""Controllers in tests ask nobody who needs longer."""
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell has started us in the background. What we start would ignore it as well.
@@ -42,6 +29,26 @@ if sys.dont_write_bytecode:
     sys.dont_write_bytecode = False
     os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix
     del os.environ["PYTHONDONTWRITEBYTECODE"]
+
+
+def _prepare() -> None:
+    """What is imported here is compiled once, too."""
+    from hypothesis import HealthCheck, settings
+
+    import fsctl.settings
+    import fsctl.simulator.switch
+
+    settings.register_profile(
+        "fsctl", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+    settings.load_profile("fsctl")
+    # What this machine's own fsctl has there is none of a test's business.
+    fsctl.settings.DEFAULT_FILE = Path("/nonexistent/fsctl.toml")  # type: ignore[misc]
+    # Controllers in tests ask nobody who needs longer.
+    fsctl.simulator.switch.QUIET_S = 0.001
+
+
+_prepare()
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -14,7 +14,7 @@ from tests.properties.player import play
 from tests.properties.stories import Device, Leaves, Move, Story, read_story, stories
 
 COUNT = int(os.environ.get("FSCTL_STORIES", "0"))
-USUAL = 200
+USUAL = 120
 IN_FULL = 0.5
 """In so many of the stories each REFER's report, its code and record, and who was dropped must have
 been judged: a generator or judge that lets more of them pass unseen proves little."""

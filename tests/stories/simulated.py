@@ -49,7 +49,7 @@ _RELAYS: list[Relay] = []
 _RENDERED: dict[str, Path] = {}
 """By the settings and templates, in full: what does not differ is rendered and read once."""
 
-IMPATIENCE_S = 2.0
+IMPATIENCE_S = 0.5
 """The same where fsctl would wait for less than a second: it reckons with hearing nothing."""
 
 PATIENCE_S = 60.0

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from dataclasses import fields
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,7 @@ def rows(page: str) -> list[list[str]]:
 NAMES = [name for row in rows("voxengine.md") for name in re.findall(r"`([^`]+)`", row[1])]
 
 
+@cache
 def attributes(owner: type) -> set[str]:
     """What its instances have: of the class, its fields, and what an ``__init__`` sets."""
     kinds = [kind for kind in owner.__mro__ if kind.__module__.startswith("fsctl.")]

@@ -50,6 +50,7 @@ def freeswitch(answers: Mapping[str, str], password: str = PASSWORD) -> Serve:
     """FreeSWITCH, which answers what is listed, by the API command's line; nothing else is said."""
 
     def serve(sock: socket.socket) -> None:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as FreeSWITCH does
         sock.sendall(GREETING)
         stream = sock.makefile("rb")
         while line := stream.readline().decode().strip():

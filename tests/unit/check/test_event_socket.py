@@ -34,8 +34,8 @@ MODULE = import_module("fsctl.check.examine")
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody is waited for as long as in life."""
-    monkeypatch.setattr(event_socket, "GREETING_S", 0.2)
-    monkeypatch.setattr(MODULE, "DEADLINE_S", 0.5)
+    monkeypatch.setattr(event_socket, "GREETING_S", 0.1)
+    monkeypatch.setattr(MODULE, "DEADLINE_S", 0.25)
 
 
 def only(settings_: Settings) -> tuple[str, State]:

@@ -292,8 +292,8 @@ def test_whatever_is_answered_there_is_no_traceback(
 def test_a_slow_freeswitch_is_left_in_time(quick: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Silent from some question on: what was found until then counts."""
     module = import_module("fsctl.check.examine")
-    monkeypatch.setattr(module, "DEADLINE_S", 0.7)
-    monkeypatch.setattr(module, "QUICK_DEADLINE_S", 0.7)
+    monkeypatch.setattr(module, "DEADLINE_S", 0.3)
+    monkeypatch.setattr(module, "QUICK_DEADLINE_S", 0.3)
     healthy = Healthy()
     answer("version short", "1.10.2")(healthy)
     answer("sofia xmlstatus", None)(healthy)

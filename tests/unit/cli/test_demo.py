@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import subprocess
 import sys
@@ -34,8 +35,10 @@ def test_one_story_as_json(capsys):
 @pytest.mark.parametrize("lines", [1, 20])
 def test_whoever_reads_may_have_seen_enough(lines: int) -> None:
     """As `fsctl demo | head -20`: no complaint, also where the calls' own greenlets print."""
-    command = [sys.executable, "-m", "fsctl", "demo"]
+    command = [sys.executable, "-m", "fsctl", "demo", "--fast"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        # It cannot have printed all before we have gone.
+        fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, 4096)
         for _ in range(lines):
             process.stdout.readline()
         process.stdout.close()

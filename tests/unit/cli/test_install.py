@@ -163,6 +163,7 @@ class AnsweringFreeSwitch:
             threading.Thread(target=self._talk, args=self.server.accept()[:1], daemon=True).start()
 
     def _talk(self, link: socket.socket) -> None:
+        link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         link.sendall(b"Content-Type: auth/request\n\n")
         with link, link.makefile("rb") as lines:
             while command := lines.readline().decode().strip():

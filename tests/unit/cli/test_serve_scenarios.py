@@ -42,7 +42,7 @@ _FAULTY = "x = 1\nx.y\n"
 def test_a_file_that_cannot_be_loaded(config, tmp_path, capsys, text, key, content, message):
     if content is not None:
         (tmp_path / "bad.py").write_text(content)
-    assert main(["serve", "--config", str(config(text))]) == 2
+    assert main(["serve", "--workers", "1", "--config", str(config(text))]) == 2
     said = capsys.readouterr().err
     assert key in said and message in said
 
@@ -50,7 +50,7 @@ def test_a_file_that_cannot_be_loaded(config, tmp_path, capsys, text, key, conte
 def test_a_file_of_the_command_line(config, tmp_path, capsys):
     (tmp_path / "bad.py").write_text("raise OSError('no disk')")
     arguments = ["--config", str(config("")), "--scenario", str(tmp_path / "bad.py")]
-    assert main(["serve", *arguments]) == 2
+    assert main(["serve", "--workers", "1", *arguments]) == 2
     assert "--scenario: " in capsys.readouterr().err
 
 

@@ -24,7 +24,9 @@ from fsctl.setting_decide import Decide
 from tests.unit.decide.services import Asked, Behaviour, serving
 
 SECRET = b"s" * 32
-TIMEOUT_S = 0.4
+TIMEOUT_S = 5.0
+IMPATIENT_S = 0.1
+"""Where no answer is to come, so that it need not be waited for."""
 LATE_S = 2.0
 """For a machine that does something else."""
 YES = b'{"decision": "settings"}'
@@ -117,7 +119,7 @@ def _slow(asked: Asked) -> None:
 
 
 _OK = b"HTTP/1.1 200 OK\r\n"
-NO_ANSWER = f"no answer within {TIMEOUT_S:g} s"
+NO_ANSWER = f"no answer within {IMPATIENT_S:g} s"
 MISBEHAVIOURS: list[tuple[str, Behaviour, str, int]] = [
     ("silent", _silent, NO_ANSWER, 0),
     ("deaf", _deaf, NO_ANSWER, 0),
@@ -155,7 +157,8 @@ MISBEHAVIOURS: list[tuple[str, Behaviour, str, int]] = [
 )
 def test_whoever_misbehaves_is_not_waited_for(behave: Behaviour, failure: str, status: int) -> None:
     with serving(behave) as service:
-        exchange = ask(service.url)
+        timeout_s = IMPATIENT_S if failure == NO_ANSWER else TIMEOUT_S
+        exchange = ask(service.url, timeout_s=timeout_s)
     assert exchange.decision is None
     assert exchange.failure.startswith(failure) and exchange.failure.isprintable()
     assert exchange.status == status
@@ -178,11 +181,11 @@ def test_a_gateways_failure_is_tried_once_more_with_the_same_id(status: str) -> 
 def test_the_second_try_is_inside_the_deadline() -> None:
     def late(asked: Asked) -> None:
         asked.hear()
-        asked.stopped.wait(0.7 * TIMEOUT_S)
+        asked.stopped.wait(0.7 * IMPATIENT_S)
         asked.say("503 Unavailable")
 
     with serving(late, late) as service:
-        assert ask(service.url).failure == NO_ANSWER
+        assert ask(service.url, timeout_s=IMPATIENT_S).failure == NO_ANSWER
 
 
 def test_nobody_there() -> None:
@@ -238,7 +241,7 @@ def test_only_who_is_vouched_for_is_asked(
 
 def test_one_who_does_not_begin_tls() -> None:
     with serving(_deaf) as service:
-        exchange = ask(service.url.replace("http:", "https:"))
+        exchange = ask(service.url.replace("http:", "https:"), timeout_s=IMPATIENT_S)
     assert exchange.failure == NO_ANSWER
 
 
@@ -287,6 +290,6 @@ def test_an_error_of_our_own_is_an_exchange(monkeypatch: pytest.MonkeyPatch) -> 
 def test_nothing_is_left_open_after_a_deadline(scheme: str) -> None:
     with serving(_silent) as service, warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always", ResourceWarning)
-        assert ask(service.url.replace("http", scheme)).failure == NO_ANSWER
+        assert ask(service.url.replace("http", scheme), timeout_s=IMPATIENT_S).failure == NO_ANSWER
         gc.collect()
     assert not [each for each in warned if "unclosed" in str(each.message)]

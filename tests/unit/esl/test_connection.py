@@ -440,7 +440,7 @@ def test_who_waits_for_the_turn_to_write_has_a_deadline_too() -> None:
 def test_a_flood_of_events_lets_others_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fsctl.esl.connection._READ_BYTES", 64)
     with linked(start=False) as (link, peer):
-        peer.send(event("X") * 200)
+        peer.send(event("X") * 60)
         peer.close()
         seen: list[Event] = []
         link.on_event = seen.append
@@ -449,5 +449,5 @@ def test_a_flood_of_events_lets_others_run(monkeypatch: pytest.MonkeyPatch) -> N
         while not link.closed:
             gevent.sleep(0)
             turns += 1
-        assert len(seen) == 200
+        assert len(seen) == 60
         assert turns >= 20

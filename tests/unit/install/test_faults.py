@@ -163,7 +163,9 @@ _MOMENTS = ("before", "half-way")
 @pytest.mark.parametrize(
     ("act", "when"),
     [
-        *((act, when) for act in ("install", "upgrade", "uninstall") for when in _MOMENTS),
+        # What is there half-way is there before, too, but for a part of the file beside it.
+        *((act, "half-way") for act in ("install", "upgrade", "uninstall")),
+        ("install", "before"),
         ("install", "after"),  # on the disk that is "before" the next write, but for the last one
     ],
 )

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -28,14 +29,23 @@ class Postgres:
         if self._as_user:
             shutil.chown(folder, "postgres")
         self._run("initdb", "-D", str(folder / "data"), "-A", "trust", "-U", "fsctl", "--no-sync")
-        self.start()
+        options = f"-c listen_addresses= -c unix_socket_directories={folder} -c fsync=off"
+        self._run("pg_ctl", "-D", str(folder / "data"), "-w", "-o", options, "start")
 
-    def start(self) -> None:
-        options = f"-c listen_addresses= -c unix_socket_directories={self.folder} -c fsync=off"
-        self._run("pg_ctl", "-D", str(self.folder / "data"), "-w", "-o", options, "start")
+    def stop(self) -> None:
+        self._run("pg_ctl", "-D", str(self.folder / "data"), "-w", "-m", "immediate", "stop")
 
-    def stop(self, how: str = "immediate") -> None:
-        self._run("pg_ctl", "-D", str(self.folder / "data"), "-w", "-m", how, "stop")
+    @contextmanager
+    def down(self) -> Iterator[None]:
+        """Whoever is connected is cut off, and nobody finds it meanwhile: as if it was killed."""
+        place, elsewhere = (self.folder / f".s.PGSQL.{port}" for port in (5432, 5433))
+        place.rename(elsewhere)
+        try:
+            everybody = "FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+            self._execute("postgres", f"SELECT pg_terminate_backend(pid) {everybody}", port=5433)
+            yield
+        finally:
+            elsewhere.rename(place)
 
     def new_database(self) -> str:
         """Return the URL of one in which nothing is."""
@@ -55,9 +65,9 @@ class Postgres:
     def _url(self, name: str) -> str:
         return f"postgresql+psycopg://fsctl@/{name}?host={self.folder}"
 
-    def _execute(self, name: str, statement: str) -> None:
+    def _execute(self, name: str, statement: str, port: int = 5432) -> None:
         with psycopg.connect(
-            host=str(self.folder), user="fsctl", dbname=name, autocommit=True
+            host=str(self.folder), port=port, user="fsctl", dbname=name, autocommit=True
         ) as connection:
             connection.execute(statement)
 

@@ -143,6 +143,7 @@ def test_a_port_that_is_anothers_is_said_and_nothing_breaks(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hearing, "_AGAIN_S", 0.01)
+    monkeypatch.setattr(hearing, "_LOOK_S", 0.02)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.bind(("127.0.0.1", 0))
         listen = f"127.0.0.1:{sock.getsockname()[1]}"

@@ -195,8 +195,7 @@ def test_a_database_that_is_down_loses_nothing(
     desk = Keeping(settings)
     note_steps(0, 30)
     keep_all(desk, settings, 30)
-    postgres.stop()  # it is killed
-    try:
+    with postgres.down():
         note_steps(30, 60)
         for _ in range(2000):
             desk.keep()
@@ -207,8 +206,6 @@ def test_a_database_that_is_down_loses_nothing(
             desk.keep()
             time.sleep(0.002)
         assert desk.failing and caplog.text.count("the database cannot be used") == 1
-    finally:
-        postgres.start()
     journal.end()
     keep_all(desk, settings, 60)
     assert "records are kept again" in caplog.text

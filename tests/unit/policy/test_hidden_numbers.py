@@ -84,7 +84,7 @@ def _judged(refer_to: str, kind: str, by: Party, of: Party, rules: tuple[Rule, .
     return judge(Request(Asking(by, of, "blind"), to, NOW), known.policy, rules), to
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=200, deadline=None, derandomize=True)
 @given(st.data(), st.sampled_from(sorted(ROUTES)), st.sampled_from(PARTIES))
 def test_a_number_that_is_closed_hides_behind_nothing(
     data: st.DataObject, kind: str, of: Party
@@ -128,7 +128,7 @@ RULES = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(
     RULES,
     st.one_of(disguised("dialplan"), st.sampled_from(("<sip:1002@pbx>", "<sip:030123456@pbx>"))),

@@ -56,6 +56,7 @@ class FakeSwitch:
 
     def _serve(self, sock: socket.socket, _: object) -> None:
         self._socks.append(sock)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as FreeSWITCH does
         with suppress(OSError):  # `stop` closes it in the middle of a word
             self._talk(sock)
 

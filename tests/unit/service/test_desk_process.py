@@ -78,6 +78,7 @@ def test_the_desk(served: WithDesk) -> None:
     assert "Traceback" not in served.log()
 
 
+@pytest.mark.parametrize("served", [2], ids=["several"], indirect=True)
 def test_it_ends_with_the_others_also_when_they_are_killed(served: WithDesk) -> None:
     wait_for(lambda: served.ask("/healthz")[0] == 200, served.log)
     served.process.kill()

@@ -30,7 +30,7 @@ BY_KEYS = f"attended {TR} dddddddd-0000-4000-8000-dddddddddddd keys"
 
 @pytest.fixture
 def switch(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSwitch]:
-    monkeypatch.setattr(orphans, "POLL_S", 0.01)
+    monkeypatch.setattr(orphans, "POLL_S", 0.001)
     made = FakeSwitch()
     yield made
     made.stop()
@@ -426,7 +426,7 @@ def test_what_is_owed_is_written_when_nobody_looks_any_more(records: Records) ->
 def test_what_is_owed_is_written_when_the_switch_cannot_be_asked(
     records: Records, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(orphans, "POLL_S", 0.01)
+    monkeypatch.setattr(orphans, "POLL_S", 0.001)
     monkeypatch.setattr(orphans, "_CONNECT_S", 0.05)
     gone = FakeSwitch()
     gone.stop()

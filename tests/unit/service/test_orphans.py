@@ -18,7 +18,7 @@ A, B = "aaaaaaaa-0000", "bbbbbbbb-0000"
 
 @pytest.fixture
 def switch(monkeypatch):
-    monkeypatch.setattr(orphans, "POLL_S", 0.01)
+    monkeypatch.setattr(orphans, "POLL_S", 0.001)
     made = FakeSwitch()
     yield made
     made.stop()

@@ -26,6 +26,15 @@ from tests.unit.service.supervised import (
 )
 
 CHILDREN = "/proc/{0}/task/{0}/children"
+BRIEFLY = """
+import sys
+from fsctl import log_writer
+from fsctl.cli import main
+log_writer.STALLED_S = 0.1
+sys.exit(main())
+"""
+FSCTL = [sys.executable, "-c", BRIEFLY]
+"""In the end it waits less for who reads nothing."""
 
 
 def full_pipe() -> tuple[int, int]:
@@ -74,7 +83,7 @@ class Serving:
             self.port = found.getsockname()[1]
         config = folder / "fsctl.toml"
         config.write_text(f'[server]\nlisten = "127.0.0.1:{self.port}"\n{server}\n')
-        command = [sys.executable, "-m", "fsctl", "serve", "--config", str(config)]
+        command = [*FSCTL, "serve", "--config", str(config)]
         told = str(folder / "notify")
         self._told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._told.bind(told)
@@ -165,7 +174,7 @@ def test_what_prevents_its_start_is_said_where_it_can_be(tmp_path, kind, form) -
         config = tmp_path / "fsctl.toml"
         config.write_text(f'[server]\nlisten = "{address}"\nworkers = 1\nlog_format = "{form}"\n')
         process = subprocess.Popen(
-            [sys.executable, "-m", "fsctl", "serve", "--config", str(config)],
+            [*FSCTL, "serve", "--config", str(config)],
             stdout=subprocess.PIPE,
             stderr=descriptor,
             preexec_fn=None if descriptor is not None else lambda: os.close(2),

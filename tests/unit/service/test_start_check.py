@@ -90,8 +90,8 @@ def test_without_a_switch_nothing_is_asked_and_nothing_said(
     start_check.begin(Settings())
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_a_start_tells_it_once_after_it_listens(tmp_path: Path, workers: int) -> None:
+def test_a_start_tells_it_once_after_it_listens(tmp_path: Path) -> None:
+    """One process alone and a supervisor of two: both wait for FreeSWITCH, at the same time."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         port = sock.getsockname()[1]
@@ -101,17 +101,26 @@ def test_a_start_tells_it_once_after_it_listens(tmp_path: Path, workers: int) ->
             '[dialplan]\ncontrollers = ["127.0.0.1:8084"]\n',
             encoding="utf-8",
         )
-        command = [sys.executable, "-m", "fsctl", "serve", "--config", str(config)]
-        command += ["--workers", str(workers)]
-        lines: list[str] = []
-        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-            assert process.stderr is not None
-            for each in process.stderr:
-                lines.append(each)
-                if "reach us" in each:
-                    process.send_signal(signal.SIGTERM)
-            assert process.wait(10) == 0
+        command = [sys.executable, "-m", "fsctl", "serve", "--config", str(config), "--workers"]
+        started = [
+            subprocess.Popen([*command, workers], stderr=subprocess.PIPE, text=True)
+            for workers in ("1", "2")
+        ]
+        for process in started:
+            with process:
+                tells_once(process, f"FSC101 FreeSWITCH's event socket at 127.0.0.1:{port}")
+
+
+def tells_once(process: subprocess.Popen[str], what: str) -> None:
+    """It says so after it listens; then it is ended."""
+    assert process.stderr is not None
+    lines: list[str] = []
+    for each in process.stderr:
+        lines.append(each)
+        if "reach us" in each:
+            process.send_signal(signal.SIGTERM)
+    assert process.wait(10) == 0
     places = [n for n, each in enumerate(lines) if "reach us" in each]
     listens = [n for n, each in enumerate(lines) if each.startswith("fsctl: listening")]
     assert len(places) == 1 and listens[0] < places[0], lines
-    assert f"FSC101 FreeSWITCH's event socket at 127.0.0.1:{port}" in lines[places[0]]
+    assert what in lines[places[0]]

@@ -35,62 +35,33 @@ def test_the_second_failure_in_a_row_waits_and_the_wait_has_a_limit() -> None:
     assert delays[-1] == 30
 
 
-def test_all_tell_their_state_and_accept_and_a_termination_ends_them_in_order(tmp_path) -> None:
-    with supervised(tmp_path, server="drain_timeout_s = 0.1") as served:
+def test_a_worker_that_is_silent_or_whose_loop_is_blocked_is_killed(tmp_path) -> None:
+    """One is stopped, the other blocks its loop, as a scenario can: both are silent then."""
+    gate = tmp_path / "gate"
+    scenario = f"""
+import os, time
+from fsctl.scenario import Scenario
+import gevent
+scenario = Scenario()
+def block():
+    while not os.path.exists({str(gate)!r}):
+        gevent.sleep(0.01)
+    time.sleep(60)
+gevent.spawn(block)
+"""
+    with supervised(tmp_path, server="hang_timeout_s = 1", scenario=scenario) as served:
         served.port  # noqa: B018 - waits for it
-        pids = [served.started(number)[0] for number in (1, 2)]
-        served.signal(signal.SIGUSR1)
-        for number in (1, 2):
-            served.wait_log(rf"\[worker {number}\] .*state: 0 sessions, 0 links, \d+ greenlets")
-        os.kill(pids[0], signal.SIGUSR1)
-        served.wait_log(r"\[worker 1\] .*state: ", 2)
-        links = [dial(served.port) for _ in range(MANY)]
-        assert all(is_served(link) for link in links)
-        assert not any(map(gone, pids))
-        for link in links:
-            link.close()
-        served.signal(signal.SIGTERM)
-        assert served.wait() == 0
-        assert all(gone(pid) for pid in pids)
-        assert "Traceback" not in served.log()
-        assert served.log().count("listening on") == 1
-
-
-def test_each_has_a_private_port_of_the_configured_ones(tmp_path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        first = taken.getsockname()[1]
-        if first > 65000:
-            pytest.skip("no room above that port")
-        with supervised(tmp_path, server=f'home_ports = "{first}-{first + 50}"') as served:
-            served.port  # noqa: B018 - waits for it
-            ports = {served.started(number)[1] for number in (1, 2)}
-            assert len(ports) == 2 and all(first < port <= first + 50 for port in ports)
-            assert all(is_served(dial(port)) for port in ports)
-
-
-def test_a_silent_worker_is_killed_and_who_waited_at_its_port_is_served(tmp_path) -> None:
-    with supervised(tmp_path, server="hang_timeout_s = 1") as served:
-        served.port  # noqa: B018
         pid, private = served.started(1)
         os.kill(pid, signal.SIGSTOP)
         waiting = dial(private)
-        served.wait_log(rf"worker 1 \(pid {pid}\) has been silent for 1 s: killing it")
+        gate.touch()
+        for silent in (pid, served.started(2)[0]):
+            served.wait_log(rf"worker \d \(pid {silent}\) has been silent for 1 s: killing it")
+        gate.unlink(missing_ok=True)
         assert is_served(waiting), "it is let go, and not reset"
         assert gone(pid)
         wait_for(lambda: refused(private), "the port is closed")
         assert served.started(1, 2)[0] != pid
-
-
-def test_a_worker_whose_loop_is_blocked_is_killed(tmp_path) -> None:
-    scenario = """
-import time
-from fsctl.scenario import Scenario
-import gevent
-scenario = Scenario()
-gevent.spawn_later(0.2, time.sleep, 60)
-"""
-    with supervised(tmp_path, server="hang_timeout_s = 1", scenario=scenario) as served:
-        served.wait_log("has been silent for 1 s: killing it", 2)
 
 
 @pytest.mark.parametrize(
@@ -104,25 +75,19 @@ def test_what_cannot_start_ends_it_with_the_reason(tmp_path, scenario, message) 
         assert "Traceback" not in served.log() and "listening" not in served.log()
 
 
-def test_workers_do_not_outlive_a_killed_supervisor(tmp_path) -> None:
+def test_workers_do_not_outlive_a_killed_supervisor_and_hold_up_no_other(tmp_path) -> None:
     with supervised(tmp_path, server="drain_timeout_s = 0.1") as served:
         port = served.port
-        pids = [served.started(number)[0] for number in (1, 2)]
+        slow, other = (served.started(number)[0] for number in (1, 2))
+        os.kill(slow, signal.SIGSTOP)  # it keeps its copy of the socket, as one that still drains
         served.process.kill()
-        wait_for(lambda: all(map(gone, pids)), served.log)
-        assert refused(port)
-
-
-def test_another_can_start_while_the_workers_of_a_killed_one_still_drain(tmp_path) -> None:
-    with supervised(tmp_path, server="drain_timeout_s = 60") as served:
-        port = served.port
-        pids = [served.started(number)[0] for number in (1, 2)]
-        os.kill(pids[0], signal.SIGSTOP)  # it keeps its copy of the socket
-        served.process.kill()
-        wait_for(lambda: refused(port), served.log)
+        wait_for(lambda: gone(other) and refused(port), served.log)
         place = tmp_path / "another"
         place.mkdir()
         with supervised(place, server="max_calls = 5", port=port) as another:
+            assert is_served(dial(another.port))
+            os.kill(slow, signal.SIGCONT)
+            wait_for(lambda: gone(slow), served.log)
             assert is_served(dial(another.port))
 
 
@@ -138,29 +103,44 @@ def test_a_second_order_ends_it_at_once(tmp_path) -> None:
         assert all(map(gone, pids))
 
 
-def test_a_reload_replaces_all_and_refuses_nobody(tmp_path) -> None:
-    with supervised(tmp_path, server="drain_timeout_s = 0.1") as served:
+@pytest.fixture
+def ports() -> Iterator[range]:
+    """Some that are to be private; the first is taken."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        first = taken.getsockname()[1]
+        if first > 65000:
+            pytest.skip("no room above that port")
+        yield range(first, first + 51)
+
+
+@pytest.mark.parametrize("heard", ["abstract"], indirect=True)
+def test_a_reload_replaces_all_and_refuses_nobody_and_a_termination_ends_one(
+    tmp_path, ports, heard
+) -> None:
+    home_ports = f'home_ports = "{ports[0]}-{ports[-1]}"\n'
+    with supervised(tmp_path, server=f"{home_ports}drain_timeout_s = 0.1") as served:
         port = served.port
-        pids = [served.started(number)[0] for number in (1, 2)]
+        assert heard() == "READY=1"
+        before = [served.started(number) for number in (1, 2)]
+        private = {each for _, each in before}
+        assert len(private) == 2 and all(each in ports[1:] for each in private)
+        assert all(is_served(dial(each)) for each in private)
         served.configure('listen = "127.0.0.1:0"\nworkers = 3\ndrain_timeout_s = 0.1')
         served.signal(signal.SIGHUP)
         served.started(3)
         while "reloaded\n" not in served.log():
             assert is_served(dial(port))
-        wait_for(lambda: all(map(gone, pids)), served.log)
+        wait_for(lambda: all(gone(pid) for pid, _ in before), served.log)
         assert is_served(dial(port))
-        served.signal(signal.SIGTERM)
-        assert served.wait() == 0
+        assert heard().startswith("RELOADING=1") and heard() == "READY=1"
 
-
-def test_a_termination_ends_a_reload(tmp_path) -> None:
-    with supervised(tmp_path, server="drain_timeout_s = 0.1") as served:
-        served.port  # noqa: B018
         served.signal(signal.SIGHUP)
-        pid = served.started(1, 2)[0]
+        assert heard().startswith("RELOADING=1")
+        pids = [*(pid for pid, _ in served.living().values()), served.started(1, 3)[0]]
         served.signal(signal.SIGTERM)
         assert served.wait() == 0
-        assert gone(pid)
+        assert heard() == "STOPPING=1"
+        assert all(map(gone, pids))
         assert "Traceback" not in served.log()
 
 
@@ -171,12 +151,16 @@ SCENARIO = "from fsctl.scenario import Scenario\nscenario = Scenario()\n"
 
 @pytest.fixture(scope="module")
 def lasting(tmp_path_factory) -> Iterator[Supervised]:
+    """In the end it is terminated, and all end in order."""
     server = "hang_timeout_s = 60\ndrain_timeout_s = 0.1"
     folder = tmp_path_factory.mktemp("lasting")
     with supervised(folder, server=server, scenario=SCENARIO) as served:
         yield served
+        pids = [pid for pid, _ in served.living().values()]
         served.signal(signal.SIGTERM)
         assert served.wait() == 0
+        assert all(map(gone, pids))
+        assert "Traceback" not in served.log()
 
 
 @pytest.fixture
@@ -188,6 +172,16 @@ def served(lasting) -> Iterator[Supervised]:
     lasting.forget()
     yield lasting
     assert "Traceback" not in lasting.log()
+
+
+def test_all_tell_their_state_and_accept(served) -> None:
+    links = [dial(served.port) for _ in range(MANY)]
+    assert all(is_served(link) for link in links)
+    served.signal(signal.SIGUSR1)
+    for number in (1, 2):
+        served.wait_log(rf"\[worker {number}\] .*state: 0 sessions, \d+ links, \d+ greenlets")
+    os.kill(served.living()[1][0], signal.SIGUSR1)
+    served.wait_log(r"\[worker 1\] .*state: ", 2)
 
 
 def test_no_call_waits_for_a_worker_that_hangs(served) -> None:

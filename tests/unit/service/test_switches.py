@@ -37,8 +37,9 @@ OTHER = {uuid: uuid.replace("0000", "1111") for uuid in (TR, TE)}
 def two(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[FakeSwitch]]:
     monkeypatch.setattr(living, "PERIOD_S", 0.01)
     monkeypatch.setattr(living, "_FIRST_S", 0.1)
-    monkeypatch.setattr(presence, "_WAIT_S", 0.5)
-    monkeypatch.setattr(orphans, "POLL_S", 0.01)
+    monkeypatch.setattr("fsctl.esl.client.LAST_DELAY_S", 0.02)
+    monkeypatch.setattr(presence, "_WAIT_S", 0.2)
+    monkeypatch.setattr(orphans, "POLL_S", 0.001)
     made = [FakeSwitch("core-1"), FakeSwitch("core-2")]
     yield made
     for each in made:

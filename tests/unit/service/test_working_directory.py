@@ -30,18 +30,21 @@ from fsctl.cli import main
 sys.exit(main())
 """
 WAYS = {
-    "module": ["-m", "fsctl"],
-    "script": [str(Path(sys.executable).parent / "fsctl")],
-    "PYTHONPATH": ["-P", "-c", _WITH_EMPTY_ENTRIES],
+    "module": (1, ["-m", "fsctl"]),
+    "script": (1, [str(Path(sys.executable).parent / "fsctl")]),
+    "PYTHONPATH": (2, ["-P", "-c", _WITH_EMPTY_ENTRIES]),
 }
+"""How it is started, and with how many workers: these are started in one way, and are tempted the
+most where the environment names the working directory."""
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_no_module_of_the_working_directory_is_run(trapped, way) -> None:
+    workers, command = WAYS[way]
     config = trapped / "fsctl.toml"
-    config.write_text('[server]\nlisten = "127.0.0.1:0"\nworkers = 2\ndrain_timeout_s = 0.1\n')
+    config.write_text('[server]\nlisten = "127.0.0.1:0"\ndrain_timeout_s = 0.1\n')
     process = subprocess.Popen(
-        [sys.executable, *WAYS[way], "serve", "--config", str(config)],
+        [sys.executable, *command, "serve", "--config", config, "--workers", str(workers)],
         cwd=trapped,
         stderr=subprocess.PIPE,
         text=True,

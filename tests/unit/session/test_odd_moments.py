@@ -317,7 +317,8 @@ def test_a_handler_that_waits_has_a_moment_to_call_the_next_target(talk: Talk) -
 def test_the_record_of_a_native_transfer_that_goes_on_without_us_is_owed(
     talk: Talk, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fsctl.esl.server._FAREWELL_S", 0.1)  # the leg is in a bridge, and stays
+    monkeypatch.setattr("fsctl.esl.server._FAREWELL_S", 0.02)  # the leg is in a bridge, and stays
+    monkeypatch.setattr("fsctl.esl.farewell._PARKED_WITHIN_S", 0.02)
     caplog.set_level(logging.INFO, "fsctl")
     switch, _, bob, carol = talk(settings=LEGACY)
     owed: list[TransferRecord] = []

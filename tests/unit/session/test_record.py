@@ -99,7 +99,8 @@ def test_a_link_that_fails_in_the_last_step_takes_no_record_with_it(talk, record
 
 @MODES
 def test_the_controller_is_stopped(talk, records, mode, kind, monkeypatch):
-    monkeypatch.setattr("fsctl.esl.server._FAREWELL_S", 0.1)  # the leg is in a bridge, and stays
+    monkeypatch.setattr("fsctl.esl.server._FAREWELL_S", 0.02)  # the leg is in a bridge, and stays
+    monkeypatch.setattr("fsctl.esl.farewell._PARKED_WITHIN_S", 0.02)
     switch, _, bob, carol = talk(mode)
     carol.rings()
     bob.refers(TARGET)

@@ -30,6 +30,7 @@ class RawLink:
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.raw = b""
         self.frames: list[tuple[dict[str, str], bytes]] = []
         self.eof = False

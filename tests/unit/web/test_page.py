@@ -224,7 +224,7 @@ def test_a_thousand_calls_and_fifty_changes_a_second(
             for (const each of seen) nodes += 1 + each.addedNodes.length + each.removedNodes.length;
         }).observe(document.querySelector('#side'), {subtree: true, childList: true});
     """)
-    changes = 60
+    changes = 30
     for number in range(changes // 5):
         served.do(lambda desk, n=number: desk.note("session", session=f"s-{n}", over=True))
         served.do(lambda desk, n=2000 + number: scene.call(desk, n, "2000", f"3{n}", time.time()))
