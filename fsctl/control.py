@@ -6,15 +6,18 @@ learns of the other's death by the end of file, whatever the other died of.
 
 from __future__ import annotations
 
+import io
 import pickle
 import struct
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Final, TypeVar
 
 from gevent import socket
 from gevent.lock import BoundedSemaphore
 
+from fsctl.errors import FsctlError
 from fsctl.settings import Settings
 
 # Orders.
@@ -37,6 +40,8 @@ READY = "ready"
 FAILED = "failed"
 """I cannot start; the reason follows."""
 
+_FORMAT: Final = b"fsctl 1 "
+"""Before each job; earlier versions had none."""
 _LENGTH = struct.Struct("!I")
 _MAX_LINE = 1 << 20
 
@@ -78,6 +83,31 @@ class DeskJob:
 J = TypeVar("J", Job, DeskJob)
 
 
+class OtherVersion(FsctlError):
+    """Who has sent a job is of a version of fsctl whose jobs are others."""
+
+
+class _Packer(pickle.Pickler):
+    """Writes dataclasses by the names of their fields: after an upgrade a supervisor starts workers
+    of another version, and by their places one setting would be taken for the next."""
+
+    def reducer_override(self, value: Any) -> tuple[Callable[..., Any], tuple[Any, ...]] | Any:
+        if is_dataclass(value) and not isinstance(value, type):
+            named = {each.name: getattr(value, each.name) for each in fields(value)}
+            return _made, (type(value), named)
+        return NotImplemented
+
+
+def _made(kind: Callable[..., Any], named: Mapping[str, Any]) -> Any:
+    """What this version does not know is left out, and what it knows besides is as by default."""
+    known = {each.name for each in fields(kind) if each.init}  # type: ignore[arg-type]
+    made = kind(**{name: value for name, value in named.items() if name in known})
+    for each in fields(kind):  # type: ignore[arg-type]
+        if not each.init and each.name in named:
+            object.__setattr__(made, each.name, named[each.name])
+    return made
+
+
 class Channel:
     """One end."""
 
@@ -88,15 +118,23 @@ class Channel:
 
     def send_job(self, job: Job | DeskJob) -> None:
         """Give a process its job. Raises OSError."""
-        packed = pickle.dumps(job)
+        written = io.BytesIO()
+        _Packer(written).dump(job)
+        packed = _FORMAT + written.getvalue()
         self._sock.sendall(_LENGTH.pack(len(packed)) + packed)
 
     def receive_job(self, kind: type[J]) -> J:
-        """The job; the sender is our own program. Raises OSError, EOFError."""
+        """The job; the sender is our own program. Raises OSError, EOFError, OtherVersion."""
         (length,) = _LENGTH.unpack(self._exactly(_LENGTH.size))
-        job = pickle.loads(self._exactly(length))
-        assert isinstance(job, kind)
-        return job
+        packed = self._exactly(length)
+        try:
+            if packed.startswith(_FORMAT):
+                job = pickle.loads(packed[len(_FORMAT) :])
+                if isinstance(job, kind):
+                    return job
+        except (TypeError, ValueError, AttributeError, ImportError):
+            pass  # something is missing, or has another name
+        raise OtherVersion("fsctl has been upgraded while it ran: restart it")
 
     def send(self, *words: str) -> None:
         """Say one line. Raises OSError when the other is gone."""

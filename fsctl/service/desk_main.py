@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from fsctl import journal
 from fsctl import log as logs
-from fsctl.control import DRAIN, LOG_LEVEL, Channel, DeskJob
+from fsctl.control import DRAIN, LOG_LEVEL, Channel, DeskJob, OtherVersion
 from fsctl.desk.figures import Figures
 from fsctl.desk.hearing import Hearing
 from fsctl.desk.keeping import Keeping
@@ -318,6 +318,9 @@ def run(control: int) -> int:
         job = channel.receive_job(DeskJob)
     except (EOFError, OSError):
         return 2  # the supervisor died at once
+    except OtherVersion as error:
+        logs.say(f"the desk: {error}")
+        return 2
     os.umask(0o027)  # numbers and names are nobody's business
     server = job.settings.server
     logs.set_up(server.log_level, server.log_format, "desk")

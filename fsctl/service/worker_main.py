@@ -29,6 +29,7 @@ from fsctl.control import (
     STOP,
     Channel,
     Job,
+    OtherVersion,
 )
 from fsctl.errors import FsctlError
 from fsctl.service import realtime, vitals
@@ -50,6 +51,9 @@ def run(control: int) -> int:
         job = channel.receive_job(Job)
     except (EOFError, OSError):
         return 2  # the supervisor died at once
+    except OtherVersion as error:
+        channel.send(FAILED, str(error))
+        return 2
     server = job.settings.server
     logs.set_up(server.log_level, server.log_format, f"worker {job.number}")
     records = job.settings.records
