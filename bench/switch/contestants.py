@@ -104,10 +104,13 @@ class Plain(Alone):
 
     _process: subprocess.Popen[bytes] | None = None
 
-    def __init__(self, name: str, number: int, module: str, *, whole_calls: bool) -> None:
-        """``module``: what is run, with a port. Without ``whole_calls``: for transfers alone."""
+    def __init__(
+        self, name: str, number: int, module: str, *, whole_calls: bool = False, armed: bool = True
+    ) -> None:
+        """``module``: what is run, with a port. Without ``whole_calls``: for transfers alone; it
+        arms calls by itself, unless they are ``armed``."""
         super().__init__(name, number)
-        self._module, self._whole_calls = module, whole_calls
+        self._module, self._whole_calls, self._armed = module, whole_calls, armed
 
     def _control(self) -> None:
         port = free_port()
@@ -117,7 +120,7 @@ class Plain(Alone):
         files = {"dialplan/bench.xml": f"<include>\n{context}\n</include>\n"}
         if self._whole_calls:
             files["dialplan/public/00_bench.xml"] = f"<include>\n{extension}\n</include>\n"
-        else:
+        if self._armed:
             super()._control()
             self.switch.esl(f"global_setvar force_transfer_context={greenswitch_pbx.CONTEXT}")
         self.switch.reload_dialplan(files)
@@ -229,9 +232,12 @@ MAKERS: dict[str, Callable[[str, int, Path], Alone]] = {
     "transfers": lambda name, number, source: Fsctl(name, number, "transfers", source),
     "calls": lambda name, number, source: Fsctl(name, number, "calls", source),
     "greenswitch": lambda name, number, _: Plain(
-        name, number, "bench.switch.greenswitch_pbx", whole_calls=True
+        name, number, "bench.switch.greenswitch_pbx", whole_calls=True, armed=False
     ),
-    "least": lambda name, number, _: Plain(name, number, "bench.switch.least", whole_calls=False),
+    "least": lambda name, number, _: Plain(name, number, "bench.switch.least"),
+    "least-calls": lambda name, number, _: Plain(
+        name, number, "bench.switch.least", whole_calls=True
+    ),
     "dialplan": lambda name, number, source: Fsctl(name, number, "transfers", source, routes=False),
     "unwatched": lambda name, number, source: Fsctl(
         name, number, "transfers", source, watched="nothing"
@@ -243,7 +249,8 @@ MAKERS: dict[str, Callable[[str, int, Path], Alone]] = {
 }
 """By the name on the command line; ``dialplan`` is scope transfers without any route, ``unwatched``
 without records and HTTP, ``heard`` with copies of all SIP messages besides, ``refusing`` scope
-calls in which calls that are too many are refused, ``least`` see `bench.switch.least`."""
+calls in which calls that are too many are refused, ``least`` and ``least-calls`` see
+`bench.switch.least`."""
 
 
 def make(names: list[str], beside: list[Path]) -> list[Alone]:
@@ -253,7 +260,7 @@ def make(names: list[str], beside: list[Path]) -> list[Alone]:
     made: list[Alone] = []
     for name in names:
         made.append(MAKERS[name](name, len(made), REPOSITORY))
-        if name not in ("alone", "greenswitch", "least"):
+        if name not in ("alone", "greenswitch", "least", "least-calls"):
             for source in beside:
                 made.append(MAKERS[name](f"{name} {source.name}", len(made), source.resolve()))
     return made
