@@ -424,3 +424,17 @@ def test_the_controller_dies_when_it_has_told_who_has_talked_until_the_answer() 
     """FreeSWITCH hung up the transferor, whose partner had left it, before the NOTIFY was out."""
     moves = (Move("refers", "bob", "carol", seconds=0.2), Move("dies", seconds=0.2))
     assert not wrong_in(Story("keep", "answers", "busy", moves))
+
+
+@pytest.mark.parametrize("by", ["bob", "alice"])
+@pytest.mark.parametrize("then", [(), (Move("is replaced"),)], ids=["nobody", "replaced"])
+@pytest.mark.parametrize("target", ["answers", "rings"])
+def test_a_refer_after_the_death_of_a_controller_that_let_the_first_two_talk(
+    by: str, then: tuple[Move, ...], target: str
+) -> None:
+    """The first one was never told, for the second took its timer away; and its target, which rang
+    on, was joined with the transferee when it answered."""
+    kept = Move("refers", "bob", "carol")
+    moves = (kept, Move("dies"), *then, Move("refers", by, "carol"))
+    assert not wrong_in(Story("keep", target, "answers", moves))
+    assert not wrong_in(Story("keep", target, "answers", (kept, *moves)))
