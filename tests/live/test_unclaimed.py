@@ -264,8 +264,10 @@ def requested(event):
 def test_who_was_about_to_be_moved_is_released_though_nobody_claims_the_request(
     controller, switch, phones, peer, behaviour
 ):
-    """The loopback asks anybody when its worker has died, and is sent on by its timer: so those whom
-    that worker had kept for their join waited for 6 s after their partner's BYE."""
+    """The loopback asks anybody when its worker has died, and is sent on by its timer.
+
+    So those whom that worker had kept for their join waited for 6 s after their partner's BYE.
+    """
     port = free_port()
     own = {"controllers": [f"127.0.0.1:{port}", peer(behaviour).address], "only_living": False}
     served = controller(sections(switch, dialplan=own), scenario=WAITS, port=port)

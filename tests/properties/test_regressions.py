@@ -438,3 +438,17 @@ def test_a_refer_after_the_death_of_a_controller_that_let_the_first_two_talk(
     moves = (kept, Move("dies"), *then, Move("refers", by, "carol"))
     assert not wrong_in(Story("keep", target, "answers", moves))
     assert not wrong_in(Story("keep", target, "answers", (kept, *moves)))
+
+
+@pytest.mark.parametrize("turns", range(9, 13))
+def test_a_transferee_leaves_as_it_is_joined_again_and_the_controller_dies(turns: int) -> None:
+    """Its transferor, which was to talk until the target answers, was parked for ten minutes."""
+    moves = (
+        Move("delays", "", "event", turns=0),
+        Move("refers", "bob", "carol"),
+        Move("hangs up", "alice", turns=turns),
+        Move("dies", turns=7),
+    )
+    (refer,) = play(Story("keep", "answers", "answers", moves)).refers
+    assert [notify.body.strip() for notify in refer.notifies] != []
+    assert refer.ended_s is not None and refer.ended_s - refer.sent_s < 15

@@ -68,6 +68,9 @@ _OURS = (Mark.HOME, Mark.SESSION)
 """By these a REFER of one of the first two comes to our session, whoever runs their call."""
 _GRACE_S = 3.0
 """FreeSWITCH's own timers end a wait first; ours follows this much later."""
+_ALONE_S = JOIN_TIMEOUT_S + _GRACE_S
+"""A transferor that has not been joined again by then is let go: its transferee has left at that
+moment, and we are dead. FreeSWITCH itself would keep it parked for ten minutes."""
 _FETCH_S = 1.0
 """A transferee whose join has failed comes back by itself by then, if it does."""
 _OWED = SipStatus(480)
@@ -408,7 +411,7 @@ class KeptTransfer:
         if transferor is None:
             return Stimulus.REJOIN_FAILED
         session.part(Calls).lends = True
-        commands = self._owing()
+        commands = [*self._owing(), timers.unless_talking(transferor.channel_uuid, _ALONE_S)]
         for leg, peer in ((self.transferee, transferor), (transferor, self.transferee)):
             leg.pending_peer, leg.forsaken_at = peer, None
             armed = arming(leg, peer, session.board.home, session.settings)
