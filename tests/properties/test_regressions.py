@@ -452,3 +452,24 @@ def test_a_transferee_leaves_as_it_is_joined_again_and_the_controller_dies(turns
     (refer,) = play(Story("keep", "answers", "answers", moves)).refers
     assert [notify.body.strip() for notify in refer.notifies] != []
     assert refer.ended_s is not None and refer.ended_s - refer.sent_s < 15
+
+
+@pytest.mark.parametrize("twice", [(), (Move("duplicates", "", "event CHANNEL_EXECUTE_COMPLETE"),)])
+def test_an_attended_transfer_by_who_was_transferred_in_a_session_that_has_ended(
+    twice: tuple[Move, ...],
+) -> None:
+    """The transferee, joined with the loopback, was taken for the other session's: let go, it was
+    not heard of any more, and its session never ended."""
+    moves = (
+        Move("refers", "alice", "carol"),
+        Move("is terminated", turns=16),
+        Move("is replaced", seconds=3.5),
+        Move("consults", "bob", "carol"),
+        *twice,
+        Move("transfers to the one consulted", "bob", seconds=1.0),
+    )
+    record = play(Story("sample", "answers", "answers", moves))
+    (attended,) = (refer for refer in record.refers if refer.line)
+    assert attended.succeeded
+    ended_s = [end["outcome"] for end in record.concluded if end["kind"] == "attended"]
+    assert ended_s == ["succeeded"]
