@@ -473,3 +473,10 @@ def test_an_attended_transfer_by_who_was_transferred_in_a_session_that_has_ended
     assert attended.succeeded
     ended_s = [end["outcome"] for end in record.concluded if end["kind"] == "attended"]
     assert ended_s == ["succeeded"]
+
+
+def test_the_record_without_a_name_is_that_of_the_refer_whose_phone_has_left() -> None:
+    """The judge: it counted for an earlier one, too, whose NOTIFY was still on its way."""
+    asked = Move("refers", "alice", "carol")
+    moves = (asked, Move("refers", "bob", "carol"), asked, Move("hangs up", "alice", turns=0))
+    play(Story("keep", "answers", "answers", moves))
