@@ -193,6 +193,9 @@ class LeftRecords:
         else:
             failed = known.get(Mark.FAILED) == "true"
             failed = failed or again or known.get(Mark.STAGE) in _STAGES_OF_FAILURE
+            # Its target would have made it `joined`: somebody else has the transferee.
+            kept = known.get(Mark.STAGE) == Stage.KEPT and owed.start == "refer"
+            failed = failed or (exists and kept and at_work not in (None, "", owed.transferor))
         talks = exists and bool(at_work) and at_work == debt.talked_with and not together
         talked = not exists and partner not in ("", owed.transferor)
         if not exists and debt.talked_with not in ("", owed.transferor):

@@ -159,6 +159,8 @@ class Extension(StrEnum):
     """`fsctl_rescue`: the target of an attended transfer waits to be joined."""
     PARTED = "parted"
     """`fsctl_rescue`: a transferor that talked on has been left by its transferee."""
+    OVERTAKEN = "overtaken"
+    """`fsctl_rescue`: while a target rang for two who talked on, one has sent another REFER."""
     OVER = "over"
     """`fsctl_rescue`: the partner of a leg that has hung up while it was holding.
     `fsctl_command`: the controller has ended in the middle."""

@@ -104,10 +104,14 @@ def release(channel_uuid: str, after_s: float) -> list[Command]:
 
     It is told, if nobody has told it and its transferee has left, and hung up.
     """
-    timer = SchedTransferUnlessTalking(
+    return [SchedDel(channel_uuid), unless_talking(channel_uuid, after_s)]
+
+
+def unless_talking(channel_uuid: str, after_s: float) -> Command:
+    """Return that timer, which is one more."""
+    return SchedTransferUnlessTalking(
         math.ceil(after_s), channel_uuid, Extension.FORLORN, Context.RESCUE
     )
-    return [SchedDel(channel_uuid), timer]
 
 
 def disarm(channel_uuid: str) -> list[Command]:

@@ -248,3 +248,39 @@ def test_a_controller_hangs_when_it_is_asked_about_a_call(asked, phones):
     asked()
     alice.wait_talking(limit_s=12)
     assert hear_each_other(alice, bob)
+
+
+WAITS = """
+from fsctl.scenario import AttendedTransferRequested, Scenario
+scenario = Scenario()
+
+@scenario.on(AttendedTransferRequested)
+def requested(event):
+    print("asked", flush=True)
+"""
+
+
+@pytest.mark.parametrize("behaviour", ["closes", "silent"])
+def test_who_was_about_to_be_moved_is_released_though_nobody_claims_the_request(
+    controller, switch, phones, peer, behaviour
+):
+    """The loopback asks anybody when its worker has died, and is sent on by its timer.
+
+    So those whom that worker had kept for their join waited for 6 s after their partner's BYE.
+    """
+    port = free_port()
+    own = {"controllers": [f"127.0.0.1:{port}", peer(behaviour).address], "only_living": False}
+    served = controller(sections(switch, dialplan=own), scenario=WAITS, port=port)
+    bob, alice = talking(phones)
+    carol = phones.party("1002").answers()
+    line = bob.consults("1002")
+    line.wait_talking()
+    bob.refers(phones.replacing(line, "1002"))
+    served.wait_log("asked")
+    served.kill9()
+    assert bob.wait_notify(limit_s=CLAIM_S) == "SIP/2.0 403 Forbidden"
+    assert hear_each_other(alice, bob)
+    bob.hangs_up()
+    alice.wait_over(limit_s=2 * SOON_S)
+    line.hangs_up()
+    carol.wait_over(limit_s=2 * SOON_S)

@@ -196,9 +196,10 @@ def _concluded(record: Record) -> Iterator[str]:
         # has refused beside another one has told its phone so, and has no record.
         only = all(other is refer or other.dialog is not refer.dialog for other in record.refers)
         unnamed = refer.hung_up and (only or not refer.notifies)
-        names = {f"refer;id={refer.cseq}"} | ({""} if unnamed else set())
         of_its_leg = [r for r in record.concluded if r["transferor"] == channel.uuid]
-        got = [r for r in of_its_leg if r["refer"] in names]
+        got = [r for r in of_its_leg if r["refer"] == f"refer;id={refer.cseq}"]
+        if unnamed and (only or not got):  # else it is that of another REFER of the same phone
+            got += [r for r in of_its_leg if not r["refer"]]
         if len(got) > 1:
             yield f"{refer}: {len(got)} records"
         elif not got and refer.accepted and _undisturbed(record):

@@ -79,7 +79,8 @@ class Move:
     turns: int | None = None
 
     def __repr__(self) -> str:
-        texts = [repr(self.what), *(repr(text) for text in (self.who, self.to) if text)]
+        people = [self.who, self.to] if self.to else [self.who] if self.who else []
+        texts = [repr(self.what), *map(repr, people)]
         if self.turns is not None:
             texts.append(f"turns={self.turns}")
         elif self.seconds:

@@ -424,3 +424,59 @@ def test_the_controller_dies_when_it_has_told_who_has_talked_until_the_answer() 
     """FreeSWITCH hung up the transferor, whose partner had left it, before the NOTIFY was out."""
     moves = (Move("refers", "bob", "carol", seconds=0.2), Move("dies", seconds=0.2))
     assert not wrong_in(Story("keep", "answers", "busy", moves))
+
+
+@pytest.mark.parametrize("by", ["bob", "alice"])
+@pytest.mark.parametrize("then", [(), (Move("is replaced"),)], ids=["nobody", "replaced"])
+@pytest.mark.parametrize("target", ["answers", "rings"])
+def test_a_refer_after_the_death_of_a_controller_that_let_the_first_two_talk(
+    by: str, then: tuple[Move, ...], target: str
+) -> None:
+    """The first one was never told, for the second took its timer away; and its target, which rang
+    on, was joined with the transferee when it answered."""
+    kept = Move("refers", "bob", "carol")
+    moves = (kept, Move("dies"), *then, Move("refers", by, "carol"))
+    assert not wrong_in(Story("keep", target, "answers", moves))
+    assert not wrong_in(Story("keep", target, "answers", (kept, *moves)))
+
+
+@pytest.mark.parametrize("turns", range(9, 13))
+def test_a_transferee_leaves_as_it_is_joined_again_and_the_controller_dies(turns: int) -> None:
+    """Its transferor, which was to talk until the target answers, was parked for ten minutes."""
+    moves = (
+        Move("delays", "", "event", turns=0),
+        Move("refers", "bob", "carol"),
+        Move("hangs up", "alice", turns=turns),
+        Move("dies", turns=7),
+    )
+    (refer,) = play(Story("keep", "answers", "answers", moves)).refers
+    assert [notify.body.strip() for notify in refer.notifies] != []
+    assert refer.ended_s is not None and refer.ended_s - refer.sent_s < 15
+
+
+@pytest.mark.parametrize("twice", [(), (Move("duplicates", "", "event CHANNEL_EXECUTE_COMPLETE"),)])
+def test_an_attended_transfer_by_who_was_transferred_in_a_session_that_has_ended(
+    twice: tuple[Move, ...],
+) -> None:
+    """The transferee, joined with the loopback, was taken for the other session's: let go, it was
+    not heard of any more, and its session never ended."""
+    moves = (
+        Move("refers", "alice", "carol"),
+        Move("is terminated", turns=16),
+        Move("is replaced", seconds=3.5),
+        Move("consults", "bob", "carol"),
+        *twice,
+        Move("transfers to the one consulted", "bob", seconds=1.0),
+    )
+    record = play(Story("sample", "answers", "answers", moves))
+    (attended,) = (refer for refer in record.refers if refer.line)
+    assert attended.succeeded
+    ended_s = [end["outcome"] for end in record.concluded if end["kind"] == "attended"]
+    assert ended_s == ["succeeded"]
+
+
+def test_the_record_without_a_name_is_that_of_the_refer_whose_phone_has_left() -> None:
+    """The judge: it counted for an earlier one, too, whose NOTIFY was still on its way."""
+    asked = Move("refers", "alice", "carol")
+    moves = (asked, Move("refers", "bob", "carol"), asked, Move("hangs up", "alice", turns=0))
+    play(Story("keep", "answers", "answers", moves))

@@ -39,7 +39,12 @@ def test_whatever_happens() -> None:
 
 
 def test_a_story_is_printed_as_one_line_that_plays_it_again() -> None:
-    moves = (Move("refers", "bob", "carol", turns=3), Move("dies", seconds=0.5))
+    moves = (
+        Move("refers", "bob", "carol", turns=3),
+        Move("hangs up", "bob"),
+        Move("delays", "", "event CUSTOM"),
+        Move("dies", seconds=0.5),
+    )
     leaves, device = Leaves("202", 0.1, "both"), Device("busy", "|")
     for story in (
         Story("legacy", "answers", "busy", moves, False, leaves, device),

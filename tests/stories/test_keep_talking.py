@@ -23,6 +23,11 @@ def asked(
     return transferor, transferee, carol
 
 
+def told(party: Party, which: int) -> str:
+    """Of that one of its REFERs; all of them have been told."""
+    return party.notifies[party.notify_events.index(party.refer_events()[which])]
+
+
 @pytest.mark.parametrize(("by", "scope"), [("callee", "calls"), ("caller", "transfers")])
 def test_they_talk_until_the_target_answers(world: World, by: str, scope: str) -> None:
     transferor, transferee, carol = asked(world, by, scope)
@@ -164,9 +169,51 @@ def test_the_controller_dies_and_a_second_refer_comes_to_another(world: World, s
     assert bob.wait_notify() == "SIP/2.0 487 Request Terminated"
     assert second.wait_notify(1 + (sender == "transferor")) == "SIP/2.0 200 OK"
     assert hear_each_other(moved, dave)
-    carol.answers_now()
-    carol.wait_over()
+    carol.wait_received("CANCEL")
     assert bob.notify_events == bob.refer_events()
+
+
+@pytest.mark.parametrize("sender", ["transferor", "transferee"])
+def test_the_controller_dies_and_a_second_refer_comes_to_nobody(world: World, sender: str) -> None:
+    """FreeSWITCH tells both: the new REFER took away the timer that was to tell the first one."""
+    bob, alice, carol = asked(world, ring_timeout_s=30)
+    world.kill()
+    second = bob if sender == "transferor" else alice
+    second.transfers("1003")
+    second.wait_notify(1 + (sender == "transferor"))
+    bob.wait_notify()
+    assert told(bob, 0) == "SIP/2.0 487 Request Terminated"
+    assert told(second, -1) == "SIP/2.0 403 Forbidden"
+    carol.wait_received("CANCEL")
+    assert hear_each_other(alice, bob)
+    assert sorted(bob.notify_events) == bob.refer_events()
+    # Nobody is `kept` any more: who is left at the end of the call is not called again.
+    bob.hangs_up()
+    alice.wait_over()
+    assert len(bob.received("INVITE")) == 1
+
+
+@pytest.mark.parametrize("sender", ["transferor", "transferee"])
+def test_freeswitch_itself_carries_the_second_refer_out(world: World, sender: str) -> None:
+    """It knows by then that no controller is there. Nobody is called again, nor taken from whom it
+    talks with, when the target of the first one answers; that one has not succeeded."""
+    bob, alice, carol = asked(world, scope="transfers", ring_timeout_s=8)
+    world.kill()
+    world.wait(lambda: not world.is_armed(), "FreeSWITCH forgets the controller", 8)
+    dave = world.party("1003", "Dave").answers()
+    second, moved = (bob, alice) if sender == "transferor" else (alice, bob)
+    second.transfers("1003")
+    assert second.wait_notify() == "SIP/2.0 200 OK"
+    assert hear_each_other(moved, dave)
+    if sender == "transferor":
+        assert bob.wait_notify(2) == "SIP/2.0 487 Request Terminated"
+        carol.wait_received("CANCEL")
+    else:
+        carol.answers_now()
+        assert bob.wait_notify(limit_s=20) == "SIP/2.0 480 Temporarily Unavailable"
+        carol.wait_over()
+    second.wait_over()
+    assert hear_each_other(moved, dave)
 
 
 @pytest.mark.parametrize("leaves", ["transferor", "transferee"])

@@ -343,6 +343,7 @@ def test_the_refer_context_goes_home_first_and_then_to_the_rescue(tmp_path: Path
     assert ";sip_invite_failure_status=;" in forgotten, "of an earlier transfer"
     assert [step for step in steps if step[0] in ("socket", "execute_extension")] == [
         ("socket", "${fsctl_home} async full"),
+        ("execute_extension", "overtaken XML fsctl_rescue"),
         ("execute_extension", "rescue XML fsctl_rescue"),
         ("execute_extension", "settle XML fsctl_rescue"),
         ("execute_extension", "forsaken XML fsctl_rescue"),

@@ -26,7 +26,7 @@ from fsctl.session.core import branches
 from fsctl.session.core.diversion import Diversion
 from fsctl.session.core.leg import Leg
 from fsctl.session.core.session import Session
-from fsctl.session.transfers.deadlines import GRACE_S
+from fsctl.session.transfers.deadlines import GRACE_S, JOIN_TIMEOUT_S
 from fsctl.session.transfers.dials_aside import DialsAside
 from fsctl.session.transfers.record import BY_SETTINGS, Decided, owing
 from fsctl.session.transfers.reporter import Reporting
@@ -42,6 +42,9 @@ from fsctl.transfer.kept import Action, Kept, Place, State, Stimulus
 
 _OURS = (Mark.HOME, Mark.SESSION)
 """By these a REFER of one of the first two comes to our session, whoever runs their call."""
+_ALONE_S = JOIN_TIMEOUT_S + GRACE_S
+"""A transferor that has not been joined again by then is let go: its transferee has left at that
+moment, and we are dead. FreeSWITCH itself would keep it parked for ten minutes."""
 _OWED = SipStatus(480)
 """What FreeSWITCH alone tells when the target has not answered."""
 
@@ -144,7 +147,8 @@ class KeptActs:
         if transferor is None:
             return Stimulus.REJOIN_FAILED
         session.part(Calls).lends = True
-        commands = self._owing(kept)
+        alone = timers.unless_talking(transferor.channel_uuid, _ALONE_S)
+        commands = [*self._owing(kept), alone]
         for leg, peer in ((self._transferee, transferor), (transferor, self._transferee)):
             leg.pending_peer, leg.forsaken_at = peer, None
             armed = arming(leg, peer, session.board.home, session.settings)

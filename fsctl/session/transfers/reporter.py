@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from fsctl.esl.commands import Command, SchedDel, UuidSetvar
+from fsctl.esl.commands import Command, Hupall, SchedDel, UuidSetvar
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.session.calling import cdr
@@ -87,13 +87,18 @@ def owed_before(link: Asked, channel: str, event: str | None) -> list[Command]:
     """Tell who has sent a REFER before, whose target rang when its worker died (`kept`).
 
     ``event`` is that of the REFER that has come now, if it is this leg's: by a REFER of either of
-    the two the first one is over. Raises LinkError.
+    the two the first one is over, and its target must ring no longer. Raises LinkError.
     """
     kept, owed, told = read_several(link, channel, Mark.KEPT, Mark.OWED, Mark.TOLD)
     before = (owed or "").partition(" ")[0]
     if not kept or before in ("", event, told):
         return []
-    return [UuidSetvar(channel, Mark.KEPT), *report(channel, before, SipStatus(487))]
+    stopping = Hupall("ORIGINATOR_CANCEL", Mark.KEPT, kept)  # what has the mark still
+    return [
+        UuidSetvar(channel, Mark.KEPT),
+        *report(channel, before, SipStatus(487)),
+        stopping,
+    ]
 
 
 class Reporting(Protocol):

@@ -76,8 +76,8 @@ def joined_with_a_stranger(session: Session, call: Leg) -> None:
     if transfer is not None and not transfer.has_joined:
         transfer.completed_elsewhere()
         let_go(session, call)
-    else:
-        session.check_still_ours(call)
+    elif not session.board.part(AttendedTransfers).keeps(call):
+        session.check_still_ours(call)  # else it is with the loopback, and bears an older session
 
 
 def left(session: Session, channel_uuid: str) -> None:

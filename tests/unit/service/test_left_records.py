@@ -101,6 +101,17 @@ def test_what_its_worker_was_to_tell_is_what_the_record_says(
     assert (record["code"], record["reason"]) == (486, "Gone fishing")
 
 
+def test_somebody_else_has_the_transferee_whose_target_was_awaited(
+    switch: FakeSwitch, records: Records
+) -> None:
+    """It was said to have succeeded, with whomever that is."""
+    told = {"fsctl_owed": f"{EVENT} 487 Request Terminated"}
+    switch.channels |= {TE: transferee(bridge_to=TARGET, fsctl_stage="kept"), TR: told}
+    looked(switch)
+    (record,) = records.all
+    assert (record["outcome"], record["code"]) == ("failed", 487)
+
+
 def test_an_operator_has_asked_and_the_target_has_not_answered(
     switch: FakeSwitch, records: Records
 ) -> None:
