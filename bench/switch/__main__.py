@@ -11,7 +11,7 @@ from statistics import mean
 from bench.exclusive import exclusive
 from bench.switch import contestants, report
 from bench.switch.contestants import Alone
-from bench.switch.limits import overload, search
+from bench.switch.limits import in_real_time, overload, search
 from bench.switch.measure import Figures, idle, play
 from bench.switch.phones import Script
 
@@ -69,6 +69,7 @@ def main() -> int:
             each.start()
             play(each, WARM_CALLS, arguments.rate, Script())
         if arguments.rate_search or arguments.overload:
+            in_real_time()
             rates = {each.name: search(each) for each in running}
             print(report.rates(rates))
             if arguments.overload:
