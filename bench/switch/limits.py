@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-
 from contextlib import suppress
 
 from bench.switch.contestants import Alone
