@@ -17,7 +17,7 @@ _HIGHEST = 500.0
 
 
 def in_real_time() -> None:
-    """The phones are not to be late because FreeSWITCH has taken all processors: it runs so, too."""
+    """Who plays the phones runs so, as FreeSWITCH does: else it would be late."""
     with suppress(OSError):
         os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(2))
 
