@@ -359,6 +359,26 @@ def test_refer_at_the_moment_of_the_answer(served, phones, switch, direction):
         assert hear_each_other(transferee, transferor)
 
 
+@pytest.mark.parametrize("delay_ms", [0, 4, 8, 12, 20, 40])
+def test_target_refers_as_its_call_becomes_the_switchs_own(
+    controller, phones, switch, direction, delay_ms
+):
+    """In scope transfers its link is closed: the next REFER's leg may be waiting at another one."""
+    controller(sections(switch, dialplan={"scope": "transfers"}))
+    transferor, transferee = talking(phones, direction)
+    carol, dave = phones.party("1002").answers(), phones.party("1003").answers()
+    transferor.refers(phones.refer_to("1002"))
+    assert transferor.wait_notify() == "SIP/2.0 200 OK"
+    later(delay_ms)
+    carol.refers(phones.refer_to("1003"))
+    told = carol.wait_notify()
+    assert hear_each_other(transferee, dave if told == "SIP/2.0 200 OK" else carol)
+    assert len(carol.notifies) == 1 and transferor.notifies == ["SIP/2.0 200 OK"]
+    transferee.hangs_up()
+    phones.wait(lambda: not carol.in_call or told == "SIP/2.0 200 OK", "all are released")
+    no_leg_is_left(switch)
+
+
 def test_refer_at_the_moment_the_first_two_are_joined_again(parties, phones):
     transferor, transferee = parties
     phones.party("1002").refuses(486, "Busy")
