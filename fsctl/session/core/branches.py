@@ -107,11 +107,9 @@ def settle(session: Session, call: Leg, channel: str) -> None:
     session.calls.pop(call.channel_uuid, None)
     call.channel_uuid, call.facts = channel, None
     session.calls[channel] = call
-    known = call.branches is not None and channel in call.branches
     if call.branches is not None:
         call.branches.chosen = channel
-    if not known:  # else its events carry the name by which the party is heard already
-        session.link.post(call.filter)
+    session.link.post(call.filter)
 
 
 def is_channel_of(session: Session, call: Leg, channel: str | None) -> bool:
