@@ -29,6 +29,7 @@ from fsctl.log import Field, seldom
 _log = logging.getLogger(__name__)
 _MAX_REFUSALS = 256
 _FAREWELL_S = 1.0
+_OTHERS_FIRST_S = 0.0005
 
 
 class EslServer:
@@ -40,6 +41,7 @@ class EslServer:
     return what that greenlet is to do next, without the snapshot: it is large. The link outlives
     both: it ends when somebody closes it or the peer does, and no greenlet waits for that. An
     exception in them is logged and lets the channel go on in its dialplan.
+    Who `alternates` leaves the next link to those others, if one of them takes it at once.
     Above `max_links` links are let go at once, so that the dialplan's next action runs; when too
     many wait even for that, they wait in the kernel's `backlog`.
     """
@@ -50,6 +52,7 @@ class EslServer:
         handle: Callable[[Connection, Event], Callable[[], None] | None],
         *,
         max_links: int = 4000,
+        alternates: bool = False,
         backlog: int = 1024,
         handshake_timeout_s: float = DEFAULT_TIMEOUT_S,
     ) -> None:
@@ -66,6 +69,7 @@ class EslServer:
         tune(self._listener)  # what is accepted has its options from there
         self._greenlets = Pool(max_links + _MAX_REFUSALS)
         self._server = _Accepting(self._listener, self._serve, spawn=self._greenlets)
+        self._server.alternates = alternates
         if shared:
             # Others wait for links as well, and a link is lost with the one who accepted it.
             self._server.max_accept = 1
@@ -185,14 +189,29 @@ class EslServer:
 
 
 class _Accepting(StreamServer):  # type: ignore[misc]
-    """Stops without a word when another process has shut the listening socket down."""
+    """Stops without a word when another process has shut the listening socket down.
+
+    Of several processes with nothing to do the kernel may always have the same one run first, those
+    in real time above all: who took the last link waits a moment before it takes another one.
+    """
+
+    alternates = False
+    _took_last = False
 
     def do_close(self, sock: socket.socket, *_: object) -> None:
         """Not by the greenlet that has served it: the socket is its link's."""
 
     def do_read(self) -> object:
+        if self.alternates and self._took_last:
+            self._took_last = False
+            self.stop_accepting()
+            self._timer = self.loop.timer(_OTHERS_FIRST_S)
+            self._timer.start(self._start_accepting_if_started)
+            return None
         try:
-            return super().do_read()
+            taken = super().do_read()
+            self._took_last = taken is not None
+            return taken
         except OSError as error:
             if error.errno != errno.EINVAL:
                 raise

@@ -80,7 +80,8 @@ class Worker:
         self._load_scenarios = load_scenarios
         self._reload_asked = Flag()
         self._stop = Flag()
-        self._server = self._serving(listener or split(settings.server.listen))
+        public = listener or split(settings.server.listen)
+        self._server = self._serving(public, alternates=listener is not None)
         self._homes = [self._serving(private.listener)] if private else []
         self.address = self._server.address
         """The (host, port) where it really listens."""
@@ -110,11 +111,14 @@ class Worker:
         if self._only_controller:
             self.switchboard.siblings = siblings
 
-    def _serving(self, listen: tuple[str, int] | socket.socket) -> EslServer:
+    def _serving(
+        self, listen: tuple[str, int] | socket.socket, *, alternates: bool = False
+    ) -> EslServer:
         return EslServer(
             listen,
             lambda link, snapshot: self.switchboard.handle(link, snapshot),
             max_links=LINKS_PER_CALL * self._settings.server.max_calls,
+            alternates=alternates,
         )
 
     def _observing(self) -> list[Observer]:

@@ -228,12 +228,12 @@ def test_stop_ends_a_peer_that_says_nothing(monkeypatch: pytest.MonkeyPatch) -> 
         assert server.link_count == 0
 
 
-def shared(count: int) -> list[EslServer]:
+def shared(count: int, **options: bool) -> list[EslServer]:
     """Servers that accept from one socket, as several processes do."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setblocking(False)
         copies = [socket.socket(fileno=os.dup(listener.fileno())) for _ in range(count)]
-    servers = [EslServer(copy, Links()) for copy in copies]
+    servers = [EslServer(copy, Links(), **options) for copy in copies]
     for server in servers:
         server.start()
     return servers
@@ -247,6 +247,35 @@ def test_one_of_several_leaves_the_socket_to_the_others() -> None:
     wait_until(lambda: other.channels)
     assert (one.channels, other.channels) == (set(), {"u1"})
     peer.close()
+    for server in (one, other):
+        server.stop()
+
+
+@pytest.mark.parametrize("alternates", [True, False])
+def test_links_that_come_one_by_one_are_shared(alternates: bool) -> None:
+    servers = shared(2, alternates=alternates)
+    peers = []
+    for number in range(8):
+        peers.append(dial(servers[0]))
+        peers[-1].expect("connect", snapshot(f"u{number}"))
+        wait_until(lambda: sum(len(server.channels) for server in servers) == len(peers))
+    shares = [len(server.channels) for server in servers]
+    assert shares == [4, 4] if alternates else 8 in shares
+    for peer in peers:
+        peer.close()
+    for server in servers:
+        server.stop()
+
+
+def test_one_that_is_alone_takes_all_of_them() -> None:
+    one, other = shared(2, alternates=True)
+    other.stop_accepting(others_accept=True)
+    peers = [dial(one) for _ in range(5)]
+    for number, peer in enumerate(peers):
+        peer.expect("connect", snapshot(f"u{number}"))
+    wait_until(lambda: len(one.channels) == 5)
+    for peer in peers:
+        peer.close()
     for server in (one, other):
         server.stop()
 
