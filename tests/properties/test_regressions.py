@@ -480,3 +480,15 @@ def test_the_record_without_a_name_is_that_of_the_refer_whose_phone_has_left() -
     asked = Move("refers", "alice", "carol")
     moves = (asked, Move("refers", "bob", "carol"), asked, Move("hangs up", "alice", turns=0))
     play(Story("keep", "answers", "answers", moves))
+
+
+def test_two_requests_to_replace_one_dialog_of_a_dead_worker() -> None:
+    """Each had legs of its own for the same channels, and the news came to the later ones only."""
+    moves = (
+        *(Move("dies"), Move("refers", "bob", "carol"), Move("refers", "bob", "carol")),
+        *(Move("consults", "bob", "dave"), Move("is replaced")),
+        Move("transfers to the one consulted", "bob"),
+        Move("consults", "bob", "carol", turns=0),
+        Move("transfers to the one consulted", "bob", turns=37),
+    )
+    play(Story("connect", "answers", "busy", moves))

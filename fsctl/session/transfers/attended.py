@@ -410,10 +410,16 @@ class AttendedTransfer:
         """It is open no longer: nobody asks it any more."""
         if self.parties.link is not None:
             self.parties.link.on_lost = lambda: self.session.post(self._untold)
-        self.session.board.part(AttendedTransfers).remove(self)
+        others = self.session.board.part(AttendedTransfers)
+        others.remove(self)
         for guest in self._request.guests if self._request is not None else ():
-            if state is not State.SUCCEEDED or guest is not self.parties.target:
+            moved = state is State.SUCCEEDED and guest is self.parties.target
+            if not moved and not any(each.has_guest(guest) for each in others):
                 self.session.calls.pop(guest.channel_uuid, None)
+
+    def has_guest(self, call: Leg) -> bool:
+        """Whether ``call`` is in the session for its sake."""
+        return self._request is not None and call in self._request.guests
 
     def _conclude(self, snapshot: Attended) -> None:
         """Write the record; of one that is left to the dialplan, whoever sees its end does."""

@@ -29,6 +29,9 @@ class Attended(Protocol):
     def keeps(self, call: Leg) -> bool:
         """Whether ``call`` is about to be moved."""
 
+    def has_guest(self, call: Leg) -> bool:
+        """Whether ``call`` is in the session for its sake, or that of another one."""
+
     def awaits_home(self, channel: str) -> bool:
         """Whether this channel is the transferee that has been sent for."""
 

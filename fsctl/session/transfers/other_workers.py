@@ -90,8 +90,12 @@ def _departed(session: Session, link: Connection, named: Replaces) -> tuple[Leg,
 def guest(session: Session, link: Connection, channel: str) -> Leg:
     """A call of ``session``, made from what its channel says. Raises LinkError.
 
-    Its news come before it is asked: else an answer in between would never be heard of.
+    Its news come before it is asked: else an answer in between would never be heard of. Another
+    request may have made it one already: news come to one leg of a channel only.
     """
+    known = session.calls.get(channel)
+    if known is not None and known.alive:
+        return known
     shown = of_channel(link, channel)
     call = session.new_leg(
         channel,
