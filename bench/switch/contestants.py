@@ -260,7 +260,7 @@ def make(names: list[str], beside: list[Path]) -> list[Alone]:
     made: list[Alone] = []
     for name in names:
         made.append(MAKERS[name](name, len(made), REPOSITORY))
-        if name not in ("alone", "greenswitch", "least", "least-calls"):
+        if isinstance(made[-1], Fsctl):
             for source in beside:
                 made.append(MAKERS[name](f"{name} {source.name}", len(made), source.resolve()))
     return made

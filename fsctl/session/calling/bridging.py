@@ -31,7 +31,8 @@ from fsctl.session.core.leg import Leg
 from fsctl.session.core.session import Session
 from fsctl.switch.grace import REPLACES
 from fsctl.switch.marks import Context, Extension, Mark, Stage
-from fsctl.switch.refer_variables import ASKS_TO_SAY, STALE
+from fsctl.switch.notify import NOTES_JOIN
+from fsctl.switch.refer_variables import ASKS_TO_SAY, FORGOTTEN, STALE
 
 _FETCH_S = 1.0
 """A leg whose join has failed comes back by itself by then, if it does."""
@@ -52,6 +53,14 @@ def bridge_commands(first: Leg, second: Leg, variables: Mapping[str, str]) -> li
         commands.append(UuidSetvarMulti(second.channel_uuid, of_second))
     commands.append(UuidSetvarMulti(first.channel_uuid, tuple(of_first.items())))
     return [*commands, UuidBridge(first.channel_uuid, second.channel_uuid)]
+
+
+def rejoining(transferee: Leg, transferor: Leg, variables: Mapping[str, str]) -> list[Command]:
+    """As that, of two whom a REFER has parted: FreeSWITCH is not to take their join for its
+    success."""
+    of_first = {**FORGOTTEN, NOTES_JOIN: "", **variables}
+    of_second = UuidSetvarMulti(transferor.channel_uuid, tuple(FORGOTTEN.items()))
+    return [of_second, *bridge_commands(transferee, transferor, of_first)]
 
 
 def once_bridged(first_uuid: str) -> Command:

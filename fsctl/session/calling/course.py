@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from typing import Final, Protocol
+from typing import Final
 
 from fsctl.session.calling.attempts import Attempts
 from fsctl.session.calling.identity import Shown
 from fsctl.session.calling.plan import Asker, CallOptions, Routes, attempts, next_place, plan
 from fsctl.session.calling.routing import NoRoute, Routed
 from fsctl.session.core.leg import Leg
+from fsctl.session.core.purpose import Purpose
 from fsctl.session.core.session import Session
 from fsctl.setting_regex import LONGEST
 from fsctl.settings import OWN_HOSTS, Group
@@ -181,12 +182,24 @@ class Course:
         return None, ""
 
 
-class Pursued(Protocol):
+@dataclass(slots=True, kw_only=True)
+class Pursued:
     """A call that goes on until somebody answers, by ``bridge`` or by ``originate``."""
 
+    headers: Mapping[str, str]
+    """SIP headers of the scenario, and of what is configured where a ``bridge`` calls."""
     attempts: Attempts
-    course: Course | None
-    places: tuple[Place, ...]
+    purpose: Purpose
+    """Why the party is called, and who hears what becomes of it."""
+    course: Course | None = None
+    """Who is called after these. Set by who begins the call; None: nobody."""
+    places: tuple[Place, ...] = ()
+    """Those who ring in the latest attempt. Set by `start`; empty: none has begun."""
+
+    @property
+    def ring_timeout_s(self) -> int:
+        """Of the latest attempt."""
+        return max(place.ring_timeout_s for place in self.places)
 
 
 def next_places(

@@ -5,7 +5,7 @@ Both legs and the dial string have all that FreeSWITCH needs to go on without us
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -22,14 +22,12 @@ from fsctl.session.calling.arming import (
     in_dialplan,
     noted_on_others,
 )
-from fsctl.session.calling.attempts import Attempts
-from fsctl.session.calling.course import Course, Place
+from fsctl.session.calling.course import Place, Pursued
 from fsctl.session.calling.diverted import told
 from fsctl.session.calling.headers import merged
 from fsctl.session.calling.invite import invite
 from fsctl.session.calling.native_call import NOBODY, NativeCall
 from fsctl.session.core.leg import Leg
-from fsctl.session.core.purpose import Purpose
 from fsctl.settings import Settings
 from fsctl.sip.status import SipStatus
 from fsctl.switch.codecs import preferred
@@ -40,23 +38,14 @@ from fsctl.switch.refer_variables import STALE
 
 
 @dataclass(slots=True)
-class Dial:
+class Dial(Pursued):
     """One destination being reached for ``waiting``; ``outgoing`` is the callee's call."""
 
     waiting: Leg
     outgoing: Leg
-    headers: Mapping[str, str]
-    """SIP headers of the settings and of the scenario."""
-    purpose: Purpose
-    """Why the party is called, and who hears what becomes of it."""
-    attempts: Attempts
-    course: Course | None = None
-    """Who is called after these. Set by `connect`; None: nobody."""
     answered: bool = False
     """The called party has answered. Set by the news of that; from then on the end of the
     ``bridge`` is the end of a talk, and no failure."""
-    places: tuple[Place, ...] = ()
-    """Those who ring in the latest attempt. Set by `start`; empty: none has begun."""
     execution: str = ""
     """Event-UUID of the ``bridge`` that runs for the latest attempt. Set by `commands`."""
     then: Callable[[], None] | None = None
@@ -68,11 +57,6 @@ class Dial:
     asked: bool = False
     """The party that left may have asked for an attended transfer: once, its request is waited for
     before the waiting leg is hung up."""
-
-    @property
-    def ring_timeout_s(self) -> int:
-        """Of the latest attempt."""
-        return max(place.ring_timeout_s for place in self.places)
 
     def commands(self, home: str, settings: Settings) -> list[Command]:
         """Return what starts the next attempt, which calls `places`."""

@@ -17,9 +17,8 @@ from fsctl.esl.events import Event
 from fsctl.session.calling import cdr, media, purposes
 from fsctl.session.calling.applications import run
 from fsctl.session.calling.arming import arming, in_dialplan
-from fsctl.session.calling.attempts import Attempts
 from fsctl.session.calling.calls import Calls
-from fsctl.session.calling.course import Course, Place, next_places, outcome
+from fsctl.session.calling.course import Course, Place, Pursued, next_places, outcome
 from fsctl.session.calling.diverted import told
 from fsctl.session.calling.headers import merged
 from fsctl.session.calling.identity import Shown
@@ -53,29 +52,15 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class Outgoing:
+class Outgoing(Pursued):
     """One party being called; kept until it has come to us, or failed."""
 
     session: Session
     call: Leg
-    headers: Mapping[str, str]
-    """SIP headers of the scenario."""
     scheme: str
     """Codecs that are offered first, where `attempts` names none (`switch.codecs`)."""
-    attempts: Attempts
-    purpose: Purpose
-    """Why the party is called, and who hears what becomes of it."""
     waiting: Leg | None = None
     """The party for whom the call is made; headers of its own INVITE may go with it."""
-    course: Course | None = None
-    """Who is called after these. Set by `call_out`; None: nobody."""
-    places: tuple[Place, ...] = ()
-    """Those who ring in the latest attempt. Set by `start`; empty: none has begun."""
-
-    @property
-    def ring_timeout_s(self) -> int:
-        """Of the latest attempt."""
-        return max(place.ring_timeout_s for place in self.places)
 
     def start(self, places: tuple[Place, ...]) -> None:
         """Call the party where the routes say. Raises DialStringError, LinkError."""

@@ -10,16 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fsctl import journal
-from fsctl.esl.commands import (
-    Command,
-    SchedHangup,
-    UuidBreak,
-    UuidKill,
-    UuidSetvar,
-    UuidSetvarMulti,
-)
+from fsctl.esl.commands import Command, SchedHangup, UuidBreak, UuidKill, UuidSetvar
 from fsctl.session.calling import recording, safe_answers
-from fsctl.session.calling.bridging import bridge_commands
+from fsctl.session.calling.bridging import rejoining
 from fsctl.session.core import branches
 from fsctl.session.core.leg import Leg
 from fsctl.session.core.session import Session
@@ -28,9 +21,7 @@ from fsctl.session.transfers.deadlines import JOIN_TIMEOUT_S
 from fsctl.session.transfers.reporter import SOONEST_S, Reporter
 from fsctl.session.transfers.targets import Targets
 from fsctl.session.transfers.timing import Timing
-from fsctl.switch.notify import NOTES_JOIN
 from fsctl.switch.posting import post_if_there
-from fsctl.switch.refer_variables import FORGOTTEN
 from fsctl.transfer.blind import Snapshot, Teller
 from fsctl.transfer.blind_table import Action
 
@@ -99,12 +90,8 @@ class BlindActs:
             case Action.HANG_UP_TARGET:
                 return [branches.stopping(self._session, each) for each in self._targets.alive]
             case Action.REJOIN:
-                forgotten = FORGOTTEN | {NOTES_JOIN: ""}
-                forgotten |= recording.forgotten(self._session.settings)
-                return [
-                    UuidSetvarMulti(transferor, tuple(FORGOTTEN.items())),
-                    *bridge_commands(self._transferee, self._transferor, forgotten),
-                ]
+                forgotten = recording.forgotten(self._session.settings)
+                return rejoining(self._transferee, self._transferor, forgotten)
             case Action.RELEASE_TRANSFEROR:
                 # A timer in FreeSWITCH: it holds when we die. The phone's own BYE comes first.
                 after_s = self._session.settings.transfer.release_transferor_after_s

@@ -19,7 +19,7 @@ from fsctl.esl.commands import (
 from fsctl.policy.judge import Asking
 from fsctl.session.calling import recording, safe_answers
 from fsctl.session.calling.arming import arming
-from fsctl.session.calling.bridging import AFTERWARDS, HOME_AGAIN, bridge_commands
+from fsctl.session.calling.bridging import AFTERWARDS, HOME_AGAIN, bridge_commands, rejoining
 from fsctl.session.calling.calls import Calls
 from fsctl.session.calling.plan import NO_OPTIONS, CallOptions
 from fsctl.session.core import branches
@@ -34,9 +34,7 @@ from fsctl.sip.status import SipStatus
 from fsctl.sip.uri import Uri
 from fsctl.switch import leftovers, timers
 from fsctl.switch.marks import Context, Extension, Mark, Stage
-from fsctl.switch.notify import NOTES_JOIN
 from fsctl.switch.posting import post_if_there
-from fsctl.switch.refer_variables import FORGOTTEN
 from fsctl.switch.variables import read_several
 from fsctl.transfer.kept import Action, Kept, Place, State, Stimulus
 
@@ -153,13 +151,10 @@ class KeptActs:
             leg.pending_peer, leg.forsaken_at = peer, None
             armed = arming(leg, peer, session.board.home, session.settings)
             commands.append(UuidSetvarMulti(leg.channel_uuid, tuple(armed.items())))
-        waits = {**FORGOTTEN, NOTES_JOIN: "", "originate_disposition": "", Mark.STAGE: Stage.KEPT}
+        waits = {"originate_disposition": "", Mark.STAGE: Stage.KEPT}
         # Else who is the originator of this bridge may be hung up after it, by its dialplan's word.
         waits |= {"hangup_after_bridge": "false"}
-        commands += [
-            UuidSetvarMulti(transferor.channel_uuid, tuple(FORGOTTEN.items())),
-            *bridge_commands(self._transferee, transferor, waits),
-        ]
+        commands += rejoining(self._transferee, transferor, waits)
         if session.link.send_all(commands)[-1].ok:
             self._transferee.held = transferor.held = False
             return None

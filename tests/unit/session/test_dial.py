@@ -22,7 +22,7 @@ def leg(name: str) -> Leg:
 def dial() -> Dial:
     one, other = leg("waiting"), leg("outgoing")
     purpose = PlainCall(SESSION, one)
-    return Dial(one, other, {}, purpose, Attempts(0, ""))
+    return Dial(one, other, headers={}, purpose=purpose, attempts=Attempts(0, ""))
 
 
 @pytest.mark.parametrize("early", [False, True])
