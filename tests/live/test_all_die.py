@@ -261,7 +261,7 @@ def test_a_timer_does_not_touch_a_leg_that_talks(controller, phones, switch):
     controller(sections(switch))
     bob, alice = talking(phones)  # by `bridge`
     for joined_by in ("bridge", "uuid_bridge", "intercept"):
-        uuids = [row["uuid"] for row in switch.channels()]
+        uuids = [row["uuid"] for row in switch.wait_channels(2)]
         if joined_by == "uuid_bridge":
             switch.esl(f"uuid_bridge {uuids[0]} {uuids[1]}")
         elif joined_by == "intercept":

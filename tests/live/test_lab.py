@@ -27,7 +27,7 @@ def test_a_plain_call_is_heard_both_ways(switch: Switch, phones: Phones) -> None
     alice.wait_talking()
     assert alice.hears(bob)
     assert bob.hears(alice)
-    assert len(switch.channels()) == 2
+    switch.wait_channels(2)
     alice.hangs_up()
     bob.wait_received("BYE")
 

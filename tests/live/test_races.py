@@ -225,7 +225,7 @@ def test_somebody_else_lets_the_transferee_hear_something_as_it_is_joined(
         sections(switch), scenario=text.replace(joins, f'{joins}{16 * " "}print("JOINS")\n')
     )
     bob, alice = talking(phones)
-    (channel,) = (row["uuid"] for row in switch.channels() if row["direction"] == "inbound")
+    (channel,) = (row["uuid"] for row in switch.wait_channels(2) if row["direction"] == "inbound")
     carol = phones.party("1002").answers()
     bob.refers(phones.refer_to("1002"))
     served.wait_log("JOINS")

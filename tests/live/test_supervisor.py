@@ -76,9 +76,13 @@ class Workers:
 
     def pid_of(self, phone):
         """The worker that runs a phone's call."""
-        rows = self._switch.channels()
-        (uuid,) = [row["uuid"] for row in rows if f"/{phone.number}@" in row["name"]]
-        return self.homes()[self._home(uuid)]
+
+        def home():
+            rows = self._switch.channels()
+            uuids = [row["uuid"] for row in rows if f"/{phone.number}@" in row["name"]]
+            return uuids and self._home(uuids[0])
+
+        return self.homes()[self._switch.wait(home, what=f"{phone.number} has a home")]
 
     def _home(self, uuid):
         with suppress(KeyError):  # it has ended

@@ -152,7 +152,7 @@ def test_a_transfer_that_its_worker_does_not_claim_goes_to_another(controller, p
     served = controller({**sections(switch), "server": own})
     bob, alice = talking(phones)
     carol = phones.party("1002").answers()
-    (home,) = {switch.variable(row["uuid"], "fsctl_home") for row in switch.channels()}
+    (home,) = {switch.variable(row["uuid"], "fsctl_home") for row in switch.wait_channels(2)}
     pid = served.homes()[home]
     os.kill(pid, signal.SIGSTOP)
     bob.refers(phones.refer_to("1002"))
@@ -167,7 +167,7 @@ def test_a_worker_that_wakes_up_late_lets_go_of_what_was_sent_on(controller, pho
     served = controller({**sections(switch, ring_timeout_s=20), "server": own})
     bob, alice = talking(phones)
     carol = phones.party("1002").rings()
-    (home,) = {switch.variable(row["uuid"], "fsctl_home") for row in switch.channels()}
+    (home,) = {switch.variable(row["uuid"], "fsctl_home") for row in switch.wait_channels(2)}
     pid = served.homes()[home]
     os.kill(pid, signal.SIGSTOP)
     bob.refers(phones.refer_to("1002"))

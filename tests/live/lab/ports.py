@@ -1,6 +1,6 @@
 """Free ports, chosen so that laboratories running side by side never meet.
 
-Every process that uses the laboratory claims one block of 500 ports below the kernel's ephemeral
+Every process that uses the laboratory claims one block of 650 ports below the kernel's ephemeral
 range (32768 and up on Linux) by holding its first TCP port open for as long as it lives. Asking
 the kernel for "port 0" and closing the socket again would leave a gap in which another process
 takes the port; a SIP phone or a switch that is told its port on the command line needs better.
@@ -16,8 +16,8 @@ from functools import cache
 
 LOCALHOST = "127.0.0.1"
 _FIRST_PORT = 12000
-_BLOCK_SIZE = 500
-_BLOCKS = 40
+_BLOCK_SIZE = 650
+_BLOCKS = 31
 _RTP_PORTS = 300
 
 
@@ -100,3 +100,11 @@ def give_back(*kept: int) -> None:
 def free_port() -> int:
     """A free port of this process's block."""
     return block().take()
+
+
+def two_ports() -> int:
+    """The first of two free even ports in a row."""
+    first, second = free_port(), free_port()
+    while second != first + 2:
+        first, second = second, free_port()
+    return first

@@ -14,7 +14,7 @@ from itertools import count
 from pathlib import Path
 
 from tests.live.lab.mortal import mortal
-from tests.live.lab.ports import LOCALHOST, free_port
+from tests.live.lab.ports import LOCALHOST, free_port, two_ports
 from tests.live.lab.steps import COMMAND_PREFIX
 from tests.live.lab.waiting import wait_for
 
@@ -60,6 +60,9 @@ class Sipp:
         command = [
             *("sipp", "-sf", "scenario.xml", "-i", LOCALHOST, "-p", str(self.port)),
             *("-cp", str(free_port()), "-nostdin", "-skip_rlimit", "-watchdog_interval", "0"),
+            # its media sockets, though its phones have their own: from 6000, where it begins by
+            # itself, some fifty can run on a machine
+            *("-mp", str(two_ports())),
             *("-trace_msg", "-message_file", self.trace.name),
             *("-trace_err", "-error_file", "errors.log"),
             *("-trace_logs", "-log_file", "taken.log"),
@@ -85,7 +88,8 @@ class Sipp:
         assert self._process, "SIPp was not started"
         if self._process.poll() is not None:
             output = (self._folder / "stdout.txt").read_text(errors="replace")
-            raise AssertionError(f"{self.name}: SIPp ended\n{output}\n{self.problems()}")
+            what = f"{self.name}: SIPp ended with {self._process.returncode}"
+            raise AssertionError(f"{what}\n{output}\n{self.problems()}")
         wanted = f"0100007F:{self.port:04X}"
         sockets = Path(f"/proc/net/{self._transport}").read_text().splitlines()[1:]
         return any(line.split()[1] == wanted for line in sockets)

@@ -172,7 +172,7 @@ class Switch:
         return f"sip:{number}@{self.domain}:{self.sip_port}"
 
     def channels(self) -> list[dict[str, Any]]:
-        """The rows of ``show channels``."""
+        """The rows of ``show channels``: FreeSWITCH writes them a moment after it acted."""
         rows = json.loads(self.esl("show channels as json")).get("rows", [])
         return list(rows)
 
@@ -184,9 +184,14 @@ class Switch:
         return None if reply == "_undef_" else reply
 
     def leg_of(self, call_id: str) -> list[str]:
-        """The channels whose SIP Call-ID this is (``show channels`` may lag behind)."""
+        """The channels whose SIP Call-ID this is, as far as they are listed yet."""
         uuids = [str(row["uuid"]) for row in self.channels()]
         return [uuid for uuid in uuids if self.esl(f"uuid_getvar {uuid} sip_call_id") == call_id]
+
+    def wait_channels(self, count: int) -> list[dict[str, Any]]:
+        """Wait until so many channels are listed, and return them."""
+        self.wait(lambda: len(self.channels()) == count, what=f"{count} channels")
+        return self.channels()
 
     def living(self) -> list[str]:
         """The addresses of controllers that it takes for living."""

@@ -65,11 +65,10 @@ def test_a_call_without_a_transfer_costs_nothing(
     scene.add("1002", DECLINES)
     assert scene.talk(CALLER, CALLEE).hears(scene[CALLEE])
     assert scene.talk("1006", "1002").hears_ringback()
-    dumps = [switch.esl(f"uuid_dump {row['uuid']}") for row in switch.channels()]
+    dumps = [switch.esl(f"uuid_dump {row['uuid']}") for row in switch.wait_channels(5)]
     scene.phones.hang_up()
     switch.wait_no_channels()
     assert _said(tap, start) == quiet
-    assert len(dumps) == 5
     assert "fsctl" not in "".join(dumps)
     assert tap.events == events
     assert " socket(" not in switch.log_text()[log:]
@@ -80,7 +79,7 @@ def test_the_loopback_leaves(scene: Scene, switch: VanillaSwitch, by: str, moved
     """Two that talk have two channels, and each may transfer the other on."""
     _ring(scene, by, "1002").answers_now()
     carol = scene["1002"]
-    switch.wait(lambda: len(switch.channels()) == 2, what="two channels")
+    switch.wait_channels(2)
     assert hear_each_other(scene[moved], carol)
     carol.transfers("2091")
     assert carol.wait_notify() == "SIP/2.0 486 Busy Here"

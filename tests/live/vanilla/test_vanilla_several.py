@@ -77,7 +77,7 @@ def test_a_chain_of_transfers(scene: Scene, by: str, moved: str) -> None:
         scene.phones.wait(lambda: len(talking.notifies) > before, number)  # noqa: B023
         assert talking.notifies[-1] == "SIP/2.0 200 OK"
         assert hear_each_other(other, target)
-        scene.switch.wait(lambda: len(scene.switch.channels()) == 2, what="two channels")
+        scene.switch.wait_channels(2)
         talking, other = other, target
 
 
