@@ -11,6 +11,7 @@ from gevent.event import Event as Flag
 
 from fsctl.errors import AuthError, LinkError, LinkLost
 from fsctl.esl.commands import ApiCommand, Command, Events, Filter, FilterSet
+from fsctl.esl.common import Common, CommonLink
 from fsctl.esl.connection import DEFAULT_TIMEOUT_S, Connection
 from fsctl.esl.events import Event, Reply
 from fsctl.esl.sockets import connect_to
@@ -68,6 +69,7 @@ class SwitchClient:
         self._wanted: list[Command] = [*filters, *([events] if events else [])]
         self._timeout_s = timeout_s
         self._link: Connection | None = None
+        self._common: Common | None = None
         self._runner: gevent.Greenlet[[], None] | None = None
         self._attempted = Flag()
 
@@ -118,6 +120,12 @@ class SwitchClient:
         """The output of an API command; see `Connection.api`."""
         return self._require_link().api(command, timeout_s or self._timeout_s)
 
+    def share(self, name: object) -> CommonLink:
+        """A part of the link, for one user among many; see `Common.open`. Raises LinkLost."""
+        if self._common is None or not self.connected.is_set():
+            raise LinkLost(repr(self))
+        return self._common.open(name)
+
     def _require_link(self) -> Connection:
         if self._link is None or not self.connected.is_set():
             raise LinkLost(repr(self))
@@ -151,7 +159,7 @@ class SwitchClient:
     def _connect(self) -> Connection:
         sock = connect_to(self._address, self._timeout_s)
         link = Connection(sock, self._address, log_id=f"{self._address[0]}:{self._address[1]}")
-        self._link = link
+        self._link, self._common = link, Common(link)
         link.on_event = self._take_event
         link.start()
         link.authenticate(self._password, self._timeout_s)
@@ -160,11 +168,13 @@ class SwitchClient:
         return link
 
     def _take_event(self, event: Event) -> None:
+        if self._common is not None:
+            self._common.take(event)
         self.on_event(event)
 
     def _serve(self, link: Connection) -> None:
         self.last_error = None
-        link.on_lost = self.connected.clear
+        link.on_lost = self._lost
         if link.closed:
             return
         self.connected.set()
@@ -174,6 +184,11 @@ class SwitchClient:
         link.wait_closed()
         _log.warning("lost the link to %s at %s:%s: connecting again", self._name, *self._address)
         self._forget_link()
+
+    def _lost(self) -> None:
+        self.connected.clear()
+        if self._common is not None:
+            self._common.lost()
 
     def _tell_connected(self, link: Connection) -> None:
         try:
@@ -188,7 +203,8 @@ class SwitchClient:
 
     def _forget_link(self) -> None:
         link, self._link = self._link, None
-        self.connected.clear()
+        self._lost()
+        self._common = None
         if link is not None:
             link.close()
 

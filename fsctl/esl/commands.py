@@ -178,6 +178,20 @@ class Filter(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class FilterDelete(Command):
+    """Take such a `Filter` back."""
+
+    header: str
+    value: str
+
+    def check(self) -> None:
+        _check_filter(self.header, self.value)
+
+    def lines(self) -> tuple[str, ...]:
+        return (f"filter delete {self.header} {self.value}",)
+
+
+@dataclass(frozen=True, slots=True)
 class FilterSet(Command):
     """As `Filter`, of events in which `header` is not empty."""
 

@@ -6,21 +6,32 @@ import logging
 from collections import Counter
 from functools import partial
 
-from fsctl.errors import CommandFailed
+from fsctl.errors import CommandFailed, LinkLost
 from fsctl.esl.client import SwitchClient, client_of
-from fsctl.esl.commands import GlobalGetvar, Status, Switchname
+from fsctl.esl.commands import Filter, GlobalGetvar, Status, Switchname
+from fsctl.esl.common import CommonLink
 from fsctl.settings import Settings
+from fsctl.switch.ahead import SUBSCRIBED
+from fsctl.switch.marks import Mark
 from fsctl.switch.origin import Origin
 
 log = logging.getLogger(__name__)
 
 
 class Switches:
-    """One kept link for each; a switch that is slow, or not there, is nothing to the others."""
+    """One kept link for each; a switch that is slow, or not there, is nothing to the others.
 
-    def __init__(self, settings: Settings) -> None:
+    ``home``: the worker's address, which the channels bear that rest (`session.arrivals.resting`).
+    """
+
+    def __init__(self, settings: Settings, home: str) -> None:
         self._clients = {
-            switch.name: client_of(switch, on_connected=partial(self._learn, switch.name))
+            switch.name: client_of(
+                switch,
+                events=SUBSCRIBED,
+                filters=(Filter(f"variable_{Mark.RESTS}", home),),
+                on_connected=partial(self._learn, switch.name),
+            )
             for switch in settings.switches
         }
         self._by_core: dict[str, str] = {}
@@ -60,6 +71,16 @@ class Switches:
         """Whether the switch of this name can be asked now; False for one that is not ours."""
         client = self._clients.get(name)
         return client is not None and client.connected.is_set()
+
+    def share(self, origin: Origin, name: object) -> CommonLink | None:
+        """A part of the link to this FreeSWITCH; None: there is none now."""
+        known = self._by_core.get(origin.core_uuid)
+        if known is None or not self._is_known(known):
+            return None
+        try:
+            return self._clients[known].share(name)
+        except LinkLost:
+            return None
 
     def state(self, running: Counter[str]) -> str:
         """Say of each whether it is connected, and how many of ``running`` sessions are its own."""

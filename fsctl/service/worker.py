@@ -85,8 +85,8 @@ class Worker:
         self._homes = [self._serving(private.listener)] if private else []
         self.address = self._server.address
         """The (host, port) where it really listens."""
-        self._switches = Switches(settings)
         home = private.home if private else settings.server.home or "{}:{}".format(*self.address)
+        self._switches = Switches(settings, home)
         self._signs: Presence | None = None
         if private is None and settings.switches:  # those of several are their supervisor's
             self._signs = Presence(settings, lambda: (home,), clock)
@@ -100,6 +100,7 @@ class Worker:
             self.switchboard.public = settings.server.home or shared
         self.switchboard.on_stranded = self._stranded
         self.switchboard.name_switch = self._switches.name_of
+        self.switchboard.share = self._switches.share
         self._rescue = Rescue(settings, self.legs)
         self._stays, self._others_accept = True, False
         self._observers = self._observing() if first else []

@@ -9,8 +9,10 @@ until its leg ends.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import cast
 
 from fsctl.esl.commands import Command, Events, Filter, Linger
+from fsctl.esl.common import CommonLink
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.esl.farewell import let_go
@@ -96,6 +98,29 @@ class Links:
             self._of_leg.pop(self.leg, None)
             self.current, self.leg = previous
 
+    @property
+    def rests(self) -> bool:
+        """Whether the current link is a part of one that many share."""
+        return isinstance(self.current, CommonLink)
+
+    def rest(
+        self, common: CommonLink, on_event: Callable[[Event], None], on_lost: Callable[[], None]
+    ) -> None:
+        """Let go of every link that has served, under legs that are bridged; ``common`` is the
+        current one from now on. Links that have only come stay."""
+        served = dict.fromkeys((*self._of_leg.values(), *self._silent, self.current))
+        last = self.current
+        last.on_lost = None
+        common.on_event, common.on_lost = on_event, on_lost
+        self.current, self.leg = cast(Connection, common), ""
+        self._kept = [link for link in self._kept if link not in served]
+        self._of_leg, self._silent = {}, []
+        for link in served:
+            if link is last:
+                let_go(link, FAREWELL_S, parked=True)
+            else:
+                link.close()
+
     def give_up_current(self) -> None:
         """The current link's leg is another session's now: hear it no more, and keep it open."""
         self._silence(self.current)
@@ -108,6 +133,8 @@ class Links:
         """
         for link in self._kept:
             let_go(link, FAREWELL_S, parked=parked)
+        if self.rests:
+            self.current.close()
         if not self._given_up:
             for link in self._silent:
                 link.close()

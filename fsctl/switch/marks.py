@@ -205,6 +205,11 @@ class Mark(_Explained):
         "controllers, on both legs of a call",
         "the session's id",
     )
+    RESTS = (
+        "fsctl_rests",
+        "controllers, on both legs of a call that waits for nothing but its end",
+        "`HOST:PORT` of the worker that hears of them by its kept link to the switch",
+    )
     SCENARIO = (
         "fsctl_scenario",
         "controllers, on both legs of a call",

@@ -13,6 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import pytest
+
+from fsctl.session.arrivals import resting
 from fsctl.simulator import Behaviour, Departure, Dialog, Phone
 from fsctl.simulator.faults import Frame, Nth, Sending, duplicated, late
 from fsctl.simulator.quiet import turn
@@ -52,6 +55,8 @@ BEHAVIOURS = {
 
 REPLAY = ".venv/bin/python -m tests.properties.replay"
 
+RESTS_AFTER_S = 0.02
+
 JOINED_S = 3.0
 """So long after its REFER an attended transfer is joined, whoever joins it."""
 
@@ -60,17 +65,24 @@ class Violation(AssertionError):
     """What was not as it must be, with the story and all that was said in it."""
 
 
-def play(story: Story, *, strict: bool = False) -> Record:
-    """Play it to the end, and return what has happened; ``strict`` forgives nothing that is known.
+def play(story: Story, *, strict: bool = False, rests: bool = False) -> Record:
+    """Play it to the end, and return what has happened.
+
+    ``strict`` forgives nothing that is known; with ``rests`` two who have talked for
+    `RESTS_AFTER_S` have no link any more.
 
     Raises :class:`Violation`.
     """
     with tempfile.TemporaryDirectory() as folder:
         world = QuickWorld(Path(folder))
+        world.knows_switch = rests
         player = Player(story, world, strict)
+        patch = pytest.MonkeyPatch()
+        patch.setattr(resting, "REST_AFTER_S", RESTS_AFTER_S)
         try:
             player.play()
         finally:
+            patch.undo()
             told = world.ladder_and_log()
             try:
                 world.finish(passed=True)
@@ -78,7 +90,7 @@ def play(story: Story, *, strict: bool = False) -> Record:
                 player.record.violations.append(str(error).split("\n", 1)[0])
     if player.record.violations:
         wrong = "\n".join(player.record.violations)
-        raise Violation(f'{wrong}\n{REPLAY} "{story}"\n{told}')
+        raise Violation(f'{wrong}\n{REPLAY} "{story}"{" --rests" if rests else ""}\n{told}')
     return player.record
 
 

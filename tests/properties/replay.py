@@ -1,6 +1,7 @@
-"""Plays one story again: ``python -m tests.properties.replay "Story(...)" [--strict]``.
+"""Plays one story again: ``python -m tests.properties.replay "Story(...)" [--strict] [--rests]``.
 
-The line is printed with each violation. ``--strict`` forgives nothing that is known.
+The line is printed with each violation. ``--strict`` forgives nothing that is known; ``--rests``:
+two who talk have no link any more.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("story")
     parser.add_argument("--strict", action="store_true")
+    parser.add_argument("--rests", action="store_true")
     arguments = parser.parse_args()
     try:
-        record = play(read_story(arguments.story), strict=arguments.strict)
+        record = play(read_story(arguments.story), strict=arguments.strict, rests=arguments.rests)
     except Violation as violation:
         print(violation)
         return 1

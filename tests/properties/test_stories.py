@@ -31,7 +31,7 @@ def test_whatever_happens() -> None:
     )
     @given(stories())
     def whatever(story: Story) -> None:
-        judged.append(play(story).in_full)
+        judged.append(play(story, rests=len(judged) % 2 == 1).in_full)
 
     whatever()
     print(f"{sum(judged)} of {len(judged)} stories were judged in full")

@@ -139,7 +139,10 @@ class SimulatedWorld(World, story.SimulatedWorld):
         self._controller_clock = StoppableClock(self._clock)
         self._relay = _RELAYS.pop() if _RELAYS else Relay()
         self._esl = _RELAYS.pop() if _RELAYS else Relay()
-        """What controllers know as FreeSWITCH's own event socket, in scope transfers."""
+        """What controllers know as FreeSWITCH's own event socket, see `knows_switch`."""
+        self.knows_switch = False
+        """Controllers are connected to the switch, in scope calls, too (in scope transfers they
+        always are), so that sessions rest. Set before `serve`."""
         self._workers: list[Worker] = []
         self._stopping: list[Any] = []
         self._settings = Settings()
@@ -178,7 +181,7 @@ class SimulatedWorld(World, story.SimulatedWorld):
             "home": self._relay.address,
             "drain_timeout_s": 0.0,
         }
-        if sections["dialplan"]["scope"] == "transfers":
+        if sections["dialplan"]["scope"] == "transfers" or self.knows_switch:
             sections["switch"] = {"port": self._esl.port, "password": "ClueCon"}
         config.write_text(to_toml({**sections, "server": server}), encoding="utf-8")
         self._settings = load_settings(config, {})
@@ -246,6 +249,7 @@ class SimulatedWorld(World, story.SimulatedWorld):
 
     def cut_links(self) -> None:
         self._relay.sever()
+        self._esl.sever()
 
     def freeze(self) -> None:
         self._controller_clock.stop()

@@ -15,6 +15,7 @@ from fsctl.session.arrivals.bridge_returns import returned
 from fsctl.session.arrivals.hangups import hung_up
 from fsctl.session.arrivals.parties import heard
 from fsctl.session.arrivals.refers_told import told
+from fsctl.session.arrivals.resting import Resting
 from fsctl.session.calling import loopbacks, modes
 from fsctl.session.calling.bridging import once_bridged
 from fsctl.session.calling.calls import Calls
@@ -130,6 +131,7 @@ def _bridge(session: Session, event: Event) -> None:
         kept.bridged(pair)
     if session.link_leg in (first, second):
         native.joined(session)
+    session.part(Resting).joined()
 
 
 def _hold(session: Session, event: Event) -> None:

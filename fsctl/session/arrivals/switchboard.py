@@ -12,6 +12,7 @@ from gevent.event import Event as Flag
 from fsctl import journal
 from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.commands import Execute
+from fsctl.esl.common import CommonLink
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.esl.farewell import let_go
@@ -84,6 +85,7 @@ class Switchboard:
         """No leg is taken any more: the time to drain is over. Set by :meth:`drain`, for good."""
         self.on_stranded: Callable[[str, str], None] = lambda home, switch: None
         self.name_switch: Callable[[Origin], str] = lambda origin: origin.switchname
+        self.share: Callable[[Origin, object], CommonLink | None] = lambda origin, name: None
         self._make_session = make_session
         server = settings.server
         self._admission = Admission(server.max_calls, server.max_delay_ms / 1000)

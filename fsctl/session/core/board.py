@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from fsctl.esl.common import CommonLink
 from fsctl.session.core.clock import Clock
 from fsctl.settings import Settings
 from fsctl.switch.origin import Origin
@@ -36,6 +37,10 @@ class Board(Protocol):
     name_switch: Callable[[Origin], str]
     """Says what a FreeSWITCH is called. Set by the worker, which is connected to it; by itself it
     is what it calls itself."""
+
+    share: Callable[[Origin, object], CommonLink | None]
+    """Gives a part of the kept link to a FreeSWITCH, under a name for log lines; None: it has none
+    now. Set by the worker, which is connected to it."""
 
     @property
     def sessions(self) -> Mapping[str, Session]:

@@ -20,6 +20,11 @@ class Mailbox(Generic[T]):
         self._items: deque[T] = deque()
         self._waiter: Waiter[None] | None = None
 
+    @property
+    def waiting(self) -> bool:
+        """Whether there is something that nobody has taken yet."""
+        return bool(self._items)
+
     def put(self, item: T) -> None:
         """Add something, from any greenlet or from the hub; never waits."""
         self._items.append(item)

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from fsctl import journal
 from fsctl.errors import ChannelGone, CommandTimeout, LinkError, LinkLost
 from fsctl.esl.commands import Events, Filter
+from fsctl.esl.common import CommonLink
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.log import seldom
@@ -361,6 +362,18 @@ class Session:
         """As :meth:`want`, for a CUSTOM event's subclass, on this link."""
         self.link.send(Events((), (subclass,)))
 
+    @property
+    def rests(self) -> bool:
+        """Whether it has no link of its own, for nothing but its calls' end is waited for."""
+        return self._links.rests
+
+    def rest(self, common: CommonLink) -> bool:
+        """Go on by ``common``, which brings our legs' events already; false: there is news."""
+        if self._mailbox.waiting:
+            return False
+        self._links.rest(common, self.hear, lambda: self.post(lambda: self._lost(common)))
+        return True
+
     def settle_link(self) -> None:
         """The new link serves: the one before it is only kept open."""
         self._links.settle()
@@ -369,7 +382,7 @@ class Session:
         """The new link's leg has gone: the link before it is the one again."""
         self._links.go_back()
 
-    def _lost(self, link: Connection) -> None:
+    def _lost(self, link: Connection | CommonLink) -> None:
         if link is self.link:
             self.lose()
 

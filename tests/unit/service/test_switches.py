@@ -231,7 +231,7 @@ def test_each_who_asks_a_worker_for_its_legs_is_answered_in_turn() -> None:
 
 
 def test_a_leg_is_known_by_its_switchs_core_uuid(two: list[FakeSwitch]) -> None:
-    made = Switches(settings_of(two))
+    made = Switches(settings_of(two), "127.0.0.1:8084")
     assert made.name_of(Origin("core-1", "host")) == "host", "not known yet"
     made.start()
     until(lambda: made.name_of(Origin("core-1", "x")) == "pbx-1")
@@ -257,7 +257,7 @@ def test_a_leg_is_known_by_its_switchs_core_uuid(two: list[FakeSwitch]) -> None:
 def test_of_two_that_are_away_and_call_themselves_alike_none_is_known(
     two: list[FakeSwitch],
 ) -> None:
-    made = Switches(settings_of(two))
+    made = Switches(settings_of(two), "127.0.0.1:8084")
     made.start()
     until(lambda: len(made._asked) == 2)
     for switch in two:
@@ -271,7 +271,7 @@ def test_one_switch_under_two_names_is_said(
     two: list[FakeSwitch], caplog: pytest.LogCaptureFixture
 ) -> None:
     two[1].core_uuid = "core-1"
-    made = Switches(settings_of(two))
+    made = Switches(settings_of(two), "127.0.0.1:8084")
     made.start()
     until(lambda: "are one FreeSWITCH" in caplog.text)
     made.stop()

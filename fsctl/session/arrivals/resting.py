@@ -1,0 +1,96 @@
+"""Two who talk need no link of their own: FreeSWITCH would look into it 50 times a second.
+
+A session whose two legs talk, and in which nobody decides or waits for anything, rests: what may
+still come of them is heard by the worker's kept link to the switch, by a mark on both channels, and
+commands go by that. A REFER brings a leg home by a link of its own, as ever. Their links are let
+go as when a worker dies, under legs that are bridged: the one that is left behind a bridge goes on
+in its dialplan, which hangs it up. Where a scenario listens it may want such a leg back: there the
+links stay.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+from fsctl.errors import LinkError
+from fsctl.esl.commands import UuidSetvar
+from fsctl.session.arrivals.referred import Referred
+from fsctl.session.calling.calls import Calls
+from fsctl.session.calling.native_call import NativeCall
+from fsctl.session.core.leg import Leg
+from fsctl.session.core.session import Part, Session
+from fsctl.session.transfers.native import Native
+from fsctl.session.transfers.peace import in_peace
+from fsctl.switch.marks import Mark
+
+log = logging.getLogger(__name__)
+
+REST_AFTER_S = 2.0
+"""How long two must have talked: many a call is transferred, or over, sooner."""
+
+_LOOK_AGAIN_S: Final = 2.0
+"""So often it is looked at again where something else goes on."""
+
+
+class Resting(Part):
+    """Whether the session may rest; looked at a while after each join, until it does."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._looks = False
+
+    def joined(self) -> None:
+        """Two have been bridged."""
+        self._look_after(REST_AFTER_S)
+
+    def _look_after(self, seconds: float) -> None:
+        if not self._looks and not self.session.tell.listens():
+            self._looks = True
+            self.session.after(seconds, self._look)
+
+    def _look(self) -> None:
+        self._looks = False
+        session = self.session
+        if session.over or session.rests:
+            return
+        pair = {call for call in session.calls.values() if call.alive}
+        if not (_is_at_rest(session, pair) and _rest(session, pair)):
+            self._look_after(_LOOK_AGAIN_S)
+
+
+def _is_at_rest(session: Session, pair: set[Leg]) -> bool:
+    calls, native = session.part(Calls), session.part(NativeCall)
+    return (
+        len(pair) == 2
+        and all(leg.connected and leg.placed for leg in pair)
+        and in_peace(session, pair)
+        and not calls.lends
+        and not calls.executions
+        and not calls.tone_calls
+        and not any(dial.then or dial.interrupted for dial in calls.dials.values())
+        and session.part(Referred).pair is None
+        and not (native.transferor or native.bridged)
+        and session.part(Native).running is None
+    )
+
+
+def _rest(session: Session, pair: set[Leg]) -> bool:
+    """Have the switch tell of both by the kept link; false: there is none, or there is news."""
+    common = session.board.share(session.origin, session.id)
+    if common is None:
+        return False
+    marked = [UuidSetvar(leg.channel_uuid, Mark.RESTS, session.board.home) for leg in pair]
+    for leg in pair:
+        common.hear(leg.channel_uuid)
+    try:
+        there = all(reply.ok for reply in common.send_all(marked))
+    except LinkError as error:
+        log.info("%s: its link stays, for the kept one to its switch fails: %s", session.id, error)
+        there = False
+    if not there or not session.rest(common):
+        common.close()
+        return False
+    for leg in pair:
+        leg.held = False
+    return True

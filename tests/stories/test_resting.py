@@ -1,0 +1,182 @@
+"""Two who have talked for a while have no link any more, and all goes on as with one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fsctl.story import Party, hear_each_other, talking
+from tests.stories.simulated import SimulatedWorld
+from tests.stories.world import World
+
+BY = pytest.mark.parametrize("by", ["callee", "caller"])
+KEYS = {"blind": "*1", "attended": "*2", "number_timeout_s": 2, "digit_timeout_s": 1}
+LISTENS = """
+from fsctl.scenario import Disconnected, Scenario
+scenario = Scenario()
+
+@scenario.on(Disconnected)
+def left(event):
+    tell("left", event.call.number)
+"""
+
+
+def serve(world: World, **sections: object) -> None:
+    if isinstance(world, SimulatedWorld):
+        world.knows_switch = True
+    world.serve(**sections)  # type: ignore[arg-type]  # any of its own
+
+
+def rests(world: World, *parties: Party) -> bool:
+    """Whether each of their channels says so."""
+    legs = [world.leg(party) for party in parties]
+    return all(":" in world.api(f"uuid_getvar {leg} fsctl_rests") for leg in legs)
+
+
+def wait_at_rest(world: World, *parties: Party) -> None:
+    world.wait(lambda: rests(world, *parties), "they rest")
+
+
+def talking_at_rest(world: World, by: str) -> tuple[Party, Party]:
+    """Transferor and transferee."""
+    pair = talking(world, by)
+    wait_at_rest(world, *pair)
+    assert hear_each_other(*pair)
+    return pair
+
+
+@BY
+def test_whoever_is_left_is_hung_up(world: World, by: str) -> None:
+    serve(world)
+    one, other = talking_at_rest(world, by)
+    one.hangs_up()
+    other.wait_over()
+
+
+@BY
+def test_blind_transfers(world: World, by: str) -> None:
+    """One fails, they rest again, and the next one succeeds; its two rest as well."""
+    serve(world)
+    transferor, transferee = talking_at_rest(world, by)
+    carol = world.party("1002", "Carol").refuses(486, "Gone fishing")
+    transferor.transfers("1002")
+    assert transferor.wait_notify() == "SIP/2.0 486 Gone fishing"
+    assert hear_each_other(transferor, transferee)
+    carol.answers()
+    transferor.transfers("1002")
+    assert transferor.wait_notify(2) == "SIP/2.0 200 OK"
+    transferor.wait_over()
+    wait_at_rest(world, transferee, carol)
+    dave = world.party("1003", "Dave").answers()
+    carol.transfers("1003")
+    assert carol.wait_notify() == "SIP/2.0 200 OK"
+    assert hear_each_other(transferee, dave)
+    transferee.hangs_up()
+    dave.wait_over()
+
+
+@BY
+def test_an_attended_transfer(world: World, by: str) -> None:
+    """Both calls rest."""
+    serve(world)
+    transferor, transferee = talking_at_rest(world, by)
+    carol = world.party("1002", "Carol").answers()
+    line = transferor.consults("1002")
+    line.wait_talking()
+    wait_at_rest(world, line, carol)
+    transferor.refers(world.replacing(line, "1002"))
+    assert transferor.wait_notify() == "SIP/2.0 200 OK"
+    assert hear_each_other(transferee, carol)
+    wait_at_rest(world, transferee, carol)
+    dave = world.party("1003", "Dave").answers()
+    transferee.transfers("1003")
+    assert transferee.wait_notify() == "SIP/2.0 200 OK"
+    assert hear_each_other(carol, dave)
+
+
+@BY
+def test_an_attended_transfer_whose_sender_leaves_at_once(world: World, by: str) -> None:
+    serve(world)
+    transferor, transferee = talking_at_rest(world, by)
+    carol = world.party("1002", "Carol").answers()
+    line = transferor.consults("1002")
+    line.wait_talking()
+    wait_at_rest(world, line, carol)
+    transferor.refers(world.replacing(line, "1002"))
+    transferor.hangs_up()
+    world.wait(lambda: hear_each_other(transferee, carol), "they are joined")
+
+
+def test_an_attended_transfer_to_whom_rings(world: World) -> None:
+    serve(world, route={"ring_timeout_s": 10})
+    transferor, transferee = talking_at_rest(world, "callee")
+    carol = world.party("1002", "Carol").rings()
+    line = transferor.consults("1002")
+    line.wait_received(180)
+    transferor.refers(world.replacing(line, "1002"))
+    carol.answers_now()
+    assert transferor.wait_notify() == "SIP/2.0 200 OK"
+    assert hear_each_other(transferee, carol)
+
+
+def test_an_operator_has_one_transferred(world: World) -> None:
+    serve(world, route={"ring_timeout_s": 5})
+    partner, party = talking_at_rest(world, "caller")
+    carol = world.party("1002", "Carol").rings()
+    command = world.asks(party, "1002")
+    carol.wait_sent(180)
+    assert hear_each_other(partner, party)
+    carol.answers_now()
+    status, said = command.wait_ended()
+    assert (status, said["outcome"], said["code"]) == (0, "succeeded", 200)
+    assert hear_each_other(party, carol)
+    partner.wait_over()
+
+
+def test_keys(world: World) -> None:
+    serve(world, keys=KEYS, route={"ring_timeout_s": 30})
+    one, other = talking_at_rest(world, "callee")
+    carol = world.party("1002", "Carol").rings()
+    one.presses("*1")
+    assert one.hears_ringback(), "the prompt"
+    one.presses("1002#")
+    carol.answers_now()
+    assert hear_each_other(other, carol)
+
+
+def test_the_controller_dies_and_nobody_notices(world: World) -> None:
+    serve(world)
+    transferor, transferee = talking_at_rest(world, "callee")
+    world.kill()
+    assert hear_each_other(transferor, transferee)
+    world.restart()
+    carol = world.party("1002", "Carol").answers()
+    transferor.transfers("1002")
+    assert transferor.wait_notify() == "SIP/2.0 200 OK"
+    assert hear_each_other(transferee, carol)
+    transferee.hangs_up()
+    carol.wait_over()
+
+
+def test_links_are_lost(world: World) -> None:
+    """Another session takes the next transfer over."""
+    serve(world)
+    transferor, transferee = talking_at_rest(world, "callee")
+    world.cut_links()
+    assert hear_each_other(transferor, transferee)
+    carol = world.party("1002", "Carol").answers()
+    transferor.transfers("1002")
+    assert transferor.wait_notify() == "SIP/2.0 200 OK"
+    assert hear_each_other(transferee, carol)
+
+
+def test_where_a_scenario_listens_the_link_stays(tmp_path: Path) -> None:
+    world = SimulatedWorld(tmp_path)
+    serve(world, scenario=LISTENS)
+    one, other = talking(world, "callee")
+    world.let_pass(5.0)
+    assert not rests(world, one, other)
+    one.hangs_up()
+    other.wait_over()
+    world.finish(passed=True)
