@@ -132,8 +132,8 @@ def test_what_would_be_connected_is_planned_and_no_scenario_runs(world: World) -
     assert not world.told()
     assert not world.is_armed()
     if isinstance(world, SimulatedWorld):
-        listens = "sofia::transferor"
-        links = (each for each in world.switch.links if listens in each.subscription.subclasses)
+        listens = ("Event-Subclass", "sofia::transferor")
+        links = (each for each in world.switch.links if listens in each.subscription.filters)
         (link,) = links
         sent = [each["command"] for each in link.obeyed]
         assert {each.partition(" ")[0] for each in sent} == {"auth", "filter", "event", "api"}

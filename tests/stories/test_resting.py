@@ -59,11 +59,12 @@ def test_blind_transfers(world: World, by: str) -> None:
     """One fails, they rest again, and the next one succeeds; its two rest as well."""
     serve(world)
     transferor, transferee = talking_at_rest(world, by)
-    carol = world.party("1002", "Carol").refuses(486, "Gone fishing")
-    transferor.transfers("1002")
+    world.party("1005", "Eve").refuses(486, "Gone fishing")
+    transferor.transfers("1005")
     assert transferor.wait_notify() == "SIP/2.0 486 Gone fishing"
     assert hear_each_other(transferor, transferee)
-    carol.answers()
+    wait_at_rest(world, transferor, transferee)
+    carol = world.party("1002", "Carol").answers()
     transferor.transfers("1002")
     assert transferor.wait_notify(2) == "SIP/2.0 200 OK"
     transferor.wait_over()
