@@ -12,10 +12,11 @@ from bench.exclusive import exclusive
 from bench.switch import contestants, report
 from bench.switch.contestants import Alone
 from bench.switch.limits import in_real_time, overload, search
-from bench.switch.measure import Figures, idle, play
+from bench.switch.measure import Figures, held, idle, play
 from bench.switch.phones import Script
 
 WARM_CALLS = 10
+HELD_S = 10.0
 DEFAULT = "alone,transfers,calls,greenswitch"
 
 
@@ -53,6 +54,7 @@ def _arguments() -> argparse.Namespace:
     add("--no-plain", action="store_true", help="no calls without a transfer")
     add("--rate-search", action="store_true", help="the highest rate at which no call fails")
     add("--overload", action="store_true", help="what becomes of calls at twice that rate")
+    add("--held", type=int, default=0, metavar="N", help="what N calls that just talk cost")
     add("--plot", type=Path, metavar="FILE.svg", help="draw it, too")
     return parser.parse_args()
 
@@ -68,7 +70,10 @@ def main() -> int:
         for each in running:
             each.start()
             play(each, WARM_CALLS, arguments.rate, Script())
-        if arguments.rate_search or arguments.overload:
+        if arguments.held:
+            found_held = {each.name: held(each, arguments.held, HELD_S) for each in running}
+            print(report.held(found_held, arguments.held))
+        elif arguments.rate_search or arguments.overload:
             in_real_time()
             rates = {each.name: search(each) for each in running}
             print(report.rates(rates))

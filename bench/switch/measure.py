@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from statistics import median
 
 from bench.switch import cpu
@@ -13,6 +15,10 @@ from bench.switch.phones import Played, Script
 
 SETTLE_S = 1.0
 """After the last call's end: legs are destroyed, records written."""
+
+HELD_RATE = 10.0
+REST_S = 5.0
+"""So long after a call's beginning nothing more follows from that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,22 @@ def play(contestant: Alone, calls: int, rate: float, script: Script) -> Slot:
     time.sleep(SETTLE_S)
     took_s, after = time.monotonic() - begin_s, readings(contestant)
     return Slot(played, took_s, {kind: after[kind] - before[kind] for kind in before})
+
+
+def held(contestant: Alone, calls: int, duration_s: float) -> dict[str, float]:
+    """What each of so many calls costs in a second in which its two just talk, in ms by kind."""
+    begun_s = calls / HELD_RATE + REST_S
+    calm = idle([contestant], duration_s / 2)[0]
+    script = Script(transfer=False, talk_s=begun_s + duration_s + REST_S)
+    playing = threading.Thread(
+        target=contestant.switch.phones.play, args=(calls, HELD_RATE, script)
+    )
+    playing.start()
+    time.sleep(begun_s)
+    spent = idle([contestant], duration_s)[0]
+    playing.join()
+    time.sleep(SETTLE_S)
+    return {kind: (spent[kind] - calm[kind]) / calls for kind in spent}
 
 
 def idle(contestants: Sequence[Alone], duration_s: float) -> list[dict[str, float]]:

@@ -68,6 +68,19 @@ def _failures(found: Found) -> str:
     return "\n".join(lines)
 
 
+def held(found: Mapping[str, Mapping[str, float]], calls: int) -> str:
+    """What calls cost in which two just talk."""
+    base = found.get(_BASE, {}).get(SWITCH)
+    lines = [f"CPU ms a second and call, of {calls} that just talk"]
+    for name, kinds in found.items():
+        for kind, spent_ms in kinds.items():
+            row = f"  {name:22} {kind:11} {spent_ms:7.2f}"
+            if base and kind == SWITCH:
+                row += f"  x {spent_ms / base:.2f}"
+            lines.append(row)
+    return "\n".join(lines)
+
+
 def rates(found: Mapping[str, float]) -> str:
     """The highest rates without a failure."""
     base = found.get(_BASE)
