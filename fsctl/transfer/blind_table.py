@@ -273,6 +273,8 @@ TIMERS: dict[State, Action] = {
     _S.REQUESTED: _A.SET_TIMERS,
     _S.HOLDING_TARGET: _A.SET_TIMERS,
     _S.TAKEN: _A.SET_ONE_TIMER,
+    # One that fired before the two talk would tear both from their join.
+    _S.RECONNECTING: _A.SET_TIMERS,
     _S.RELEASING: _A.DELETE_TIMERS,
     _S.SUCCEEDED: _A.DELETE_TIMERS,
     _S.FAILED: _A.DELETE_TIMERS,
