@@ -281,5 +281,5 @@ TIMERS: dict[State, Action] = {
     _S.ABANDONED: _A.DELETE_TIMERS,
 }
 """What the entry of a state does with the timers in FreeSWITCH (switch.timers); they stay as they
-are in states of milliseconds, and once transferee and target talk: they may be another
+are in other states of milliseconds, and once transferee and target talk: they may be another
 transfer's by then. Those of a target's ringing go out with its call."""
