@@ -119,11 +119,14 @@ class Scheduler:
         task = _Task(next(self._ids), group, description, runtime_s, repeat_s, run, may_wait)
         self._tasks[task.task_id] = task
         self._publish("ADD_SCHEDULE", task)
-        self._arm(task, delay_s)
+        self._arm(task)
         return task.task_id
 
-    def _arm(self, task: _Task, delay_s: float) -> None:
-        task.timer = self._switch.clock.call_later(delay_s, lambda: self._begin(task))
+    def _arm(self, task: _Task) -> None:
+        """It counts whole seconds: a task may be early by one that goes on already."""
+        clock = self._switch.clock
+        delay_s = max(0.0, task.runtime_s - clock.now_s)
+        task.timer = clock.call_later(delay_s, lambda: self._begin(task))
 
     def _begin(self, task: _Task) -> None:
         if task.may_wait:
@@ -143,7 +146,7 @@ class Scheduler:
             return
         task.runtime_s = int(self._switch.clock.now_s) + task.repeat_s
         self._publish("RE_SCHEDULE", task)
-        self._arm(task, task.repeat_s)
+        self._arm(task)
 
     def _forget(self, task: _Task) -> None:
         if self._tasks.pop(task.task_id, None) is not None:

@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 HEAD_START_S = 4.0
 """A transferee goes on first, so that its transferor is still there to be joined with it."""
+EARLY_S = 1.0
+"""By so much FreeSWITCH's timers may be early: it counts whole seconds (switch_scheduler.c)."""
 SLACK = 0.25
 """By so much of its time a timer may be later that the dialplan has armed than one of ours."""
 _NONE_DELETED = "+OK Deleted: 0"
@@ -89,18 +91,20 @@ def timed(snapshot: Event) -> float | None:
 
 
 def send_on(channel_uuid: str, after_s: float) -> list[Command]:
-    """Return what moves the timer of a leg that waits for us to ``after_s`` seconds from now.
+    """Return what moves the timer of a leg that waits for us to ``after_s`` seconds from now, or
+    little later.
 
     It goes on as if no controller had ever claimed it.
     """
     timer = SchedTransferUnlessTalking(
-        math.ceil(after_s), channel_uuid, Extension.UNCLAIMED, Context.RESCUE
+        _whole(after_s), channel_uuid, Extension.UNCLAIMED, Context.RESCUE
     )
     return [SchedDel(channel_uuid), timer]
 
 
 def release(channel_uuid: str, after_s: float) -> list[Command]:
-    """Return what moves the timer of a parked transferor to ``after_s`` seconds from now.
+    """Return what moves the timer of a parked transferor to ``after_s`` seconds from now, or little
+    later.
 
     It is told, if nobody has told it and its transferee has left, and hung up.
     """
@@ -110,10 +114,15 @@ def release(channel_uuid: str, after_s: float) -> list[Command]:
 def unless_talking(channel_uuid: str, after_s: float) -> Command:
     """Return that timer, which is one more."""
     return SchedTransferUnlessTalking(
-        math.ceil(after_s), channel_uuid, Extension.FORLORN, Context.RESCUE
+        _whole(after_s), channel_uuid, Extension.FORLORN, Context.RESCUE
     )
 
 
 def disarm(channel_uuid: str) -> list[Command]:
     """Return what deletes the timers of a leg."""
     return [SchedDel(channel_uuid)]
+
+
+def _whole(after_s: float) -> int:
+    """So many seconds FreeSWITCH is to wait, that it waits ``after_s`` at least."""
+    return math.ceil(after_s + EARLY_S)

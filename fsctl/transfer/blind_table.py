@@ -273,11 +273,13 @@ TIMERS: dict[State, Action] = {
     _S.REQUESTED: _A.SET_TIMERS,
     _S.HOLDING_TARGET: _A.SET_TIMERS,
     _S.TAKEN: _A.SET_ONE_TIMER,
+    # One that fired before the two talk would tear both from their join.
+    _S.RECONNECTING: _A.SET_TIMERS,
     _S.RELEASING: _A.DELETE_TIMERS,
     _S.SUCCEEDED: _A.DELETE_TIMERS,
     _S.FAILED: _A.DELETE_TIMERS,
     _S.ABANDONED: _A.DELETE_TIMERS,
 }
 """What the entry of a state does with the timers in FreeSWITCH (switch.timers); they stay as they
-are in states of milliseconds, and once transferee and target talk: they may be another
+are in other states of milliseconds, and once transferee and target talk: they may be another
 transfer's by then. Those of a target's ringing go out with its call."""

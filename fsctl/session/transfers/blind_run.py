@@ -27,7 +27,7 @@ from fsctl.switch.refer_variables import SIGNS_OF_BRIDGE, RawRequest, bridged_wi
 from fsctl.switch.variables import read, read_several
 from fsctl.transfer.blind import Snapshot, Teller, step
 from fsctl.transfer.blind_table import DEADLINES, Action, State, Stimulus
-from fsctl.transfer.blind_truth import News, Question, asks, in_truth
+from fsctl.transfer.blind_truth import Elsewhere, News, Question, asks, in_truth
 
 log = logging.getLogger(__name__)
 
@@ -104,6 +104,8 @@ class BlindRun:
         news, state = News(), self.snapshot.state
         while (question := asks(self.snapshot, stimulus, news)) is not None:
             news = self._ask(question, news)
+            if news.elsewhere == Elsewhere() and self.timing.about_to_fire:
+                news = self._look_again(news)
             if self.snapshot.state is not state:  # somebody else went on while we asked
                 if stimulus is Stimulus.DEADLINE:
                     return  # it was that of the state before
@@ -118,6 +120,14 @@ class BlindRun:
             case Question.ELSEWHERE:
                 seen = look(self._session.link, self._transferor, self._request)
                 return replace(news, elsewhere=seen)
+
+    def _look_again(self, news: News) -> News:
+        """We are late, and FreeSWITCH's timers about to fire: they are moved first, so that none
+        comes between what is seen now and what follows from it."""
+        if not self.snapshot.awaits_target:
+            return news
+        self._send([Action.SET_TIMERS])
+        return self._ask(Question.ELSEWHERE, news)
 
     def _is_joined(self) -> bool:
         """Source: channel variable ``last_bridge_to``, set just before a bridge is told of

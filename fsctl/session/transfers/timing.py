@@ -7,10 +7,16 @@ first ones, and they may do for the whole transfer.
 
 from __future__ import annotations
 
+import math
+import time
+
 from fsctl.esl.commands import Command
 from fsctl.session.core.leg import Leg
 from fsctl.session.core.session import Session
 from fsctl.switch import timers
+
+_MOMENT_S = 1.0
+"""So long FreeSWITCH may take to answer and to obey."""
 
 
 class Timing:
@@ -26,6 +32,13 @@ class Timing:
         self._timed_s = timed_s
         """When those fire that the dialplan has armed. Cleared when they are moved; None: they are
         ours."""
+        claimed_s = 2.0 * session.settings.dialplan.claim_timeout_s + timers.EARLY_S
+        self._fires_after((timed_s or 0.0) - timers.HEAD_START_S - claimed_s)
+
+    @property
+    def about_to_fire(self) -> bool:
+        """Whether that of the transferee may be, or has."""
+        return time.monotonic() > self._soonest - _MOMENT_S
 
     @property
     def of_dialplan(self) -> bool:
@@ -65,13 +78,20 @@ class Timing:
     def _after_s(self, waits_s: float) -> float:
         return self._session.settings.transfer.rescue_after_s + waits_s
 
+    def _fires_after(self, after_s: float) -> None:
+        self._soonest = time.monotonic() + after_s
+        """When the transferee's timer fires, at the soonest."""
+
     def _send_on(self, after_s: float) -> list[Command]:
-        leg = self._transferee
-        return timers.send_on(leg.channel_uuid, after_s - timers.HEAD_START_S) if leg.alive else []
+        leg, sooner_s = self._transferee, after_s - timers.HEAD_START_S
+        self._fires_after(sooner_s)
+        return timers.send_on(leg.channel_uuid, sooner_s) if leg.alive else []
 
     def _release(self, after_s: float) -> list[Command]:
         leg = self._transferor
         return timers.release(leg.channel_uuid, after_s) if leg.alive else []
 
     def _disarm(self, leg: Leg) -> list[Command]:
+        if leg is self._transferee:
+            self._fires_after(math.inf)
         return timers.disarm(leg.channel_uuid) if leg.alive else []
