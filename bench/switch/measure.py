@@ -82,9 +82,8 @@ def held(contestant: Alone, calls: int, duration_s: float) -> dict[str, float]:
     begun_s = calls / HELD_RATE + REST_S
     calm = idle([contestant], duration_s / 2)[0]
     script = Script(transfer=False, talk_s=begun_s + duration_s + REST_S)
-    playing = threading.Thread(
-        target=contestant.switch.phones.play, args=(calls, HELD_RATE, script)
-    )
+    play_all = partial(contestant.switch.phones.play, calls, HELD_RATE, script)
+    playing = threading.Thread(target=play_all)
     playing.start()
     time.sleep(begun_s)
     spent = idle([contestant], duration_s)[0]
