@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fsctl.errors import CallFailed, ChannelGone, LinkError, LinkLost
 from fsctl.scenario import events
+from fsctl.scenario.call import as_call
 from fsctl.scenario.events import CallEvent, SessionEvent
 from fsctl.scenario.turns import Turns
 from fsctl.session.calling.routing import NoRoute
@@ -53,6 +54,13 @@ class Handlers:
     def listen(self, kind: type[SessionEvent]) -> bool:
         """Whether the session or its scenario has a handler of such events."""
         return bool(self._own.get(kind) or self._session.scenario.handlers(kind))
+
+    def listen_to(self, kinds: Collection[type[CallEvent]]) -> bool:
+        """Whether the session, its scenario or one of its calls has a handler of one of these."""
+        calls = self._session.calls.values()
+        return any(
+            self.listen(kind) or any(as_call(leg).handlers(kind) for leg in calls) for kind in kinds
+        )
 
     def listen_at_all(self) -> bool:
         """Whether there is a handler of anything. Those of single calls are set by others only."""

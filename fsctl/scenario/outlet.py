@@ -17,6 +17,17 @@ if TYPE_CHECKING:
     from fsctl.scenario.session import Session
 
 
+_OF_A_TALK = (
+    events.Disconnected,
+    events.ToneReceived,
+    events.OnHold,
+    events.OffHold,
+    events.PlaybackFinished,
+    events.RecordStopped,
+)
+"""Of these a scenario is told while two talk, or of the end of that: it may want who is left."""
+
+
 class Outlet:
     """Implements `fsctl.session.core.told.Told` for one session."""
 
@@ -39,6 +50,10 @@ class Outlet:
 
     def listens(self) -> bool:
         return self._handlers.listen_at_all()
+
+    def may_act(self) -> bool:
+        session, handlers = self._session, self._handlers
+        return handlers.turns.busy or session.has_timers or handlers.listen_to(_OF_A_TALK)
 
     def terminating(self) -> bool:
         if self._terminating:

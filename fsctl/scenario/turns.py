@@ -95,6 +95,11 @@ class Turns:
         return len(self._waiting)
 
     @property
+    def busy(self) -> bool:
+        """Whether a handler has not ended: it waits, or does something of its own."""
+        return bool(self._turns)
+
+    @property
     def in_handler(self) -> bool:
         """Whether a handler asks, and not fsctl itself."""
         return gevent.getcurrent() in self._turns

@@ -12,14 +12,29 @@ from tests.stories.world import World
 
 BY = pytest.mark.parametrize("by", ["callee", "caller"])
 KEYS = {"blind": "*1", "attended": "*2", "number_timeout_s": 2, "digit_timeout_s": 1}
-LISTENS = """
-from fsctl.scenario import Disconnected, Scenario
+CONNECTS = """
+from fsctl.scenario import BlindTransferRequested, CallAlerting, Disconnected, Scenario
 scenario = Scenario()
 
-@scenario.on(Disconnected)
-def left(event):
-    tell("left", event.call.number)
+@scenario.on(CallAlerting)
+def alerting(event):
+    event.session.connect(event.call, event.destination)
+    more(event)
+
+@scenario.on(BlindTransferRequested)
+def requested(event):
+    event.session.connect(event.transferee, event.transfer_to)
+
+def more(event):
+    {more}
 """
+ACTS = {
+    "hears of the end": "scenario.on(Disconnected)(lambda event: None)",
+    "hears of one's end": "event.call.on(Disconnected, lambda event: None)",
+    "hears of an end in the session": "event.session.on(Disconnected, lambda event: None)",
+    "has set a timer": "event.session.set_timeout(600, lambda: None)",
+    "waits": "event.session.sleep(600)",
+}
 
 
 def serve(world: World, **sections: object) -> None:
@@ -172,11 +187,24 @@ def test_links_are_lost(world: World) -> None:
     assert hear_each_other(transferee, carol)
 
 
-def test_where_a_scenario_listens_the_link_stays(tmp_path: Path) -> None:
+@BY
+def test_a_scenario_that_decides_on_calls_and_transfers_only(world: World, by: str) -> None:
+    serve(world, scenario=CONNECTS.format(more="pass"))
+    transferor, transferee = talking_at_rest(world, by)
+    carol = world.party("1002", "Carol").answers()
+    transferor.transfers("1002")
+    assert transferor.wait_notify() == "SIP/2.0 200 OK"
+    wait_at_rest(world, transferee, carol)
+    carol.hangs_up()
+    transferee.wait_over()
+
+
+@pytest.mark.parametrize("acts", ACTS)
+def test_where_a_scenario_may_act_the_link_stays(tmp_path: Path, acts: str) -> None:
     world = SimulatedWorld(tmp_path)
-    serve(world, scenario=LISTENS)
+    serve(world, scenario=CONNECTS.format(more=ACTS[acts]))
     one, other = talking(world, "callee")
-    world.let_pass(5.0)
+    world.let_pass(9.0)
     assert not rests(world, one, other)
     one.hangs_up()
     other.wait_over()

@@ -4,8 +4,8 @@ A session whose two legs talk, and in which nobody decides or waits for anything
 still come of them is heard by the worker's kept link to the switch, by a mark on both channels, and
 commands go by that. A REFER brings a leg home by a link of its own, as ever. Their links are let
 go as when a worker dies, under legs that are bridged: the one that is left behind a bridge goes on
-in its dialplan, which hangs it up. Where a scenario listens it may want such a leg back: there the
-links stay.
+in its dialplan, which hangs it up. Where a scenario hears of two who talk, or of their end, it may
+want such a leg back: there the links stay.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from fsctl.esl.commands import UuidSetvar
 from fsctl.session.arrivals.referred import Referred
 from fsctl.session.calling.calls import Calls
 from fsctl.session.calling.native_call import NativeCall
+from fsctl.session.core.clock import Timer
 from fsctl.session.core.leg import Leg
 from fsctl.session.core.session import Part, Session
 from fsctl.session.transfers.native import Native
@@ -29,8 +30,8 @@ log = logging.getLogger(__name__)
 REST_AFTER_S = 2.0
 """How long two must have talked: many a call is transferred, or over, sooner."""
 
-_LOOK_AGAIN_S: Final = 2.0
-"""So often it is looked at again where something else goes on."""
+_SELDOM_S: Final = 60.0
+"""It is looked at again after twice the time, up to this, where something else goes on."""
 
 
 class Resting(Part):
@@ -38,25 +39,25 @@ class Resting(Part):
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
-        self._looks = False
+        self._timer: Timer | None = None
 
     def joined(self) -> None:
         """Two have been bridged."""
+        if self._timer is not None:
+            self._timer.cancel()
         self._look_after(REST_AFTER_S)
 
     def _look_after(self, seconds: float) -> None:
-        if not self._looks and not self.session.tell.listens():
-            self._looks = True
-            self.session.after(seconds, self._look)
+        self._timer = self.session.after(seconds, lambda: self._look(seconds))
 
-    def _look(self) -> None:
-        self._looks = False
+    def _look(self, after_s: float) -> None:
+        self._timer = None
         session = self.session
         if session.over or session.rests:
             return
         pair = {call for call in session.calls.values() if call.alive}
         if not (_is_at_rest(session, pair) and _rest(session, pair)):
-            self._look_after(_LOOK_AGAIN_S)
+            self._look_after(min(2 * after_s, _SELDOM_S))
 
 
 def _is_at_rest(session: Session, pair: set[Leg]) -> bool:
@@ -65,6 +66,7 @@ def _is_at_rest(session: Session, pair: set[Leg]) -> bool:
         len(pair) == 2
         and all(leg.connected and leg.placed for leg in pair)
         and in_peace(session, pair)
+        and not session.tell.may_act()
         and not calls.lends
         and not calls.executions
         and not calls.tone_calls

@@ -43,6 +43,10 @@ class Told(Protocol):
     def listens(self) -> bool:
         """Asked, not told: whether anybody would hear of anything that may still come."""
 
+    def may_act(self) -> bool:
+        """Asked, not told: whether it may do something with two who just talk, or with who is left
+        of them, that no link of their own has brought."""
+
     def terminating(self) -> bool:
         """The session is about to end."""
 

@@ -9,9 +9,7 @@ from fsctl.session.transfers.attended_registry import AttendedTransfers
 
 
 def in_peace(session: Session, pair: set[Leg]) -> bool:
-    """Whether there is nothing but these two, who talk, and nobody listens."""
-    if session.tell.listens():
-        return False
+    """Whether there is nothing but these two, who talk."""
     one, other = pair
     calls, attended = session.part(Calls), session.board.part(AttendedTransfers)
     return (
