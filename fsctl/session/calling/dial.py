@@ -5,10 +5,11 @@ Both legs and the dial string have all that FreeSWITCH needs to go on without us
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from uuid import uuid4
 
+from fsctl.esl.apis import reference
 from fsctl.esl.commands import Command, Execute, UuidSetvarMulti
 from fsctl.esl.events import Event
 from fsctl.session.calling import cdr, recording, sounds
@@ -30,6 +31,7 @@ from fsctl.session.calling.native_call import NOBODY, NativeCall
 from fsctl.session.core.leg import Leg
 from fsctl.settings import Settings
 from fsctl.sip.status import SipStatus
+from fsctl.switch.armed import ARMS
 from fsctl.switch.codecs import preferred
 from fsctl.switch.dialstring import DialString, carried_caller_number
 from fsctl.switch.end_status import bridge_status
@@ -75,12 +77,12 @@ class Dial(Pursued):
             variables = self._leg_variables(home, settings, place) | noted
             called.append(DialString(place.routed.endpoint, variables))
         self.outgoing.number = number
-        dial_string = DialString.together(called)
-        return [
-            *([UuidSetvarMulti(waiting, tuple(before.items()))] if before else []),
-            *commands,
-            Execute("bridge", dial_string, event_uuid=self.execution, channel_uuid=waiting),
-        ]
+        separately, does = _by_argument(waiting, before)
+        dial_string = DialString.together(called, reference(does) or "" if does else "")
+        bridge = Execute(
+            "bridge", dial_string, event_uuid=self.execution, channel_uuid=waiting, does=does
+        )
+        return [*separately, *commands, bridge]
 
     def _of_waiting(self, home: str, settings: Settings) -> tuple[dict[str, str], dict[str, str]]:
         """Return what must be set on the waiting leg before anybody is called, and what the called
@@ -172,3 +174,24 @@ class Dial(Pursued):
         if route.in_dialplan:
             variables |= in_dialplan(variables, self.waiting)
         return variables
+
+
+def _by_argument(
+    waiting: str, before: Mapping[str, str]
+) -> tuple[list[Command], UuidSetvarMulti | None]:
+    """Return what sets these on the waiting leg: some by commands of their own, and some as the
+    argument of ``bridge`` is expanded.
+
+    FreeSWITCH reads that at once, and a command byte by byte. What a leg is armed with may change
+    meanwhile (`rearming`): its thread comes to the argument up to a frame later.
+    """
+    carried = {
+        name: value
+        for name, value in before.items()
+        if name not in ARMS and reference(UuidSetvarMulti(waiting, ((name, value),)))
+    }
+    rest = tuple((name, value) for name, value in before.items() if name not in carried)
+    return (
+        [UuidSetvarMulti(waiting, rest)] if rest else [],
+        UuidSetvarMulti(waiting, tuple(carried.items())) if carried else None,
+    )
