@@ -31,7 +31,7 @@ from fsctl.session.calling.native_call import NOBODY, NativeCall
 from fsctl.session.core.leg import Leg
 from fsctl.settings import Settings
 from fsctl.sip.status import SipStatus
-from fsctl.switch.armed import ARMS
+from fsctl.switch.armed import CHANGING
 from fsctl.switch.codecs import preferred
 from fsctl.switch.dialstring import DialString, carried_caller_number
 from fsctl.switch.end_status import bridge_status
@@ -188,7 +188,7 @@ def _by_argument(
     carried = {
         name: value
         for name, value in before.items()
-        if name not in ARMS and reference(UuidSetvarMulti(waiting, ((name, value),)))
+        if name not in CHANGING and reference(UuidSetvarMulti(waiting, ((name, value),)))
     }
     rest = tuple((name, value) for name, value in before.items() if name not in carried)
     return (
