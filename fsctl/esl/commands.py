@@ -208,13 +208,13 @@ class Execute(Command):
     channel_uuid: str | None = field(default=None, kw_only=True)
     holds_partner: bool = field(default=False, kw_only=True)
     """Whoever the channel is bridged with hears the hold music meanwhile, if there is any."""
-    does: ApiCommand | None = field(default=None, kw_only=True)
-    """What the argument has done as it is expanded, by its `reference`, which stands there once."""
+    does: tuple[ApiCommand, ...] = field(default=(), kw_only=True)
+    """What the argument has done as it is expanded, by each one's `reference`, once."""
 
     def check(self) -> None:
         argument = self.argument
-        if self.does is not None:
-            before, meant, behind = argument.partition(reference(self.does) or "$")
+        for each in self.does:
+            before, meant, behind = argument.partition(reference(each) or "$")
             argument = before + behind if meant else "$"
         if "$" in argument or _SCOPE_VARIABLES.match(self.argument):
             raise CommandError(f"FreeSWITCH would expand this argument: {self.argument!r}")

@@ -40,8 +40,8 @@ def test_who_was_bridged_for_early_media_only_talks_with_nobody(early: bool) -> 
 def test_what_the_argument_cannot_carry_has_a_command_of_its_own(name: str) -> None:
     """And so has what a leg is armed with, which may change before FreeSWITCH comes to that."""
     wanted = {"fsctl_name": name, "confirm_blind_transfer": "true", "transfer_ringback": "%(1,2)"}
-    commands, does = dial_module._by_argument("u", wanted)
-    carried = dict(does.variables) if does is not None else {}
+    commands, (does,) = dial_module._by_argument({"u": wanted})
+    carried = dict(does.variables)
     (separate,) = commands
     assert isinstance(separate, UuidSetvarMulti)
     assert carried | dict(separate.variables) == wanted
