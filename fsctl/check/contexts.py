@@ -13,8 +13,8 @@ from fsctl.dialplan import CONTEXTS, FIRST_FILE
 from fsctl.errors import SettingsError
 from fsctl.switch.marks import Context
 
-OUR_EXTENSIONS = frozenset({"fsctl", "fsctl_other", "fsctl_arm"})
-"""What may stand first in a context of the operator's own."""
+OUR_EXTENSIONS = frozenset({"fsctl", "fsctl_number", "fsctl_other", "fsctl_arm"})
+"""What may stand first in a context of the operator's own, or has stood there."""
 
 _BESIDE: Final[dict[str, str]] = {
     Context.KEYS: "the codes of [keys] do nothing: phones' keys are keys like others",

@@ -102,9 +102,9 @@ def _several(condition: Element, number: str) -> tuple[bool | None, bool]:
 def _single(condition: Element, number: str) -> tuple[bool | None, bool]:
     timed = bool(_TIMES.intersection(condition.keys()))
     field = condition.get("field")
-    if field is None:
-        return (None if timed else True), False
     expression = condition.findtext("expression") or condition.get("expression") or ""
+    if field is None or expression == "^":  # which any text meets
+        return (None if timed else True), False
     if "${" in expression:
         return None, False
     if field in _NUMBER_FIELDS:

@@ -16,6 +16,7 @@ from fsctl.esl.fields import Command, check_choice, check_name, check_seconds, c
 _DIGITS = re.compile(r"[0-9*#A-Da-dwW]{1,128}")
 _NO_SUCH_CHANNEL = "-ERR No such channel!\n"
 _MAX_VARIABLES = 64
+_REFERRED_TO = re.compile(r"(?:[^\\${}()]|\([^\\${}()]*\))*")
 
 
 class ApiCommand(Command):
@@ -33,6 +34,16 @@ class ApiCommand(Command):
     def failed(self, output: str) -> bool:
         """Whether this output is an error."""
         return output.startswith(("-ERR", "-USAGE"))
+
+
+def reference(api: ApiCommand) -> str | None:
+    """Return what has this done where FreeSWITCH expands a text, and stands for its answer there.
+
+    None: something in it would be expanded, or end it (switch_channel.c,
+    ``switch_channel_expand_variables_check``: braces and parentheses are counted, quotes are not).
+    """
+    name, _, arguments = api.line().partition(" ")
+    return f"${{{name}({arguments})}}" if _REFERRED_TO.fullmatch(arguments) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ from fsctl.esl.apis import (
     UuidSetvar,
     UuidSetvarMulti,
     UuidTransfer,
+    reference,
 )
 from fsctl.esl.fields import Command, check_seconds
 
@@ -221,9 +222,15 @@ class Execute(Command):
     channel_uuid: str | None = field(default=None, kw_only=True)
     holds_partner: bool = field(default=False, kw_only=True)
     """Whoever the channel is bridged with hears the hold music meanwhile, if there is any."""
+    does: tuple[ApiCommand, ...] = field(default=(), kw_only=True)
+    """What the argument has done as it is expanded, by each one's `reference`, once."""
 
     def check(self) -> None:
-        if "$" in self.argument or _SCOPE_VARIABLES.match(self.argument):
+        argument = self.argument
+        for each in self.does:
+            before, meant, behind = argument.partition(reference(each) or "$")
+            argument = before + behind if meant else "$"
+        if "$" in argument or _SCOPE_VARIABLES.match(self.argument):
             raise CommandError(f"FreeSWITCH would expand this argument: {self.argument!r}")
 
     def lines(self) -> tuple[str, ...]:

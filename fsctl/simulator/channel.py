@@ -154,6 +154,11 @@ class Channel:
         field = self.present_profile.field_named(name)
         return field if field is not None else self.switch.global_variables.get(name)
 
+    def item(self, name: str, index: int) -> str | None:
+        """One of an array variable (``switch_event_get_header_idx``); None also of any other."""
+        value = self.variables.get(name)
+        return value[index] if isinstance(value, list) and 0 <= index < len(value) else None
+
     def is_true(self, name: str) -> bool:
         """Whether a variable is one of the texts that ``switch_true`` takes for yes."""
         text = (self.get_variable(name) or "").lower()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from fsctl.simulator.channel import Channel
 
 _CAPTURE = re.compile(r"\$(\d+)")
+CAPTURED = "DP_MATCH"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,8 @@ class Extension:
         for condition in self.conditions:
             match = condition.match(channel, number)
             proceed = bool(match or condition.anti_actions)
+            if isinstance(match, re.Match) and "(" in condition.expression:
+                _keep_captures(channel, match)
             steps = [_substitute(action, match) for action in condition.actions] if match else []
             for action in steps or ([] if match else condition.anti_actions):
                 if action.inline:
@@ -157,6 +160,21 @@ def context(*extensions: tuple[str, tuple[Action, ...]]) -> tuple[Extension, ...
         condition = Condition("destination_number", expression, steps)
         made.append(Extension(expression, (condition,)))
     return tuple(made)
+
+
+def _keep_captures(channel: Channel, match: re.Match[str]) -> None:
+    """What a condition has captured, all of it first (mod_dialplan_xml.c, ``DP_MATCH``).
+
+    An empty one takes away what stands before it (switch_channel.c,
+    ``switch_channel_add_variable_var_check``).
+    """
+    channel.set_variable(CAPTURED, None)
+    last = max((n for n, text in enumerate(match.groups(), 1) if text is not None), default=0)
+    for number in range(last + 1):
+        if text := match.group(number):
+            channel.add_to_variable(CAPTURED, text)
+        else:
+            channel.set_variable(CAPTURED, None)
 
 
 def _breaks(break_on: str, matched: bool) -> bool:

@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from fsctl.simulator.words import leading_number
+
 if TYPE_CHECKING:
     from fsctl.simulator.channel import Channel
 
@@ -65,8 +67,9 @@ def _braced(text: str, start: int) -> tuple[str, int]:
 def _value(channel: Channel, inside: str, depth: int) -> str:
     api = _API.fullmatch(inside)
     if api is None:
-        name = expand(channel, inside, depth)
-        return expand(channel, channel.get_variable(name) or "", depth)
+        name, _, index = expand(channel, inside, depth).partition("[")
+        found = channel.item(name, leading_number(index)) if index else channel.get_variable(name)
+        return expand(channel, found or "", depth)
     command = expand(channel, api.group(1), depth)
     arguments = expand(channel, _arguments(*api.groups()[1:]), depth)
     channel.switch.expanded_apis.append((command, arguments))

@@ -16,6 +16,8 @@ CONTEXT = "force_transfer_context"
 """On the transferee: where it goes, whoever moves it without naming a context."""
 DIALPLAN = "force_transfer_dialplan"
 """On the transferee: which dialplan that context is of."""
+CHANGING = frozenset({CONFIRM, CONTEXT})
+"""Of these, what may be set otherwise at any moment."""
 KEYS = "execute_on_pre_bridge_fsctl_keys"
 """On both legs, with ``[keys]``: what they execute at the beginning of each bridge. FreeSWITCH
 takes a global variable of such a name, too (switch_channel.c, ``switch_channel_execute_on``)."""

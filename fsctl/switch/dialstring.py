@@ -364,14 +364,21 @@ class DialString:
         return self._plain().replace("\\", "\\\\")
 
     @staticmethod
-    def together(dial_strings: Iterable[DialString]) -> str:
+    def together(dial_strings: Iterable[DialString], first: str = "") -> str:
         """Return the argument of ``bridge`` that has all of these ring at once.
+
+        ``first``: a `fsctl.esl.commands.reference`, done as the argument is expanded, that is in
+        the thread of the channel that executes it, and before anybody is called.
 
         By ``:_:`` each is dialled as it would be alone (`switch_ivr_enterprise_originate`), with
         variables and time of its own. Behind a comma FreeSWITCH calls but the first phone of a user
         that has several (mod_dptools.c, ``SOF_NOBLOCK``).
         """
-        return ":_:".join(each.format() for each in dial_strings)
+        text = ":_:".join(each.format() for each in dial_strings)
+        if not first:
+            return text
+        block = f"{{{PADDING_VARIABLE}={first}"
+        return f"{block},{text[1:]}" if text.startswith("{") else f"{block}}}{text}"
 
     @staticmethod
     def together_for_originate(dial_strings: Iterable[DialString]) -> str:

@@ -139,7 +139,8 @@ class Extension(StrEnum):
     """Under which numbers those contexts are entered: all are our own words, no caller's."""
 
     ANY = "any"
-    """`fsctl_controllers`: the only way in."""
+    NEW = "new"
+    """`fsctl_controllers`: a leg that is handed on, and a call that has just begun."""
     RESCUE = "rescue"
     """`fsctl_rescue`: nobody holds the leg."""
     SETTLE = "settle"
@@ -167,8 +168,7 @@ class Extension(StrEnum):
     GRACE = "grace"
     """`fsctl_grace`: the only way in."""
     ATTENDED = "attended"
-    """`fsctl_attended`: a loopback asks, or a transferee is fetched. `fsctl_keys`, `fsctl_pressed`:
-    the code of a consultation."""
+    """`fsctl_attended`: a loopback asks, a transferee is fetched; `fsctl_keys`: a consultation."""
     BLIND = "blind"
     """`fsctl_keys`, `fsctl_pressed`: the code of a blind transfer."""
     OTHERS = "others"
@@ -313,7 +313,7 @@ class Mark(_Explained):
     CONTROLLERS = (
         "fsctl_controllers",
         "`fsctl_controllers`, `fsctl_refer`",
-        "the controllers that are dialled, one after the other",
+        "the controllers that are dialled, one after the other; `-`: the session's own worker is",
     )
     RECALL = (
         "fsctl_recall",
@@ -447,7 +447,7 @@ class Mark(_Explained):
     BRACE = (
         "fsctl_brace",
         "controllers, in the dial string",
-        "nothing: it closes the braces that a value has left open",
+        "nothing: it closes the braces that a value has left open, or is FreeSWITCH's answer",
     )
     CDR_ID = (
         "fsctl_cdr_id",

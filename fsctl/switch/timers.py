@@ -35,7 +35,7 @@ _NONE_DELETED = "+OK Deleted: 0"
 
 CLAIM_TIMEOUT_S = 30.0
 """Who is late already does not give up early: the reply decides whose the leg is."""
-_OUR_WORDS = (Extension.UNCLAIMED, Extension.RESCUE, Extension.ANY)
+_OUR_WORDS = (Extension.UNCLAIMED, Extension.RESCUE, Extension.ANY, Extension.NEW)
 """Numbers under which the dialplan itself goes on with a leg: as the last one, no REFER's."""
 
 

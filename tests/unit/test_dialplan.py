@@ -148,22 +148,26 @@ def test_an_unwritable_output_is_named(tmp_path: Path) -> None:
 
 def test_only_a_safe_number_is_copied(tmp_path: Path) -> None:
     root = render(tmp_path)["dialplan/default/00_fsctl.xml"]
-    safe, other = list(root)
-    for each in (safe, other):  # not a leg that we have sent there (`fsctl_target`)
+    number, new = list(root)
+    for each in (number, new):  # not a leg that we have sent there (`fsctl_target`)
         assert each[0].attrib == {"field": "${fsctl_target_context}", "expression": "^$"}
-    pattern = safe[2].attrib["expression"]
+    assert number.get("continue") == "true"
+    pattern = number[2].attrib["expression"]
     assert re.search(pattern, "+49-1.x_y~*9")
-    for number in ("${system(id)}", "1,2", "1 2", "a" * 65, "1|2", "'1", "a/b", "1\\2"):
-        assert not re.search(pattern, number)
-    assert ("set", "fsctl_dialled_number=$1") in actions(safe)
-    handover = [
-        ("export", "fsctl_own_context=${context}"),  # the profile's or the directory's
-        ("set", "fsctl_stage=new"),
-        ("execute_extension", "any XML fsctl_controllers"),
+    for refused in ("${system(id)}", "1,2", "1 2", "a" * 65, "1|2", "'1", "a/b", "1\\2"):
+        assert not re.search(pattern, refused)
+    found = re.search(pattern, "5;phone-context=${system(id)}@h")
+    assert found is not None
+    assert found.groups() == ("5",)
+    copied = "${uuid_setvar(${uuid} fsctl_dialled_number ${DP_MATCH[1]})}"
+    assert list(number[3].attrib.values()) == [copied, "^"]
+    # The profile's or the directory's.
+    assert "${uuid_setvar(${uuid} fsctl_own_context ${context})}" in conditions(new)
+    assert actions(number) == []
+    assert actions(new) == [
+        ("execute_extension", "new XML fsctl_controllers"),
         ("execute_extension", "rescue XML fsctl_rescue"),
     ]
-    assert actions(safe)[1:] == handover
-    assert actions(other) == handover
 
 
 def test_inbound_settings_are_used(tmp_path: Path) -> None:
@@ -293,10 +297,12 @@ def test_the_refer_context_uses_nothing_that_the_network_chose(tmp_path: Path) -
             for name in ("sip_authorized", "sip_auth_username"):
                 own = own.replace(f"{asked} {name})}}", "")
             assert not re.search(r"destination_number|sip_", own)
-            assert "$1" not in own.replace("fsctl_asker=$1", "")  # what is captured elsewhere
+            assert "$1" not in own
         field, expression = node.attrib.get("field", ""), node.attrib.get("expression", "")
         if field.startswith("${uuid_setvar(${uuid} fsctl_recall ${"):
             of = field.removeprefix("${uuid_setvar(${uuid} fsctl_recall ").removesuffix(")}")
+            if of == "${DP_MATCH[1]}":
+                continue  # see test_what_a_condition_has_captured_is_safe_to_expand
             assert admitted[0].endswith(of)
             safe_only = rf"\^(outbound/_undef_/|true/)?\(\?!_undef_\){re.escape(SAFE_NUMBER)}\$"
             assert re.fullmatch(safe_only, admitted[1])
@@ -648,7 +654,7 @@ _EXPANDED = frozenset(
     "sip_local_network_addr local_ip_v4 domain api_before_bridge_fsctl "
     "signal_bond soft_holding_uuid variable_current_application variable_bridge_to "
     # the directory's, or an operator's, who has expanded it already
-    "user_context effective_caller_id_number domain_name dialed_domain "
+    "user_context effective_caller_id_number domain_name dialed_domain export_vars "
     "hold_music "
     # of a message: set by switch_channel_set_variable, which takes nothing that holds "${"
     "sip_refer_to sip_h_X-FS-Refer-From sip_h_X-FS-Refer-For sip_Privacy sip_req_host "
@@ -670,6 +676,26 @@ def test_what_a_phone_has_written_is_not_expanded() -> None:
         "fsctl_home",
         "fsctl_home",
     ]
+
+
+def test_what_a_condition_has_captured_is_safe_to_expand(tmp_path: Path) -> None:
+    """FreeSWITCH keeps the groups of a condition in a variable (mod_dialplan_xml.c, DP_MATCH)."""
+    facts = r"[0-9A-Za-z+*#._~@:/-]*(?:;[0-9A-Za-z+*#._~@:/-]*){12}"
+    safe, copied = {SAFE_NUMBER, dialplan._FOREIGN_CONTEXT, facts}, set()
+    for root in render(tmp_path, CALLS).values():
+        for extension_ in root.iter("extension"):
+            before = ""
+            for condition in extension_.iter("condition"):
+                text, expression = condition.get("field", ""), condition.get("expression", "")
+                for group in re.findall(r"\$\{DP_MATCH\[(\d)\]", text):
+                    assert group == "1"
+                    (part,) = (each for each in safe if f"({each})" in before)
+                    assert re.compile(before).groups == 1
+                    copied.add(part)
+                    assert "(?!_undef_)(" in before or "fsctl_recall" not in text
+                before = expression if "(" in expression else before
+    assert copied == safe
+    assert not any(re.fullmatch(part, bad) for part in safe for bad in ("${x}", "$", "a b", ""))
 
 
 def test_a_right_that_would_be_expanded_is_not_copied(tmp_path: Path) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Final
 
-from fsctl.esl.commands import Command, UuidSetvar, UuidSetvarMulti
+from fsctl.esl.commands import Command, UuidSetvar
 from fsctl.esl.events import Event
 from fsctl.session.core.leg import Leg
 from fsctl.settings import Settings
@@ -120,14 +119,20 @@ def in_dialplan(variables: Mapping[str, str], waiting: Leg | None) -> dict[str, 
     return {**shown, "export_vars": handed_on, Mark.FOR: waiting.channel_uuid if waiting else ""}
 
 
-WITHOUT_PARTNER = {"originate_signal_bond": ""}
-"""What has FreeSWITCH refuse a REFER of a waiting leg that is a transferee meanwhile.
+def without_partner(waiting_uuid: str) -> dict[str, str]:
+    """Return the variables of a called channel that have FreeSWITCH refuse a REFER of a waiting leg
+    that is a transferee meanwhile.
 
-It would move the leg that rings for the sender, and write over ``blind_transfer_uuid``, by which
-the first transfer is reported. A party without a partner gets 403 at once (sofia.c, "1 Legged
-calls"), and the target rings on: ``originate_signal_bond`` is all that names it until it answers
-(switch_core_session.c, ``switch_core_session_outgoing_channel``).
-"""
+    It would move the leg that rings for the sender, and write over ``blind_transfer_uuid``, by
+    which the first transfer is reported. A party without a partner gets 403 at once (sofia.c, "1
+    Legged calls"), and the target rings on: ``originate_signal_bond`` is all that names it until it
+    answers (switch_core_session.c, ``switch_core_session_outgoing_channel``). It goes as soon as
+    the channel is there, before its INVITE leaves (switch_ivr_originate.c, ``api_on_originate``;
+    for a ``user/`` once more, as late as at its answer).
+    """
+    return {"api_on_originate_fsctl": UuidSetvar(waiting_uuid, "originate_signal_bond").line()}
+
+
 WAITING: Final = {
     "continue_on_fail": "true",
     "hangup_after_bridge": "false",
@@ -138,34 +143,6 @@ WAITING: Final = {
 }
 """What stands on any leg for which somebody is called. The dialplan sets it on a transferee, who is
 told the rest only."""
-LASTING = frozenset(
-    {
-        *(Mark.CALL_DOMAIN, Mark.OWN_HOSTS, Mark.NUMBER, Mark.NAME, Mark.PRIVACY),
-        "hold_hangup_xfer_exten",
-    }
-)
-"""What a leg is armed with that stays as it is for as long as somebody is called for it."""
-_AS_IT_IS = re.compile(r"[^\\'$]*")
-_ON_ORIGINATE = "api_on_originate_fsctl"
-
-
-def can_be_noted(value: str) -> bool:
-    """Whether `noted_on_others` can have it: that is expanded once more."""
-    return _AS_IT_IS.fullmatch(value) is not None
-
-
-def noted_on_others(others: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
-    """Return the variables of a called channel by which these are set on others, by their uuids, as
-    soon as it is there and before its INVITE leaves (switch_ivr_originate.c, ``api_on_originate``).
-
-    FreeSWITCH reads a dial string at once, and a command of its own byte by byte. What a ``user/``
-    calls sets them once more, as late as at its answer: so nothing that may change until then.
-    """
-    return {
-        f"{_ON_ORIGINATE}{number or ''}": UuidSetvarMulti(uuid, tuple(variables.items())).line()
-        for number, (uuid, variables) in enumerate(others.items())
-        if variables
-    }
 
 
 def rearming(transferor: Leg, peer: Leg, settings: Settings) -> list[Command]:

@@ -5,22 +5,20 @@ Both legs and the dial string have all that FreeSWITCH needs to go on without us
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from uuid import uuid4
 
+from fsctl.esl.apis import reference
 from fsctl.esl.commands import Command, Execute, UuidSetvarMulti
 from fsctl.esl.events import Event
 from fsctl.session.calling import cdr, recording, sounds
 from fsctl.session.calling.arming import (
-    LASTING,
     WAITING,
-    WITHOUT_PARTNER,
     arming,
-    can_be_noted,
     changed,
     in_dialplan,
-    noted_on_others,
+    without_partner,
 )
 from fsctl.session.calling.course import Place, Pursued
 from fsctl.session.calling.diverted import told
@@ -30,6 +28,7 @@ from fsctl.session.calling.native_call import NOBODY, NativeCall
 from fsctl.session.core.leg import Leg
 from fsctl.settings import Settings
 from fsctl.sip.status import SipStatus
+from fsctl.switch.armed import CHANGING
 from fsctl.switch.codecs import preferred
 from fsctl.switch.dialstring import DialString, carried_caller_number
 from fsctl.switch.end_status import bridge_status
@@ -69,38 +68,33 @@ class Dial(Pursued):
             if self.waiting.unanswered:  # FreeSWITCH would say nothing before an answer
                 commands.append(Execute("ring_ready", channel_uuid=waiting))
         self.outgoing.number = number
-        before, noted = self._of_waiting(home, settings)
+        before = self._before(home, settings)
+        noted = without_partner(waiting) if self.purpose.moves else {}
         for place in self.places:
             self.outgoing.number = place.routed.number  # which each of them carries
             variables = self._leg_variables(home, settings, place) | noted
             called.append(DialString(place.routed.endpoint, variables))
         self.outgoing.number = number
-        dial_string = DialString.together(called)
-        return [
-            *([UuidSetvarMulti(waiting, tuple(before.items()))] if before else []),
-            *commands,
-            Execute("bridge", dial_string, event_uuid=self.execution, channel_uuid=waiting),
-        ]
+        separately, does = _by_argument(before)
+        dial_string = DialString.together(called, "".join(reference(each) or "" for each in does))
+        bridge = Execute(
+            "bridge", dial_string, event_uuid=self.execution, channel_uuid=waiting, does=does
+        )
+        return [*separately, *commands, bridge]
 
-    def _of_waiting(self, home: str, settings: Settings) -> tuple[dict[str, str], dict[str, str]]:
-        """Return what must be set on the waiting leg before anybody is called, and what the called
-        channel sets on it, and on the transferor of a transfer, when it is there."""
+    def _before(self, home: str, settings: Settings) -> dict[str, dict[str, str]]:
+        """Return, by channel, what must be set before anybody is called, on the waiting leg and on
+        the transferor of a transfer."""
         before = self._waiting_variables() | self._at_join()
         armed = arming(self.waiting, self.outgoing, home, settings)
         fresh, self.waiting.fresh = self.waiting.fresh, None
         if fresh is not None:
             before, armed = changed(before, fresh), changed(armed, fresh)
-        if not self.purpose.moves:
-            return before | armed, {}
-        later = {
-            name: armed[name] for name in armed if name in LASTING and can_be_noted(armed[name])
-        }
-        before |= {name: value for name, value in armed.items() if name not in later}
-        noted = {self.waiting.channel_uuid: later | WITHOUT_PARTNER}
-        for leg in self._moved():
+        of_channels = {self.waiting.channel_uuid: before | armed}
+        for leg in self._moved() if self.purpose.moves else ():
             channel = leg.reached or leg.channel_uuid
-            noted[channel] = noted.get(channel, {}) | cdr.carry(leg)
-        return before, noted_on_others(noted)
+            of_channels[channel] = of_channels.get(channel, {}) | cdr.carry(leg)
+        return of_channels
 
     def _moved(self) -> list[Leg]:
         """The parties of the transfer for which somebody is called."""
@@ -172,3 +166,26 @@ class Dial(Pursued):
         if route.in_dialplan:
             variables |= in_dialplan(variables, self.waiting)
         return variables
+
+
+def _by_argument(
+    before: Mapping[str, Mapping[str, str]],
+) -> tuple[list[Command], tuple[UuidSetvarMulti, ...]]:
+    """Return what sets these, by channel: some by commands of their own, and some as the argument
+    of ``bridge`` is expanded.
+
+    FreeSWITCH reads that at once, and a command byte by byte. What a leg is armed with may change
+    meanwhile (`rearming`): its thread comes to the argument up to a frame later.
+    """
+    separately: list[Command] = []
+    does = []
+    for channel, variables in before.items():
+        carried, rest = dict[str, str](), dict[str, str]()
+        for name, value in variables.items():
+            fits = reference(UuidSetvarMulti(channel, ((name, value),))) is not None
+            (carried if fits and name not in CHANGING else rest)[name] = value
+        if carried:
+            does.append(UuidSetvarMulti(channel, tuple(carried.items())))
+        if rest:
+            separately.append(UuidSetvarMulti(channel, tuple(rest.items())))
+    return separately, tuple(does)

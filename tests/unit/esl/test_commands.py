@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from fsctl.errors import CommandError
 from fsctl.esl import commands as c
+from fsctl.esl.apis import reference
 
 LONG = "x=" + "\u00fc" * 950
 EXACT = [
@@ -86,6 +87,11 @@ def test_every_command_has_an_exact_test() -> None:
         (lambda: c.Filter("Unique-ID", ""), "pattern"),
         (lambda: c.Execute("set", "a=${system(id)}"), "expand"),
         (lambda: c.Execute("set", "a=$x"), "expand"),
+        (lambda: c.Execute("set", "a=${uuid_kill(u)}", does=(c.UuidKill("v"),)), "expand"),
+        (lambda: c.Execute("set", "a=${uuid_kill(u)}$b", does=(c.UuidKill("u"),)), "expand"),
+        (lambda: c.Execute("set", 2 * "${uuid_kill(u)}", does=(c.UuidKill("u"),)), "expand"),
+        (lambda: c.Execute("set", "a=b", does=(c.UuidKill("u"),)), "expand"),
+        (lambda: c.Execute("set", "${hupall(A v $a)}", does=(c.Hupall("A", "v", "$a"),)), "expand"),
         (lambda: c.Execute("set", "%[a=b]c"), "expand"),
         (lambda: c.Execute("set", "%|[a=b]c"), "expand"),
         (lambda: c.Execute("set x", ""), "no name"),
@@ -106,6 +112,19 @@ def test_bad_values_are_our_fault(make: object, message: str) -> None:
     assert callable(make)
     with pytest.raises(CommandError, match=message):
         make()
+
+
+@pytest.mark.parametrize("value", ["a b", "%(2000,4000,440)", "a;b=c, <d>@e/f:g", "Jürgen", ""])
+def test_what_an_argument_has_done(value: str) -> None:
+    setting = c.UuidSetvarMulti("u-1", (("v", value), ("w", "1")))
+    text = reference(setting)
+    assert text == f"${{uuid_setvar_multi(u-1 v='{value}';w='1')}}"
+    assert c.Execute("eval", f"a{text}b", does=(setting,)).argument == f"a{text}b"
+
+
+@pytest.mark.parametrize("value", ["a)b", "(a", "(a(b)c)", "a{b", "a}b", "a\\b", "a'b"])
+def test_what_would_end_a_reference_has_none(value: str) -> None:
+    assert reference(c.UuidSetvarMulti("u-1", (("v", value),))) is None
 
 
 def test_the_password_is_never_shown() -> None:

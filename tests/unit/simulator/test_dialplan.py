@@ -171,6 +171,19 @@ def test_values_are_expanded_again_even_from_the_profile(channel: Channel) -> No
     assert channel.switch.expanded_apis == [("system", "id")]
 
 
+def test_what_a_condition_captures_is_kept_until_the_next_one_does(channel: Channel) -> None:
+    """Recorded: ``variable_DP_MATCH: ARRAY::1001|:1001`` (tests/data/esl)."""
+    captured = '<action application="a" data="[${DP_MATCH[1]}|${DP_MATCH[2]}|${DP_MATCH[0]}]"/>'
+    met = condition(NUMBER, "^(1)0", "") + condition(NUMBER, "^1", captured)
+    (found,) = hunt(channel, extension(met))
+    assert expand(channel, found.removeprefix("a ")) == "[1||10]"
+    hunt(channel, extension(condition(NUMBER, "^(?:1)0+$", "") + condition(NUMBER, "^2(0)", "")))
+    assert channel.get_variable("DP_MATCH") == "100"
+    hunt(channel, extension(condition(NUMBER, "^(2?)(1)(0)", "")))
+    assert channel.get_variable("DP_MATCH") == "ARRAY::1|:0", "an empty one takes the first away"
+    assert expand(channel, "${v[0]}") == ""
+
+
 def test_a_value_with_a_reference_is_not_taken(channel: Channel) -> None:
     channel.set_variable("v", "old")
     channel.set_variable("v", "a${b}")
