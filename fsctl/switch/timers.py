@@ -29,7 +29,6 @@ SLACK = 0.3
 """By so much of its time a timer may be later that the dialplan has armed than one of ours."""
 _NONE_DELETED = "+OK Deleted: 0"
 
-
 _JOINED_S = 2
 """So soon the first two are joined when nobody else has the transferee."""
 _BEFORE_S = 4
