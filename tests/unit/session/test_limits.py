@@ -69,6 +69,26 @@ def test_who_claims_in_time_has_the_leg(stage: MakeStage, part_of_second: float)
     playing.until(lambda: alice.hears == "1002" and carol.hears == "1000")
 
 
+@pytest.mark.parametrize("part_of_second", [0.0, 0.5, 0.95])
+@pytest.mark.parametrize("mode", ["in-session", "legacy"])
+def test_a_phone_has_its_time_to_hang_up(
+    stage: MakeStage, mode: str, part_of_second: float
+) -> None:
+    own = Transfer(mode=mode, release_transferor_after_s=1)
+    playing = stage(settings=replace(CALLS, transfer=own))
+    _, bob, carol = talking(playing, "1002")
+    carol.rings()
+    bob.refers("<sip:1002@example.org>")
+    playing.until(lambda: carol.received("INVITE"))
+    playing.advance(part_of_second + 1.0 - playing.switch.clock.now_s % 1.0)
+    carol.answers_now()
+    playing.until(lambda: bob.notifies)
+    playing.advance(own.release_transferor_after_s)
+    assert bob.in_call
+    playing.advance(1.5)
+    assert not bob.in_call
+
+
 @pytest.mark.parametrize("how", ["connect", "transfer", "call_user"])
 def test_redirections_are_followed_so_often_and_no_more(stage: MakeStage, how: str) -> None:
     scenario = Scenario()
