@@ -353,12 +353,11 @@ def _causes_by_status() -> dict[int, list[str]]:
 
 
 def _longest_park_s(settings: Settings) -> int:
-    """How long FreeSWITCH is to park a transferor: to claim, to decide, while any target rings."""
-    ringing = [route.ring_timeout_s or 0 for route in settings.routes]
-    ringing += [settings.call.ring_timeout_s, settings.transfer.ring_timeout_s]
-    ringing += [group.ring_timeout_s or 0 for group in settings.groups]
-    waits_s = claimed_s(settings) + settings.transfer.decision_timeout_s + max(ringing)
-    return no_sooner(released_s(settings, waits_s))
+    """How long FreeSWITCH may park a transferor: to claim, to decide, while any target rings."""
+    defaults: tuple[Any, ...] = (settings.call, settings.transfer)
+    ringing = [each.ring_timeout_s or 0 for each in (*defaults, *settings.routes, *settings.groups)]
+    before_s = claimed_s(settings) + settings.transfer.decision_timeout_s
+    return no_sooner(released_s(settings, before_s + max(ringing)))
 
 
 class _Unknown(jinja2.StrictUndefined):
