@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -23,6 +22,7 @@ from jinja2.bccache import Bucket
 
 from fsctl import files
 from fsctl.errors import SettingsError
+from fsctl.esl.fields import no_sooner
 from fsctl.policy.parties import FACTS
 from fsctl.policy.vouched import inside_expression
 from fsctl.session.calling import recording
@@ -35,7 +35,7 @@ from fsctl.sip.status import HANGUP_CAUSES
 from fsctl.switch.armed import CONFIRM, CONTEXT, armed
 from fsctl.switch.dialstring import carried_caller_name
 from fsctl.switch.marks import Context, Stage, one_of
-from fsctl.switch.timers import HEAD_START_S
+from fsctl.switch.timers import claimed_s, head_start_s, released_s
 
 CONTEXTS: Final = "dialplan/fsctl.xml"
 PARAMETERS: Final = "sip_profiles/fsctl_params.xml"
@@ -305,8 +305,9 @@ def _context(settings: Settings) -> dict[str, Any]:
         "services": [each for each in settings.routes if each.kind in ("voicemail", "queue")],
         "recording_steps": recording.STEPS,
         "waiting": WAITING,
+        "no_sooner": no_sooner,
         "longest_park_s": _longest_park_s(settings),
-        "head_start_s": round(HEAD_START_S),
+        "head_start_s": head_start_s(settings),
         "recall_prefix": carried_caller_name(settings.transfer.recall_prefix),
         "controllers": "|".join(settings.dialplan.controllers),
         "safe_number": SAFE_NUMBER,
@@ -352,12 +353,11 @@ def _causes_by_status() -> dict[int, list[str]]:
 
 
 def _longest_park_s(settings: Settings) -> int:
-    """How long FreeSWITCH may park a transferor: to claim, to decide, while any target may ring."""
-    ringing = [route.ring_timeout_s or 0 for route in settings.routes]
-    ringing += [settings.call.ring_timeout_s, settings.transfer.ring_timeout_s]
-    ringing += [group.ring_timeout_s or 0 for group in settings.groups]
-    before = 2 * settings.dialplan.claim_timeout_s + math.ceil(settings.transfer.decision_timeout_s)
-    return before + max(ringing) + settings.transfer.rescue_after_s
+    """How long FreeSWITCH may park a transferor: to claim, to decide, while any target rings."""
+    defaults: tuple[Any, ...] = (settings.call, settings.transfer)
+    ringing = [each.ring_timeout_s or 0 for each in (*defaults, *settings.routes, *settings.groups)]
+    before_s = claimed_s(settings) + settings.transfer.decision_timeout_s
+    return no_sooner(released_s(settings, before_s + max(ringing)))
 
 
 class _Unknown(jinja2.StrictUndefined):

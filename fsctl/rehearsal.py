@@ -22,7 +22,8 @@ PATIENCE_S = 120.0
 """How long, by the switch's clock, parties wait for something to happen."""
 REAL_PATIENCE_S = 5.0
 """The same, by ours, once the switch has no more timers and nothing happens any more."""
-TALK_S = 2.0
+TALK_S = 4.0
+"""Longer than a transferor is there that was told of success."""
 
 
 @dataclass(slots=True)

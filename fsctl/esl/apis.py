@@ -11,7 +11,16 @@ import re
 from dataclasses import dataclass
 
 from fsctl.errors import CommandError
-from fsctl.esl.fields import Command, check_choice, check_name, check_seconds, check_text, quote
+from fsctl.esl.fields import (
+    Command,
+    check_choice,
+    check_delay,
+    check_name,
+    check_seconds,
+    check_text,
+    no_sooner,
+    quote,
+)
 
 _DIGITS = re.compile(r"[0-9*#A-Da-dwW]{1,128}")
 _NO_SUCH_CHANNEL = "-ERR No such channel!\n"
@@ -238,17 +247,18 @@ class UuidAudio(ApiCommand):
 
 @dataclass(frozen=True, slots=True)
 class SchedHangup(ApiCommand):
-    """Hang a channel up in `after_s` seconds, by FreeSWITCH's own timer."""
+    """Hang a channel up in `after_s` seconds at least (`no_sooner`), by FreeSWITCH's own timer."""
 
-    after_s: int
+    after_s: float
     channel_uuid: str
     hangup_cause: str = "ALLOTTED_TIMEOUT"
 
     def check(self) -> None:
-        check_seconds("after_s", self.after_s)
+        check_delay("after_s", self.after_s)
 
     def line(self) -> str:
-        return _words("sched_hangup", f"+{self.after_s}", self.channel_uuid, self.hangup_cause)
+        when = f"+{no_sooner(self.after_s)}"
+        return _words("sched_hangup", when, self.channel_uuid, self.hangup_cause)
 
 
 _UNLESS_TALKING = "${variable_bridge_to}"
@@ -259,37 +269,37 @@ switch_ivr_bridge.c). The leg itself is not disturbed."""
 
 @dataclass(frozen=True, slots=True)
 class SchedTransferUnlessTalking(ApiCommand):
-    """In `after_s` seconds send a channel into a dialplan, unless it is bridged by then."""
+    """In `after_s` seconds at least send a channel into a dialplan, unless it is bridged then."""
 
-    after_s: int
+    after_s: float
     channel_uuid: str
     extension: str
     context: str
 
     def check(self) -> None:
-        check_seconds("after_s", self.after_s)
+        check_delay("after_s", self.after_s)
         check_name("extension", self.extension)
 
     def line(self) -> str:
         uuid = self.channel_uuid
         then = _words("uuid_transfer", uuid + _UNLESS_TALKING, self.extension, "XML", self.context)
-        return f"sched_api +{self.after_s} {uuid} expand uuid:{uuid} {then}"
+        return f"sched_api +{no_sooner(self.after_s)} {uuid} expand uuid:{uuid} {then}"
 
 
 @dataclass(frozen=True, slots=True)
 class SchedApi(ApiCommand):
-    """Run another API command in `after_s` seconds; `group` names the timer for `SchedDel`."""
+    """Run another API command in `after_s` seconds at least; `group` is for `SchedDel`."""
 
-    after_s: int
+    after_s: float
     group: str
     command: ApiCommand
 
     def check(self) -> None:
-        check_seconds("after_s", self.after_s)
+        check_delay("after_s", self.after_s)
         self.command.check()
 
     def line(self) -> str:
-        return _words("sched_api", f"+{self.after_s}", self.group, self.command.line())
+        return _words("sched_api", f"+{no_sooner(self.after_s)}", self.group, self.command.line())
 
 
 @dataclass(frozen=True, slots=True)

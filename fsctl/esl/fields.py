@@ -6,6 +6,7 @@ expanded, or be taken for an option. A command that exists has passed these chec
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields
@@ -20,6 +21,8 @@ _NAME = re.compile(r"[0-9A-Za-z_.:-]{1,128}")
 _CAUSE = re.compile(r"[A-Z0-9_]{1,64}")
 _PLAIN_TOKEN = re.compile(r"[^\s'\"\\]+")
 _SELF = re.compile("mod_event_socket", re.IGNORECASE)
+EARLY_S = 1.0
+"""By so much FreeSWITCH may wait shorter than it is told, see `no_sooner`."""
 _JOB_UUID_CHARS = 36  # es.c copies Job-UUID into a buffer of this size and cuts the rest
 
 
@@ -69,6 +72,22 @@ def check_seconds(field: str, value: int) -> None:
     """A whole number of seconds, at least 1 and at most a day."""
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 86_400:
         raise CommandError(f"{field} is not a number of seconds from 1 to 86400: {value!r}")
+
+
+def check_delay(field: str, value: float) -> None:
+    """A number of seconds above 0, and at most a day."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 86_400:
+        raise CommandError(f"{field} is not a number of seconds up to 86400: {value!r}")
+
+
+def no_sooner(after_s: float) -> int:
+    """Return how many seconds FreeSWITCH is told to wait, that it waits ``after_s`` at least.
+
+    For its timers (switch_scheduler.c) and for ``park_timeout`` (switch_ivr.c) it counts whole
+    seconds, of which the one that goes on already is the first. It looks every half second: so it
+    waits 1.5 s longer at most.
+    """
+    return math.ceil(after_s + EARLY_S)
 
 
 def check_choice(field: str, value: str, choices: tuple[str, ...]) -> None:

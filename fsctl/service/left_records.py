@@ -96,7 +96,7 @@ class LeftRecords:
     def look_for_everybody(self) -> None:
         """Look for those of workers we know nothing of, until a dead one's sign of life is gone."""
         self._of_everybody = True
-        self._signs_end = time.monotonic() + EXPIRY_S + 1.0
+        self._signs_end = time.monotonic() + EXPIRY_S + 2.0
 
     def has(self, transferee: str) -> bool:
         """Whether the record of its transfer is to be written when more is known."""

@@ -29,8 +29,8 @@ from fsctl.switch.marks import Mark
 log = logging.getLogger(__name__)
 
 PERIOD_S = 1.0
-EXPIRY_S = 4
-"""FreeSWITCH's timers are good to a second: it forgets after 3 to 4.5 s."""
+EXPIRY_S = 3
+"""So long, at least, FreeSWITCH knows a sign of life: for 4.5 s at most."""
 _FIRST_S = 1.0
 """How long a start waits for FreeSWITCH, which may not be there yet."""
 
@@ -107,9 +107,7 @@ class SignsOfLife:
             self._client.send_all([SchedDel(TIMERS), *unset(armed)])
             log.info("%s transfers by itself from now on", self._name)
         except (LinkError, ChannelGone) as error:
-            log.warning(
-                "%s sends us transfers for up to %d s more: %s", self._name, EXPIRY_S, error
-            )
+            log.warning("%s sends us transfers for some seconds more: %s", self._name, error)
 
     def _others(self) -> set[str]:
         """The addresses of controllers that are there besides us."""

@@ -48,8 +48,10 @@ def _park_timeout(channel: Channel) -> tuple[float | None, str]:
     channel.set_variable("park_timeout", None)
     channel.set_variable("park_after_bridge", None)
     seconds, _, cause = text.partition(":")
-    timeout_s = leading_number(seconds)
-    return None if timeout_s < 0 else float(timeout_s), cause_name(cause or "NORMAL_CLEARING")
+    timeout_s, now_s = leading_number(seconds), channel.switch.clock.now_s
+    # It counts whole seconds, as the scheduler does.
+    left_s = None if timeout_s < 0 else int(now_s) + timeout_s - now_s
+    return left_s, cause_name(cause or "NORMAL_CLEARING")
 
 
 def obey_until(

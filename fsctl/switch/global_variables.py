@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from fsctl.esl.commands import Command, GlobalSetvar, SchedApi, SchedDel
 from fsctl.switch.marks import Mark
 
-_LATE_S = 2
+_LATE_S = 1
 
 
 def listed(reply: str) -> dict[str, str]:
@@ -22,7 +22,8 @@ def living(names: Iterable[str]) -> list[str]:
 
 
 def late(address: str) -> list[Command]:
-    """Return what keeps new calls from the controller at ``address`` (``HOST:PORT``) for 2 s."""
+    """Return what keeps new calls from the controller at ``address`` (``HOST:PORT``) for 1 s to
+    2.5 s; it says so again for as long as it is late."""
     name = f"{Mark.LATE}{address}"
     return set_for(_LATE_S, group_of(name), {name: "yes"})
 
@@ -33,8 +34,8 @@ def group_of(name: str) -> str:
 
 
 def set_for(seconds: int, group: str, variables: Mapping[str, str]) -> list[Command]:
-    """Return what sets these, and has FreeSWITCH unset them, the last one first, if nobody sets
-    them again by then. ``group``: of the timers."""
+    """Return what sets these, and has FreeSWITCH unset them in so many ``seconds`` at least, the
+    last one first, if nobody sets them again by then. ``group``: of the timers."""
     made = [GlobalSetvar(name, value) for name, value in variables.items()]
     forget = [SchedApi(seconds, group, command) for command in unset(variables)]
     return [*made, SchedDel(group), *forget]

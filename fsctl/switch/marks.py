@@ -480,7 +480,7 @@ class Mark(_Explained):
     )
     LATE = (
         "fsctl_late_",
-        "a controller, for 2 s; global, with its address",
+        "a controller, for 1 s to 2.5 s; global, with its address",
         "`yes`: it is late, and new calls do not ask it (`[server] max_delay_ms`)",
     )
     RESCANNED = (

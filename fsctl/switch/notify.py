@@ -23,7 +23,7 @@ NOTES_JOIN = "api_before_bridge_fsctl"
 """On a transferee, set by the dialplan: by it FreeSWITCH notes that its join has been told of."""
 
 OWED_FOR_S = 2
-"""So soon FreeSWITCH gives an owed report by itself, unless it has been given."""
+"""So soon, at least, FreeSWITCH gives an owed report by itself, unless it has been given."""
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 _UNSAFE = re.compile(r"[^0-9A-Za-z ._()/-]")
@@ -46,7 +46,7 @@ def told(link: Connection, transferor_uuid: str) -> str | None:
 
 
 def owe(
-    transferor_uuid: str, event: str, status: SipStatus, after_s: int = OWED_FOR_S
+    transferor_uuid: str, event: str, status: SipStatus, after_s: float = OWED_FOR_S
 ) -> list[Command]:
     """Have FreeSWITCH give a report in ``after_s``, should we or our link be gone by then.
 

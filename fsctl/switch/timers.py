@@ -9,7 +9,6 @@ The dialplan arms the first ones (``dialplan/steps.xml.j2``).
 from __future__ import annotations
 
 import logging
-import math
 
 from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.commands import (
@@ -19,19 +18,21 @@ from fsctl.esl.commands import (
 )
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event, Reply
+from fsctl.esl.fields import EARLY_S, no_sooner
 from fsctl.log import seldom
+from fsctl.settings import Settings
 from fsctl.switch.marks import Context, Extension, Mark
 
 log = logging.getLogger(__name__)
 
-HEAD_START_S = 4.0
-"""A transferee goes on first, so that its transferor is still there to be joined with it."""
-EARLY_S = 1.0
-"""By so much FreeSWITCH's timers may be early: it counts whole seconds (switch_scheduler.c)."""
-SLACK = 0.25
+SLACK = 0.3
 """By so much of its time a timer may be later that the dialplan has armed than one of ours."""
 _NONE_DELETED = "+OK Deleted: 0"
 
+_JOINED_S = 2
+"""So soon the first two are joined when nobody else has the transferee."""
+_BEFORE_S = 4
+"""A transferee is sent on so much before ``rescue_after_s`` is over, which is 5 s at least."""
 
 CLAIM_TIMEOUT_S = 30.0
 """Who is late already does not give up early: the reply decides whose the leg is."""
@@ -82,12 +83,31 @@ def has_been_sent_on(link: Connection, snapshot: Event, home: str) -> bool:
 
 
 def timed(snapshot: Event) -> float | None:
-    """Return after how many seconds the dialplan's own timers of a transfer fire, which are armed.
+    """Return after how many seconds, at least, the dialplan's own timer of a parked transferor
+    fires, which is armed; that of its transferee does so `head_start_s` before.
 
     None: an older dialplan has armed none, or they are no longer there.
     """
     text = snapshot.variable(Mark.TIMED) or ""
-    return float(text) if text.isascii() and text.isdigit() and len(text) < 7 else None
+    return float(text) - EARLY_S if text.isascii() and text.isdigit() and len(text) < 7 else None
+
+
+def head_start_s(settings: Settings) -> int:
+    """Return how much earlier a transferee goes on than its transferor, which so is still there to
+    be joined with it, even if another controller is asked first, and does not claim it either."""
+    return no_sooner(settings.dialplan.claim_timeout_s) + _JOINED_S
+
+
+def claimed_s(settings: Settings) -> float:
+    """Return by when a leg is claimed, or FreeSWITCH's own, of whom two controllers are asked, one
+    behind the other: both timers fire at a whole second, or half a one later."""
+    return 2 * no_sooner(settings.dialplan.claim_timeout_s) + 0.5
+
+
+def released_s(settings: Settings, waits_s: float) -> float:
+    """Return after how long a transferor is released whose transfer may wait for ``waits_s``: its
+    transferee goes on `head_start_s` before, but behind that wait."""
+    return waits_s + settings.transfer.rescue_after_s - _BEFORE_S + head_start_s(settings)
 
 
 def send_on(channel_uuid: str, after_s: float) -> list[Command]:
@@ -96,9 +116,7 @@ def send_on(channel_uuid: str, after_s: float) -> list[Command]:
 
     It goes on as if no controller had ever claimed it.
     """
-    timer = SchedTransferUnlessTalking(
-        _whole(after_s), channel_uuid, Extension.UNCLAIMED, Context.RESCUE
-    )
+    timer = SchedTransferUnlessTalking(after_s, channel_uuid, Extension.UNCLAIMED, Context.RESCUE)
     return [SchedDel(channel_uuid), timer]
 
 
@@ -113,16 +131,9 @@ def release(channel_uuid: str, after_s: float) -> list[Command]:
 
 def unless_talking(channel_uuid: str, after_s: float) -> Command:
     """Return that timer, which is one more."""
-    return SchedTransferUnlessTalking(
-        _whole(after_s), channel_uuid, Extension.FORLORN, Context.RESCUE
-    )
+    return SchedTransferUnlessTalking(after_s, channel_uuid, Extension.FORLORN, Context.RESCUE)
 
 
 def disarm(channel_uuid: str) -> list[Command]:
     """Return what deletes the timers of a leg."""
     return [SchedDel(channel_uuid)]
-
-
-def _whole(after_s: float) -> int:
-    """So many seconds FreeSWITCH is to wait, that it waits ``after_s`` at least."""
-    return math.ceil(after_s + EARLY_S)

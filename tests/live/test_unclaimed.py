@@ -15,9 +15,11 @@ from fsctl.story import hear_each_other, talking
 from tests.live.lab.ports import free_port
 from tests.live.lab.settings import UNDECIDED, sections
 
-CLAIM_S = 4.0
-"""FreeSWITCH's timer is good to a second, and the phones need a moment."""
+CLAIM_S = 5.0
+"""FreeSWITCH's timer fires 2 to 3.5 s after it was armed, and the phones need a moment."""
 SOON_S = 1.5
+IN_TIME_S = 1.7
+"""Somewhat less than `claim_timeout_s`, and more than what a second is short of."""
 
 
 class Peer:
@@ -72,9 +74,14 @@ def peer():
 
 
 @pytest.fixture
-def stopped(controller, switch):
-    """A single process without a supervisor, that is stopped by SIGSTOP when it is called."""
-    served = controller(sections(switch))
+def served(controller, switch):
+    """A single process without a supervisor."""
+    return controller(sections(switch))
+
+
+@pytest.fixture
+def stopped(served):
+    """That, which is stopped by SIGSTOP when it is called."""
     yield lambda: os.kill(served.pid, signal.SIGSTOP)
     os.kill(served.pid, signal.SIGCONT)
 
@@ -147,6 +154,19 @@ def test_a_transfer_that_the_controller_does_not_claim(stopped, phones):
     assert len(bob.notifies) == 1
 
 
+def test_a_transfer_that_the_controller_claims_in_time(stopped, served, phones):
+    """FreeSWITCH counts whole seconds, and nearly all of the first one has passed."""
+    bob, alice = talking(phones)
+    carol = phones.party("1002").answers()
+    stopped()
+    time.sleep((0.8 - time.time()) % 1.0)
+    bob.refers(phones.refer_to("1002"))
+    time.sleep(IN_TIME_S)
+    os.kill(served.pid, signal.SIGCONT)
+    assert bob.wait_notify() == "SIP/2.0 200 OK"
+    assert hear_each_other(alice, carol)
+
+
 def test_a_transfer_that_its_worker_does_not_claim_goes_to_another(controller, phones, switch):
     own = {"log_level": "debug", "workers": 2, "hang_timeout_s": 60}
     served = controller({**sections(switch), "server": own})
@@ -214,6 +234,28 @@ def test_a_controller_hangs_when_it_is_asked_about_a_transfer(asked, phones):
     asked()
     assert bob.wait_notify(limit_s=12) == "SIP/2.0 403 Forbidden"
     assert hear_each_other(alice, bob)
+
+
+def test_the_transferor_waits_until_another_has_not_claimed_its_transferee_either(
+    controller, switch, phones, peer
+):
+    """Its own timer hung it up meanwhile: nobody was there to be joined with the transferee."""
+    port = free_port()
+    addresses = [f"127.0.0.1:{port}", peer("silent").address]
+    tables = {
+        "transfer": {"decision_timeout_s": 1, "rescue_after_s": 5},
+        "dialplan": {"controllers": addresses, "only_living": False, "claim_timeout_s": 6},
+    }
+    served = controller(sections(switch, **tables), scenario=UNDECIDED, port=port)
+    bob, alice = talking(phones)
+    bob.refers(phones.refer_to("1002"))
+    served.wait_log("asked")
+    os.kill(served.pid, signal.SIGSTOP)
+    try:
+        assert bob.wait_notify(limit_s=25) == "SIP/2.0 403 Forbidden"
+        assert hear_each_other(alice, bob)
+    finally:
+        os.kill(served.pid, signal.SIGCONT)
 
 
 STANDS_STILL = """

@@ -12,9 +12,11 @@ import pytest
 
 from fsctl import dialplan
 from fsctl.errors import SettingsError
+from fsctl.esl.events import Event
 from fsctl.policy.parties import FACTS
 from fsctl.settings import (
     SAFE_NUMBER,
+    Call,
     Dialplan,
     Route,
     Server,
@@ -24,6 +26,7 @@ from fsctl.settings import (
     load,
 )
 from fsctl.stage import CALLS
+from fsctl.switch.timers import timed
 
 ALL_KINDS = (
     Route(name="a", match=r"1\d{3}", kind="user"),
@@ -196,7 +199,7 @@ def test_a_leg_that_is_not_claimed_goes_on(tmp_path: Path) -> None:
         before = "".join(
             step.get("data", "") + step.get("field", "") for step in steps[at - 2 : at]
         )
-        assert f"${{sched_api(+3 {timer})}}" in before
+        assert f"${{sched_api(+4 {timer})}}" in before
         assert steps[at + 1].get("data", "").startswith("${sched_del(claim-${uuid})}"), "as nobody"
 
 
@@ -367,15 +370,46 @@ def test_the_longest_park_is_that_of_the_longest_ringing(tmp_path: Path) -> None
     armed = "".join(conditions(extension(refer, "fsctl_refer_transferor")))
     by = "${blind_transfer_uuid}"
     # to claim twice, to decide, to ring, and a bit; the transferee somewhat before
-    assert f"${{sched_api(+109 {by} expand uuid:{by} uuid_transfer {by}" in armed
-    assert "${sched_api(+105 ${uuid} expand uuid:${uuid} uuid_transfer ${uuid}" in armed
-    assert ";fsctl_timed=109;" in armed
+    assert f"${{sched_api(+114 {by} expand uuid:{by} uuid_transfer {by}" in armed
+    assert "${sched_api(+109 ${uuid} expand uuid:${uuid} uuid_transfer ${uuid}" in armed
+    assert ";fsctl_timed=114;" in armed
     # Right behind a reference a backslash escapes nothing: they would name no leg.
     assert armed.count("}${fsctl_dollar}{variable_") == 3
     (begins,) = conditions(extension(refer, "fsctl_refer_begins"))
     assert ";fsctl_dollar=$;" in begins
     assert re.findall(r".(?=\\[$])", armed) == [" ", "(", "}"]
     assert r"\${variable_current_application}\${variable_bridge_to}" in armed, "no reference"
+
+
+@pytest.mark.parametrize("claim_timeout_s", [1, 2, 5, 30])
+def test_no_timer_fires_before_what_it_waits_for(tmp_path: Path, claim_timeout_s: int) -> None:
+    """Each may be early by the part of a second that has passed, and late by half a second."""
+    own = Transfer(decision_timeout_s=2.5, ring_timeout_s=20, rescue_after_s=5)
+    settings = Settings(
+        transfer=own,
+        call=Call(ring_timeout_s=20),
+        dialplan=Dialplan(claim_timeout_s=claim_timeout_s),
+    )
+    refer = contexts(tmp_path, settings)["fsctl_refer"]
+    text = "".join(f for node in refer.iter("extension") for f in conditions(node))
+    text += "".join(data for _, data in actions(refer))
+
+    def told(timer: str) -> int:
+        (seconds,) = set(re.findall(rf"sched_api\(\+([0-9]+) {timer}", text))
+        return int(seconds)
+
+    by = re.escape("${blind_transfer_uuid}")
+    leg = re.escape("${uuid} expand uuid:${uuid} uuid_transfer ")
+    claim, idle = told(re.escape("claim-${uuid} ")), told(leg + r"\\\$[{]cond")
+    assert claim - 1 >= claim_timeout_s
+    claimed_twice = 2 * claim + 0.5
+    assert idle - 1 >= claimed_twice and told(by + re.escape(" expand uuid:${uuid}")) == idle
+    transferor, transferee = told(f"{by} expand uuid:{by}"), told(leg + r"[$][{]uuid[}]")
+    waits_s = claimed_twice + own.decision_timeout_s + own.ring_timeout_s
+    assert transferee - 1 > waits_s
+    assert transferor - transferee > claim + 1, "another one is asked for the transferee"
+    (noted,) = re.findall(";fsctl_timed=([0-9]+);", text)
+    assert timed(Event(f"variable_fsctl_timed: {noted}\n".encode())) == transferor - 1
 
 
 @pytest.mark.parametrize("home", ["", "evil", "h:1|x:2", "${x}:1", "h:1 async"])
@@ -393,7 +427,7 @@ def test_the_rescue_of_a_transfer_tries_every_controller_unless_it_is_over(tmp_p
         ("set", "fsctl_asked=all"),
         ("execute_extension", "any XML fsctl_controllers"),
     ]
-    assert steps[1][1].startswith("${sched_api(+6 ${uuid} "), "the leg's own timers have gone"
+    assert steps[1][1].startswith("${sched_api(+8 ${uuid} "), "the leg's own timers have gone"
     expression = conditions(node)["${originate_disposition}"]
     assert [
         bool(re.search(expression, d)) for d in ("", "USER_BUSY", "SUCCESS", "call accepted")

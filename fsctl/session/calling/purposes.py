@@ -122,6 +122,7 @@ class NativeTransferee(PlainCall):
         transferor = session.part(NativeCall).transferor
         if waiting is None or transferor in ("", NOBODY):
             return []
-        after_s = rings_s + GRACE_S + session.settings.transfer.rescue_after_s
+        after_s = timers.released_s(session.settings, rings_s + GRACE_S)
+        sooner_s = after_s - timers.head_start_s(session.settings)
         commands = timers.release(transferor, after_s)
-        return commands + timers.send_on(waiting.channel_uuid, after_s - timers.HEAD_START_S)
+        return commands + timers.send_on(waiting.channel_uuid, sooner_s)

@@ -10,6 +10,7 @@ from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.commands import BgApi, Events, Filter, Originate
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
+from fsctl.esl.fields import no_sooner
 from fsctl.policy.judge import Asking
 from fsctl.session.calling import plan
 from fsctl.session.calling.arming import arming, in_dialplan
@@ -132,7 +133,7 @@ class CalledAnew:
         )
         if route.in_dialplan:
             variables |= in_dialplan(variables, parties.transferee) | {"loopback_bowout": "false"}
-        variables |= {"ignore_early_media": "true", "park_timeout": str(_PARK_TIMEOUT_S)}
+        variables |= {"ignore_early_media": "true", "park_timeout": str(no_sooner(_PARK_TIMEOUT_S))}
         return target, Originate(DialString(routed.endpoint, variables).format_for_originate())
 
     def _diversion(self) -> Diversion:

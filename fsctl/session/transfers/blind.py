@@ -141,9 +141,10 @@ class BlindTransfer:
         return self._run.timing.ring(rings_s + GRACE_S)
 
     def _look_if_late(self) -> None:
-        """The dialplan sends a leg on with which nothing has been done for long."""
+        """The dialplan sends a leg on with which nothing has been done for long; it may have asked
+        another controller first, and so `claimed_s` is half over when it asks us."""
         link, claim_s = self._session.link, self._session.settings.dialplan.claim_timeout_s
-        if not self.is_undecided or link.age_s < 2 * claim_s:
+        if not self.is_undecided or link.age_s < claim_s:
             return
         seen = look(link, self.transferor, self.request)
         if seen.sent_on or seen.transferee_gone or seen.told is not None:

@@ -18,11 +18,11 @@ from fsctl.session.core.leg import Leg
 from fsctl.session.core.session import Session
 from fsctl.session.transfers import devices
 from fsctl.session.transfers.deadlines import JOIN_TIMEOUT_S
-from fsctl.session.transfers.reporter import SOONEST_S, Reporter
+from fsctl.session.transfers.reporter import Reporter
 from fsctl.session.transfers.targets import Targets
 from fsctl.session.transfers.timing import Timing
 from fsctl.switch.posting import post_if_there
-from fsctl.transfer.blind import Snapshot, Teller
+from fsctl.transfer.blind import Snapshot
 from fsctl.transfer.blind_table import Action
 
 _OF_TIMERS = frozenset({Action.SET_TIMERS, Action.SET_ONE_TIMER, Action.DELETE_TIMERS})
@@ -95,8 +95,6 @@ class BlindActs:
             case Action.RELEASE_TRANSFEROR:
                 # A timer in FreeSWITCH: it holds when we die. The phone's own BYE comes first.
                 after_s = self._session.settings.transfer.release_transferor_after_s
-                if snapshot.teller is Teller.SWITCH:
-                    after_s = max(after_s, SOONEST_S)
                 return [SchedHangup(after_s, transferor, "BLIND_TRANSFER")]
             case Action.KEEP_TRANSFEROR | Action.PUT_RELEASE_OFF:
                 return self._timing.hold(JOIN_TIMEOUT_S)

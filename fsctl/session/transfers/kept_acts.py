@@ -194,12 +194,11 @@ class KeptActs:
         commands = self._asker.owe(transferee, _OWED, after_s)
         if kept.transferee is Place.HOME:
             return [*commands, *timers.send_on(transferee, after_s)]
-        whole_s = round(after_s)
         return [
             *commands,
             SchedDel(transferee),
-            SchedApi(whole_s, transferee, UuidSetvar(transferee, Mark.STAGE, Stage.JOINED)),
-            SchedApi(whole_s, transferee, UuidSetvar(transferee, AFTERWARDS)),
+            SchedApi(after_s, transferee, UuidSetvar(transferee, Mark.STAGE, Stage.JOINED)),
+            SchedApi(after_s, transferee, UuidSetvar(transferee, AFTERWARDS)),
         ]
 
     def _let_be(self) -> None:

@@ -16,7 +16,7 @@ from fsctl.session.core.leg import Leg, paired
 from fsctl.session.core.session import Part, Session
 from fsctl.session.transfers.engine import Engine
 from fsctl.session.transfers.record import OUTCOMES, begun, conclude
-from fsctl.session.transfers.reporter import REPORT_S, SOONEST_S, of_last_refer
+from fsctl.session.transfers.reporter import REPORT_S, of_last_refer
 from fsctl.sip.status import SipStatus, failure_in, status_of_cause
 from fsctl.switch import timers
 from fsctl.switch.marks import Mark, Stage
@@ -52,7 +52,7 @@ def succeeded(session: Session, transferor_uuid: str) -> None:
 
 
 def _release(session: Session, transferor_uuid: str) -> SchedHangup:
-    seconds = max(session.settings.transfer.release_transferor_after_s, SOONEST_S)
+    seconds = session.settings.transfer.release_transferor_after_s
     return SchedHangup(seconds, transferor_uuid, "BLIND_TRANSFER")
 
 

@@ -21,9 +21,8 @@ from fsctl.switch.refer_variables import refer_event
 from fsctl.switch.variables import Asked, read_several
 
 REPORT_S = 0.7
-"""A join that FreeSWITCH tells of is reported by then, if nothing waits on the transferee."""
-SOONEST_S = 2
-"""A timer in FreeSWITCH may be early by a second: one of so many fires behind that."""
+"""A join that FreeSWITCH tells of is reported by then, if nothing waits on the transferee: before
+any timer that releases the transferor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +64,7 @@ class Reporter:
         """As that, in so many seconds: the transferee talks on until then. Replaces what was."""
         if self.event is None:
             return []
-        owed = notify.owe(self.channel, self.event, status, round(after_s))
+        owed = notify.owe(self.channel, self.event, status, after_s)
         return [SchedDel(self.channel), UuidSetvar(self.channel, Mark.KEPT, transferee), *owed]
 
     def has_told(self, link: Connection) -> bool:

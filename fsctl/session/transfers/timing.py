@@ -32,8 +32,9 @@ class Timing:
         self._timed_s = timed_s
         """When those fire that the dialplan has armed. Cleared when they are moved; None: they are
         ours."""
-        claimed_s = 2.0 * session.settings.dialplan.claim_timeout_s + timers.EARLY_S
-        self._fires_after((timed_s or 0.0) - timers.HEAD_START_S - claimed_s)
+        self._head_start_s = timers.head_start_s(session.settings)
+        self._claimed_s = timers.claimed_s(session.settings)
+        self._fires_after((timed_s or 0.0) - self._head_start_s - self._claimed_s)
 
     @property
     def about_to_fire(self) -> bool:
@@ -56,9 +57,8 @@ class Timing:
         if self._timed_s is not None:
             after_s = self._after_s(rings_s)
             # Some seconds have passed since they were armed: the time to claim, which they include.
-            claimed_s = 2.0 * self._session.settings.dialplan.claim_timeout_s
             late_s = self._timed_s - after_s
-            if claimed_s <= late_s <= after_s * timers.SLACK:
+            if self._claimed_s <= late_s <= after_s * timers.SLACK:
                 return []
         return self.wait(rings_s)
 
@@ -76,14 +76,14 @@ class Timing:
         return [*self._disarm(self._transferee), *self._disarm(self._transferor)]
 
     def _after_s(self, waits_s: float) -> float:
-        return self._session.settings.transfer.rescue_after_s + waits_s
+        return timers.released_s(self._session.settings, waits_s)
 
     def _fires_after(self, after_s: float) -> None:
         self._soonest = time.monotonic() + after_s
         """When the transferee's timer fires, at the soonest."""
 
     def _send_on(self, after_s: float) -> list[Command]:
-        leg, sooner_s = self._transferee, after_s - timers.HEAD_START_S
+        leg, sooner_s = self._transferee, after_s - self._head_start_s
         self._fires_after(sooner_s)
         return timers.send_on(leg.channel_uuid, sooner_s) if leg.alive else []
 

@@ -36,17 +36,18 @@ EXACT = [
     (a.UuidDump("u-1"), b"api uuid_dump u-1 json\n\n"),
     (a.UuidBreak("u-1"), b"api uuid_break u-1\n\n"),
     (a.UuidBreak("u-1", True), b"api uuid_break u-1 all\n\n"),
-    (a.SchedHangup(30, "u-1"), b"api sched_hangup +30 u-1 ALLOTTED_TIMEOUT\n\n"),
-    (a.SchedHangup(1, "u-1", "NO_ANSWER"), b"api sched_hangup +1 u-1 NO_ANSWER\n\n"),
+    (a.SchedHangup(30, "u-1"), b"api sched_hangup +31 u-1 ALLOTTED_TIMEOUT\n\n"),
+    (a.SchedHangup(1, "u-1", "NO_ANSWER"), b"api sched_hangup +2 u-1 NO_ANSWER\n\n"),
     (
         a.SchedTransferUnlessTalking(9, "u-1", "unclaimed", "fsctl_rescue"),
-        b"api sched_api +9 u-1 expand uuid:u-1 "
+        b"api sched_api +10 u-1 expand uuid:u-1 "
         b"uuid_transfer u-1${variable_bridge_to} unclaimed XML fsctl_rescue\n\n",
     ),
     (
         a.SchedApi(4, "living", a.GlobalSetvar("v", "")),
-        b"api sched_api +4 living global_setvar v=\n\n",
+        b"api sched_api +5 living global_setvar v=\n\n",
     ),
+    (a.SchedHangup(2.5, "u-1", "NO_ANSWER"), b"api sched_hangup +4 u-1 NO_ANSWER\n\n"),
     (a.SchedDel("u-1"), b"api sched_del u-1\n\n"),
     (a.UuidTransfer("u-1", "100", "public"), b"api uuid_transfer u-1 100 XML public\n\n"),
     (
@@ -105,6 +106,7 @@ def test_every_api_has_an_exact_test() -> None:
         (lambda: a.SchedTransferUnlessTalking(1, "u", "", "c"), "no name"),
         (lambda: a.SchedTransferUnlessTalking(0, "u", "x", "c"), "seconds"),
         (lambda: a.SchedApi(0, "g", a.Status()), "seconds"),
+        (lambda: a.SchedApi(86_401, "g", a.Status()), "seconds"),
         (lambda: a.SchedDel("x y"), "no uuid"),
         (lambda: a.UuidTransfer("u", "-both", "c"), "no extension"),
         (lambda: a.UuidTransfer("u", "x", "c", leg="aleg"), "leg"),

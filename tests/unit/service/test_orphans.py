@@ -84,7 +84,7 @@ def test_a_transferor_is_released_when_its_target_has_answered(switch, look, bef
         switch.channels[A]["bridge_to"] = "cccccccc-0000"
 
     gevent.spawn(answers)
-    assert look() == [f"sched_hangup +2 {B} BLIND_TRANSFER"]
+    assert look() == [f"sched_hangup +3 {B} BLIND_TRANSFER"]
     assert switch.looks > 4, "it was waited for"
 
 
@@ -94,7 +94,7 @@ def test_a_transferor_whose_transferee_left_is_told_and_released(switch, look) -
     assert notify.startswith("sendevent NOTIFY / ") and "refer;id=7" in notify
     assert "SIP/2.0 487 Request Terminated" in notify
     assert mark.startswith(f"uuid_setvar_multi {B} fsctl_told='refer;id=7';fsctl_cdr_outcome=")
-    assert release == f"sched_hangup +2 {B} BLIND_TRANSFER"
+    assert release == f"sched_hangup +3 {B} BLIND_TRANSFER"
     of_both = {each.split()[1] for each in cdrs if "fsctl_cdr_outcome='abandoned'" in each}
     assert of_both == {A, B} and len(cdrs) == 2
 
@@ -105,7 +105,7 @@ def test_a_transferor_is_not_told_twice(switch, look, told, again) -> None:
     switch.channels[B] = transferor() | {"fsctl_told": told}
     *notify, release = [each for each in look() if "fsctl_cdr_id" not in each]
     assert bool(notify) == again
-    assert release == f"sched_hangup +2 {B} BLIND_TRANSFER"
+    assert release == f"sched_hangup +3 {B} BLIND_TRANSFER"
 
 
 def test_without_a_password_nobody_looks(switch) -> None:

@@ -158,7 +158,7 @@ def test_after_a_death_each_switch_is_looked_after(
     until(lambda: sorted(each["switch"] for each in records.all) == expected)
     legs = {each["switch"]: (each["transferor"], each["transferee"]) for each in records.all}
     assert legs["pbx-2"] == (OTHER[TR], OTHER[TE])
-    released = f"sched_hangup +2 {OTHER[TR]} BLIND_TRANSFER"
+    released = f"sched_hangup +3 {OTHER[TR]} BLIND_TRANSFER"
     until(lambda: released in two[1].told)
     assert [line for line in two[1].told if TR in line or TE in line] == []
     assert [line for line in two[0].told if OTHER[TR] in line or OTHER[TE] in line] == []

@@ -34,7 +34,7 @@ def test_a_leg_that_was_sent_on_before_it_was_claimed_is_the_switchs(
     """The reply to ``connect`` comes when FreeSWITCH's timer has sent the leg on already."""
     transfer = Transfer(mode="legacy" if what == "legacy" else "in-session")
     settings = replace(CALLS, transfer=transfer)
-    playing, late_s = stage(settings=settings), settings.dialplan.claim_timeout_s + 0.5
+    playing, late_s = stage(settings=settings), settings.dialplan.claim_timeout_s + 1.5
     fault = Nth(late(late_s), "reply", "connect")
     if what == "new call":
         playing.switch.faults.append(fault)
@@ -53,6 +53,40 @@ def test_a_leg_that_was_sent_on_before_it_was_claimed_is_the_switchs(
     assert [line for _, line in bob.notifies] == [f"SIP/2.0 {line}" for line in told]
     alice.hangs_up()
     playing.until(lambda: not peer.in_call and not playing.worker.switchboard.sessions)
+
+
+@pytest.mark.parametrize("part_of_second", [0.0, 0.5, 0.95])
+def test_who_claims_in_time_has_the_leg(stage: MakeStage, part_of_second: float) -> None:
+    """Whenever in a second FreeSWITCH begins to count: it counts whole ones."""
+    playing, late_s = stage(settings=CALLS), CALLS.dialplan.claim_timeout_s - 0.02
+    alice, bob, carol = talking(playing, "1002")
+    now_s = playing.switch.clock.now_s
+    playing.advance(part_of_second + 1.0 - now_s % 1.0)
+    playing.switch.faults.append(Nth(late(late_s), "reply", "connect"))
+    bob.refers("<sip:1002@example.org>")
+    playing.until(lambda: bob.notifies)
+    assert [line for _, line in bob.notifies] == ["SIP/2.0 200 OK"]
+    playing.until(lambda: alice.hears == "1002" and carol.hears == "1000")
+
+
+@pytest.mark.parametrize("part_of_second", [0.0, 0.5, 0.95])
+@pytest.mark.parametrize("mode", ["in-session", "legacy"])
+def test_a_phone_has_its_time_to_hang_up(
+    stage: MakeStage, mode: str, part_of_second: float
+) -> None:
+    own = Transfer(mode=mode, release_transferor_after_s=1)
+    playing = stage(settings=replace(CALLS, transfer=own))
+    _, bob, carol = talking(playing, "1002")
+    carol.rings()
+    bob.refers("<sip:1002@example.org>")
+    playing.until(lambda: carol.received("INVITE"))
+    playing.advance(part_of_second + 1.0 - playing.switch.clock.now_s % 1.0)
+    carol.answers_now()
+    playing.until(lambda: bob.notifies)
+    playing.advance(own.release_transferor_after_s)
+    assert bob.in_call
+    playing.advance(1.5)
+    assert not bob.in_call
 
 
 @pytest.mark.parametrize("how", ["connect", "transfer", "call_user"])

@@ -28,7 +28,7 @@ def test_who_goes_on_late_calls_nobody_for_a_leg_that_was_sent_on(
     def stand_still(*arguments: Any) -> None:
         while not bob.notifies:
             gevent.sleep(0)
-        monkeypatch.setattr(Connection, "age_s", SOON_S)
+        monkeypatch.setattr(Connection, "age_s", CALLS.dialplan.claim_timeout_s + 0.5)
         goes_on(*arguments)
         went_on.append(True)
 

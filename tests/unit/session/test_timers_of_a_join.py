@@ -16,7 +16,6 @@ from fsctl.session.transfers.timing import Timing
 from fsctl.settings import Transfer
 from fsctl.simulator import SimulatedSwitch
 from fsctl.stage import CALLS
-from fsctl.switch import timers
 
 SOON = replace(CALLS, transfer=Transfer(decision_timeout_s=5, rescue_after_s=5))
 A_JOIN_S = 5
@@ -111,11 +110,3 @@ def test_when_they_are_about_to_fire(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ours.about_to_fire and of_dialplan.about_to_fire
     ours.end()
     assert not ours.about_to_fire
-
-
-@pytest.mark.parametrize("after_s", [0.1, 1.0, 5.5, 6.0])
-def test_none_is_early(after_s: float) -> None:
-    """What FreeSWITCH is told to wait begins with the whole second that goes on already."""
-    for command in (*timers.send_on("u-1", after_s), *timers.release("u-1", after_s)):
-        told = getattr(command, "after_s", None)
-        assert told is None or told - 1 >= after_s

@@ -82,7 +82,7 @@ def test_a_fresh_leg_is_told_what_it_has_not_got(wanted, has, told) -> None:
     assert changed(wanted, Event(lines.encode())) == told
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("80", 80.0), ("", None), ("soon", None)])
+@pytest.mark.parametrize(("text", "seconds"), [("80", 79.0), ("", None), ("soon", None)])
 def test_an_older_dialplan_has_armed_no_timers(text: str, seconds: float | None) -> None:
     assert timed(Event(f"variable_fsctl_timed: {text}\n".encode())) == seconds
 
