@@ -12,6 +12,7 @@ from fsctl.scenario.call import as_call
 from fsctl.scenario.events import CallEvent, SessionEvent
 from fsctl.scenario.turns import Turns
 from fsctl.session.calling.routing import NoRoute
+from fsctl.session.core.clock import Timer
 from fsctl.session.core.told import OnError
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Handlers:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._own: dict[type[SessionEvent], list[Handler]] = {}
+        self._timers: list[Timer] = []
         self.turns = Turns(session.after, lambda: session.post(lambda: None), session.id)
         """The order in which handlers run; the session looks for those that wait."""
 
@@ -74,6 +76,17 @@ class Handlers:
         """
         for handler in self.of(event):
             self._run(handler, event, on_error)
+
+    def set_timeout(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        """Give a callback of the scenario a turn in ``seconds``, unless it is cancelled."""
+        timer = self._session.after(seconds, lambda: self.run(callback))
+        self._timers = [*filter(lambda each: each.is_pending, self._timers), timer]
+        return timer
+
+    @property
+    def has_timers(self) -> bool:
+        """Whether one of these may still call back."""
+        return any(timer.is_pending for timer in self._timers)
 
     def run(self, callback: Callable[[], None]) -> None:
         """Give a callback of the scenario a turn, as a timer's."""

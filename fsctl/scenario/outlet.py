@@ -52,8 +52,8 @@ class Outlet:
         return self._handlers.listen_at_all()
 
     def may_act(self) -> bool:
-        session, handlers = self._session, self._handlers
-        return handlers.turns.busy or session.has_timers or handlers.listen_to(_OF_A_TALK)
+        handlers = self._handlers
+        return handlers.turns.busy or handlers.has_timers or handlers.listen_to(_OF_A_TALK)
 
     def terminating(self) -> bool:
         if self._terminating:

@@ -67,7 +67,6 @@ class Session(core.Session):
         number, or by the channels of a call that is taken over."""
         self._sessions = sessions
         self._handlers = Handlers(self)
-        self._set_timers: list[Timer] = []
         self.tell = Outlet(self, self._handlers)
 
     def looked(self) -> None:
@@ -245,14 +244,7 @@ class Session(core.Session):
 
     def set_timeout(self, seconds: float, callback: Callable[[], None]) -> Timer:
         """Call ``callback`` in ``seconds``, as a handler; the timer can be cancelled."""
-        timer = self.after(seconds, lambda: self._handlers.run(callback))
-        self._set_timers = [each for each in self._set_timers if each.is_pending] + [timer]
-        return timer
-
-    @property
-    def has_timers(self) -> bool:
-        """Whether the scenario has set one that may still call back."""
-        return any(timer.is_pending for timer in self._set_timers)
+        return self._handlers.set_timeout(seconds, callback)
 
     def sleep(self, seconds: float) -> None:
         """In a handler: let ``seconds`` pass; other handlers run meanwhile."""

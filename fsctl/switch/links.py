@@ -1,9 +1,9 @@
-"""The links of one session: one at a time is heard, and none is closed under a leg that lives.
+"""The links of one session: one at a time is heard, and none is closed under a leg that waits.
 
 Every leg that comes home opens a link of its own; the newest is the session's. The end of *any*
 link of a channel ends that channel's park, whichever link holds it by then (mod_event_socket.c
 clears CF_CONTROLLED with every listener that ends): so an old link is silenced, and stays open
-until its leg ends.
+until its leg ends, or talks and waits for nothing (`session.arrivals.resting`): then all go.
 """
 
 from __future__ import annotations
