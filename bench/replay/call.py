@@ -17,6 +17,7 @@ from fsctl.switch.marks import Mark
 if TYPE_CHECKING:
     import socket
 
+_REFERENCE = re.compile(r"\$\{(\w+)\((.*?)\)\}")
 _EXECUTE = re.compile(r"^execute-app-name: *(.*?)$(?:\n^execute-app-arg: *(.*?)$)?", re.MULTILINE)
 _MYEVENTS = frozenset(
     b"CHANNEL_ANSWER CHANNEL_APPLICATION CHANNEL_BRIDGE CHANNEL_CREATE CHANNEL_DATA "
@@ -234,8 +235,10 @@ class Call:
             self._end()
 
     def _bridge(self, dial_string: str) -> None:
+        for found in _REFERENCE.finditer(dial_string):  # done as the argument is expanded
+            self._api(f"{found[1]} {found[2]}")
         called = 1 if self._phase == "new" else 2
-        self._set(called, dialled_variables(dial_string))
+        self._set(called, dialled_variables(_REFERENCE.sub("+OK", dial_string)))
         if self._phase == "new":
             self._phase = "answer"
             self._later(self.pace.ring_s, self._answered)
