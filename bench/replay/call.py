@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from bench.replay.frames import split, value
-from bench.replay.recording import Recording, assigned, dialled_variables, line
+from bench.replay.recording import Recording, assigned, dialled_variables, done_by, line
 from fsctl.switch.marks import Mark
 
 if TYPE_CHECKING:
     import socket
 
-_REFERENCE = re.compile(r"\$\{(\w+)\((.*?)\)\}")
 _EXECUTE = re.compile(r"^execute-app-name: *(.*?)$(?:\n^execute-app-arg: *(.*?)$)?", re.MULTILINE)
 _MYEVENTS = frozenset(
     b"CHANNEL_ANSWER CHANNEL_APPLICATION CHANNEL_BRIDGE CHANNEL_CREATE CHANNEL_DATA "
@@ -235,10 +234,10 @@ class Call:
             self._end()
 
     def _bridge(self, dial_string: str) -> None:
-        for found in _REFERENCE.finditer(dial_string):  # done as the argument is expanded
-            self._api(f"{found[1]} {found[2]}")
+        for command in done_by(dial_string):
+            self._api(command)
         called = 1 if self._phase == "new" else 2
-        self._set(called, dialled_variables(_REFERENCE.sub("+OK", dial_string)))
+        self._set(called, dialled_variables(dial_string))
         if self._phase == "new":
             self._phase = "answer"
             self._later(self.pace.ring_s, self._answered)

@@ -23,6 +23,7 @@ PHASES = ("new", "answer", "refer", "target", "released", "end")
 """``new``: until the link is dialled; ``answer``: the callee is called and answers; ``refer``: it
 sends its REFER, until the transferee's link is dialled; ``target``: the same of the target;
 ``released``: the transferor's BYE; ``end``: the transferee's."""
+_REFERENCE = re.compile(r"\$\{(\w+)\((.*?)\)\}")
 _ASSIGNED = re.compile(r"([\w.-]+)=(?:'((?:[^'\\]|\\.)*)'|([^;]*))(?:;|$)")
 _NUMBERS = ("108153", "2153", "3153")
 
@@ -103,8 +104,14 @@ def assigned(text: str) -> dict[str, str]:
     return found
 
 
+def done_by(argument: str) -> list[str]:
+    """The commands of the API that FreeSWITCH carries out as it expands an argument."""
+    return [f"{found[1]} {found[2]}" for found in _REFERENCE.finditer(argument)]
+
+
 def dialled_variables(dial_string: str) -> dict[str, str]:
     """What stands in the braces at the front of a dial string."""
+    dial_string = _REFERENCE.sub("+OK", dial_string)
     if not dial_string.startswith("{"):
         return {}
     inner = dial_string[1:].partition("}")[0]
@@ -211,6 +218,8 @@ def _apply(text: str, state: dict[bytes, dict[str, str]], called: bytes) -> None
         state[words[2].encode()][name] = given.strip("'")
     elif "execute-app-name: bridge" in text:
         argument = text.partition("\n\n")[2] or text.partition("execute-app-arg: ")[2]
+        for command in done_by(argument):
+            _apply(f"api {command}", state, called)
         state[called] |= dialled_variables(argument)
 
 
