@@ -55,7 +55,7 @@ def frozen(served):
 def no_leg_is_left(switch):
     """Soon after the last phone has hung up; a zombie is waited for, and told of all the same."""
     try:
-        switch.wait_no_channels(3.0)
+        switch.wait_no_channels(5.0)  # a transferor that stays is released within 3.5 s
     except NotInTime:
         switch.wait_no_channels(20.0)
         raise
