@@ -393,7 +393,9 @@ class Call:
     def _look(self) -> None:
         if self.marks.over or not all(link.closed for link in self.links):
             return
-        if self._phase != "end" and not self.problem:
+        # Behind the transfer the call may be the switch's own: nobody has to wait for its end.
+        left = self._phase == "target" and self._gone[1]
+        if self._phase != "end" and not left and not self.problem:
             self.problem = f"the controller has left in phase {self._phase}"
         self.marks.over = time.perf_counter()
         self._done(self)
