@@ -45,6 +45,11 @@ class ApiCommand(Command):
         return output.startswith(("-ERR", "-USAGE"))
 
 
+def can_be_referred_to(*texts: str) -> bool:
+    """Whether a command has a `reference` that quotes these."""
+    return all(_REFERRED_TO.fullmatch(quote(text, always=True)) for text in texts)
+
+
 def reference(api: ApiCommand) -> str | None:
     """Return what has this done where FreeSWITCH expands a text, and stands for its answer there.
 

@@ -14,6 +14,7 @@ from fsctl.esl.commands import ApiCommand, Command, Events, Filter, FilterSet
 from fsctl.esl.common import Common, CommonLink
 from fsctl.esl.connection import DEFAULT_TIMEOUT_S, Connection
 from fsctl.esl.events import Event, Reply
+from fsctl.esl.loss import ignore_event
 from fsctl.esl.sockets import connect_to
 from fsctl.log import Field
 from fsctl.settings import Switch
@@ -28,10 +29,6 @@ def retry_delay_s(attempt: int, chance: float) -> float:
     spreads it over the upper half, so that many clients do not come back in one moment."""
     full = min(LAST_DELAY_S, FIRST_DELAY_S * 2.0 ** min(attempt, 16))
     return full * (0.5 + 0.5 * chance)
-
-
-def _ignore_event(event: Event) -> None:
-    """What happens to events until somebody wants them."""
 
 
 class SwitchClient:
@@ -52,7 +49,7 @@ class SwitchClient:
         *,
         events: Events | None = None,
         filters: tuple[Filter | FilterSet, ...] = (),
-        on_event: Callable[[Event], None] = _ignore_event,
+        on_event: Callable[[Event], None] = ignore_event,
         on_connected: Callable[[], None] | None = None,
         timeout_s: float = DEFAULT_TIMEOUT_S,
         name: str = "",
@@ -214,7 +211,7 @@ def client_of(
     *,
     events: Events | None = None,
     filters: tuple[Filter | FilterSet, ...] = (),
-    on_event: Callable[[Event], None] = _ignore_event,
+    on_event: Callable[[Event], None] = ignore_event,
     on_connected: Callable[[], None] | None = None,
 ) -> SwitchClient:
     """Make the client of a switch as it is configured; it has not begun."""

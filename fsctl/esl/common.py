@@ -8,7 +8,6 @@ brings events of, a mark on these says, and an event goes to whoever has asked f
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
@@ -16,13 +15,9 @@ from fsctl.errors import LinkError, LinkLost
 from fsctl.esl.commands import ApiCommand, Command, Execute, Filter, FilterDelete
 from fsctl.esl.connection import DEFAULT_TIMEOUT_S, Connection
 from fsctl.esl.events import Event, Reply
+from fsctl.esl.loss import ToldOfLoss, ignore_event
 
-_log = logging.getLogger(__name__)
 _UNIQUE_ID = "Unique-ID"
-
-
-def _ignore_event(event: Event) -> None:
-    """What happens to events until somebody wants them."""
 
 
 class Common:
@@ -79,7 +74,7 @@ class Common:
         self._open.discard(user)
 
 
-class CommonLink:
+class CommonLink(ToldOfLoss):
     """One user's part of it: what a session needs of a `fsctl.esl.connection.Connection`.
 
     Applications are executed on the channel that the command names: the link has none.
@@ -90,30 +85,18 @@ class CommonLink:
 
     def __init__(self, common: Common, name: object) -> None:
         self.log_id = name
-        self.on_event: Callable[[Event], None] = _ignore_event
+        self.on_event: Callable[[Event], None] = ignore_event
         """Called by the hub with each event of its channels. Set by whoever wants them; taken
         back when it ends."""
         self._common = common
-        self._on_lost: Callable[[], None] | None = None
         self._closed = False
         self._marked: list[str] = []
-        self._filters: list[Filter] = []
+        self._filters: dict[Filter, None] = {}
 
     @property
     def closed(self) -> bool:
         """Whether it has been given back, or the connection is gone."""
         return self._closed or self._common.connection.closed
-
-    @property
-    def on_lost(self) -> Callable[[], None] | None:
-        """Called once when the connection is gone; at once if it is gone already."""
-        return self._on_lost
-
-    @on_lost.setter
-    def on_lost(self, callback: Callable[[], None] | None) -> None:
-        self._on_lost = callback
-        if callback is not None and self.closed:
-            self.lose()
 
     def hear(self, channel_uuid: str) -> None:
         """Events of that channel are its own: a mark on it has FreeSWITCH send them."""
@@ -122,24 +105,15 @@ class CommonLink:
 
     def lose(self) -> None:
         """The connection is gone."""
-        callback, self._on_lost = self._on_lost, None
         self._forget()
-        if callback is not None:
-            try:
-                callback()
-            except Exception:
-                _log.exception("[%s] a callback failed", self.log_id)
+        self._tell_loss()
 
     def retire(self) -> None:
         """Give it back; what was let through for it alone is not any more. Never raises."""
         if self._closed:
             return
-        unwanted = [
-            FilterDelete(each.header, each.value)
-            for each in dict.fromkeys(self._filters)
-            if not self._common.remove(self, each.header, each.value)
-        ]
-        self._forget()
+        self._on_lost = None
+        unwanted = [FilterDelete(each.header, each.value) for each in self._forget()]
         if unwanted and not self._common.connection.closed:
             with suppress(LinkError):
                 self._common.connection.post(*unwanted)
@@ -148,14 +122,15 @@ class CommonLink:
         """As `retire`: the connection stays, for the others."""
         self.retire()
 
-    def _forget(self) -> None:
+    def _forget(self) -> list[Filter]:
+        """Hear of nothing any more; returns the filters that nobody else has."""
         self._closed = True
-        self.on_event, self._on_lost = _ignore_event, None
+        self.on_event = ignore_event
         for channel in self._marked:
             self._common.remove(self, _UNIQUE_ID, channel)
-        for each in self._filters:
-            self._common.remove(self, each.header, each.value)
         self._common.leave(self)
+        filters, self._filters = self._filters, {}
+        return [each for each in filters if not self._common.remove(self, each.header, each.value)]
 
     # -- as a connection ----------------------------------------------------------------------
 
@@ -187,6 +162,6 @@ class CommonLink:
             raise LinkLost("given back, or the link to the switch is gone")
         for command in commands:
             if isinstance(command, Filter):
-                self._filters.append(command)
+                self._filters[command] = None
                 self._common.add(self, command.header, command.value)
         return self._common.connection

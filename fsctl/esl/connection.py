@@ -46,6 +46,7 @@ from fsctl.esl.commands import (
 )
 from fsctl.esl.events import Event, Reply, event_of
 from fsctl.esl.frames import DEFAULT_LIMITS, Frame, FrameReader, Limits
+from fsctl.esl.loss import ToldOfLoss, ignore_event
 from fsctl.esl.sockets import address_of
 from fsctl.esl.waiting import Deadline, Replies, Unanswered, Waiters
 from fsctl.log import Field
@@ -62,11 +63,7 @@ _CONNECT, _NO_EVENTS, _NO_LINGER = Connect(), NoEvents(), NoLinger()
 _log = logging.getLogger(__name__)
 
 
-def _ignore_event(event: Event) -> None:
-    """What happens to events until somebody wants them."""
-
-
-class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyped
+class Connection(ToldOfLoss, OutboundSession):  # type: ignore[misc]  # greenswitch is untyped
     """A link to FreeSWITCH, inbound or outbound.
 
     `on_event` is called by the hub with every event and must not block: it should put the event
@@ -79,7 +76,6 @@ class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyp
     on_closed: Callable[[Connection], None] | None = None
     """Called once with the link when it is gone, after `on_lost`. Set by whoever has opened it,
     for good."""
-    _on_lost: Callable[[], None] | None = None
     _loss: LinkError = LinkLost("closed")
     _hung_up = False
     _retired = False
@@ -96,7 +92,7 @@ class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyp
         self.channel_uuid: str | None = None
         """The channel that has opened the link. Set by `connect`; None: an inbound link, or a
         stranger who has not answered the handshake."""
-        self.on_event: Callable[[Event], None] = _ignore_event
+        self.on_event: Callable[[Event], None] = ignore_event
         """Called with every event. Set by whoever wants them; taken back by `retire`."""
         self.session_data: dict[str, str | None] = {}
         """Of the channel's snapshot at the handshake what greenswitch has names for (``uuid``,
@@ -149,17 +145,6 @@ class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyp
         """Whether the link's own channel has hung up: no verb works on it any more."""
         return self._hung_up
 
-    @property
-    def on_lost(self) -> Callable[[], None] | None:
-        """Called once when the link is gone, whoever ended it; at once if it is gone already."""
-        return self._on_lost
-
-    @on_lost.setter
-    def on_lost(self, callback: Callable[[], None] | None) -> None:
-        self._on_lost = callback
-        if self.closed:
-            self._tell_loss()
-
     def wait_closed(self, timeout_s: float | None = None) -> bool:
         """Wait until the link is gone; False when it is not by then."""
         return bool(self._gone.wait(timeout_s))
@@ -170,7 +155,7 @@ class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyp
         A channel that lives must keep its links (see `fsctl.switch.links`); one that has hung up
         is kept by a link that lingers, as a zombie that ``show channels`` lists.
         """
-        self.on_event = _ignore_event
+        self.on_event = ignore_event
         self._retired = True
         if self._lingering:
             self.close()
@@ -205,17 +190,6 @@ class Connection(OutboundSession):  # type: ignore[misc]  # greenswitch is untyp
 
     def _new_loss(self) -> LinkError:
         return type(self._loss)(*self._loss.args)
-
-    def _tell_loss(self) -> None:
-        callback, self._on_lost = self._on_lost, None
-        if callback is not None:
-            self._guarded(callback)
-
-    def _guarded(self, callback: Callable[..., None], *args: object) -> None:
-        try:
-            callback(*args)
-        except Exception:
-            _log.exception("[%s] a callback failed", self.log_id)
 
     # -- reading ------------------------------------------------------------------------------
 

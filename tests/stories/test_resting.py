@@ -8,10 +8,11 @@ import pytest
 
 from fsctl.story import Party, hear_each_other, talking
 from tests.stories.simulated import SimulatedWorld
+from tests.stories.test_attended import consulting
+from tests.stories.test_keys import KEYS
 from tests.stories.world import World
 
 BY = pytest.mark.parametrize("by", ["callee", "caller"])
-KEYS = {"blind": "*1", "attended": "*2", "number_timeout_s": 2, "digit_timeout_s": 1}
 CONNECTS = """
 from fsctl.scenario import BlindTransferRequested, CallAlerting, Disconnected, Scenario
 scenario = Scenario()
@@ -96,11 +97,8 @@ def test_blind_transfers(world: World, by: str) -> None:
 def test_an_attended_transfer(world: World, by: str) -> None:
     """Both calls rest."""
     serve(world)
-    transferor, transferee = talking_at_rest(world, by)
-    carol = world.party("1002", "Carol").answers()
-    line = transferor.consults("1002")
-    line.wait_talking()
-    wait_at_rest(world, line, carol)
+    transferor, transferee, line, carol = consulting(world, by)
+    wait_at_rest(world, transferor, transferee, line, carol)
     transferor.refers(world.replacing(line, "1002"))
     assert transferor.wait_notify() == "SIP/2.0 200 OK"
     assert hear_each_other(transferee, carol)
@@ -114,11 +112,8 @@ def test_an_attended_transfer(world: World, by: str) -> None:
 @BY
 def test_an_attended_transfer_whose_sender_leaves_at_once(world: World, by: str) -> None:
     serve(world)
-    transferor, transferee = talking_at_rest(world, by)
-    carol = world.party("1002", "Carol").answers()
-    line = transferor.consults("1002")
-    line.wait_talking()
-    wait_at_rest(world, line, carol)
+    transferor, transferee, line, carol = consulting(world, by)
+    wait_at_rest(world, transferor, transferee, line, carol)
     transferor.refers(world.replacing(line, "1002"))
     transferor.hangs_up()
     world.wait(lambda: hear_each_other(transferee, carol), "they are joined")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from uuid import uuid4
 
-from fsctl.esl.apis import reference
+from fsctl.esl.apis import can_be_referred_to, reference
 from fsctl.esl.commands import Command, Execute, UuidSetvarMulti
 from fsctl.esl.events import Event
 from fsctl.session.calling import cdr, recording, sounds
@@ -178,14 +178,14 @@ def _by_argument(
     meanwhile (`rearming`): its thread comes to the argument up to a frame later.
     """
     separately: list[Command] = []
-    does = []
+    does: list[UuidSetvarMulti] = []
     for channel, variables in before.items():
-        carried, rest = dict[str, str](), dict[str, str]()
+        carried, rest = list[tuple[str, str]](), list[tuple[str, str]]()
         for name, value in variables.items():
-            fits = reference(UuidSetvarMulti(channel, ((name, value),))) is not None
-            (carried if fits and name not in CHANGING else rest)[name] = value
+            fits = name not in CHANGING and can_be_referred_to(channel, value)
+            (carried if fits else rest).append((name, value))
         if carried:
-            does.append(UuidSetvarMulti(channel, tuple(carried.items())))
+            does.append(UuidSetvarMulti(channel, tuple(carried)))
         if rest:
-            separately.append(UuidSetvarMulti(channel, tuple(rest.items())))
+            separately.append(UuidSetvarMulti(channel, tuple(rest)))
     return separately, tuple(does)

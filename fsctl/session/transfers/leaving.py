@@ -27,9 +27,7 @@ def begin(session: Session, transferee: Leg, target: Leg | None) -> bool:
     settings = session.settings
     if settings.dialplan.scope != "transfers" or settings.attended != "switch":
         return False
-    if session.tell.listens():
-        return False
-    if target is None or not in_peace(session, {transferee, target}):
+    if target is None or session.tell.listens() or not in_peace(session, {transferee, target}):
         return False
     for leg in (transferee, target):
         leg.due |= _NOBODYS

@@ -190,8 +190,13 @@ class Switch:
 
     def wait_channels(self, count: int) -> list[dict[str, Any]]:
         """Wait until so many channels are listed, and return them."""
-        self.wait(lambda: len(self.channels()) == count, what=f"{count} channels")
-        return self.channels()
+
+        def listed() -> list[dict[str, Any]]:
+            rows = self.channels()
+            return rows if len(rows) == count else []
+
+        rows: list[dict[str, Any]] = self.wait(listed, what=f"{count} channels")
+        return rows
 
     def living(self) -> list[str]:
         """The addresses of controllers that it takes for living."""
