@@ -204,6 +204,8 @@ def test_growing_descriptors_are_noticed(controller: Controllers) -> None:
     with ExitStack() as held:
         for _ in range(20):
             held.enter_context(socket.create_connection(("127.0.0.1", fsctl.port)))
+        # A connection stands before anybody has accepted it.
+        wait_for(lambda: fsctl.state(fsctl.pid).links == 20, 5.0, "it has accepted them")
         with pytest.raises(NotInTime, match="descriptors"):
             fsctl.wait_no_growth(0.3)
     fsctl.wait_no_growth()
