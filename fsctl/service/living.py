@@ -13,17 +13,27 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from time import monotonic
 
 import gevent
 
 from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.client import client_of
 from fsctl.esl.commands import Command, GlobalGetvar, SchedDel
+from fsctl.esl.events import Reply
 from fsctl.log import Field
 from fsctl.session.core.clock import Clock, Pending, RealClock
 from fsctl.settings import Settings, Switch
 from fsctl.switch.armed import TIMERS, armed_everywhere
-from fsctl.switch.global_variables import group_of, listed, living, set_for, unset
+from fsctl.switch.global_variables import (
+    group_of,
+    had_time,
+    kept_for,
+    listed,
+    living,
+    set_for,
+    unset,
+)
 from fsctl.switch.marks import Mark
 
 log = logging.getLogger(__name__)
@@ -31,6 +41,10 @@ log = logging.getLogger(__name__)
 PERIOD_S = 1.0
 EXPIRY_S = 3
 """So long, at least, FreeSWITCH knows a sign of life: for 4.5 s at most."""
+_SURE_S = 2.0
+"""So long after it was given time no timer can have begun to fire."""
+_ANEW_S = 10.0
+"""After so long all is set anew, whoever has unset it."""
 _FIRST_S = 1.0
 """How long a start waits for FreeSWITCH, which may not be there yet."""
 
@@ -68,7 +82,11 @@ class SignsOfLife:
         self._armed: Mapping[str, str] = armed_everywhere(settings)
         """Further global variables, which all controllers share; none once we disarm."""
         self._shown: set[str] = set()
-        self._client = client_of(switch, on_connected=self.show)
+        self._set: dict[str, Mapping[str, str]] = {}
+        """What is set there, by the group of its timer; nothing where that is not sure."""
+        self._anew_s = self._sure_s = 0.0
+        """Until when it is not all set anew; until when no timer can have fired; monotonic."""
+        self._client = client_of(switch, on_connected=self._come_back)
         self._clock: Clock = clock or RealClock()
         self._next: Pending | None = None
 
@@ -123,29 +141,52 @@ class SignsOfLife:
             self._next.cancel()
             self._go_on()
 
+    def _come_back(self) -> None:
+        self._set = {}
+        self.show()
+
     def show(self) -> None:
         """Give the signs of those that serve now, and take back those of the others."""
         wanted = set(self._addresses())
-        commands = [command for address in sorted(wanted) for command in _renewed(address)]
-        for address in sorted(self._shown - wanted):
-            commands += _withdrawn(address)
+        gone = sorted(self._shown - wanted)
         self._shown = wanted
-        if wanted and self._armed:
-            commands += set_for(EXPIRY_S, TIMERS, self._armed)
-        self._send(commands)
+        self._send([command for address in gone for command in _withdrawn(address)])
+        signs = {group_of(name): {name: "yes"} for name in map(variable_of, sorted(wanted))}
+        self._give({**signs, TIMERS: self._armed} if wanted and self._armed else signs)
 
-    def _send(self, commands: list[Command]) -> None:
+    def _give(self, signs: Mapping[str, Mapping[str, str]]) -> None:
+        """Have FreeSWITCH know these, by the group of their timer, for some seconds more.
+
+        What is set needs but time: each of FreeSWITCH's API calls that is saved here is one for
+        each second of a switch that has nothing to do.
+        """
+        now_s = monotonic()
+        if now_s > min(self._sure_s, self._anew_s):
+            self._set = {}
+            self._anew_s = now_s + _ANEW_S
+        self._sure_s = now_s + _SURE_S
+        commands: list[Command] = []
+        kept: dict[str, int] = {}
+        for group, variables in signs.items():
+            if self._set.get(group) == variables:
+                kept[group] = len(commands)
+                commands += kept_for(EXPIRY_S, group, variables)
+            else:
+                commands += set_for(EXPIRY_S, group, variables)
+        replies = self._send(commands)
+        self._set = dict(signs) if replies else {}
+        lapsed = [group for group, at in kept.items() if replies and not had_time(replies[at].text)]
+        self._send([each for group in lapsed for each in set_for(EXPIRY_S, group, signs[group])])
+
+    def _send(self, commands: list[Command]) -> list[Reply]:
+        """Nothing is returned, and this logged, when it was not done."""
         if not commands or not self._client.connected.is_set():
-            return
+            return []
         try:
-            self._client.send_all(commands)
+            return self._client.send_all(commands)
         except (LinkError, ChannelGone) as error:
             log.warning("no sign of life given, %s may dial others: %s", self._name, error)
-
-
-def _renewed(address: str) -> list[Command]:
-    name = variable_of(address)
-    return set_for(EXPIRY_S, group_of(name), {name: "yes"})
+            return []
 
 
 def _withdrawn(address: str) -> list[Command]:

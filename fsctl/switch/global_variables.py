@@ -37,8 +37,19 @@ def set_for(seconds: int, group: str, variables: Mapping[str, str]) -> list[Comm
     """Return what sets these, and has FreeSWITCH unset them in so many ``seconds`` at least, the
     last one first, if nobody sets them again by then. ``group``: of the timers."""
     made = [GlobalSetvar(name, value) for name, value in variables.items()]
+    return [*made, *kept_for(seconds, group, variables)]
+
+
+def kept_for(seconds: int, group: str, variables: Iterable[str]) -> list[Command]:
+    """Return what gives these, which are set, so much time anew; see `set_for`. Where the reply to
+    the first command is not `had_time`, they are unset, or somebody is about to unset them."""
     forget = [SchedApi(seconds, group, command) for command in unset(variables)]
-    return [*made, SchedDel(group), *forget]
+    return [SchedDel(group), *forget]
+
+
+def had_time(reply: str) -> bool:
+    """Whether this reply to ``sched_del`` says that there was a timer (mod_commands.c)."""
+    return reply.startswith("+OK") and not reply.startswith("+OK Deleted: 0")
 
 
 def unset(variables: Iterable[str]) -> list[GlobalSetvar]:

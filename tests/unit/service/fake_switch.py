@@ -27,6 +27,8 @@ class FakeSwitch:
         self.channels: dict[str, Channel] = {}
         self.told: list[str] = []
         """Commands that change something."""
+        self.timers: set[str] = set()
+        """The groups of those that are pending: none fires by itself."""
         self.globals = "domain=x\n"
         """What ``global_getvar`` answers."""
         self.looks = 0
@@ -103,6 +105,12 @@ class FakeSwitch:
                 return "-ERR No such channel!\n"
             return self.channels[arguments[0]].get(arguments[1], "_undef_")
         self.told.append(unquote(line))
+        if word == "sched_api":
+            self.timers.add(arguments[1])
+        if word == "sched_del":
+            pending = arguments[0] in self.timers
+            self.timers.discard(arguments[0])
+            return f"+OK Deleted: {int(pending)}\n"
         if word == "uuid_setvar" and arguments[0] in self.channels:
             self.channels[arguments[0]][arguments[1]] = " ".join(arguments[2:]).strip("'")
         return "+OK\n"

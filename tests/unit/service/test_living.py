@@ -66,8 +66,32 @@ def test_the_first_signs_are_given_at_the_start(switch, shown) -> None:
     assert tuple(switch.told[:3]) == signs(ONE)
 
 
-def test_they_are_renewed(switch, shown) -> None:
+def test_they_are_given_time_again_and_again(switch, shown) -> None:
+    until(switch, *signs(ONE)[1:], *signs(ONE)[1:])
+    assert switch.told.count(signs(ONE)[0]) == 2, "at the start, and at the first connection"
+
+
+def test_what_has_lapsed_is_set_again(switch, shown) -> None:
+    until(switch, *signs(ONE)[1:])
+    switch.timers.clear()
+    until(switch, *signs(ONE))
+
+
+@pytest.mark.parametrize("limit", ["_SURE_S", "_ANEW_S"])
+def test_all_is_set_anew_after_a_while_or_when_a_timer_may_have_fired(
+    switch, request, monkeypatch, limit
+) -> None:
+    monkeypatch.setattr(living, limit, 0.0)
+    request.getfixturevalue("shown")
     until(switch, *signs(ONE), *signs(ONE))
+
+
+def test_a_switch_that_has_begun_anew_is_told_all(switch, shown) -> None:
+    until(switch, *signs(ONE)[1:])
+    switch.stop()
+    anew = FakeSwitch(port=switch.port)
+    until(anew, *signs(ONE))
+    anew.stop()
 
 
 def test_who_serves_no_more_is_taken_back_at_once(switch, shown, served) -> None:
@@ -77,7 +101,7 @@ def test_who_serves_no_more_is_taken_back_at_once(switch, shown, served) -> None
     _, forget, _ = signs(TWO)
     until(switch, forget, f"global_setvar fsctl_living_{TWO}=")
     told = len(switch.told)
-    until(switch, *signs(ONE))
+    until(switch, *signs(ONE)[1:])
     assert not any(TWO in line for line in switch.told[told:])
 
 
@@ -116,7 +140,7 @@ def test_in_scope_transfers_all_legs_are_armed_for_as_long_as_somebody_serves(
     made = Presence(of(switch.port, **TRANSFERS), lambda: served)
     made.start()
     assert tuple(switch.told[:10]) == (*signs(ONE), *RENEWED)
-    until(switch, *signs(ONE), *RENEWED)
+    until(switch, *signs(ONE)[1:], *RENEWED[3:])
     served.clear()
     until(switch, f"global_setvar fsctl_living_{ONE}=")
     told = len(switch.told)
