@@ -10,7 +10,7 @@ import gevent
 from gevent.event import Event as Flag
 
 from fsctl.errors import AuthError, LinkError, LinkLost
-from fsctl.esl.commands import ApiCommand, Command, Events, Filter, FilterSet
+from fsctl.esl.commands import ApiCommand, Command, Events, Filter, FilterOut, FilterSet
 from fsctl.esl.common import Common, CommonLink
 from fsctl.esl.connection import DEFAULT_TIMEOUT_S, Connection
 from fsctl.esl.events import Event, Reply
@@ -48,7 +48,7 @@ class SwitchClient:
         password: str,
         *,
         events: Events | None = None,
-        filters: tuple[Filter | FilterSet, ...] = (),
+        filters: tuple[Filter | FilterOut | FilterSet, ...] = (),
         on_event: Callable[[Event], None] = ignore_event,
         on_connected: Callable[[], None] | None = None,
         timeout_s: float = DEFAULT_TIMEOUT_S,
@@ -210,7 +210,7 @@ def client_of(
     switch: Switch,
     *,
     events: Events | None = None,
-    filters: tuple[Filter | FilterSet, ...] = (),
+    filters: tuple[Filter | FilterOut | FilterSet, ...] = (),
     on_event: Callable[[Event], None] = ignore_event,
     on_connected: Callable[[], None] | None = None,
 ) -> SwitchClient:

@@ -52,6 +52,8 @@ __all__ = [
     "Execute",
     "Exit",
     "Filter",
+    "FilterOut",
+    "FilterOutDelete",
     "GlobalGetvar",
     "GlobalSetvar",
     "Hupall",
@@ -190,6 +192,28 @@ class FilterDelete(Command):
 
     def lines(self) -> tuple[str, ...]:
         return (f"filter delete {self.header} {self.value}",)
+
+
+@dataclass(frozen=True, slots=True)
+class FilterOut(Command):
+    """Let no event through whose `header` is `value` (any case), whatever other filters say."""
+
+    header: str
+    value: str
+
+    def check(self) -> None:
+        _check_filter(self.header, self.value)
+
+    def lines(self) -> tuple[str, ...]:
+        return (f"filter {self.header} -{self.value}",)
+
+
+@dataclass(frozen=True, slots=True)
+class FilterOutDelete(FilterOut):
+    """Take such a `FilterOut` back."""
+
+    def lines(self) -> tuple[str, ...]:
+        return (f"filter delete {self.header} -{self.value}",)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from fsctl.esl.client import SwitchClient, client_of
 from fsctl.esl.commands import Filter, GlobalGetvar, Status, Switchname
 from fsctl.esl.common import CommonLink
 from fsctl.settings import Settings
-from fsctl.switch.ahead import SUBSCRIBED
+from fsctl.switch.ahead import QUIET, SUBSCRIBED
 from fsctl.switch.marks import Mark
 from fsctl.switch.origin import Origin
 
@@ -29,7 +29,7 @@ class Switches:
             switch.name: client_of(
                 switch,
                 events=SUBSCRIBED,
-                filters=(Filter(f"variable_{Mark.RESTS}", home),),
+                filters=(Filter(f"variable_{Mark.RESTS}", home), *QUIET),
                 on_connected=partial(self._learn, switch.name),
             )
             for switch in settings.switches

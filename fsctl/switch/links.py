@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import cast
 
-from fsctl.esl.commands import Command, Events, Filter, Linger
+from fsctl.esl.commands import Command, Events, Filter, FilterOutDelete, Linger
 from fsctl.esl.common import CommonLink
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.esl.farewell import let_go
-from fsctl.switch.ahead import LINGER_S, SUBSCRIBED, Ahead
+from fsctl.switch.ahead import LINGER_S, OF_DIALPLANS, QUIET, SUBSCRIBED, Ahead
 
 FAREWELL_S = 1.0
 
@@ -31,6 +31,8 @@ class Links:
         self._kept = [first]
         self._of_leg: dict[str, Connection] = {}
         self._wanted: tuple[str, ...] = ()
+        self._heard: tuple[str, ...] = ()
+        """Applications of `OF_DIALPLANS` whose ends somebody waits for."""
         self._silent: list[Connection] = []
         self._given_up = False
         self._previous: tuple[Connection, str] | None = None
@@ -57,10 +59,11 @@ class Links:
         commands: list[Command] = [Events(self._wanted)] if self._wanted else []
         if ahead is None or not ahead.filters:
             link.on_event = on_event
-            commands = [Linger(LINGER_S), *filters, SUBSCRIBED, *commands]
+            commands = [Linger(LINGER_S), *filters, *QUIET, SUBSCRIBED, *commands]
         else:
             ahead.replay(on_event)
             commands = [*(each for each in filters if each not in ahead.filters), *commands]
+        commands += [FilterOutDelete("Application", each) for each in self._heard]
         if commands:
             link.send_all(commands)
         link.on_lost = on_lost
@@ -84,6 +87,13 @@ class Links:
             return None
         self._wanted = (*self._wanted, event_name)
         return Events((event_name,))
+
+    def want_end_of(self, application: str) -> Command | None:
+        """The end of such an application is to be heard on every current link; as `want`."""
+        if application not in OF_DIALPLANS or application in self._heard:
+            return None
+        self._heard = (*self._heard, application)
+        return FilterOutDelete("Application", application)
 
     def settle(self) -> None:
         """The current link serves: silence the one before it."""

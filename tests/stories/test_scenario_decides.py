@@ -135,6 +135,22 @@ def test_application_keeps_a_transferee_whose_target_is_busy(
     assert transferor.notifies == ["SIP/2.0 200 OK"]
 
 
+@pytest.mark.parametrize(
+    "application", ['"execute_extension", "none XML nowhere"', '"socket", "127.0.0.1:1 async full"']
+)
+def test_the_end_of_an_application_that_dialplans_execute_is_seen(
+    world: World, application: str
+) -> None:
+    scenario = QUEUE.replace("CALL", WAYS["connect"])
+    world.serve(scenario=scenario.replace('"fifo", "support in"', application))
+    transferor, transferee = talking(world, "callee")
+    world.party("1002").refuses(486, "Busy Here")
+    transferor.refers(world.refer_to("1002"))
+    assert transferor.wait_notify() == "SIP/2.0 200 OK"
+    transferee.wait_over()
+    transferor.wait_over()
+
+
 TOGETHER = """
 from fsctl.scenario import BlindTransferRequested, Connected, Failed, Scenario
 scenario = Scenario()

@@ -126,4 +126,5 @@ def execute(call: Leg, application: str, argument: str) -> None:
         *disarm(call.channel_uuid),
     ]
     session.link.send_all(commands)
+    session.want_end_of(application)
     run(call, application, argument, event_uuid)

@@ -358,6 +358,12 @@ class Session:
         if wanted is not None:
             self.link.send(wanted)
 
+    def want_end_of(self, application: str) -> None:
+        """As :meth:`want`, for the end of an application that a dialplan executes, too."""
+        wanted = self._links.want_end_of(application)
+        if wanted is not None:
+            self.link.send(wanted)
+
     def want_custom(self, subclass: str) -> None:
         """As :meth:`want`, for a CUSTOM event's subclass, on this link."""
         self.link.send(Events((), (subclass,)))

@@ -25,6 +25,8 @@ EXACT = [
     ),
     (c.Events((), ("sofia::error",)), b"event plain CUSTOM sofia::error\n\n"),
     (c.Filter("Unique-ID", "u-1"), b"filter Unique-ID u-1\n\n"),
+    (c.FilterOut("Application", "socket"), b"filter Application -socket\n\n"),
+    (c.FilterOutDelete("Application", "set"), b"filter delete Application -set\n\n"),
     (c.Execute("answer"), b"sendmsg\ncall-command: execute\nexecute-app-name: answer\n\n"),
     (
         c.Execute("set", "a=b c", event_uuid="e-1", channel_uuid="u-1"),

@@ -24,8 +24,9 @@ from tests.unit.records import Records
 from tests.unit.service.fake_switch import FakeSwitch
 
 HOME = "127.0.0.1:9001"
-LIVING = f"global_setvar fsctl_living_{HOME}='yes'"
-ARMED = "global_setvar confirm_blind_transfer='true'"
+LIVING = f"sched_del fsctl-living-{HOME.replace(':', '-')}"
+ARMED = "sched_del fsctl-armed"
+"""What the signs, and the arming of all legs, are renewed by."""
 TR = "aaaaaaaa-0000-4000-8000-aaaaaaaaaaaa"
 TE = "bbbbbbbb-0000-4000-8000-bbbbbbbbbbbb"
 EVENT = "refer;id=7"
@@ -77,7 +78,8 @@ def renewed(switch: FakeSwitch) -> None:
 
 def test_every_switch_knows_of_us(two: list[FakeSwitch]) -> None:
     with shown(two):
-        assert all(switch.told[0] == LIVING and ARMED in switch.told for switch in two)
+        assert all(switch.told[0] == f"global_setvar fsctl_living_{HOME}='yes'" for switch in two)
+        assert all("global_setvar confirm_blind_transfer='true'" in each.told for each in two)
         for switch in two:
             renewed(switch)
     assert all(switch.told[-1] == f"global_setvar fsctl_living_{HOME}=" for switch in two)
