@@ -32,7 +32,7 @@ class LegState(Enum):
     DISCONNECTED = 3
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(eq=False, repr=False, slots=True)
 class Leg:
     """One leg, as far as it is known; a scenario sees it as a ``Call``, which adds the verbs."""
 
@@ -171,7 +171,6 @@ class Leg:
     def __post_init__(self) -> None:
         self.caller_id, self.caller_name = self.number, self.display_name
         self.was_connected = self.connected
-        self.sip_call_id, self.address = "", None  # no class has these: `_Indexed`
 
     def __repr__(self) -> str:
         return f"<Call {self.channel_uuid} {self.state.name.lower()} {self.number or '-'}>"
@@ -250,20 +249,23 @@ class Leg:
 
 
 class _Indexed:
-    """In the place of an attribute: tells the leg's directory when it is set. Without a ``__get__``
-    it costs nothing to read it."""
+    """Around an attribute: tells the leg's directory when it is set."""
 
     def __init__(self, name: str) -> None:
-        self._name = name
+        self._name, slot = name, vars(Leg)[name]
+        self._get, self._set = slot.__get__, slot.__set__
+
+    def __get__(self, leg: Leg | None, owner: type[Leg]) -> object:
+        return self if leg is None else self._get(leg)
 
     def __set__(self, leg: Leg, value: object) -> None:
-        name, directory = self._name, leg.directory
-        if directory is None or leg.__dict__[name] == value:
-            leg.__dict__[name] = value
+        directory = getattr(leg, "directory", None)
+        if directory is None or self._get(leg) == value:
+            self._set(leg, value)
             return
-        directory.changes(leg, name)
-        leg.__dict__[name] = value
-        directory.changed(leg, name)
+        directory.changes(leg, self._name)
+        self._set(leg, value)
+        directory.changed(leg, self._name)
 
 
 for _name in INDEXED:

@@ -17,16 +17,19 @@ class Mailbox(Generic[T]):
     __slots__ = ("_items", "_waiter")
 
     def __init__(self) -> None:
-        self._items: deque[T] = deque()
+        self._items: deque[T] | None = None
+        """None: there is nothing. An empty one would be the largest thing that a call keeps."""
         self._waiter: Waiter[None] | None = None
 
     @property
     def waiting(self) -> bool:
         """Whether there is something that nobody has taken yet."""
-        return bool(self._items)
+        return self._items is not None
 
     def put(self, item: T) -> None:
         """Add something, from any greenlet or from the hub; never waits."""
+        if self._items is None:
+            self._items = deque()
         self._items.append(item)
         waiter, self._waiter = self._waiter, None
         if waiter is not None:
@@ -34,10 +37,13 @@ class Mailbox(Generic[T]):
 
     def get(self) -> T:
         """Take what has been there for the longest time; wait for it."""
-        while not self._items:
+        while self._items is None:
             self._waiter = waiter = Waiter()
             try:
                 waiter.get()
             finally:
                 self._waiter = None
-        return self._items.popleft()
+        item = self._items.popleft()
+        if not self._items:
+            self._items = None
+        return item
