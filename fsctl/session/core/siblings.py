@@ -96,9 +96,9 @@ class Siblings:
             self._cells[self._own + _ALL] += by
 
     def _elsewhere(self, cell: int) -> bool:
-        cells, own = self._cells, self._own + cell
-        others = (at for at in range(_CELLS + cell, len(cells), _CELLS) if at != own)
-        return bool(cells[0]) or any(cells[at] for at in others)
+        cells = self._cells
+        own = cells[self._own + cell] if self._own else 0
+        return bool(cells[0]) or sum(cells[_CELLS + cell :: _CELLS].tolist()) > own
 
 
 def _cell(name: str, value: object) -> int:
