@@ -15,6 +15,7 @@ from fsctl.session.arrivals.events import _TAKERS
 from fsctl.settings import Transfer
 from fsctl.simulator import bridge
 from fsctl.simulator.channel import Channel
+from fsctl.simulator.faults import late
 from fsctl.simulator.phone import Phone
 from fsctl.simulator.signals import wait_for
 from fsctl.stage import CALLS, Stage
@@ -95,6 +96,28 @@ def test_the_target_leaves_as_it_is_joined(stage, monkeypatch, moment, transfero
         playing.until(lambda: alice.hears == "1001" and bob.hears == "1000")
     else:
         playing.until(lambda: not alice.in_call and not bob.in_call)
+    told = "487 Request Terminated" if moment == "_introduce" else "200 OK"
+    assert [body for _, body in sender.notifies] == [f"SIP/2.0 {told}"]
+
+
+@pytest.mark.parametrize("late_s", [0.03, 0.3])
+@pytest.mark.parametrize("made", [lambda: load(SAMPLE), joins_only], ids=["sample", "joins only"])
+@pytest.mark.parametrize("transferor", ["1000", "1001"])
+@pytest.mark.parametrize("moment", ["_introduce", "_bond"])
+def test_the_transferee_is_back_before_the_news_of_its_join(
+    stage, monkeypatch, moment, transferor, made, late_s
+):
+    """It comes by a link of its own; FreeSWITCH looks at another's events every 20 ms."""
+    playing, (alice, bob, _carol), sender = talking(stage(made()), transferor)
+    leaves(monkeypatch, moment)
+    delay = late(late_s)
+    playing.switch.faults.append(lambda frame: delay(frame) if frame.kind == "event" else None)
+    sender.refers("<sip:1002@example.org>")
+    playing.until(lambda: sender.notifies, 10.0)
+    if moment == "_introduce":
+        playing.until(lambda: alice.hears == "1001" and bob.hears == "1000")
+    else:
+        playing.until(lambda: not alice.in_call and not bob.in_call, 10.0)
     told = "487 Request Terminated" if moment == "_introduce" else "200 OK"
     assert [body for _, body in sender.notifies] == [f"SIP/2.0 {told}"]
 
