@@ -28,7 +28,7 @@ from fsctl.session.calling.routing import NoRoute
 from fsctl.session.core import branches
 from fsctl.session.core.leg import Leg, LegState
 from fsctl.session.core.session import Session
-from fsctl.session.transfers import by_web, taken_away
+from fsctl.session.transfers import by_web, native, taken_away
 from fsctl.session.transfers.attended_registry import AttendedTransfers
 from fsctl.session.transfers.blind import BlindTransfer
 from fsctl.session.transfers.blind_registry import BlindTransfers
@@ -276,6 +276,8 @@ def came_back(session: Session, call: Leg, bridge: Dial | None = None) -> None:
         bridge.then()
         return
     sent_for, call.sent_for = call.sent_for, False
+    if not sent_for and native.came_back(session, call):
+        return
     if not sent_for and (call.partner is None or not call.partner.alive):
         known = None if transfer is not None else call.forsaken_at
         safe_answers.forsaken(session, call, call.uses if known is None else known)
