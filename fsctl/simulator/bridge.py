@@ -39,7 +39,10 @@ def bridge_channels(caller: Channel, peer: Channel) -> None:
         lambda: peer.answered or peer.early or not peer.up or not caller.up,
         caller.switch.clock,
     )
-    if not (peer.up and caller.up):
+    for channel in (peer, caller):
+        while channel.up and has_message(channel):
+            run_next_message(channel)  # switch_ivr_parse_all_events
+    if not (peer.up and caller.up) or caller.flags & MOVED:
         _give_up(caller, peer)
         return
     report_bridged(peer)

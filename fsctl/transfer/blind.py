@@ -44,9 +44,11 @@ from fsctl.transfer.blind_table import (
 _PARTY_LEFT = SipStatus(487)
 _SUCCESS = SipStatus(200)
 _UNAVAILABLE = SipStatus(503)
-_UNREPORTED = (Stimulus.JOIN_GIVEN_UP, Stimulus.LEFT_AS_JOINED)
+_LEFT_UNREPORTED = (Stimulus.JOIN_GIVEN_UP, Stimulus.LEFT_AS_JOINED)
+_UNREPORTED = (*_LEFT_UNREPORTED, Stimulus.NEVER_REPORTED)
 """FreeSWITCH has told us of a join that it was to report, and has not."""
-_LEFT = (Stimulus.TRANSFEREE_HANGUP, Stimulus.TRANSFEREE_TAKEN, *_UNREPORTED)
+_LEFT = (Stimulus.TRANSFEREE_HANGUP, Stimulus.TRANSFEREE_TAKEN, *_LEFT_UNREPORTED)
+_LATE = (Stimulus.REPORT_LATE, Stimulus.REPORT_OVERDUE)
 _JOINED = (State.JOINING, State.RELEASING, State.SUCCEEDED)
 _JOINS = (Stimulus.LEGS_JOINED, Stimulus.LEGS_REJOINED, Stimulus.JOINED_ELSEWHERE)
 """FreeSWITCH tells the transferor of these by itself, while the report is its own."""
@@ -203,7 +205,7 @@ def _row(snapshot: Snapshot, stimulus: Stimulus) -> Row | None:
     if not snapshot.is_open:
         return None
     told_by_us = snapshot.state is State.RELEASING and snapshot.teller is Teller.US
-    if stimulus in (*_UNREPORTED, Stimulus.REPORT_LATE) and told_by_us:
+    if stimulus in (*_UNREPORTED, *_LATE) and told_by_us:
         return None  # what has been told stands
     return TABLE.get((snapshot.state, stimulus)) or ANYWHERE.get(stimulus)
 
@@ -219,8 +221,8 @@ def _learn(snapshot: Snapshot, stimulus: Stimulus, status: SipStatus | None) -> 
             return replace(snapshot, entertained=False)
         case Stimulus.RINGBACK_BEGINS if snapshot.awaits_target:
             return replace(snapshot, entertained=True)
-        case Stimulus.REPORT_LATE | Stimulus.REPORT_MADE if snapshot.state is State.RELEASING:
-            return replace(snapshot, report_late=stimulus is Stimulus.REPORT_LATE)
+        case _ if stimulus in (*_LATE, Stimulus.REPORT_MADE) and snapshot.state is State.RELEASING:
+            return replace(snapshot, report_late=stimulus in _LATE)
         case Stimulus.TRANSFEROR_HANGUP if snapshot.is_open:
             return replace(snapshot, transferor_present=False)
         case Stimulus.TOLD if snapshot.is_open and snapshot.reported is None:

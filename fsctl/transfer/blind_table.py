@@ -61,6 +61,8 @@ class Stimulus(Enum):
     LEFT_AS_JOINED = "the transferee leaves before its join is reported"
     REPORT_LATE = "the join has been told of, and not been reported yet"
     REPORT_MADE = "the late report has been made"
+    REPORT_OVERDUE = "the join has not been reported for long"
+    NEVER_REPORTED = "the join is never reported"
     LEGS_REJOINED = "transferee and transferor are bridged again"
     TRANSFEROR_BACK = "the transferor is back from its transferee"
     REJOIN_FAILED = "transferee and transferor cannot be bridged again"
@@ -99,6 +101,7 @@ class Action(Enum):
     RELEASE_TRANSFEROR = "release the transferor after its grace time"
     KEEP_TRANSFEROR = "do not release the transferor after all"
     PUT_RELEASE_OFF = "do not release the transferor yet"
+    BREAK_OFF = "break off what the join waits for"
     HANG_UP_TRANSFEROR = "hang up the transferor"
     RECALL = "have the transferor called again"
     STOP_RINGBACK = "stop our ringback"
@@ -209,6 +212,15 @@ TABLE: dict[tuple[State, Stimulus], Row] = {
     # switch_ivr_parse_all_events), and whoever is hung up meanwhile is never told.
     (_S.RELEASING, _E.REPORT_LATE): (_S.RELEASING, (_A.BEGIN_ANEW, _A.PUT_RELEASE_OFF)),
     (_S.RELEASING, _E.REPORT_MADE): (_S.RELEASING, (_A.BEGIN_ANEW, _A.RELEASE_TRANSFEROR)),
+    # Whoever lets a party hear something is let do so for a while, and not for ever.
+    (_S.RELEASING, _E.REPORT_OVERDUE): (
+        _S.RELEASING,
+        (_A.BEGIN_ANEW, _A.PUT_RELEASE_OFF, _A.BREAK_OFF),
+    ),
+    (_S.RELEASING, _E.NEVER_REPORTED): (
+        _S.RECONNECTING,
+        (_A.KEEP_TRANSFEROR, _A.FORGET_TOLD, *_STOP_AND_REJOIN),
+    ),
     # It is released all the same.
     (_S.RELEASING, _E.LEFT_AS_JOINED): (_S.ABANDONED, (_A.HANG_UP_TARGET, _A.NOTIFY_FAILURE)),
     (_S.RELEASING, _E.DEADLINE): (_S.SUCCEEDED, (_A.HANG_UP_TRANSFEROR,)),

@@ -11,6 +11,7 @@ import pytest
 from fsctl.story import hear_each_other, talking
 from tests.live.lab import NotInTime, Pause, Refuse, Ring, free_port, wait_for
 from tests.live.lab.fsctl_process import REPOSITORY
+from tests.live.lab.late_news import LateNews
 from tests.live.lab.settings import sections
 
 UNDECIDED = """
@@ -212,11 +213,45 @@ def test_somebody_leaves_a_target_that_a_scenario_has_called(
     no_leg_is_left(switch)
 
 
+@pytest.mark.parametrize("late_s", [0.05, 0.1])
+@pytest.mark.parametrize("delay_ms", [4, 8, 12])
+def test_a_transferee_is_back_before_the_news_of_its_join(
+    controller, phones, switch, direction, delay_ms, late_s
+):
+    """Its target has left at once; what is told of that comes by an older link."""
+    port = free_port()
+    news = LateNews(port, late_s)
+    settings = sections(switch, dialplan={"controllers": [news.address]})
+    settings["server"] |= {"home": news.address}
+    sample = REPOSITORY / "examples" / "call_user_transfer.py"
+    controller(settings, port=port, scenario=sample.read_text(encoding="utf-8"))
+    transferor, transferee = talking(phones, direction)
+    target = phones.party("1002").rings()
+    transferor.refers(phones.refer_to("1002"))
+    target.wait_sent(180)
+    target.answers_now()
+    later(delay_ms)
+    target.command("bye")
+    if transferor.wait_notify() != "SIP/2.0 200 OK":
+        assert hear_each_other(transferee, transferor)
+        transferor.hangs_up()
+    for phone in (transferor, transferee, target):
+        phone.wait_over()
+    assert len(transferor.notifies) == 1
+    no_leg_is_left(switch)
+    news.close()
+
+
+@pytest.mark.parametrize("loops", ["", ";loops=-1"], ids=["four seconds", "for ever"])
+@pytest.mark.parametrize("leaves", [False, True], ids=["stays", "leaves"])
 @pytest.mark.parametrize("delay_ms", [5, 15, 25])
 def test_somebody_else_lets_the_transferee_hear_something_as_it_is_joined(
-    controller, phones, switch, delay_ms
+    controller, phones, switch, delay_ms, leaves, loops
 ):
-    """FreeSWITCH executes that before it reports the join: the transferor waits for its NOTIFY."""
+    """FreeSWITCH executes that before it reports the join: the transferor waits for its NOTIFY.
+
+    What has no end is broken off.
+    """
     sample = REPOSITORY / "examples" / "call_user_transfer.py"
     joins = "session.send_media_between(out2.call, inc.call)\n"
     text = sample.read_text(encoding="utf-8")
@@ -230,10 +265,17 @@ def test_somebody_else_lets_the_transferee_hear_something_as_it_is_joined(
     bob.refers(phones.refer_to("1002"))
     served.wait_log("JOINS")
     later(delay_ms)
-    switch.esl(f"uuid_broadcast {channel} playback::tone_stream://%(4000,0,440)")
-    assert bob.wait_notify() == "SIP/2.0 200 OK"
-    bob.wait_over()
-    assert hear_each_other(alice, carol)
+    switch.esl(f"uuid_broadcast {channel} playback::tone_stream://%(4000,0,440){loops}")
+    if leaves:
+        later(30)
+        carol.hangs_up()
+    if bob.wait_notify(limit_s=15) == "SIP/2.0 200 OK" and not leaves:
+        bob.wait_over()
+        assert hear_each_other(alice, carol)
+    elif bob.notifies == ["SIP/2.0 487 Request Terminated"]:
+        assert leaves and hear_each_other(alice, bob)
+    else:  # they had talked
+        assert leaves and bob.notifies == ["SIP/2.0 200 OK"]
     assert len(bob.notifies) == 1
 
 
@@ -681,6 +723,40 @@ def test_legacy_target_answers_and_leaves_at_once(legacy, phones):
         transferee.wait_over()
         transferor.wait_over()
     assert len(told(served)) == len(transferor.notifies) == 1
+
+
+JOINS = """
+from fsctl.scenario import CallAlerting, Connected, Scenario
+scenario = Scenario()
+
+@scenario.on(CallAlerting)
+def alerting(event):
+    callee = event.session.call_user(event.destination)
+
+    @callee.on(Connected)
+    def connected(joined):
+        event.call.answer()
+        event.session.send_media_between(event.call, joined.call)
+"""
+
+
+def test_legacy_target_that_a_scenario_joins_leaves_at_once(controller, phones, switch):
+    """FreeSWITCH reports, and joins the first two again, where it has given up the join."""
+    controller(sections(switch, transfer={"mode": "legacy"}), scenario=JOINS)
+    transferor, transferee = talking(phones)
+    target = phones.party("1002").rings()
+    transferor.refers(phones.refer_to("1002"))
+    target.wait_sent(180)
+    target.answers_now()
+    later(40)
+    target.command("bye")
+    if transferor.wait_notify() != "SIP/2.0 200 OK":
+        assert hear_each_other(transferee, transferor)
+        transferor.hangs_up()
+    transferee.wait_over()
+    transferor.wait_over()
+    assert len(transferor.notifies) == 1
+    no_leg_is_left(switch)
 
 
 @pytest.mark.parametrize("delay_ms", [0, 5, 15, 25, 40, 60])

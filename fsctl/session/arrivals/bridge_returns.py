@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fsctl.esl.commands import UuidKill
 from fsctl.esl.events import Event
+from fsctl.session.arrivals.legs import came_back
 from fsctl.session.arrivals.referred import Referred
 from fsctl.session.calling import bridged, course, loopbacks, safe_answers
 from fsctl.session.calling.applications import send
@@ -36,6 +37,9 @@ def returned(session: Session, event: Event) -> None:
     dial = calls.dials.pop(execution, None)
     if dial is None:
         return
+    if dial.is_back and dial.waiting.alive:
+        _has_come_back(session, dial, event)
+        return
     if was_taken(event) and not dial.answered and _refers_early(session, dial, event):
         return
     if was_taken(event) and _is_taken(session, dial):
@@ -44,6 +48,14 @@ def returned(session: Session, event: Event) -> None:
         _not_reached(session, dial, event)
     elif returned_by_itself(event):
         _talk_over(session, dial, event)
+
+
+def _has_come_back(session: Session, dial: Dial, event: Event) -> None:
+    """The waiting leg has, before we heard of that: nobody else has taken it."""
+    if dial.answered:
+        came_back(session, dial.waiting, dial)
+    else:
+        _not_reached(session, dial, event)
 
 
 def _refers_early(session: Session, dial: Dial, event: Event) -> bool:

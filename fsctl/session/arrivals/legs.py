@@ -18,6 +18,7 @@ from fsctl.session.calling import judging, safe_answers
 from fsctl.session.calling.bridged import again, connect, forget
 from fsctl.session.calling.calls import Calls
 from fsctl.session.calling.deciding import WebService
+from fsctl.session.calling.dial import Dial
 from fsctl.session.calling.diverted import diversion
 from fsctl.session.calling.headers import of_request, of_transfer
 from fsctl.session.calling.native_call import NOBODY, NativeCall, leave_to_switch, note
@@ -27,7 +28,7 @@ from fsctl.session.calling.routing import NoRoute
 from fsctl.session.core import branches
 from fsctl.session.core.leg import Leg, LegState
 from fsctl.session.core.session import Session
-from fsctl.session.transfers import by_web, taken_away
+from fsctl.session.transfers import by_web, native, taken_away
 from fsctl.session.transfers.attended_registry import AttendedTransfers
 from fsctl.session.transfers.blind import BlindTransfer
 from fsctl.session.transfers.blind_registry import BlindTransfers
@@ -248,8 +249,11 @@ def returned(session: Session, link: Connection, snapshot: Event) -> None:
         came_back(session, call)
 
 
-def came_back(session: Session, call: Leg) -> None:
-    """A leg that was lent to a bridge, or called, is in our hands."""
+def came_back(session: Session, call: Leg, bridge: Dial | None = None) -> None:
+    """A leg that was lent to a bridge, or called, is in our hands.
+
+    ``bridge``: that by which it talked, when its return has been told already.
+    """
     calls, transfers = session.part(Calls), session.part(BlindTransfers)
     call.held = True
     calls.lends = True  # perhaps it was our predecessor that did
@@ -262,13 +266,18 @@ def came_back(session: Session, call: Leg) -> None:
     for asked in transfers.open:
         if asked.transferor is call:
             asked.transferor_is_back()
-    transfer, bridge = transfers.moving(call), calls.end_bridge(call)
+    transfer = transfers.moving(call)
+    if transfer is not None and calls.awaits_news(call):
+        return  # whether its target was joined with it
+    bridge = bridge or calls.end_bridge(call)
     if transfer is not None and transfer.target_left():
         return
     if bridge is not None and bridge.then is not None:
         bridge.then()
         return
     sent_for, call.sent_for = call.sent_for, False
+    if not sent_for and native.came_back(session, call):
+        return
     if not sent_for and (call.partner is None or not call.partner.alive):
         known = None if transfer is not None else call.forsaken_at
         safe_answers.forsaken(session, call, call.uses if known is None else known)
@@ -278,11 +287,29 @@ def came_back(session: Session, call: Leg) -> None:
 
 def _deflected(session: Session, snapshot: Event) -> BlindTransfer | None:
     """The transfer whose target has sent a REFER while it rang: that has moved the transferee."""
-    target = branches.find(session, snapshot.variable("blind_transfer_uuid") or NOBODY, None)
-    running = session.part(BlindTransfers).wanting(target) if target is not None else None
+    sender = snapshot.variable("blind_transfer_uuid") or NOBODY
+    target = branches.find(session, sender, None)
+    if target is None:
+        return _deflected_by_unheard(session, snapshot, sender)
+    running = session.part(BlindTransfers).wanting(target)
     if running is None or running.transferee.channel_uuid != snapshot.channel_uuid:
         return None
-    return None if target is None or target.connected else running
+    return None if target.connected else running
+
+
+def _deflected_by_unheard(session: Session, snapshot: Event, sender: str) -> BlindTransfer | None:
+    """As that, where the leg is here before the news of the target's channel, which may be gone.
+
+    FreeSWITCH takes a REFER from whoever talks with the leg, or is being called for it; with whom
+    it has talked last its ``last_bridge_to`` says.
+    """
+    waiting = session.calls.get(snapshot.channel_uuid or "")
+    if waiting is None or sender in (NOBODY, snapshot.variable("last_bridge_to")):
+        return None
+    running = session.part(BlindTransfers).awaiting_target(waiting)
+    if running is None or running.target is None or running.target.placed:
+        return None
+    return running if session.part(Calls).is_waiting(waiting) else None
 
 
 def _take_back(session: Session, link: Connection, snapshot: Event, running: BlindTransfer) -> None:

@@ -27,6 +27,7 @@ from fsctl.session.calling import recording, safe_answers
 from fsctl.session.calling.applications import send
 from fsctl.session.calling.arming import arming
 from fsctl.session.calling.calls import Calls
+from fsctl.session.calling.native_call import NativeCall
 from fsctl.session.core.leg import Leg
 from fsctl.session.core.session import Session
 from fsctl.switch.grace import REPLACES
@@ -127,6 +128,9 @@ def join(session: Session, one: Leg, other: Leg) -> None:
         channel = by.channel_uuid if by is not None and by.alive else ""
         number = by.number if by is not None else ""
         variables |= recording.at_join(first, channel, number, second.number) | ASKS_TO_SAY
+    elif (moved := session.part(NativeCall).moved(one, other)) is not None:
+        first, second = moved, other if moved is one else one
+        variables |= ASKS_TO_SAY
     elif not first.held:
         first, second = second, first
     for call, peer in ((first, second), (second, first)):

@@ -82,6 +82,19 @@ class Calls(Part):
         dials = (dial for dial in self.dials.values() if dial.outgoing is called)
         return [place.routed for dial in dials for place in dial.places]
 
+    def awaits_news(self, leg: Leg) -> bool:
+        """Whether ``leg`` has come to us out of its bridge before we have heard of an answer.
+
+        FreeSWITCH looks at the events of a link every 20 ms (mod_event_socket.c, ``read_packet``),
+        and the leg comes by another. When the bridge's return is told, see `Dial.is_back`.
+        """
+        unheard = [
+            dial for dial in self.dials.values() if dial.waiting is leg and not dial.answered
+        ]
+        for dial in unheard:
+            dial.is_back = True
+        return bool(unheard)
+
     def end_bridge(self, leg: Leg) -> Dial | None:
         """``leg`` has come to us out of its bridge, whose return may never be told: forget that.
 

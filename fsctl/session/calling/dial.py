@@ -53,6 +53,9 @@ class Dial(Pursued):
     interrupted: bool = False
     """A REFER of the waiting leg has ended the attempt (`interrupt`). Cleared by `again`, when the
     leg is back and another attempt begins."""
+    is_back: bool = False
+    """The waiting leg has come to us by a link of its own, before the news of its ``bridge``: what
+    follows from that, follows when that has been told."""
     asked: bool = False
     """The party that left may have asked for an attended transfer: once, its request is waited for
     before the waiting leg is hung up."""

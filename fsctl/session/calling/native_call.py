@@ -52,6 +52,10 @@ class NativeCall(Part):
         """Nobody else looks after the transferor."""
         return bool(self.transferor) and self.parent_id not in self.session.board.sessions
 
+    def moved(self, *legs: Leg) -> Leg | None:
+        """The one of these that is the transferee, in our hands, and not joined with its target."""
+        return next((leg for leg in legs if leg.held and self.reports(leg)), None)
+
     def reports(self, leg: Leg) -> bool:
         """Whether ``leg`` is the transferee, and its target is still to be reached."""
         return bool(self.transferor) and leg.channel_uuid == self.session.link_leg

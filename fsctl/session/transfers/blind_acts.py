@@ -103,6 +103,9 @@ class BlindActs:
             case Action.RECALL:
                 journal.note("happened", event="recall", session=self._session.id)
                 return safe_answers.forsake(self._session, self._transferee)
+            case Action.BREAK_OFF:
+                parties = (self._transferee, *self._targets.alive)
+                return [UuidBreak(each.channel_uuid, everything=True) for each in parties]
             case Action.STOP_RINGBACK:
                 return [UuidBreak(transferee, everything=True)]
             case _:

@@ -14,12 +14,14 @@ from fsctl.errors import ChannelGone, LinkError
 from fsctl.session.core import branches
 from fsctl.session.core.leg import Leg, paired
 from fsctl.session.core.session import Session
+from fsctl.session.transfers import late_report
 from fsctl.session.transfers.blind_acts import BlindActs
 from fsctl.session.transfers.deadlines import seconds
 from fsctl.session.transfers.engine import Engine
+from fsctl.session.transfers.late_report import Lateness
 from fsctl.session.transfers.meanwhile import look
 from fsctl.session.transfers.record import begun
-from fsctl.session.transfers.reporter import REPORT_S, Reporter
+from fsctl.session.transfers.reporter import Reporter
 from fsctl.session.transfers.targets import Targets
 from fsctl.session.transfers.timing import Timing
 from fsctl.sip.status import SipStatus
@@ -36,6 +38,13 @@ _BEHIND = frozenset(
     {Action.WATCH_TRANSFEREE, Action.GIVE_AWAY, Action.CONCLUDE, Action.LEAVE_RECORD}
 )
 """Done when what comes before them has been sent."""
+
+_FOUND = {
+    Lateness.MADE: Stimulus.REPORT_MADE,
+    Lateness.LATE: Stimulus.REPORT_LATE,
+    Lateness.OVERDUE: Stimulus.REPORT_OVERDUE,
+    Lateness.NEVER: Stimulus.NEVER_REPORTED,
+}
 
 
 class BlindRun:
@@ -174,7 +183,7 @@ class BlindRun:
                 self._conclude(False)
             raise
         if Action.NOTE_TOLD in actions and self.snapshot.state is State.RELEASING:
-            self._session.after(REPORT_S, self._look_for_report)
+            self._look_for_report()
         if Action.REJOIN in actions and not rejoined:
             self.feed(Stimulus.REJOIN_FAILED)
 
@@ -183,15 +192,29 @@ class BlindRun:
 
     def _look_for_report(self) -> None:
         """Whoever is still there has not been told, perhaps: then it must not be hung up yet."""
-        joined = self.snapshot.state is State.RELEASING and self._targets.latest is not None
-        if not joined or not self._transferee.alive:
-            return
-        signs = read_several(self._session.link, self._transferee.channel_uuid, *SIGNS_OF_BRIDGE)
-        if any(signs) and self.is_none(bridged_with(signs)):
-            self.feed(Stimulus.REPORT_LATE)
-            self._session.after(REPORT_S, self._look_for_report)
-        elif self.snapshot.report_late:
-            self.feed(Stimulus.REPORT_MADE)
+        channel, before = self._transferee.channel_uuid, self._transferor.channel_uuid
+        late_report.look_for(
+            self._session,
+            lambda: (
+                self.snapshot.state is State.RELEASING
+                and self._targets.latest is not None
+                and self._transferee.alive
+            ),
+            lambda: late_report.has_talked(self._session, channel, before),
+            self._found,
+        )
+
+    def _found(self, lateness: Lateness) -> None:
+        """What has become of the report. A transferee that somebody else has taken is left alone,
+        and its transferor told."""
+        target = self._targets.latest
+        if lateness is not Lateness.MADE and target is not None:
+            sources = (self._request.source, f":uuid_br:{target.channel_uuid}")
+            if late_report.moved_elsewhere(self._session, self._transferee.channel_uuid, sources):
+                self.feed(Stimulus.LEFT_AS_JOINED)
+                return
+        if lateness is not Lateness.MADE or self.snapshot.report_late:
+            self.feed(_FOUND[lateness])
 
     def _do(self, action: Action) -> None:
         """Perform what is more than commands, or less."""

@@ -9,18 +9,18 @@ from __future__ import annotations
 from contextlib import suppress
 
 from fsctl.errors import LinkError
-from fsctl.esl.commands import SchedHangup
-from fsctl.session.calling.native_call import NativeCall, note
+from fsctl.esl.commands import SchedHangup, UuidBreak
+from fsctl.session.calling.native_call import NativeCall, leave_to_switch, note
 from fsctl.session.calling.verdicts import judged
 from fsctl.session.core.leg import Leg, paired
 from fsctl.session.core.session import Part, Session
 from fsctl.session.transfers.engine import Engine
+from fsctl.session.transfers.late_report import Lateness, has_talked, look_for
 from fsctl.session.transfers.record import OUTCOMES, begun, conclude
-from fsctl.session.transfers.reporter import REPORT_S, of_last_refer
+from fsctl.session.transfers.reporter import of_last_refer
 from fsctl.sip.status import SipStatus, failure_in, status_of_cause
 from fsctl.switch import timers
 from fsctl.switch.marks import Mark, Stage
-from fsctl.switch.refer_variables import SIGNS_OF_BRIDGE, bridged_with
 from fsctl.switch.variables import read, read_several
 from fsctl.transfer.native import DEADLINES, Action, Snapshot, State, Stimulus, doubts, step
 
@@ -48,7 +48,24 @@ def succeeded(session: Session, transferor_uuid: str) -> None:
     """
     reporter = of_last_refer(session.link, transferor_uuid)
     session.link.send_all([*reporter.note(), _release(session, transferor_uuid)])
-    session.after(REPORT_S, lambda: _look_for_report(session, transferor_uuid, late=False))
+    transferee, late = session.link_leg, False
+
+    def found(lateness: Lateness) -> None:
+        nonlocal late
+        if lateness is Lateness.MADE and late:
+            session.link.post(_release(session, transferor_uuid))
+        elif lateness is not Lateness.MADE:
+            late = True
+            _put_release_off(session, transferor_uuid)
+        if lateness is Lateness.OVERDUE:
+            session.link.post(UuidBreak(transferee, everything=True))
+
+    look_for(
+        session,
+        lambda: not session.over,
+        lambda: has_talked(session, transferee, transferor_uuid),
+        found,
+    )
 
 
 def _release(session: Session, transferor_uuid: str) -> SchedHangup:
@@ -56,22 +73,32 @@ def _release(session: Session, transferor_uuid: str) -> SchedHangup:
     return SchedHangup(seconds, transferor_uuid, "BLIND_TRANSFER")
 
 
-def _look_for_report(session: Session, transferor_uuid: str, *, late: bool) -> None:
+def _put_release_off(session: Session, transferor_uuid: str) -> None:
     """FreeSWITCH executes what waits on the transferee before it reports the join; whoever is hung
-    up by then is never told. ``late``: the release has been put off."""
-    signs = read_several(session.link, session.link_leg, *SIGNS_OF_BRIDGE)
-    if any(signs) and bridged_with(signs) in ("", transferor_uuid):
-        rescue_s = session.settings.transfer.rescue_after_s
-        session.link.post(*timers.release(transferor_uuid, rescue_s))
-        session.after(REPORT_S, lambda: _look_for_report(session, transferor_uuid, late=True))
-    elif late:
-        session.link.post(_release(session, transferor_uuid))
+    up by then is never told. Should no report come at all, that timer of the dialplan's tells."""
+    rescue_s = session.settings.transfer.rescue_after_s
+    session.link.post(*timers.release(transferor_uuid, rescue_s))
 
 
 def left_as_joined(session: Session, transferor_uuid: str) -> None:
     """The transferee has left before FreeSWITCH reported the join that it has told us of."""
     reporter = of_last_refer(session.link, transferor_uuid)
     session.link.post(*reporter.tell(_LEFT))
+
+
+def came_back(session: Session, transferee: Leg) -> bool:
+    """Whether the transferee is back from a join that FreeSWITCH has given up before it had begun:
+    it is FreeSWITCH's again, which reports and joins the first two."""
+    native = session.part(NativeCall)
+    by = native.bridged or native.transferor
+    if not by or transferee.channel_uuid != session.link_leg:
+        return False
+    if has_talked(session, transferee.channel_uuid, by):
+        return False
+    if native.bridged:
+        _put_release_off(session, by)
+    leave_to_switch(transferee, _LEFT)
+    return True
 
 
 def joined(session: Session) -> None:

@@ -20,10 +20,6 @@ from fsctl.switch.marks import Mark
 from fsctl.switch.refer_variables import refer_event
 from fsctl.switch.variables import Asked, read_several
 
-REPORT_S = 0.7
-"""A join that FreeSWITCH tells of is reported by then, if nothing waits on the transferee: before
-any timer that releases the transferor."""
-
 
 @dataclass(frozen=True, slots=True)
 class Reporter:

@@ -28,7 +28,7 @@ class Tap:
         self.commands: list[str] = []
         self.events = 0
         self._lock = threading.Lock()
-        _run(self._accept)
+        run(self._accept)
 
     def close(self) -> None:
         """Accept no more connections."""
@@ -43,8 +43,8 @@ class Tap:
                 except OSError:
                     controller.close()
                     continue
-                _run(partial(_copy, controller, switch, self._commanded))
-                _run(partial(_copy, switch, controller, self._told))
+                run(partial(_copy, controller, switch, self._commanded))
+                run(partial(_copy, switch, controller, self._told))
 
     def _commanded(self, text: bytes) -> bytes:
         *commands, rest = text.split(b"\n\n")
@@ -70,5 +70,6 @@ def _copy(source: socket.socket, sink: socket.socket, read: Callable[[bytes], by
             each.shutdown(socket.SHUT_RDWR)
 
 
-def _run(what: Callable[[], object]) -> None:
+def run(what: Callable[[], object]) -> None:
+    """Run it in a thread of its own."""
     threading.Thread(target=what, daemon=True).start()

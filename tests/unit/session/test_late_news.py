@@ -58,3 +58,24 @@ def test_a_command_takes_back_by_its_own_word_and_by_no_late_news_of_the_dialpla
     assert asker.note(event) is takes_back
     asker.tell(SipStatus(200), "")
     assert not asker.note(event)
+
+
+@pytest.mark.parametrize("by", ["1000", "1001"])
+@pytest.mark.parametrize("late_s", [0.03, LATE_S])
+def test_a_target_refers_before_its_ringing_is_told(stage, by, late_s):
+    """It is the one that rings, though nothing has been heard of its channel, which is gone."""
+    playing = stage()
+    alice, bob, carol, dave = (playing.phone(n) for n in ("1000", "1001", "1002", "1003"))
+    alice.calls("1001")
+    playing.until(lambda: alice.hears == "1001" and bob.hears == "1000")
+    delay = late(late_s)
+    playing.switch.faults.append(lambda frame: delay(frame) if frame.kind == "event" else None)
+    carol.rings()
+    sender = alice if by == alice.number else bob
+    sender.refers("<sip:1002@example.org>")
+    playing.until(lambda: carol.sent("INVITE", 180))
+    carol.refers("<sip:1003@example.org>")
+    playing.until(lambda: sender.notifies, 20.0)
+    assert [body for _, body in sender.notifies] == ["SIP/2.0 480 Temporarily Unavailable"]
+    playing.until(lambda: alice.hears == "1001" and bob.hears == "1000")
+    assert not dave.in_call

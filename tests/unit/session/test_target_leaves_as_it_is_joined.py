@@ -15,6 +15,7 @@ from fsctl.session.arrivals.events import _TAKERS
 from fsctl.settings import Transfer
 from fsctl.simulator import bridge
 from fsctl.simulator.channel import Channel
+from fsctl.simulator.faults import late
 from fsctl.simulator.phone import Phone
 from fsctl.simulator.signals import wait_for
 from fsctl.stage import CALLS, Stage
@@ -99,6 +100,28 @@ def test_the_target_leaves_as_it_is_joined(stage, monkeypatch, moment, transfero
     assert [body for _, body in sender.notifies] == [f"SIP/2.0 {told}"]
 
 
+@pytest.mark.parametrize("late_s", [0.03, 0.3])
+@pytest.mark.parametrize("made", [lambda: load(SAMPLE), joins_only], ids=["sample", "joins only"])
+@pytest.mark.parametrize("transferor", ["1000", "1001"])
+@pytest.mark.parametrize("moment", ["_introduce", "_bond"])
+def test_the_transferee_is_back_before_the_news_of_its_join(
+    stage, monkeypatch, moment, transferor, made, late_s
+):
+    """It comes by a link of its own; FreeSWITCH looks at another's events every 20 ms."""
+    playing, (alice, bob, _carol), sender = talking(stage(made()), transferor)
+    leaves(monkeypatch, moment)
+    delay = late(late_s)
+    playing.switch.faults.append(lambda frame: delay(frame) if frame.kind == "event" else None)
+    sender.refers("<sip:1002@example.org>")
+    playing.until(lambda: sender.notifies, 10.0)
+    if moment == "_introduce":
+        playing.until(lambda: alice.hears == "1001" and bob.hears == "1000")
+    else:
+        playing.until(lambda: not alice.in_call and not bob.in_call, 10.0)
+    told = "487 Request Terminated" if moment == "_introduce" else "200 OK"
+    assert [body for _, body in sender.notifies] == [f"SIP/2.0 {told}"]
+
+
 @pytest.mark.parametrize("transferor", ["1000", "1001"])
 @pytest.mark.parametrize("moment", ["_introduce", "_bond"])
 def test_the_transferee_of_a_legacy_transfer_leaves(stage, monkeypatch, moment, transferor):
@@ -109,6 +132,29 @@ def test_the_transferee_of_a_legacy_transfer_leaves(stage, monkeypatch, moment, 
     sender.refers("<sip:1002@example.org>")
     playing.until(lambda: not any(phone.in_call for phone in phones))
     told = "487 Request Terminated" if moment == "_introduce" else "200 OK"
+    assert [body for _, body in sender.notifies] == [f"SIP/2.0 {told}"]
+
+
+@pytest.mark.parametrize("late_s", [0.0, 0.3])
+@pytest.mark.parametrize("made", [lambda: None, joins_only], ids=["settings", "scenario"])
+@pytest.mark.parametrize("transferor", ["1000", "1001"])
+@pytest.mark.parametrize("moment", ["_introduce", "_bond"])
+def test_the_target_of_a_legacy_transfer_leaves(
+    stage, monkeypatch, moment, transferor, made, late_s
+):
+    """Also where a scenario joins: FreeSWITCH reports, and joins the first two again."""
+    legacy = replace(CALLS, transfer=Transfer(mode="legacy"))
+    playing, (alice, bob, _carol), sender = talking(stage(made(), settings=legacy), transferor)
+    leaves(monkeypatch, moment)
+    delay = late(late_s)
+    playing.switch.faults.append(lambda frame: delay(frame) if frame.kind == "event" else None)
+    sender.refers("<sip:1002@example.org>")
+    playing.until(lambda: sender.notifies, 10.0)
+    if moment == "_introduce":
+        playing.until(lambda: alice.hears == "1001" and bob.hears == "1000", 10.0)
+    else:
+        playing.until(lambda: not alice.in_call and not bob.in_call, 10.0)
+    told = "487 487" if moment == "_introduce" else "200 OK"
     assert [body for _, body in sender.notifies] == [f"SIP/2.0 {told}"]
 
 
@@ -194,3 +240,68 @@ def test_whoever_is_told_late_is_not_hung_up_before(
     playing.until(lambda: other.hears == partner.number)
     playing.until(lambda: leaves_meanwhile or not sender.in_call)
     assert other.in_call and partner.in_call
+
+
+def hears_for_ever(monkeypatch: pytest.MonkeyPatch, sound: str) -> list[Channel]:
+    """Somebody lets the transferee hear this as it is joined with whom was called under 1002.
+
+    Return where it stands as soon as it is.
+    """
+    joining, hears = bridge._introduce, list[Channel]()
+
+    def introduce(caller: Channel, peer: Channel) -> None:
+        joining(caller, peer)
+        if "1002" in peer.name:
+            said = {"call-command": "execute", "execute-app-name": "playback"}
+            caller.pending.append(said | {"execute-app-arg": sound})
+            hears.append(caller)
+
+    monkeypatch.setattr(bridge, "_introduce", introduce)
+    return hears
+
+
+@pytest.mark.parametrize("made", [lambda: load(SAMPLE), joins_only], ids=["sample", "joins only"])
+@pytest.mark.parametrize("transferor", ["1000", "1001"])
+@pytest.mark.parametrize("target_leaves", [False, True])
+def test_what_holds_a_join_up_is_broken_off(
+    stage, monkeypatch, caplog, transferor, made, target_leaves
+):
+    """What somebody lets the transferee hear has no end: the search for the report has one."""
+    playing, (alice, bob, carol), sender = talking(stage(made()), transferor)
+    hears = hears_for_ever(monkeypatch, "tone_stream://%(4000,0,440);loops=-1")
+    sender.refers("<sip:1002@example.org>")
+    playing.until(lambda: hears)
+    if target_leaves:
+        carol.hangs_up()
+    playing.until(lambda: sender.notifies, 16.0)
+    if target_leaves:
+        playing.until(lambda: alice.hears == "1001" and bob.hears == "1000")
+    else:
+        other = bob if sender is alice else alice
+        playing.until(lambda: other.hears == "1002" and carol.in_call)
+        playing.until(lambda: not sender.in_call)
+    told = "487 Request Terminated" if target_leaves else "200 OK"
+    assert [body for _, body in sender.notifies] == [f"SIP/2.0 {told}"]
+    assert target_leaves or "not reported it" in caplog.text
+
+
+@pytest.mark.parametrize("made", [lambda: load(SAMPLE), joins_only], ids=["sample", "joins only"])
+@pytest.mark.parametrize("transferor", ["1000", "1001"])
+def test_a_join_that_nothing_brings_about_is_given_up(stage, monkeypatch, transferor, made):
+    """What holds it up does not end when it is broken off: the first two have each other again."""
+    playing, (alice, bob, carol), sender = talking(stage(made()), transferor)
+    joining = bridge._introduce
+
+    def introduce(caller: Channel, peer: Channel) -> None:
+        joining(caller, peer)
+        if "1002" in peer.name:
+            wait_for(
+                [caller.signal], lambda: bool(caller.flags & bridge.MOVED), playing.switch.clock
+            )
+
+    monkeypatch.setattr(bridge, "_introduce", introduce)
+    sender.refers("<sip:1002@example.org>")
+    playing.until(lambda: sender.notifies, 20.0)
+    playing.until(lambda: alice.hears == "1001" and bob.hears == "1000")
+    assert [body for _, body in sender.notifies] == ["SIP/2.0 503 Service Unavailable"]
+    assert not carol.in_call

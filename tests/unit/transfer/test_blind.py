@@ -524,7 +524,7 @@ def _parties(tally: Tally, move: Move[Snapshot, Action]) -> Tally:
             tally = replace(tally, target="none")  # of those that are held others may still ring
         case E.LEGS_JOINED | E.JOINED_ELSEWHERE if move.after.state in (S.RELEASING, S.SUCCEEDED):
             tally = replace(tally, joined=True)
-        case E.JOIN_GIVEN_UP if A.REJOIN in move.actions or A.RECALL in move.actions:
+        case E.JOIN_GIVEN_UP | E.NEVER_REPORTED if {A.REJOIN, A.RECALL} & {*move.actions}:
             tally = replace(tally, joined=False, target="none")
         case E.LEGS_REJOINED | E.TRANSFEROR_BACK | E.UNDONE | E.TRANSFEROR_HANGUP:
             tally = replace(tally, parked=False)
@@ -627,6 +627,8 @@ CONSEQUENCES = [
     (E.JOIN_ASKED, {S.HOLDING_TARGET, S.VOUCHED}, {S.JOINING}),
     (E.JOIN_GIVEN_UP, {S.JOINING, S.RELEASING}, {S.RECONNECTING}),
     (E.LEFT_AS_JOINED, {S.RELEASING}, {S.ABANDONED}),
+    (E.REPORT_OVERDUE, {S.RELEASING}, {S.RELEASING}),
+    (E.NEVER_REPORTED, {S.RELEASING}, {S.RECONNECTING}),
     (E.SUCCESS_REPORTED, {S.REQUESTED}, {S.RELEASING}),
     (E.SUCCESS_REPORTED, {S.HOLDING_TARGET}, {S.VOUCHED}),
     (E.TRANSFEREE_KEPT, {S.CALLING_TARGET}, {S.RELEASING}),
@@ -730,7 +732,8 @@ def test_reconnecting_never_waits_for_an_absent_transferor(explored):
 def test_only_a_join_given_up_takes_a_report_back(explored):
     for move in explored:
         if move.before.reported is not None and move.after.reported is None:
-            assert move.before.state is S.RELEASING and move.happened is E.JOIN_GIVEN_UP
+            assert move.before.state is S.RELEASING
+            assert move.happened in (E.JOIN_GIVEN_UP, E.NEVER_REPORTED)
 
 
 def test_an_application_decides_only_while_it_may(explored):
