@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -20,6 +21,11 @@ from tests.live.lab.fsctl_process import REPOSITORY
 from tests.stories.world import LIMIT_S, Asked, World
 
 DRAIN_S = 1.0
+
+
+def _cut(port: int) -> None:
+    """Cut all connections whose end on this port is of this machine."""
+    subprocess.run(["ss", "-K", "-t", f"sport = :{port}"], check=True, stdout=subprocess.DEVNULL)
 
 
 class RealAsked(Asked):
@@ -94,8 +100,15 @@ class RealWorld(World):
         time.sleep(turns / 200)
 
     def cut_links(self) -> None:
-        port = f"sport = :{self.controller.port}"
-        subprocess.run(["ss", "-K", "-t", port], check=True, stdout=subprocess.DEVNULL)
+        _cut(self.controller.port)
+        self.cut_kept_links()
+
+    def cut_kept_links(self) -> None:
+        asked = ["ss", "-tnpH", f"dport = :{self._switch.esl_port}"]
+        found = subprocess.run(asked, check=True, capture_output=True, text=True).stdout
+        for port, pid in re.findall(r":(\d+) +\S+ +users:.*pid=(\d+)", found):
+            if os.getpgid(int(pid)) == self.controller.pid:
+                _cut(int(port))
 
     def freeze(self) -> None:
         os.killpg(self.controller.pid, signal.SIGSTOP)

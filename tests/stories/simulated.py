@@ -249,6 +249,9 @@ class SimulatedWorld(World, story.SimulatedWorld):
 
     def cut_links(self) -> None:
         self._relay.sever()
+        self.cut_kept_links()
+
+    def cut_kept_links(self) -> None:
         self._esl.sever()
 
     def freeze(self) -> None:

@@ -218,6 +218,10 @@ class World(story.World):
         """Every link between switch and controller is cut; the processes live."""
 
     @abstractmethod
+    def cut_kept_links(self) -> None:
+        """Of these, those that the controller has opened to the switch's own event socket."""
+
+    @abstractmethod
     def freeze(self) -> None:
         """All processes of the controller are stopped (SIGSTOP); its sockets still accept."""
 

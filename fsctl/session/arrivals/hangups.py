@@ -68,6 +68,9 @@ def hung_up(session: Session, event: Event) -> None:
     if referred.pair is not None and call is referred.pair[1]:
         transferor, referred.pair = referred.pair[0], None
         session.part(BlindTransfers).abandon(transferor, call)
+    if session.rests:
+        # Of the other one's end nothing but an event tells, which may be missing.
+        session.after(STOCK_AFTER_S, lambda: _take_stock(session))
     if call.channel_uuid == session.link_leg:
         session.change_link()
         # Whoever has hung up at the same moment is not told of on another link.
@@ -136,7 +139,8 @@ def _is_no_end(session: Session, call: Leg, event: Event) -> bool:
 
 
 def _take_stock(session: Session) -> None:
-    """The link outlives its leg for a while only: who else is really still there?"""
+    """The link outlives its leg for a while only, or is none of a leg's: who else is really still
+    there?"""
     for call in [call for call in session.calls.values() if call.alive and call.placed]:
         if session.link.send(UuidExists(call.channel_uuid)).text.strip() != "true":
             log.info("%s: %s has ended, and no event has told so", session.id, call)
@@ -147,7 +151,7 @@ def _take_stock(session: Session) -> None:
             for kept in session.part(KeptTransfers).open:
                 kept.hung_up(call)
     leg = session.calls.get(session.link_leg)
-    if leg is None or not leg.alive:
+    if not session.rests and (leg is None or not leg.alive):
         session.after(STOCK_AFTER_S, lambda: _take_stock(session))
 
 

@@ -83,6 +83,7 @@ def _rest(session: Session, pair: set[Leg]) -> bool:
     if common is None:
         return False
     marked = [UuidSetvar(leg.channel_uuid, Mark.RESTS, session.board.home) for leg in pair]
+    common.on_event = session.hear  # as soon as they are marked: news may come once only
     for leg in pair:
         common.hear(leg.channel_uuid)
     try:
