@@ -31,7 +31,9 @@ def _cut(port: int) -> None:
 class RealAsked(Asked):
     """The command as a process."""
 
-    def __init__(self, world: World, arguments: list[str]) -> None:
+    world: RealWorld
+
+    def __init__(self, world: RealWorld, arguments: list[str]) -> None:
         self.world = world
         self._process = subprocess.Popen(
             [sys.executable, "-m", "fsctl", *arguments],
@@ -43,6 +45,9 @@ class RealAsked(Asked):
 
     def takes_back(self) -> None:
         self._process.send_signal(signal.SIGINT)
+
+    def loses_link(self) -> None:
+        self.world.cut_links_of(lambda pid: pid == self._process.pid)
 
     @property
     def ended(self) -> tuple[int, str] | None:
@@ -104,10 +109,15 @@ class RealWorld(World):
         self.cut_kept_links()
 
     def cut_kept_links(self) -> None:
+        own = self.controller.pid
+        self.cut_links_of(lambda pid: os.getpgid(pid) == own)
+
+    def cut_links_of(self, process: Callable[[int], bool]) -> None:
+        """Cut what such a process has opened to the switch's event socket."""
         asked = ["ss", "-tnpH", f"dport = :{self._switch.esl_port}"]
         found = subprocess.run(asked, check=True, capture_output=True, text=True).stdout
         for port, pid in re.findall(r":(\d+) +\S+ +users:.*pid=(\d+)", found):
-            if os.getpgid(int(pid)) == self.controller.pid:
+            if process(int(pid)):
                 _cut(int(port))
 
     def freeze(self) -> None:

@@ -64,6 +64,10 @@ class Asked(ABC):
     def takes_back(self) -> None:
         """Ctrl-C."""
 
+    @abstractmethod
+    def loses_link(self) -> None:
+        """Its link to the switch is cut."""
+
     @property
     @abstractmethod
     def ended(self) -> tuple[int, str] | None:
