@@ -304,7 +304,7 @@ class Session:
         return self._links.leg
 
     def adopt(self, link: Connection, begin: Callable[[], None]) -> None:
-        """Have ``begin`` serve ``link``, which a leg of ours has opened, or one that asks for it."""
+        """Have ``begin`` serve ``link``, by which a leg of ours comes, or a request for one."""
         self._links.adopt(link)
         self.post(begin)
 
