@@ -305,3 +305,17 @@ def test_news_of_one_end_are_missing(tmp_path: Path, number: int) -> None:
     one.hangs_up()
     other.wait_over()
     world.finish(passed=True)
+
+
+def test_another_worker_has_taken_them(tmp_path: Path) -> None:
+    """It is told of their end, and our session ends before."""
+    world = SimulatedWorld(tmp_path)
+    serve(world)
+    one, other = talking_at_rest(world, "callee")
+    for leg in (world.leg(one), world.leg(other)):
+        world.api(f"uuid_setvar {leg} fsctl_rests 127.0.0.1:1")
+    world.let_pass(310.0)
+    assert hear_each_other(one, other)
+    one.hangs_up()
+    other.wait_over()
+    world.finish(passed=True)
