@@ -98,15 +98,6 @@ def test_blind_transfers(world: World, by: str) -> None:
     dave.wait_over()
 
 
-def test_who_has_a_link_again_is_not_heard_by_the_kept_one_as_well(world: World) -> None:
-    serve(world)
-    transferor, transferee = talking_at_rest(world, "callee")
-    carol = world.party("1002", "Carol").rings()
-    transferor.transfers("1002")
-    carol.wait_received("INVITE")
-    world.wait(lambda: not rests(world, transferee), "its mark is gone")
-
-
 @BY
 def test_an_attended_transfer(world: World, by: str) -> None:
     """Both calls rest."""

@@ -138,7 +138,6 @@ class Dial(Pursued):
             # FreeSWITCH copies the callee's answer here; an older one must not be taken for it.
             "sip_invite_failure_status": "",
             "sip_invite_failure_phrase": "",
-            Mark.RESTS: "",  # its own link tells of it
             # FreeSWITCH adds to these at each attempt (switch_ivr_originate.c).
             "originated_legs": "",
             "originate_causes": "",
