@@ -64,10 +64,16 @@ class AskedTransfer:
     def __init__(self, switch: Switch) -> None:
         self.switch = switch
         self._leg, self._job = str(uuid4()), str(uuid4())
-        self._news: Queue[Event] = Queue()
+        self._news: Queue[Event | None] = Queue()
+        """Of the question; None: the leg has ended while the switch was not connected."""
+        self._asked = False
         filters = Filter("Unique-ID", self._leg), Filter("Job-UUID", self._job)
         self._client: SwitchClient = client_of(
-            switch, events=_EVENTS, filters=filters, on_event=self._news.put
+            switch,
+            events=_EVENTS,
+            filters=filters,
+            on_event=self._news.put,
+            on_connected=self._look,
         )
 
     def __enter__(self) -> AskedTransfer:
@@ -81,6 +87,10 @@ class AskedTransfer:
 
     def __exit__(self, *_: object) -> None:
         self._client.stop()
+
+    def _look(self) -> None:
+        if self._asked and not self.has(self._leg):
+            self._news.put(None)
 
     def has(self, channel: str) -> bool:
         """Whether the switch has such a channel."""
@@ -99,14 +109,20 @@ class AskedTransfer:
         dialled = DialString(LoopbackEndpoint(Extension.COMMAND, Context.COMMAND), variables)
         originate = Originate(dialled.format_for_originate(), "&hangup(NORMAL_CLEARING)")
         self._client.send(BgApi(originate, self._job)).raise_for_error()
+        self._asked = True
 
     def wait(self, rings: Callable[[], None], limit_s: float | None = None) -> Answer:
         """Wait for the answer; ``rings`` is called when the target rings. Raises Unasked."""
         while True:
             try:
-                event = self._news.get(timeout=limit_s)
+                event = self._news.get(timeout=limit_s or CONNECT_S)
             except Empty:
-                raise Unasked("no controller has answered") from None
+                if limit_s is not None:
+                    raise Unasked("no controller has answered") from None
+                self._client.wait_connected(CONNECT_S)
+                continue
+            if event is None:
+                raise Unasked("it has ended while the link to the switch was lost")
             if event.name == "CHANNEL_PROGRESS":
                 rings()
             elif event.name == "CHANNEL_HANGUP":

@@ -39,7 +39,7 @@ _CALL_STATES = [
 ]
 _HANGUP = STATES.index("CS_HANGUP")
 # switch_channel_event_set_extended_data: these say where the channel is, without variables.
-_WITHOUT_VARIABLES = frozenset({"CHANNEL_STATE", "CHANNEL_CALLSTATE"})
+_WITHOUT_VARIABLES = frozenset({"CHANNEL_STATE", "CHANNEL_CALLSTATE", "DTMF"})
 _CODEC = tuple(
     (f"Channel-{way}-Codec-{name}", value)
     for way in ("Read", "Write")

@@ -38,8 +38,8 @@ class Links:
         self._previous: tuple[Connection, str] | None = None
 
     def adopt(self, link: Connection) -> None:
-        """Take responsibility for a link that is to become the current one."""
-        self._kept.append(link)
+        """Take responsibility for a link that is to become the current one, or brings a request."""
+        self._kept = [*(each for each in self._kept if not each.closed), link]
 
     def take(
         self,
@@ -113,15 +113,13 @@ class Links:
         """Whether the current link is a part of one that many share."""
         return isinstance(self.current, CommonLink)
 
-    def rest(
-        self, common: CommonLink, on_event: Callable[[Event], None], on_lost: Callable[[], None]
-    ) -> None:
-        """Let go of every link that has served, under legs that are bridged; ``common`` is the
-        current one from now on. Links that have only come stay."""
+    def rest(self, common: CommonLink, on_lost: Callable[[], None]) -> None:
+        """Let go of every link that has served, under legs that are bridged; ``common``, which is
+        heard already, is the current one from now on. Links that have only come stay."""
         served = dict.fromkeys((*self._of_leg.values(), *self._silent, self.current))
         last = self.current
         last.on_lost = None
-        common.on_event, common.on_lost = on_event, on_lost
+        common.on_lost = on_lost
         self.current, self.leg = cast(Connection, common), ""
         self._kept = [link for link in self._kept if link not in served]
         self._of_leg, self._silent = {}, []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -22,10 +23,17 @@ from tests.stories.world import LIMIT_S, Asked, World
 DRAIN_S = 1.0
 
 
+def _cut(port: int) -> None:
+    """Cut all connections whose end on this port is of this machine."""
+    subprocess.run(["ss", "-K", "-t", f"sport = :{port}"], check=True, stdout=subprocess.DEVNULL)
+
+
 class RealAsked(Asked):
     """The command as a process."""
 
-    def __init__(self, world: World, arguments: list[str]) -> None:
+    world: RealWorld
+
+    def __init__(self, world: RealWorld, arguments: list[str]) -> None:
         self.world = world
         self._process = subprocess.Popen(
             [sys.executable, "-m", "fsctl", *arguments],
@@ -37,6 +45,9 @@ class RealAsked(Asked):
 
     def takes_back(self) -> None:
         self._process.send_signal(signal.SIGINT)
+
+    def loses_link(self) -> None:
+        self.world.cut_links_of(lambda pid: pid == self._process.pid)
 
     @property
     def ended(self) -> tuple[int, str] | None:
@@ -94,8 +105,20 @@ class RealWorld(World):
         time.sleep(turns / 200)
 
     def cut_links(self) -> None:
-        port = f"sport = :{self.controller.port}"
-        subprocess.run(["ss", "-K", "-t", port], check=True, stdout=subprocess.DEVNULL)
+        _cut(self.controller.port)
+        self.cut_kept_links()
+
+    def cut_kept_links(self) -> None:
+        own = self.controller.pid
+        self.cut_links_of(lambda pid: os.getpgid(pid) == own)
+
+    def cut_links_of(self, process: Callable[[int], bool]) -> None:
+        """Cut what such a process has opened to the switch's event socket."""
+        asked = ["ss", "-tnpH", f"dport = :{self._switch.esl_port}"]
+        found = subprocess.run(asked, check=True, capture_output=True, text=True).stdout
+        for port, pid in re.findall(r":(\d+) +\S+ +users:.*pid=(\d+)", found):
+            if process(int(pid)):
+                _cut(int(port))
 
     def freeze(self) -> None:
         os.killpg(self.controller.pid, signal.SIGSTOP)

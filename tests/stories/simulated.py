@@ -107,7 +107,9 @@ class StoppableClock:
 class SimulatedAsked(Asked):
     """The command as a greenlet of the story's own process."""
 
-    def __init__(self, world: World, arguments: list[str]) -> None:
+    world: SimulatedWorld
+
+    def __init__(self, world: SimulatedWorld, arguments: list[str]) -> None:
         self.world = world
         self._printed = StringIO()
         self._run = gevent.spawn(self._main, arguments)
@@ -118,6 +120,11 @@ class SimulatedAsked(Asked):
 
     def takes_back(self) -> None:
         self._run.kill(KeyboardInterrupt, block=False)
+
+    def loses_link(self) -> None:
+        for link in self.world.switch.links:
+            if any(name == "Job-UUID" for name, _ in link.subscription.filters):
+                link.kill()
 
     @property
     def ended(self) -> tuple[int, str] | None:
@@ -249,6 +256,9 @@ class SimulatedWorld(World, story.SimulatedWorld):
 
     def cut_links(self) -> None:
         self._relay.sever()
+        self.cut_kept_links()
+
+    def cut_kept_links(self) -> None:
         self._esl.sever()
 
     def freeze(self) -> None:

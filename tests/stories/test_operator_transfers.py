@@ -116,6 +116,18 @@ def test_the_controller_dies(world: World) -> None:
 REFUSES = {"name": "to-nobody", "start": ["command"], "to": ["number:1003"], "then": "refuse"}
 
 
+def test_the_command_loses_its_link(world: World) -> None:
+    """It does not wait for news that have come meanwhile."""
+    bob, alice, carol, command = asked(world, "callee", "calls")
+    command.loses_link()
+    carol.refuses_now(486, "Gone fishing")
+    world.wait(lambda: world.legs() == 2, "nothing of it is left")
+    world.wait_really(lambda: command.ended is not None, "the command ends")
+    status, said = command.wait_ended()
+    assert (status, said["outcome"]) in ((2, "unknown"), (1, "failed"))
+    assert hear_each_other(alice, bob)
+
+
 def test_what_is_refused_says_why(world: World) -> None:
     """Nobody is moved, nor is anything that was typed more than a target."""
     world.serve(scope="transfers", policy={"mode": "enforce"}, rules=[REFUSES])

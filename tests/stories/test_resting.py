@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from fsctl.esl.common import CommonLink
+from fsctl.esl.events import Reply
+from fsctl.simulator.faults import Nth, missing
+from fsctl.simulator.quiet import until_quiet
 from fsctl.story import Party, hear_each_other, talking
 from tests.stories.simulated import SimulatedWorld
 from tests.stories.test_attended import consulting
 from tests.stories.test_keys import KEYS
-from tests.stories.world import World
+from tests.stories.world import Asked, World
 
 BY = pytest.mark.parametrize("by", ["callee", "caller"])
 CONNECTS = """
@@ -131,13 +136,19 @@ def test_an_attended_transfer_to_whom_rings(world: World) -> None:
     assert hear_each_other(transferee, carol)
 
 
-def test_an_operator_has_one_transferred(world: World) -> None:
+def being_transferred(world: World) -> tuple[Party, Party, Party, Asked]:
+    """An operator has one of two transferred, and the target rings."""
     serve(world, route={"ring_timeout_s": 5})
     partner, party = talking_at_rest(world, "caller")
     carol = world.party("1002", "Carol").rings()
     command = world.asks(party, "1002")
     carol.wait_sent(180)
     assert hear_each_other(partner, party)
+    return partner, party, carol, command
+
+
+def test_an_operator_has_one_transferred(world: World) -> None:
+    partner, party, carol, command = being_transferred(world)
     carol.answers_now()
     status, said = command.wait_ended()
     assert (status, said["outcome"], said["code"]) == (0, "succeeded", 200)
@@ -170,11 +181,30 @@ def test_the_controller_dies_and_nobody_notices(world: World) -> None:
     carol.wait_over()
 
 
-def test_links_are_lost(world: World) -> None:
+def test_an_operators_transfer_whose_session_ends(world: World) -> None:
+    """Nothing of it is left, and the next one works."""
+    partner, party, carol, command = being_transferred(world)
+    world.cut_kept_links()
+    status, said = command.wait_ended()
+    assert (status, said["outcome"]) == (2, "unknown")
+    assert hear_each_other(partner, party)
+    carol.wait_received("CANCEL")
+    world.wait_really(lambda: "fsctl_living_" in world.api("global_getvar"), "it lives again")
+    dave = world.party("1003", "Dave").answers()
+    status, said = world.asks(party, "1003").wait_ended()
+    assert (status, said["outcome"]) == (0, "succeeded")
+    assert hear_each_other(party, dave)
+
+
+@pytest.mark.parametrize("which", ["all", "kept"])
+def test_links_are_lost(world: World, which: str) -> None:
     """Another session takes the next transfer over."""
     serve(world)
     transferor, transferee = talking_at_rest(world, "callee")
-    world.cut_links()
+    if which == "all":
+        world.cut_links()
+    else:
+        world.cut_kept_links()
     assert hear_each_other(transferor, transferee)
     carol = world.party("1002", "Carol").answers()
     transferor.transfers("1002")
@@ -201,6 +231,82 @@ def test_where_a_scenario_may_act_the_link_stays(tmp_path: Path, acts: str) -> N
     one, other = talking(world, "callee")
     world.let_pass(9.0)
     assert not rests(world, one, other)
+    one.hangs_up()
+    other.wait_over()
+    world.finish(passed=True)
+
+
+CONFIRMED = """
+from fsctl.scenario import AttendedTransferRequested, Scenario, ToneReceived
+scenario = Scenario()
+
+@scenario.on(AttendedTransferRequested)
+def requested(event):
+    event.transferee.handle_tones(True)
+    event.transferee.on(ToneReceived, lambda pressed: event.accept())
+    tell("asked")
+"""
+
+
+def test_keys_that_a_scenario_wants_to_hear_from_then_on(world: World) -> None:
+    serve(world, scenario=CONFIRMED)
+    transferor, transferee, line, carol = consulting(world, "callee")
+    wait_at_rest(world, transferor, transferee, line, carol)
+    transferor.refers(world.replacing(line, "1002"))
+    world.wait_told("asked")
+    transferee.presses("1")
+    assert transferor.wait_notify() == "SIP/2.0 200 OK"
+    assert hear_each_other(transferee, carol)
+
+
+@BY
+def test_who_leaves_as_the_rest_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    """The kept link tells of it, as the channels are marked; their own one is let go by then."""
+    world = SimulatedWorld(tmp_path)
+    serve(world)
+    one, other = talking(world, by)
+    for link in world.switch.links:
+        if link.channel is not None:
+            link.faults.append(Nth(missing(), about="CHANNEL_HANGUP"))
+    mark = CommonLink.send_all
+
+    def marked(link: CommonLink, *commands: Any) -> list[Reply]:
+        replies = mark(link, *commands)
+        if one.live_dialogs:
+            one.hangs_up()
+            until_quiet(lambda: world.switch.activity)
+        return replies
+
+    monkeypatch.setattr(CommonLink, "send_all", marked)
+    other.wait_over()
+    world.finish(passed=True)
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_news_of_one_end_are_missing(tmp_path: Path, number: int) -> None:
+    """The other one's suffices."""
+    world = SimulatedWorld(tmp_path)
+    serve(world)
+    one, other = talking_at_rest(world, "callee")
+    for link in world.switch.links:
+        if link.channel is None:
+            link.faults.append(Nth(missing(), about="CHANNEL_HANGUP", number=number))
+    one.hangs_up()
+    other.wait_over()
+    world.finish(passed=True)
+
+
+def test_another_worker_has_taken_them(tmp_path: Path) -> None:
+    """It is told of their end, and our session ends before."""
+    world = SimulatedWorld(tmp_path)
+    serve(world)
+    one, other = talking_at_rest(world, "callee")
+    for leg in (world.leg(one), world.leg(other)):
+        world.api(f"uuid_setvar {leg} fsctl_rests 127.0.0.1:1")
+    world.let_pass(310.0)
+    assert hear_each_other(one, other)
     one.hangs_up()
     other.wait_over()
     world.finish(passed=True)

@@ -64,6 +64,10 @@ class Asked(ABC):
     def takes_back(self) -> None:
         """Ctrl-C."""
 
+    @abstractmethod
+    def loses_link(self) -> None:
+        """Its link to the switch is cut."""
+
     @property
     @abstractmethod
     def ended(self) -> tuple[int, str] | None:
@@ -216,6 +220,10 @@ class World(story.World):
     @abstractmethod
     def cut_links(self) -> None:
         """Every link between switch and controller is cut; the processes live."""
+
+    @abstractmethod
+    def cut_kept_links(self) -> None:
+        """Of these, those that the controller has opened to the switch's own event socket."""
 
     @abstractmethod
     def freeze(self) -> None:

@@ -46,7 +46,7 @@ def arrive(board: Board, link: Connection, snapshot: Event) -> bool:
     leg = next((leg for leg in legs if leg is not None and leg.connected), None)
     if leg is None:
         return False
-    leg.session.post(lambda: _begin(leg.session, leg, leg.partner, link, snapshot))
+    leg.session.adopt(link, lambda: _begin(leg.session, leg, leg.partner, link, snapshot))
     return True
 
 

@@ -25,8 +25,9 @@ from fsctl.sip.status import SipStatus
 from fsctl.switch.end_status import hangup_status
 from fsctl.switch.grace import REPLACES, departure
 from fsctl.switch.grace import end as end_grace
+from fsctl.switch.marks import Mark
 from fsctl.switch.refer_variables import SIGNS_OF_BRIDGE, bridged_with
-from fsctl.switch.variables import read
+from fsctl.switch.variables import read, read_several
 
 log = logging.getLogger(__name__)
 
@@ -68,10 +69,13 @@ def hung_up(session: Session, event: Event) -> None:
     if referred.pair is not None and call is referred.pair[1]:
         transferor, referred.pair = referred.pair[0], None
         session.part(BlindTransfers).abandon(transferor, call)
+    if session.rests:
+        # Of the other one's end nothing but an event tells, which may be missing.
+        session.after(STOCK_AFTER_S, lambda: take_stock(session))
     if call.channel_uuid == session.link_leg:
         session.change_link()
         # Whoever has hung up at the same moment is not told of on another link.
-        session.after(STOCK_AFTER_S, lambda: _take_stock(session))
+        session.after(STOCK_AFTER_S, lambda: take_stock(session))
     native = session.part(NativeCall)
     if call.channel_uuid == session.link_leg and native.is_ours:
         forsaken(session, native.transferor)
@@ -135,8 +139,9 @@ def _is_no_end(session: Session, call: Leg, event: Event) -> bool:
     return not call.placed and (known.alive or session.part(Calls).dial_of(call) is None)
 
 
-def _take_stock(session: Session) -> None:
-    """The link outlives its leg for a while only: who else is really still there?"""
+def take_stock(session: Session) -> None:
+    """The link outlives its leg for a while only, or is none of a leg's: who else is really still
+    there?"""
     for call in [call for call in session.calls.values() if call.alive and call.placed]:
         if session.link.send(UuidExists(call.channel_uuid)).text.strip() != "true":
             log.info("%s: %s has ended, and no event has told so", session.id, call)
@@ -146,9 +151,18 @@ def _take_stock(session: Session) -> None:
                     transfer.hung_up(call)
             for kept in session.part(KeptTransfers).open:
                 kept.hung_up(call)
+        elif session.rests and _is_anothers(session, call):
+            log.info("%s: another worker has %s: let go", session.id, call)
+            session.give_away(call)
     leg = session.calls.get(session.link_leg)
-    if leg is None or not leg.alive:
-        session.after(STOCK_AFTER_S, lambda: _take_stock(session))
+    if not session.rests and (leg is None or not leg.alive):
+        session.after(STOCK_AFTER_S, lambda: take_stock(session))
+
+
+def _is_anothers(session: Session, call: Leg) -> bool:
+    """Whether another worker has taken the leg, and hears of it in our place."""
+    home, hears = read_several(session.link, call.channel_uuid, Mark.HOME, Mark.RESTS)
+    return home != session.board.home or hears not in (None, session.board.home)
 
 
 def _forget_unborn(session: Session, waiting: Leg) -> None:

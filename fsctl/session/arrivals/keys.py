@@ -49,7 +49,7 @@ def arrive(board: Board, link: Connection, snapshot: Event) -> bool:
         asked = _asked(session, found[2], found[3], found[4], link.channel_uuid or "")
         if asked is not None:
             link.send(UuidSetvar(asked.loopback, Mark.KEYS, TAKEN))
-            session.post(partial(_transfer, session, asked))
+            session.adopt(link, partial(_transfer, session, asked))
             return True
     return False
 

@@ -15,6 +15,7 @@ from typing import Final
 
 from fsctl.errors import LinkError
 from fsctl.esl.commands import UuidSetvar
+from fsctl.session.arrivals.hangups import take_stock
 from fsctl.session.arrivals.referred import Referred
 from fsctl.session.calling.calls import Calls
 from fsctl.session.calling.native_call import NativeCall
@@ -33,9 +34,13 @@ REST_AFTER_S = 2.0
 _SELDOM_S: Final = 60.0
 """It is looked at again after twice the time, up to this, where something else goes on."""
 
+_SEEN_EVERY_S: Final = 300.0
+"""So often it is seen that those who rest are there, and ours: another worker may have taken them,
+and hears of them since; and no link ends with them."""
+
 
 class Resting(Part):
-    """Whether the session may rest; looked at a while after each join, until it does."""
+    """Whether the session may rest; looked at a while after each join."""
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
@@ -53,11 +58,15 @@ class Resting(Part):
     def _look(self, after_s: float) -> None:
         self._timer = None
         session = self.session
-        if session.over or session.rests:
+        if session.over:
+            return
+        if session.rests:
+            self._look_after(_SEEN_EVERY_S)
+            take_stock(session)
             return
         pair = {call for call in session.calls.values() if call.alive}
-        if not (_is_at_rest(session, pair) and _rest(session, pair)):
-            self._look_after(min(2 * after_s, _SELDOM_S))
+        rests = _is_at_rest(session, pair) and _rest(session, pair)
+        self._look_after(_SEEN_EVERY_S if rests else min(2 * after_s, _SELDOM_S))
 
 
 def _is_at_rest(session: Session, pair: set[Leg]) -> bool:
@@ -83,6 +92,7 @@ def _rest(session: Session, pair: set[Leg]) -> bool:
     if common is None:
         return False
     marked = [UuidSetvar(leg.channel_uuid, Mark.RESTS, session.board.home) for leg in pair]
+    common.on_event = session.hear  # as soon as they are marked: news may come once only
     for leg in pair:
         common.hear(leg.channel_uuid)
     try:

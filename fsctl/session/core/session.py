@@ -304,7 +304,7 @@ class Session:
         return self._links.leg
 
     def adopt(self, link: Connection, begin: Callable[[], None]) -> None:
-        """Have ``begin`` take over ``link``, which a leg of ours has opened."""
+        """Have ``begin`` serve ``link``, by which a leg of ours comes, or a request for one."""
         self._links.adopt(link)
         self.post(begin)
 
@@ -355,7 +355,11 @@ class Session:
     def want(self, event_name: str) -> None:
         """Hear these events of our calls from now on, on whatever link."""
         wanted = self._links.want(event_name)
-        if wanted is not None:
+        if self.rests:
+            # That link was not asked before, and DTMF does not bear the mark which it goes by.
+            filters = [call.filter for call in self.calls.values() if call.alive]
+            self.link.send_all([*filters, Events((event_name,))])
+        elif wanted is not None:
             self.link.send(wanted)
 
     def want_end_of(self, application: str) -> None:
@@ -377,7 +381,7 @@ class Session:
         """Go on by ``common``, which brings our legs' events already; false: there is news."""
         if self._mailbox.waiting:
             return False
-        self._links.rest(common, self.hear, lambda: self.post(lambda: self._lost(common)))
+        self._links.rest(common, lambda: self.post(lambda: self._lost(common)))
         return True
 
     def settle_link(self) -> None:
