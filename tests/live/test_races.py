@@ -740,15 +740,18 @@ def alerting(event):
 """
 
 
-def test_legacy_target_that_a_scenario_joins_leaves_at_once(controller, phones, switch):
+@pytest.mark.parametrize("delay_ms", [0, 8, 16, 40])
+def test_legacy_target_that_a_scenario_joins_leaves_at_once(
+    controller, phones, switch, direction, delay_ms
+):
     """FreeSWITCH reports, and joins the first two again, where it has given up the join."""
     controller(sections(switch, transfer={"mode": "legacy"}), scenario=JOINS)
-    transferor, transferee = talking(phones)
+    transferor, transferee = talking(phones, direction)
     target = phones.party("1002").rings()
     transferor.refers(phones.refer_to("1002"))
     target.wait_sent(180)
     target.answers_now()
-    later(40)
+    later(delay_ms)
     target.command("bye")
     if transferor.wait_notify() != "SIP/2.0 200 OK":
         assert hear_each_other(transferee, transferor)

@@ -59,6 +59,36 @@ def test_target_is_busy(world: World, by: str) -> None:
     assert len(transferor.notifies) == 1
 
 
+CALLS_BY_ITSELF = """
+from fsctl.scenario import CallAlerting, Connected, Scenario
+scenario = Scenario()
+
+@scenario.on(CallAlerting)
+def alerting(event):
+    callee = event.session.call_user(event.destination)
+
+    @callee.on(Connected)
+    def connected(joined):
+        event.call.answer()
+        event.session.send_media_between(event.call, joined.call)
+"""
+
+
+@BOTH
+def test_a_scenario_calls_a_target_that_is_busy_and_does_nothing_then(
+    world: World, by: str
+) -> None:
+    world.serve(transfer=LEGACY, scenario=CALLS_BY_ITSELF)
+    transferor, transferee = talking(world, by)
+    world.party("1002").refuses(486, "Gone fishing")
+    transferor.refers(world.refer_to("1002"))
+    assert transferor.wait_notify() == "SIP/2.0 486 486"
+    assert hear_each_other(transferor, transferee)
+    transferee.hangs_up()
+    transferor.wait_over()
+    assert len(transferor.notifies) == 1
+
+
 @BOTH
 def test_target_is_busy_and_the_next_one_answers(world: World, by: str) -> None:
     world.serve(transfer=LEGACY, scenario=TELLING)

@@ -13,6 +13,7 @@ from fsctl.esl.commands import Command, UuidSetvarMulti, UuidTransfer
 from fsctl.session.calling.applications import reject
 from fsctl.session.calling.calls import Calls
 from fsctl.session.calling.dial import Dial
+from fsctl.session.calling.native_call import NativeCall
 from fsctl.session.core import branches
 from fsctl.session.core.leg import Leg
 from fsctl.session.core.session import Session
@@ -61,20 +62,31 @@ def not_reached(session: Session, dial: Dial, status: SipStatus, uses: int) -> N
 
 
 def _refuse_waiting(session: Session, status: SipStatus) -> None:
-    """Refuse the callers that alert, and hang up who was forsaken: nobody is called for them."""
-    if session.part(Calls).outgoing or any(_may_be_joined(call) for call in session.calls.values()):
+    """Refuse the callers that alert, and the transferee of FreeSWITCH's own transfer, and hang up
+    who was forsaken: nobody is called for them."""
+    if session.part(Calls).outgoing or any(
+        _may_be_joined(session, call) for call in session.calls.values()
+    ):
         return
     for call in tuple(session.calls.values()):
-        if call.unanswered and call.held and not session.part(Calls).is_waiting(call):
+        waits = call.held and not session.part(Calls).is_waiting(call)
+        if waits and (call.unanswered or _waits_for_target(session, call)):
             reject(call, status)
         elif call.forsaken_at == call.uses:
             forsaken(session, call, call.uses)
 
 
-def _may_be_joined(call: Leg) -> bool:
+def _waits_for_target(session: Session, call: Leg) -> bool:
+    """The transferee of a transfer that FreeSWITCH reports, with which nothing else is done."""
+    reported = session.part(NativeCall).reports(call)
+    return reported and call.partner is None and call.application is None
+
+
+def _may_be_joined(session: Session, call: Leg) -> bool:
     """A party that has answered the scenario and waits for what it has in mind."""
     waits = call.connected and call.outgoing and call.partner is None
-    return waits and call.forsaken_at != call.uses
+    called = waits and not session.part(NativeCall).reports(call)  # a transferee was called before
+    return called and call.forsaken_at != call.uses
 
 
 def forsaken(session: Session, call: Leg, uses: int) -> None:
@@ -96,6 +108,8 @@ def forsaken(session: Session, call: Leg, uses: int) -> None:
         if call.alive and call.held and unused and not moves and not calls.outgoing:
             if call.being_told:
                 session.after(session.settings.transfer.release_transferor_after_s, hang_up)
+            elif _waits_for_target(session, call):
+                reject(call, SipStatus(487))
             else:
                 branches.hang_up(session, call)
 
