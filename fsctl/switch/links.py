@@ -64,11 +64,17 @@ class Links:
             ahead.replay(on_event)
             commands = [*(each for each in filters if each not in ahead.filters), *commands]
         commands += [FilterOutDelete("Application", each) for each in self._heard]
-        if commands:
-            link.send_all(commands)
-        link.on_lost = on_lost
-        self._previous = (self.current, self.leg)
+        before = self.current, self.leg
+        # Whatever others want to hear while this waits for its answers is asked of the new link.
         self.current, self.leg = link, leg
+        try:
+            if commands:
+                link.send_all(commands)
+        except BaseException:
+            self.current, self.leg = before
+            raise
+        link.on_lost = on_lost
+        self._previous = before
         self._of_leg[leg] = link
 
     def hold(self, link: Connection, leg: str) -> None:

@@ -164,6 +164,8 @@ def test_keys_are_heard_and_pressed(serve, call):
     served = serve(
         """
     alice.answer()
+    alice.handle_tones(True)
+    tell("listens")
     tell("pin", alice.wait_tones(4, 5))
     tell("short", alice.wait_tones(4, 5))
     bob.send_digits("12w3#")
@@ -171,6 +173,7 @@ def test_keys_are_heard_and_pressed(serve, call):
         + JOIN
     )
     alice, bob = call()
+    served.wait_log("TOLD listens")  # behind a reload FreeSWITCH's events are half a second late
     alice.presses("4711")
     served.wait_log("TOLD pin 4711")
     alice.presses("80#")
@@ -203,11 +206,13 @@ def test_recording(serve, call, tmp_path):
     alice.on(RecordStopped, lambda e: tell("recorded", e.path))
     alice.record({str(path)!r})
     alice.handle_tones(True)
+    tell("records")
     alice.wait_for(ToneReceived)
     alice.stop_recording({str(path)!r})
 """
     )
     alice, bob = call()
+    served.wait_log("TOLD records")
     assert len(alice.media.observe(1.0)) > 40
     alice.presses("1")
     served.wait_log(f"TOLD recorded {path}")
@@ -401,11 +406,13 @@ def test_sent_elsewhere_and_the_phone_refuses(serve, call):
     alice.answer()
     bob.handle_tones(True)
     bob.on(TransferFailed, lambda e: tell("failed", e.role, e.code))
+    tell("listens")
     bob.wait_for(ToneReceived)
     bob.transfer_to("3000")
 """
     )
     alice, bob = call()
+    served.wait_log("TOLD listens")
     bob.refuses_refers()
     bob.presses("1")
     served.wait_log("TOLD failed transferee 603")

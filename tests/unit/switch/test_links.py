@@ -1,0 +1,48 @@
+"""fsctl.switch.links: of the links of a session one is heard at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import pytest
+
+from fsctl.errors import LinkLost
+from fsctl.esl.commands import Command, Events
+from fsctl.switch.links import Links
+
+
+class FakeLink:
+    """Remembers what it is sent; ``meanwhile`` is done while the answers are waited for."""
+
+    def __init__(self, meanwhile: Any = lambda: None) -> None:
+        self.sent: list[Command] = []
+        self.meanwhile = meanwhile
+
+    def send_all(self, commands: Sequence[Command]) -> None:
+        self.sent += commands
+        self.meanwhile()
+
+
+def take(links: Links, link: FakeLink) -> None:
+    links.take(cast("Any", link), "leg-2", [], lambda event: None, lambda: None)
+
+
+def test_what_is_wanted_while_a_link_is_taken_is_asked_of_that_one() -> None:
+    first, asked = FakeLink(), list[tuple[object, object]]()
+    links = Links(cast("Any", first))
+    second = FakeLink(lambda: asked.append((links.current, links.want("DTMF"))))
+    take(links, second)
+    assert asked == [(second, Events(("DTMF",)))]
+    assert (links.current, links.leg) == (second, "leg-2")
+
+
+def test_a_link_that_cannot_be_taken_changes_nothing() -> None:
+    def lost() -> None:
+        raise LinkLost("it has gone")
+
+    first = FakeLink()
+    links = Links(cast("Any", first))
+    with pytest.raises(LinkLost):
+        take(links, FakeLink(lost))
+    assert (links.current, links.leg) == (first, "")
