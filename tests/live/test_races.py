@@ -13,6 +13,7 @@ from tests.live.lab import NotInTime, Pause, Refuse, Ring, free_port, wait_for
 from tests.live.lab.fsctl_process import REPOSITORY
 from tests.live.lab.late_news import LateNews
 from tests.live.lab.settings import sections
+from tests.stories.test_legacy_transfers import CALLS_BY_ITSELF
 
 UNDECIDED = """
 from fsctl.scenario import BlindTransferRequested, Scenario
@@ -64,6 +65,25 @@ def no_leg_is_left(switch):
 
 def later(delay_ms):
     time.sleep(delay_ms / 1000)  # the race itself: nothing is waited for
+
+
+def target_leaves(phones, switch, direction, delay_ms, who="target"):
+    """A target that answers leaves so soon after that, or the transferee does: the transferor is
+    told once, and nobody is left."""
+    transferor, transferee = talking(phones, direction)
+    target = phones.party("1002").rings()
+    transferor.refers(phones.refer_to("1002"))
+    target.wait_sent(180)
+    target.answers_now()
+    later(delay_ms)
+    (target if who == "target" else transferee).command("bye")
+    if transferor.wait_notify() != "SIP/2.0 200 OK" and who == "target":
+        assert hear_each_other(transferee, transferor)
+        transferor.hangs_up()
+    for phone in (transferor, transferee, target):
+        phone.wait_over()
+    assert len(transferor.notifies) == 1
+    no_leg_is_left(switch)
 
 
 # -- somebody leaves
@@ -197,20 +217,7 @@ def test_somebody_leaves_a_target_that_a_scenario_has_called(
     """However short the join: the transferor is told once, and nobody is left."""
     sample = REPOSITORY / "examples" / "call_user_transfer.py"
     controller(sections(switch), scenario=sample.read_text(encoding="utf-8"))
-    transferor, transferee = talking(phones, direction)
-    target = phones.party("1002").rings()
-    transferor.refers(phones.refer_to("1002"))
-    target.wait_sent(180)
-    target.answers_now()
-    later(delay_ms)
-    (target if who == "target" else transferee).command("bye")
-    if transferor.wait_notify() != "SIP/2.0 200 OK" and who == "target":
-        assert hear_each_other(transferee, transferor)
-        transferor.hangs_up()
-    for phone in (transferor, transferee, target):
-        phone.wait_over()
-    assert len(transferor.notifies) == 1
-    no_leg_is_left(switch)
+    target_leaves(phones, switch, direction, delay_ms, who)
 
 
 @pytest.mark.parametrize("late_s", [0.05, 0.1])
@@ -225,20 +232,7 @@ def test_a_transferee_is_back_before_the_news_of_its_join(
     settings["server"] |= {"home": news.address}
     sample = REPOSITORY / "examples" / "call_user_transfer.py"
     controller(settings, port=port, scenario=sample.read_text(encoding="utf-8"))
-    transferor, transferee = talking(phones, direction)
-    target = phones.party("1002").rings()
-    transferor.refers(phones.refer_to("1002"))
-    target.wait_sent(180)
-    target.answers_now()
-    later(delay_ms)
-    target.command("bye")
-    if transferor.wait_notify() != "SIP/2.0 200 OK":
-        assert hear_each_other(transferee, transferor)
-        transferor.hangs_up()
-    for phone in (transferor, transferee, target):
-        phone.wait_over()
-    assert len(transferor.notifies) == 1
-    no_leg_is_left(switch)
+    target_leaves(phones, switch, direction, delay_ms)
     news.close()
 
 
@@ -725,41 +719,13 @@ def test_legacy_target_answers_and_leaves_at_once(legacy, phones):
     assert len(told(served)) == len(transferor.notifies) == 1
 
 
-JOINS = """
-from fsctl.scenario import CallAlerting, Connected, Scenario
-scenario = Scenario()
-
-@scenario.on(CallAlerting)
-def alerting(event):
-    callee = event.session.call_user(event.destination)
-
-    @callee.on(Connected)
-    def connected(joined):
-        event.call.answer()
-        event.session.send_media_between(event.call, joined.call)
-"""
-
-
 @pytest.mark.parametrize("delay_ms", [0, 8, 16, 40])
 def test_legacy_target_that_a_scenario_joins_leaves_at_once(
     controller, phones, switch, direction, delay_ms
 ):
     """FreeSWITCH reports, and joins the first two again, where it has given up the join."""
-    controller(sections(switch, transfer={"mode": "legacy"}), scenario=JOINS)
-    transferor, transferee = talking(phones, direction)
-    target = phones.party("1002").rings()
-    transferor.refers(phones.refer_to("1002"))
-    target.wait_sent(180)
-    target.answers_now()
-    later(delay_ms)
-    target.command("bye")
-    if transferor.wait_notify() != "SIP/2.0 200 OK":
-        assert hear_each_other(transferee, transferor)
-        transferor.hangs_up()
-    transferee.wait_over()
-    transferor.wait_over()
-    assert len(transferor.notifies) == 1
-    no_leg_is_left(switch)
+    controller(sections(switch, transfer={"mode": "legacy"}), scenario=CALLS_BY_ITSELF)
+    target_leaves(phones, switch, direction, delay_ms)
 
 
 @pytest.mark.parametrize("delay_ms", [0, 5, 15, 25, 40, 60])

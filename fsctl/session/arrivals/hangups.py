@@ -69,12 +69,12 @@ def hung_up(session: Session, event: Event) -> None:
     if referred.pair is not None and call is referred.pair[1]:
         transferor, referred.pair = referred.pair[0], None
         session.part(BlindTransfers).abandon(transferor, call)
-    if session.rests:
-        # Of the other one's end nothing but an event tells, which may be missing.
-        session.after(STOCK_AFTER_S, lambda: take_stock(session))
-    if call.channel_uuid == session.link_leg:
+    had_link = call.channel_uuid == session.link_leg
+    if had_link:
         session.change_link()
-        # Whoever has hung up at the same moment is not told of on another link.
+    if had_link or session.rests:
+        # Whoever has hung up at the same moment is not told of on another link; and of the end of
+        # the other one who rested nothing but an event tells, which may be missing.
         session.after(STOCK_AFTER_S, lambda: take_stock(session))
     native = session.part(NativeCall)
     if call.channel_uuid == session.link_leg and native.is_ours:

@@ -267,7 +267,7 @@ def came_back(session: Session, call: Leg, bridge: Dial | None = None) -> None:
         if asked.transferor is call:
             asked.transferor_is_back()
     transfer = transfers.moving(call)
-    if transfer is not None and calls.awaits_news(call):
+    if transfer is not None and calls.put_return_off(call):
         return  # whether its target was joined with it
     bridge = bridge or calls.end_bridge(call)
     if transfer is not None and transfer.target_left():

@@ -82,11 +82,12 @@ class Calls(Part):
         dials = (dial for dial in self.dials.values() if dial.outgoing is called)
         return [place.routed for dial in dials for place in dial.places]
 
-    def awaits_news(self, leg: Leg) -> bool:
-        """Whether ``leg`` has come to us out of its bridge before we have heard of an answer.
+    def put_return_off(self, leg: Leg) -> bool:
+        """``leg`` has come to us out of its bridge: where we have not heard of an answer, what
+        follows from that waits until the bridge's return is told (`Dial.is_back`). Returns whether.
 
         FreeSWITCH looks at the events of a link every 20 ms (mod_event_socket.c, ``read_packet``),
-        and the leg comes by another. When the bridge's return is told, see `Dial.is_back`.
+        and the leg comes by another.
         """
         unheard = [
             dial for dial in self.dials.values() if dial.waiting is leg and not dial.answered

@@ -11,7 +11,7 @@ from queue import SimpleQueue
 from typing import IO
 
 from tests.live.lab.ports import LOCALHOST
-from tests.live.lab.tap import run
+from tests.live.lab.tap import Relay, copy, run
 
 _LENGTH = re.compile(rb"Content-Length: *(\d+)")
 _LATE = (b"text/event-", b"text/disconnect-notice")
@@ -19,7 +19,7 @@ _LATE = (b"text/event-", b"text/disconnect-notice")
 _Held = SimpleQueue[tuple[float, bytes]]
 
 
-class LateNews:
+class LateNews(Relay):
     """Stands between a switch and the controller that listens at ``target``.
 
     Replies pass at once, as they do on a link whose events wait; events are ``late_s`` seconds
@@ -28,24 +28,15 @@ class LateNews:
 
     def __init__(self, target: int, late_s: float) -> None:
         """Listen on a free port, until `close`."""
-        self._target, self._late_s = target, late_s
-        self._listener = socket.create_server((LOCALHOST, 0))
-        self.address = f"{LOCALHOST}:{self._listener.getsockname()[1]}"
-        run(self._accept)
+        self._late_s = late_s
+        super().__init__(target)
+        self.address = f"{LOCALHOST}:{self.port}"
 
-    def close(self) -> None:
-        """Accept no more connections."""
-        self._listener.close()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                switch, _ = self._listener.accept()
-                controller = socket.create_connection((LOCALHOST, self._target))
-                held: _Held = SimpleQueue()
-                run(partial(_copy, controller, switch))
-                run(partial(self._read, switch, controller, held))
-                run(partial(_tell, controller, held))
+    def _serve(self, caller: socket.socket, called: socket.socket) -> None:
+        held: _Held = SimpleQueue()
+        run(partial(copy, called, caller, lambda received: b""))
+        run(partial(self._read, caller, called, held))
+        run(partial(_tell, called, held))
 
     def _read(self, switch: socket.socket, controller: socket.socket, held: _Held) -> None:
         with contextlib.suppress(OSError), switch.makefile("rb") as frames:
@@ -78,12 +69,3 @@ def _tell(controller: socket.socket, held: _Held) -> None:
             controller.sendall(frame)
             due, frame = held.get()
         controller.shutdown(socket.SHUT_RDWR)
-
-
-def _copy(source: socket.socket, sink: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while received := source.recv(65536):
-            sink.sendall(received)
-    for each in (source, sink):
-        with contextlib.suppress(OSError):
-            each.shutdown(socket.SHUT_RDWR)

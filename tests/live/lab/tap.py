@@ -13,21 +13,14 @@ from tests.live.lab.ports import LOCALHOST
 _EVENT = b"Content-Type: text/event-"
 
 
-class Tap:
-    """Stands between controllers and the event socket at ``target``, and passes everything on.
-
-    Attributes: ``port`` (where controllers connect), ``commands`` (every command so far, its first
-    line), ``events`` (how many events FreeSWITCH has sent).
-    """
+class Relay:
+    """Stands between whoever connects to ``port`` and who listens at ``target``."""
 
     def __init__(self, target: int) -> None:
-        """Listen on a free port; ``target`` is the event socket's."""
+        """Listen on a free port, until `close`."""
         self._target = target
         self._listener = socket.create_server((LOCALHOST, 0))
         self.port = int(self._listener.getsockname()[1])
-        self.commands: list[str] = []
-        self.events = 0
-        self._lock = threading.Lock()
         run(self._accept)
 
     def close(self) -> None:
@@ -37,14 +30,35 @@ class Tap:
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
             while True:
-                controller, _ = self._listener.accept()
+                caller, _ = self._listener.accept()
                 try:
-                    switch = socket.create_connection((LOCALHOST, self._target))
+                    called = socket.create_connection((LOCALHOST, self._target))
                 except OSError:
-                    controller.close()
+                    caller.close()
                     continue
-                run(partial(_copy, controller, switch, self._commanded))
-                run(partial(_copy, switch, controller, self._told))
+                self._serve(caller, called)
+
+    def _serve(self, caller: socket.socket, called: socket.socket) -> None:
+        raise NotImplementedError
+
+
+class Tap(Relay):
+    """Stands between controllers and the event socket at ``target``, and passes everything on.
+
+    Attributes: ``port`` (where controllers connect), ``commands`` (every command so far, its first
+    line), ``events`` (how many events FreeSWITCH has sent).
+    """
+
+    def __init__(self, target: int) -> None:
+        """Listen on a free port; ``target`` is the event socket's."""
+        self.commands: list[str] = []
+        self.events = 0
+        self._lock = threading.Lock()
+        super().__init__(target)
+
+    def _serve(self, caller: socket.socket, called: socket.socket) -> None:
+        run(partial(copy, caller, called, self._commanded))
+        run(partial(copy, called, caller, self._told))
 
     def _commanded(self, text: bytes) -> bytes:
         *commands, rest = text.split(b"\n\n")
@@ -58,7 +72,7 @@ class Tap:
         return text[-len(_EVENT) + 1 :]
 
 
-def _copy(source: socket.socket, sink: socket.socket, read: Callable[[bytes], bytes]) -> None:
+def copy(source: socket.socket, sink: socket.socket, read: Callable[[bytes], bytes]) -> None:
     """Pass on until either side ends; ``read`` returns what it wants to see again with the rest."""
     rest = b""
     with contextlib.suppress(OSError):

@@ -70,6 +70,12 @@ def leaves(monkeypatch: pytest.MonkeyPatch, moment: str, who: str = "target") ->
     monkeypatch.setattr(bridge, "_part", part)
 
 
+def news_are_late(playing: Stage, late_s: float) -> None:
+    """Of all events, on every link."""
+    delay = late(late_s)
+    playing.switch.faults.append(lambda frame: delay(frame) if frame.kind == "event" else None)
+
+
 @pytest.mark.parametrize("made", [lambda: load(SAMPLE), joins_only], ids=["sample", "joins only"])
 @pytest.mark.parametrize("transferor", ["1000", "1001"])
 @pytest.mark.parametrize("moment", ["_introduce", "_bond"])
@@ -110,8 +116,7 @@ def test_the_transferee_is_back_before_the_news_of_its_join(
     """It comes by a link of its own; FreeSWITCH looks at another's events every 20 ms."""
     playing, (alice, bob, _carol), sender = talking(stage(made()), transferor)
     leaves(monkeypatch, moment)
-    delay = late(late_s)
-    playing.switch.faults.append(lambda frame: delay(frame) if frame.kind == "event" else None)
+    news_are_late(playing, late_s)
     sender.refers("<sip:1002@example.org>")
     playing.until(lambda: sender.notifies, 10.0)
     if moment == "_introduce":
@@ -146,8 +151,7 @@ def test_the_target_of_a_legacy_transfer_leaves(
     legacy = replace(CALLS, transfer=Transfer(mode="legacy"))
     playing, (alice, bob, _carol), sender = talking(stage(made(), settings=legacy), transferor)
     leaves(monkeypatch, moment)
-    delay = late(late_s)
-    playing.switch.faults.append(lambda frame: delay(frame) if frame.kind == "event" else None)
+    news_are_late(playing, late_s)
     sender.refers("<sip:1002@example.org>")
     playing.until(lambda: sender.notifies, 10.0)
     if moment == "_introduce":
