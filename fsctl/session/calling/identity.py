@@ -26,6 +26,9 @@ _TELLS: dict[str, Collection[str]] = {"pai": ("", "full"), "none": ("",)}
 _LONGEST = 64
 _NOT_IN_NUMBER = re.compile(f"[^{NUMBER_CHARACTERS}]")
 _NOT_IN_NAME = re.compile(f"[{UNSAFE_IN_NAME}]")
+_QUOTED_PAIR = re.compile(r'\\(["\\])')
+"""How a quoted display name says a quotation mark or a backslash (RFC 3261 25.1): FreeSWITCH keeps
+it so (sofia.c, sofia_handle_sip_i_invite)."""
 
 
 class Shown(NamedTuple):
@@ -72,7 +75,8 @@ def _calling(known: Known) -> Shown:
     directory entry has ``effective_caller_id_number`` and ``_name`` (sofia_reg.c sets the variables
     of the entry on the leg). What the leg was armed with counts first, for a recall changes those.
     """
-    said, said_name = known("caller_id_number") or "", known("caller_id_name") or ""
+    said = known("caller_id_number") or ""
+    said_name = _QUOTED_PAIR.sub(r"\1", known("caller_id_name") or "")
     number, name = known("effective_caller_id_number"), known("effective_caller_id_name")
     if name is None:
         name = said_name if number in (None, said) else ""

@@ -130,6 +130,12 @@ DIRECTORY = {"effective_caller_id_number": "2100", "effective_caller_id_name": "
         ({"sip_Privacy": "User;header"}, {}, ("1019", "CEO", "full")),
         ({"sip_Privacy": "none"}, {}, ("1019", "CEO", "")),
         ({"sip_Privacy": "session;username"}, {}, ("1019", "CEO", "")),
+        # as its phone has quoted it
+        (
+            {},
+            {"Caller-Caller-ID-Name": r"O'Brien, \"Bob\" \\ \n"},
+            ("1019", r"""O'Brien, "Bob" \ \n""", ""),
+        ),
         # what the leg was armed with, though a recall has changed the others
         (
             {"fsctl_number": "2100", "fsctl_name": "Alice"}
