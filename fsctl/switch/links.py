@@ -135,6 +135,11 @@ class Links:
             else:
                 link.close()
 
+    def rest_again(self, common: CommonLink, on_lost: Callable[[], None]) -> None:
+        """The link that was shared is lost; ``common`` is the current one in its place."""
+        common.on_lost = on_lost
+        self.current = cast(Connection, common)
+
     def give_up_current(self) -> None:
         """The current link's leg is another session's now: hear it no more, and keep it open."""
         self._silence(self.current)

@@ -261,6 +261,22 @@ class SimulatedWorld(World, story.SimulatedWorld):
     def cut_kept_links(self) -> None:
         self._esl.sever()
 
+    def lose_switch(self) -> None:
+        """Controllers do not reach the switch any more; it reaches them."""
+        self._esl.cut()
+
+    def find_switch(self) -> None:
+        """They do again, and are connected."""
+        self._esl.open(self.switch.esl_address)
+        self._wait_connected()
+
+    def _wait_connected(self) -> None:
+        """Real time passes until they are: a session that rests waits for that."""
+        known = [worker.vitals for worker in self._workers]
+        self.wait_really(
+            lambda: all(all(vitals()["switches"].values()) for vitals in known), "connected again"
+        )
+
     def freeze(self) -> None:
         self._controller_clock.stop()
         self._relay.stop()
@@ -271,6 +287,11 @@ class SimulatedWorld(World, story.SimulatedWorld):
 
     def _stop_worker(self) -> None:
         self._stopping.append(gevent.spawn(self._workers.pop().stop))
+
+    @property
+    def sessions(self) -> int:
+        """How many run in the controller."""
+        return len(self._workers[-1].switchboard.sessions)
 
     def expect_error(self, text: str) -> None:
         self._expected.append(text)
@@ -388,6 +409,8 @@ class SimulatedWorld(World, story.SimulatedWorld):
                 party.phone.hangs_up(dialog=dialog)
         self.wait(lambda: not self.switch.channels, "no channel is left", LEAK_LIMIT_S)
         sessions = [worker.switchboard.sessions for worker in self._workers]
+        if any(sessions):
+            self._wait_connected()
         self.wait(lambda: not any(sessions), "no session runs any more", LEAK_LIMIT_S)
         self.wait(lambda: not self._links_of_legs(), "no link is open any more", LEAK_LIMIT_S)
 

@@ -196,20 +196,152 @@ def test_an_operators_transfer_whose_session_ends(world: World) -> None:
     assert hear_each_other(party, dave)
 
 
-@pytest.mark.parametrize("which", ["all", "kept"])
-def test_links_are_lost(world: World, which: str) -> None:
-    """Another session takes the next transfer over."""
-    serve(world)
-    transferor, transferee = talking_at_rest(world, "callee")
-    if which == "all":
+def cut(world: World, how: str) -> None:
+    if how == "dies":
+        world.kill()
+        world.restart()
+    elif how == "all":
         world.cut_links()
     else:
         world.cut_kept_links()
+
+
+CUT = pytest.mark.parametrize("how", ["kept", "all", "dies"])
+
+
+@CUT
+@BY
+def test_links_are_lost_before_a_blind_transfer(world: World, by: str, how: str) -> None:
+    """Where the worker lives the session that rests serves it; else another one takes it over."""
+    serve(world)
+    transferor, transferee = talking_at_rest(world, by)
+    cut(world, how)
     assert hear_each_other(transferor, transferee)
     carol = world.party("1002", "Carol").answers()
     transferor.transfers("1002")
     assert transferor.wait_notify() == "SIP/2.0 200 OK"
     assert hear_each_other(transferee, carol)
+    assert ("taking over" in world.log()) == (how == "dies")
+    carol.hangs_up()
+    transferee.wait_over()
+
+
+@CUT
+@BY
+@pytest.mark.parametrize("leaves", [False, True])
+def test_links_are_lost_before_an_attended_transfer(
+    world: World, by: str, how: str, leaves: bool
+) -> None:
+    serve(world)
+    transferor, transferee, line, carol = consulting(world, by)
+    wait_at_rest(world, transferor, transferee, line, carol)
+    cut(world, how)
+    transferor.refers(world.replacing(line, "1002"))
+    if leaves:
+        transferor.hangs_up()
+        world.wait(lambda: hear_each_other(transferee, carol), "they are joined")
+    else:
+        assert transferor.wait_notify() == "SIP/2.0 200 OK"
+    assert hear_each_other(transferee, carol)
+    dave = world.party("1003", "Dave").answers()
+    transferee.transfers("1003")
+    assert transferee.wait_notify() == "SIP/2.0 200 OK"
+    assert hear_each_other(carol, dave)
+    dave.hangs_up()
+    carol.wait_over()
+
+
+@CUT
+def test_links_are_lost_before_keys_are_pressed(world: World, how: str) -> None:
+    serve(world, keys=KEYS, route={"ring_timeout_s": 30})
+    one, other = talking_at_rest(world, "callee")
+    cut(world, how)
+    carol = world.party("1002", "Carol").rings()
+    one.presses("*1")
+    assert one.hears_ringback(), "the prompt"
+    one.presses("1002#")
+    carol.answers_now()
+    assert hear_each_other(other, carol)
+
+
+@CUT
+def test_links_are_lost_before_an_operator_asks(world: World, how: str) -> None:
+    serve(world, route={"ring_timeout_s": 5})
+    partner, party = talking_at_rest(world, "caller")
+    cut(world, how)
+    carol = world.party("1002", "Carol").answers()
+    status, said = world.asks(party, "1002").wait_ended()
+    assert (status, said["outcome"], said["code"]) == (0, "succeeded", 200)
+    assert hear_each_other(party, carol)
+    partner.wait_over()
+
+
+def resting_away(tmp_path: Path) -> tuple[SimulatedWorld, Party, Party]:
+    """Two who rest, and a controller that does not reach the switch."""
+    world = SimulatedWorld(tmp_path)
+    serve(world)
+    one, other = talking_at_rest(world, "callee")
+    world.lose_switch()
+    world.let_pass(20.0)
+    assert world.sessions == 1
+    assert hear_each_other(one, other)
+    return world, one, other
+
+
+def test_the_link_comes_back(tmp_path: Path) -> None:
+    """And the session hears of what becomes of its calls; twice."""
+    world, one, other = resting_away(tmp_path)
+    world.find_switch()
+    world.let_pass(1.0)
+    world.lose_switch()
+    world.let_pass(1.0)
+    world.find_switch()
+    world.let_pass(1.0)
+    assert world.log().count("the link to its switch is back") == 2
+    one.hangs_up()
+    other.wait_over()
+    assert world.sessions == 0
+    world.finish(passed=True)
+
+
+def test_who_has_hung_up_is_seen_when_the_link_comes_back(tmp_path: Path) -> None:
+    world, one, other = resting_away(tmp_path)
+    one.hangs_up()
+    other.wait_over()
+    assert world.sessions == 1
+    world.find_switch()
+    world.let_pass(1.0)
+    assert world.sessions == 0
+    world.finish(passed=True)
+
+
+def test_the_link_does_not_come_back(tmp_path: Path) -> None:
+    world, one, other = resting_away(tmp_path)
+    world.let_pass(300.0)
+    assert world.sessions == 0
+    assert hear_each_other(one, other)
+    one.hangs_up()
+    other.wait_over()
+    world.finish(passed=True)
+
+
+def test_an_attended_transfer_while_the_link_is_away(tmp_path: Path) -> None:
+    """The link by which FreeSWITCH asks serves meanwhile; the transferor has left unheard."""
+    world = SimulatedWorld(tmp_path)
+    serve(world)
+    transferor, transferee, line, carol = consulting(world, "callee")
+    wait_at_rest(world, transferor, transferee, line, carol)
+    world.lose_switch()
+    world.let_pass(2.0)
+    transferor.refers(world.replacing(line, "1002"))
+    assert transferor.wait_notify() == "SIP/2.0 200 OK"
+    world.wait(lambda: hear_each_other(transferee, carol), "they are joined")
+    world.find_switch()
+    carol.hangs_up()
+    transferee.wait_over()
+    world.let_pass(3.0)
+    assert world.sessions == 0
+    world.finish(passed=True)
 
 
 @BY

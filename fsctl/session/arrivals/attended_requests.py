@@ -9,15 +9,16 @@ from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.esl.farewell import let_go
+from fsctl.session.arrivals.stock import serve_by
 from fsctl.session.core import branches
 from fsctl.session.core.board import Board
-from fsctl.session.core.leg import Leg, paired
+from fsctl.session.core.leg import Leg
 from fsctl.session.core.session import Session
 from fsctl.session.transfers.attended import AttendedTransfer
 from fsctl.session.transfers.attended_acts import reject
 from fsctl.session.transfers.attended_registry import AttendedTransfers
 from fsctl.session.transfers.kept_registry import KeptTransfers
-from fsctl.session.transfers.other_workers import guest, is_ours
+from fsctl.session.transfers.other_workers import guest, is_ours, talked
 from fsctl.session.transfers.record import conclude
 from fsctl.sip.status import SipStatus
 from fsctl.switch.marks import Mark
@@ -52,8 +53,14 @@ def arrive(board: Board, link: Connection, snapshot: Event) -> bool:
     if transfers.concern(found) or any(kept.keeps(leg) for leg in found):
         _refuse_second(transfers, *found, link)
     else:
-        found[0].session.post(_transfer(board, *found, link, snapshot).begin)
+        asked = _transfer(board, *found, link, snapshot)
+        asked.session.post(lambda: _begin(asked, link))
     return True
+
+
+def _begin(transfer: AttendedTransfer, link: Connection) -> None:
+    serve_by(transfer.session, link)
+    transfer.begin()
 
 
 def _refuse_second(
@@ -98,9 +105,10 @@ def resume(session: Session, link: Connection, snapshot: Event) -> None:
     """
     named = [snapshot.variable(f"sip_h_X-FS-Refer-{who}") or "" for who in ("From", "For")]
     session.take_link(link, link.channel_uuid or "")
-    ours = is_ours(link, named[0]) and is_ours(link, named[1])
+    marked = [is_ours(link, channel) for channel in named]
     transferor, transferee = (guest(session, link, channel) for channel in named)
-    paired(transferor, transferee)
+    ours = marked[1] and (marked[0] or not transferor.alive)  # one who has left says nothing
+    talked(transferor, transferee)
     transfer = _transfer(session.board, transferor, transferee, link, snapshot)
     if ours or session.settings.dialplan.scope == "transfers":
         log.info("%s: taking over a transfer by %s", session.id, transferor)

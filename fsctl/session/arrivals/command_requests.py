@@ -15,6 +15,7 @@ from fsctl.esl.commands import Filter, UuidSetvar
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.policy.parties import Party
+from fsctl.session.arrivals.stock import serve_by
 from fsctl.session.calling import judging, places
 from fsctl.session.calling.plan import CallOptions
 from fsctl.session.core.board import Board
@@ -57,6 +58,8 @@ def resume(session: Session, link: Connection, snapshot: Event) -> None:
     transferee = guest(session, link, channel)
     talks_with = partner_of(link, channel)
     transferor = guest(session, link, talks_with) if talks_with else None
+    if transferor is not None and not transferor.alive:
+        transferor = None  # it has just left
     if transferor is not None:
         paired(transferor, transferee)
     places.learn(session, read_several(link, channel, *places.DOMAINS), snapshot)
@@ -72,6 +75,7 @@ def _begin(
     when_failed: Callable[[], None] = lambda: None,
 ) -> None:
     """Have the transfer begun, or tell the command why it does not."""
+    serve_by(session, link)
     uuid, other = link.channel_uuid or "", snapshot.variable("other_loopback_leg_uuid") or ""
     asker = ByCommand(session, uuid, other)
     wanted = read(link, uuid, Mark.WANTED) or ""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 
-from fsctl.esl.commands import UuidExists
 from fsctl.esl.events import Event
 from fsctl.session.arrivals.attended_requests import unheard
 from fsctl.session.arrivals.departures import cannot_have_asked
 from fsctl.session.arrivals.parties import heard
 from fsctl.session.arrivals.referred import Referred
+from fsctl.session.arrivals.stock import STOCK_AFTER_S, take_stock
 from fsctl.session.calling import bridged, loopbacks
 from fsctl.session.calling.calls import Calls
 from fsctl.session.calling.native_call import NativeCall
@@ -21,21 +21,16 @@ from fsctl.session.transfers.attended_registry import AttendedTransfers
 from fsctl.session.transfers.blind_registry import BlindTransfers
 from fsctl.session.transfers.kept_registry import KeptTransfers
 from fsctl.session.transfers.native import Native, forsaken, left_as_joined
-from fsctl.sip.status import SipStatus
 from fsctl.switch.end_status import hangup_status
 from fsctl.switch.grace import REPLACES, departure
 from fsctl.switch.grace import end as end_grace
-from fsctl.switch.marks import Mark
 from fsctl.switch.refer_variables import SIGNS_OF_BRIDGE, bridged_with
-from fsctl.switch.variables import read, read_several
+from fsctl.switch.variables import read
 
 log = logging.getLogger(__name__)
 
 _ASKED_S = 0.15
 """So soon FreeSWITCH asks us about a REFER with Replaces, if at all; the grace is longer."""
-
-STOCK_AFTER_S = 1.0
-"""How long after its leg a link asks which of the other legs are still there, and how often."""
 
 
 def hung_up(session: Session, event: Event) -> None:
@@ -137,32 +132,6 @@ def _is_no_end(session: Session, call: Leg, event: Event) -> bool:
             branches.settle(session, call, other)
         return True
     return not call.placed and (known.alive or session.part(Calls).dial_of(call) is None)
-
-
-def take_stock(session: Session) -> None:
-    """The link outlives its leg for a while only, or is none of a leg's: who else is really still
-    there?"""
-    for call in [call for call in session.calls.values() if call.alive and call.placed]:
-        if session.link.send(UuidExists(call.channel_uuid)).text.strip() != "true":
-            log.info("%s: %s has ended, and no event has told so", session.id, call)
-            gone(session, call, SipStatus(487))
-            for transfer in session.part(BlindTransfers).open:
-                if call is transfer.transferor:
-                    transfer.hung_up(call)
-            for kept in session.part(KeptTransfers).open:
-                kept.hung_up(call)
-        elif session.rests and _is_anothers(session, call):
-            log.info("%s: another worker has %s: let go", session.id, call)
-            session.give_away(call)
-    leg = session.calls.get(session.link_leg)
-    if not session.rests and (leg is None or not leg.alive):
-        session.after(STOCK_AFTER_S, lambda: take_stock(session))
-
-
-def _is_anothers(session: Session, call: Leg) -> bool:
-    """Whether another worker has taken the leg, and hears of it in our place."""
-    home, hears = read_several(session.link, call.channel_uuid, Mark.HOME, Mark.RESTS)
-    return home != session.board.home or hears not in (None, session.board.home)
 
 
 def _forget_unborn(session: Session, waiting: Leg) -> None:

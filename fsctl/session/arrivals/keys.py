@@ -15,6 +15,7 @@ from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.commands import UuidSetvar
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
+from fsctl.session.arrivals.stock import serve_by
 from fsctl.session.calling import judging, places
 from fsctl.session.calling.routing import NoRoute
 from fsctl.session.core.board import Board
@@ -49,9 +50,14 @@ def arrive(board: Board, link: Connection, snapshot: Event) -> bool:
         asked = _asked(session, found[2], found[3], found[4], link.channel_uuid or "")
         if asked is not None:
             link.send(UuidSetvar(asked.loopback, Mark.KEYS, TAKEN))
-            session.adopt(link, partial(_transfer, session, asked))
+            session.adopt(link, partial(_requested, session, link, asked))
             return True
     return False
+
+
+def _requested(session: Session, link: Connection, asked: Pressed) -> None:
+    serve_by(session, link)
+    _transfer(session, asked)
 
 
 def _asked(session: Session, number: str, by: str, of: str, loopback: str) -> Pressed | None:
@@ -74,6 +80,10 @@ def pressed(session: Session, link: Connection, snapshot: Event) -> None:
         return
     link.send(UuidSetvar(loopback, Mark.KEYS, TAKEN))
     transferor, transferee = (guest(session, link, channel) for channel in (found[3], found[4]))
+    if not (transferor.alive and transferee.alive):
+        log.info("%s: whoever has pressed, or its party, has left: let go", session.id)
+        session.hand_over()
+        return
     paired(transferor, transferee)
     _learn_call(session, link, snapshot, transferor.channel_uuid)
     session.tell.resumed(transferor, transferee)

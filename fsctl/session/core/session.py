@@ -226,6 +226,13 @@ class Session:
             log.warning("%s: link lost, its calls go on alone%s", self.id, reason, extra=extra)
         self.over = True
 
+    def _lose_in_work(self, error: LinkLost) -> None:
+        """As `lose`; but a link that many share comes back (`session.arrivals.resting`)."""
+        if self.rests:
+            log.info("%s: given up while the link to its switch is away: %s", self.id, error)
+        else:
+            self.lose(error)
+
     def hand_over(self) -> None:
         """Leave the calls to FreeSWITCH: nothing that is bridged or being bridged is cut."""
         self.over = True
@@ -242,7 +249,7 @@ class Session:
             else:
                 work()
         except LinkLost as error:
-            self.lose(error)
+            self._lose_in_work(error)
         except (LinkError, ChannelGone) as error:
             # Mostly the leg's hang-up is on its way to us.
             late = isinstance(error, CommandTimeout)
@@ -258,7 +265,7 @@ class Session:
         try:
             tell()
         except LinkLost as error:
-            self.lose(error)
+            self._lose_in_work(error)
         except (LinkError, ChannelGone) as error:
             log.info("%s: a part has given up: %s", self.id, error)
         except Exception:
@@ -377,12 +384,18 @@ class Session:
         """Whether it has no link of its own, for nothing but its calls' end is waited for."""
         return self._links.rests
 
-    def rest(self, common: CommonLink) -> bool:
-        """Go on by ``common``, which brings our legs' events already; false: there is news."""
+    def rest(self, common: CommonLink, lost: Callable[[], None]) -> bool:
+        """Go on by ``common``, which brings our legs' events already; false: there is news.
+
+        ``lost`` is done when that link is lost, and may have us :meth:`rest_again`."""
         if self._mailbox.waiting:
             return False
-        self._links.rest(common, lambda: self.post(lambda: self._lost(common)))
+        self._links.rest(common, lambda: self.post(lost))
         return True
+
+    def rest_again(self, common: CommonLink, lost: Callable[[], None]) -> None:
+        """Go on by ``common``, as before the link was lost; ``lost``: see :meth:`rest`."""
+        self._links.rest_again(common, lambda: self.post(lost))
 
     def settle_link(self) -> None:
         """The new link serves: the one before it is only kept open."""
@@ -392,7 +405,7 @@ class Session:
         """The new link's leg has gone: the link before it is the one again."""
         self._links.go_back()
 
-    def _lost(self, link: Connection | CommonLink) -> None:
+    def _lost(self, link: Connection) -> None:
         if link is self.link:
             self.lose()
 

@@ -13,7 +13,7 @@ import logging
 import re
 from uuid import uuid4
 
-from fsctl.esl.commands import Filter, GlobalGetvar, ShowChannels
+from fsctl.esl.commands import Filter, GlobalGetvar, ShowChannels, UuidGetvar
 from fsctl.esl.connection import Connection
 from fsctl.session.calling.identity import of_channel
 from fsctl.session.core.leg import Leg, LegState, paired
@@ -22,7 +22,7 @@ from fsctl.settings import SAFE_NUMBER
 from fsctl.sip.refer import Replaces
 from fsctl.switch.grace import departure_name, tags_mark
 from fsctl.switch.marks import Mark
-from fsctl.switch.variables import read, read_all, read_several, value_of
+from fsctl.switch.variables import is_gone, read, read_all, read_several, value_of
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ def find_elsewhere(
     made = guest(session, link, replaced)
     target = guest(session, link, partner) if partner else None
     if target is not None and target.connected:
-        paired(made, target)
+        talked(made, target)
     if target is None and not is_ours(link, replaced):
         made.extension = _extension(link, replaced)
     log.info("%s: the dialog to replace is not in our hands: %s", session.id, made)
@@ -90,8 +90,9 @@ def _departed(session: Session, link: Connection, named: Replaces) -> tuple[Leg,
 def guest(session: Session, link: Connection, channel: str) -> Leg:
     """A call of ``session``, made from what its channel says. Raises LinkError.
 
-    Its news come before it is asked: else an answer in between would never be heard of. Another
-    request may have made it one already: news come to one leg of a channel only.
+    Its news come before it is asked: else an answer in between would never be heard of; of one that
+    has gone before no news come at all. Another request may have made it one already: news come to
+    one leg of a channel only.
     """
     known = session.calls.get(channel)
     if known is not None and known.alive:
@@ -107,9 +108,20 @@ def guest(session: Session, link: Connection, channel: str) -> Leg:
     call.caller_privacy = shown.privacy
     session.calls[channel] = call
     session.link.send(Filter("Unique-ID", channel)).raise_for_error()
-    if read(link, channel, "endpoint_disposition") == "ANSWER":
+    answer = link.send(UuidGetvar(channel, "endpoint_disposition"))
+    if is_gone(answer):
+        call.advance(LegState.DISCONNECTED)
+    elif value_of(answer.text) == "ANSWER":
         call.advance(LegState.CONNECTED)
     return call
+
+
+def talked(one: Leg, other: Leg) -> None:
+    """They talk with each other, or did until ``one`` hung up, a moment ago."""
+    if one.alive:
+        paired(one, other)
+    else:
+        one.was_connected, one.left_behind = True, other
 
 
 def _extension(link: Connection, channel: str) -> tuple[str, str] | None:

@@ -1,0 +1,55 @@
+"""Who is really still there: asked where no event may have told of an end."""
+
+from __future__ import annotations
+
+import logging
+
+from fsctl.esl.commands import UuidExists
+from fsctl.esl.connection import Connection
+from fsctl.session.calling.partings import gone
+from fsctl.session.core.leg import Leg
+from fsctl.session.core.session import Session
+from fsctl.session.transfers.blind_registry import BlindTransfers
+from fsctl.session.transfers.kept_registry import KeptTransfers
+from fsctl.sip.status import SipStatus
+from fsctl.switch.marks import Mark
+from fsctl.switch.variables import read_several
+
+log = logging.getLogger(__name__)
+
+STOCK_AFTER_S = 1.0
+"""How long after its leg a link asks which of the other legs are still there, and how often."""
+
+
+def serve_by(session: Session, link: Connection) -> None:
+    """A request has come by ``link``: it serves the session where the kept one is away."""
+    if session.rests and session.link.closed:
+        session.take_link(link, link.channel_uuid or "")
+        session.settle_link()
+        take_stock(session)
+
+
+def take_stock(session: Session) -> None:
+    """The link outlives its leg for a while only, or is none of a leg's: who else is really still
+    there?"""
+    for call in [call for call in session.calls.values() if call.alive and call.placed]:
+        if session.link.send(UuidExists(call.channel_uuid)).text.strip() != "true":
+            log.info("%s: %s has ended, and no event has told so", session.id, call)
+            gone(session, call, SipStatus(487))
+            for transfer in session.part(BlindTransfers).open:
+                if call is transfer.transferor:
+                    transfer.hung_up(call)
+            for kept in session.part(KeptTransfers).open:
+                kept.hung_up(call)
+        elif session.rests and _is_anothers(session, call):
+            log.info("%s: another worker has %s: let go", session.id, call)
+            session.give_away(call)
+    leg = session.calls.get(session.link_leg)
+    if not session.rests and (leg is None or not leg.alive):
+        session.after(STOCK_AFTER_S, lambda: take_stock(session))
+
+
+def _is_anothers(session: Session, call: Leg) -> bool:
+    """Whether another worker has taken the leg, and hears of it in our place."""
+    home, hears = read_several(session.link, call.channel_uuid, Mark.HOME, Mark.RESTS)
+    return home != session.board.home or hears not in (None, session.board.home)
