@@ -129,6 +129,7 @@ class Player:
         for move in self.story.moves:
             self._let_pass(move)
             _ACTIONS[move.what](self, move)
+        self.world.wait_connected()
         self.world.let_pass(REST_S)
         self.record.stranded = self.record.stranded and not self.strict
         lines = self.world.log().splitlines()
@@ -160,6 +161,8 @@ class Player:
         return self.record.parties[name]
 
     def _let_pass(self, move: Move) -> None:
+        if move.seconds:
+            self.world.wait_connected()  # a controller is within that, and takes real time for it
         if move.turns is None:
             self.world.let_pass(move.seconds)
         for _ in range(move.turns or 0):
@@ -349,6 +352,9 @@ class Player:
     def _loses_its_links(self, _: Move) -> None:
         self.world.cut_links()
 
+    def _loses_its_kept_links(self, _: Move) -> None:
+        self.world.cut_kept_links()
+
     def _duplicates(self, move: Move) -> None:
         kind, _, about = move.to.partition(" ")
         fault = duplicated()
@@ -373,6 +379,7 @@ _ACTIONS: dict[str, Callable[[Player, Move], None]] = {
     "hangs up": Player._hangs_up,
     "consults": Player._consults,
     "loses its links": Player._loses_its_links,
+    "loses its kept links": Player._loses_its_kept_links,
     "transfers to the one consulted": Player._transfers_to_consulted,
     "picks up": Player._picks_up,
     "is moved": Player._is_moved,

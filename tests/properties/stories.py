@@ -152,6 +152,7 @@ def _kinds() -> list[st.SearchStrategy[Move]]:
         _move("picks up", st.just("eve"), people),
         _move("is moved", people, targets),
         _move("is moved without a context", people, targets),
+        _move("loses its kept links"),
     ]
 
 
@@ -184,7 +185,16 @@ def _transfers() -> st.SearchStrategy[tuple[Move, ...]]:
         st.sampled_from((0.02, 0.1, 0.3, 1.0, 2.1)),
     )
     odd = st.lists(st.one_of(*_kinds()[8:10]), max_size=1).map(tuple)
-    return st.tuples(odd, _mostly(several, consulted)).map(lambda each: sum(each, ()))
+    cut = _mostly(st.just(()), st.just((Move("loses its kept links"),)))
+    parts = st.tuples(odd, _mostly(several, consulted))
+    return st.builds(
+        lambda moves, cut, at: (
+            moves[: at % (len(moves) + 1)] + cut + moves[at % (len(moves) + 1) :]
+        ),
+        parts.map(lambda each: sum(each, ())),
+        cut,
+        st.integers(0, 6),
+    )
 
 
 def stories() -> st.SearchStrategy[Story]:

@@ -492,3 +492,17 @@ def test_two_requests_to_replace_one_dialog_of_a_dead_worker() -> None:
         Move("transfers to the one consulted", "bob", turns=37),
     )
     play(Story("connect", "answers", "busy", moves))
+
+
+@pytest.mark.parametrize("target", ["busy", "answers"])
+@pytest.mark.parametrize("consults", [0.0, 0.1])
+def test_an_attended_transfer_of_a_session_whose_kept_link_is_away(
+    target: str, consults: float
+) -> None:
+    """The loopback's link was the session's, which kept both for as long as its two talked."""
+    moves = (
+        Move("loses its kept links"),
+        Move("consults", "bob", "carol"),
+        Move("transfers to the one consulted", "bob", seconds=consults),
+    )
+    assert play(Story("connect", target, "busy", moves), rests=True).in_full

@@ -150,6 +150,8 @@ class SimulatedWorld(World, story.SimulatedWorld):
         self.knows_switch = False
         """Controllers are connected to the switch, in scope calls, too (in scope transfers they
         always are), so that sessions rest. Set before `serve`."""
+        self._kept_links = 0
+        """How many links to the switch were cut of controllers that live, and come back."""
         self._workers: list[Worker] = []
         self._stopping: list[Any] = []
         self._settings = Settings()
@@ -259,23 +261,29 @@ class SimulatedWorld(World, story.SimulatedWorld):
         self.cut_kept_links()
 
     def cut_kept_links(self) -> None:
+        self._kept_links = max(self._kept_links, self._esl.connections)
         self._esl.sever()
 
     def lose_switch(self) -> None:
         """Controllers do not reach the switch any more; it reaches them."""
-        self._esl.cut()
+        self.cut_kept_links()
+        self._esl.refuse()
 
     def find_switch(self) -> None:
         """They do again, and are connected."""
         self._esl.open(self.switch.esl_address)
-        self._wait_connected()
+        self.wait_connected()
 
-    def _wait_connected(self) -> None:
-        """Real time passes until they are: a session that rests waits for that."""
-        known = [worker.vitals for worker in self._workers]
-        self.wait_really(
-            lambda: all(all(vitals()["switches"].values()) for vitals in known), "connected again"
-        )
+    def wait_connected(self) -> None:
+        """Real time passes until controllers are, whose links were cut: for them none has."""
+        if self._kept_links and self._workers:
+            self._settle()
+            self.wait_really(self._is_connected, "connected again")
+        self._kept_links = 0
+
+    def _is_connected(self) -> bool:
+        known = [worker.vitals()["switches"].values() for worker in self._workers]
+        return self._esl.connections >= self._kept_links and all(map(all, known))
 
     def freeze(self) -> None:
         self._controller_clock.stop()
@@ -286,6 +294,7 @@ class SimulatedWorld(World, story.SimulatedWorld):
         self._relay.go_on()
 
     def _stop_worker(self) -> None:
+        self._kept_links = 0
         self._stopping.append(gevent.spawn(self._workers.pop().stop))
 
     @property
@@ -409,8 +418,7 @@ class SimulatedWorld(World, story.SimulatedWorld):
                 party.phone.hangs_up(dialog=dialog)
         self.wait(lambda: not self.switch.channels, "no channel is left", LEAK_LIMIT_S)
         sessions = [worker.switchboard.sessions for worker in self._workers]
-        if any(sessions):
-            self._wait_connected()
+        self.wait_connected()
         self.wait(lambda: not any(sessions), "no session runs any more", LEAK_LIMIT_S)
         self.wait(lambda: not self._links_of_legs(), "no link is open any more", LEAK_LIMIT_S)
 

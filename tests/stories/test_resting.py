@@ -320,6 +320,7 @@ def test_the_link_does_not_come_back(tmp_path: Path) -> None:
     world.let_pass(300.0)
     assert world.sessions == 0
     assert hear_each_other(one, other)
+    world.find_switch()
     one.hangs_up()
     other.wait_over()
     world.finish(passed=True)

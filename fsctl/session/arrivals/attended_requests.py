@@ -9,7 +9,7 @@ from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.esl.farewell import let_go
-from fsctl.session.arrivals.stock import serve_by
+from fsctl.session.arrivals.resting import serve_by
 from fsctl.session.core import branches
 from fsctl.session.core.board import Board
 from fsctl.session.core.leg import Leg

@@ -15,7 +15,7 @@ from fsctl.esl.commands import Filter, UuidSetvar
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
 from fsctl.policy.parties import Party
-from fsctl.session.arrivals.stock import serve_by
+from fsctl.session.arrivals.resting import serve_by
 from fsctl.session.calling import judging, places
 from fsctl.session.calling.plan import CallOptions
 from fsctl.session.core.board import Board

@@ -15,7 +15,7 @@ from fsctl.errors import ChannelGone, LinkError
 from fsctl.esl.commands import UuidSetvar
 from fsctl.esl.connection import Connection
 from fsctl.esl.events import Event
-from fsctl.session.arrivals.stock import serve_by
+from fsctl.session.arrivals.resting import serve_by
 from fsctl.session.calling import judging, places
 from fsctl.session.calling.routing import NoRoute
 from fsctl.session.core.board import Board

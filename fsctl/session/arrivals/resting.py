@@ -17,6 +17,7 @@ from typing import Final
 from fsctl.errors import LinkError
 from fsctl.esl.commands import UuidSetvar
 from fsctl.esl.common import CommonLink
+from fsctl.esl.connection import Connection
 from fsctl.session.arrivals.referred import Referred
 from fsctl.session.arrivals.stock import take_stock
 from fsctl.session.calling.calls import Calls
@@ -119,6 +120,15 @@ class Resting(Part):
             session.after(_BACK_AFTER_S, lambda: self._wait_for_link(seconds - _BACK_AFTER_S))
         elif session.rests:
             session.lose()
+
+
+def serve_by(session: Session, link: Connection) -> None:
+    """A request has come by ``link``: it serves while the kept one is away, until they rest."""
+    if session.rests and session.link.closed:
+        session.take_link(link, link.channel_uuid or "")
+        session.settle_link()
+        take_stock(session)
+        session.part(Resting).joined()
 
 
 def _talking(session: Session) -> set[Leg]:

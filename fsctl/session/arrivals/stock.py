@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 
 from fsctl.esl.commands import UuidExists
-from fsctl.esl.connection import Connection
 from fsctl.session.calling.partings import gone
 from fsctl.session.core.leg import Leg
 from fsctl.session.core.session import Session
@@ -19,14 +18,6 @@ log = logging.getLogger(__name__)
 
 STOCK_AFTER_S = 1.0
 """How long after its leg a link asks which of the other legs are still there, and how often."""
-
-
-def serve_by(session: Session, link: Connection) -> None:
-    """A request has come by ``link``: it serves the session where the kept one is away."""
-    if session.rests and session.link.closed:
-        session.take_link(link, link.channel_uuid or "")
-        session.settle_link()
-        take_stock(session)
 
 
 def take_stock(session: Session) -> None:
