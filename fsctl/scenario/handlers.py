@@ -104,9 +104,9 @@ class Handlers:
         try:
             try:
                 handler(event)
-            except LinkLost:
-                raise
-            except (ChannelGone, CallFailed, NoRoute) as error:
+            except (LinkLost, ChannelGone, CallFailed, NoRoute) as error:
+                if isinstance(error, LinkLost) and session.is_cut_off:
+                    raise
                 log.info("%s: %s ended: %s%s", session.id, what, error, follows)
                 if on_error is not None:
                     on_error(error)

@@ -39,7 +39,8 @@ class Links:
 
     def adopt(self, link: Connection) -> None:
         """Take responsibility for a link that is to become the current one, or brings a request."""
-        self._kept = [*(each for each in self._kept if not each.closed), link]
+        others = (each for each in self._kept if not each.closed and each is not link)
+        self._kept = [*others, link]
 
     def take(
         self,

@@ -53,14 +53,10 @@ def arrive(board: Board, link: Connection, snapshot: Event) -> bool:
     if transfers.concern(found) or any(kept.keeps(leg) for leg in found):
         _refuse_second(transfers, *found, link)
     else:
-        asked = _transfer(board, *found, link, snapshot)
-        asked.session.post(lambda: _begin(asked, link))
+        session = found[0].session
+        session.post(lambda: serve_by(session, link))  # before what the transfer itself posts
+        session.post(_transfer(board, *found, link, snapshot).begin)
     return True
-
-
-def _begin(transfer: AttendedTransfer, link: Connection) -> None:
-    serve_by(transfer.session, link)
-    transfer.begin()
 
 
 def _refuse_second(

@@ -82,7 +82,7 @@ def native_transfer(session: Session, link: Connection, snapshot: Event) -> None
     call.caller_privacy = shown.privacy
     native = session.part(NativeCall)
     native.transferor = snapshot.variable("blind_transfer_uuid") or NOBODY
-    native.parent_id = snapshot.variable(Mark.SESSION) or ""
+    native.parent_id = _looks_after(session, snapshot)
     session.take_link(link, call.channel_uuid)
     _clear(session, leftovers.clearing(snapshot))
     request = read_request(link, snapshot)
@@ -115,6 +115,14 @@ def native_transfer(session: Session, link: Connection, snapshot: Event) -> None
     if session.settings.observes:
         own = shown_of(snapshot, inbound=not call.outgoing)
         observed.beside(session, (by, shown), (call, own), request)
+
+
+def _looks_after(session: Session, snapshot: Event) -> str:
+    """The session that the call had before, for `NativeCall.parent_id`; one that hears nothing at
+    present does not look after its transferor, nor ever will."""
+    named = snapshot.variable(Mark.SESSION) or ""
+    parent = session.board.sessions.get(named)
+    return "" if parent is not None and parent.away else named
 
 
 def transfer_request(

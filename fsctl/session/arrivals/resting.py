@@ -108,7 +108,7 @@ class Resting(Part):
     def _wait_for_link(self, seconds: float) -> None:
         """Go on by the kept link as soon as it is back."""
         session = self.session
-        if session.over or (session.rests and not session.link.closed):
+        if session.over or (session.rests and not session.away):
             return
         common = session.board.share(session.origin, session.id) if session.rests else None
         if common is not None:
@@ -124,7 +124,8 @@ class Resting(Part):
 
 def serve_by(session: Session, link: Connection) -> None:
     """A request has come by ``link``: it serves while the kept one is away, until they rest."""
-    if session.rests and session.link.closed:
+    if session.away:
+        session.keep_link(link)  # it lingers now, and would keep its channel
         session.take_link(link, link.channel_uuid or "")
         session.settle_link()
         take_stock(session)

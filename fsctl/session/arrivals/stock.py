@@ -10,6 +10,7 @@ from fsctl.session.core.leg import Leg
 from fsctl.session.core.session import Session
 from fsctl.session.transfers.blind_registry import BlindTransfers
 from fsctl.session.transfers.kept_registry import KeptTransfers
+from fsctl.session.transfers.reporter import of_last_refer
 from fsctl.sip.status import SipStatus
 from fsctl.switch.marks import Mark
 from fsctl.switch.variables import read_several
@@ -27,20 +28,35 @@ def take_stock(session: Session) -> None:
         if session.link.send(UuidExists(call.channel_uuid)).text.strip() != "true":
             log.info("%s: %s has ended, and no event has told so", session.id, call)
             gone(session, call, SipStatus(487))
+            if session.rests:
+                _refer_unheard(session, call)
             for transfer in session.part(BlindTransfers).open:
                 if call is transfer.transferor:
                     transfer.hung_up(call)
             for kept in session.part(KeptTransfers).open:
                 kept.hung_up(call)
         elif session.rests and _is_anothers(session, call):
-            log.info("%s: another worker has %s: let go", session.id, call)
+            log.info("%s: %s is another's now: let go", session.id, call)
             session.give_away(call)
     leg = session.calls.get(session.link_leg)
     if not session.rests and (leg is None or not leg.alive):
         session.after(STOCK_AFTER_S, lambda: take_stock(session))
 
 
+def _refer_unheard(session: Session, transferee: Leg) -> None:
+    """The partner of who has left may have sent a REFER, of which nothing has told either: it waits
+    for its report."""
+    left = transferee.left_behind
+    if left is None or not left.alive or left.transfer_mode != "in-session":
+        return
+    if of_last_refer(session.link, left.channel_uuid).event is not None:
+        session.part(BlindTransfers).abandon(left, transferee)
+
+
 def _is_anothers(session: Session, call: Leg) -> bool:
-    """Whether another worker has taken the leg, and hears of it in our place."""
-    home, hears = read_several(session.link, call.channel_uuid, Mark.HOME, Mark.RESTS)
-    return home != session.board.home or hears not in (None, session.board.home)
+    """Whether another worker, or session, has taken the leg, and hears of it in our place."""
+    uuid, home = call.channel_uuid, session.board.home
+    named, hears, other = read_several(session.link, uuid, Mark.HOME, Mark.RESTS, Mark.SESSION)
+    running = session.board.sessions.get(other or "", session)
+    has_it = running is not session and uuid in running.calls and running.calls[uuid].alive
+    return has_it or not {named, hears} <= {None, home}

@@ -227,11 +227,11 @@ class Session:
         self.over = True
 
     def _lose_in_work(self, error: LinkLost) -> None:
-        """As `lose`; but a link that many share comes back (`session.arrivals.resting`)."""
-        if self.rests:
-            log.info("%s: given up while the link to its switch is away: %s", self.id, error)
-        else:
+        """As `lose`, where it is our own link that is lost."""
+        if self.is_cut_off:
             self.lose(error)
+        else:
+            log.info("%s: given up, for a link is away: %s", self.id, error)
 
     def hand_over(self) -> None:
         """Leave the calls to FreeSWITCH: nothing that is bridged or being bridged is cut."""
@@ -312,8 +312,12 @@ class Session:
 
     def adopt(self, link: Connection, begin: Callable[[], None]) -> None:
         """Have ``begin`` serve ``link``, by which a leg of ours comes, or a request for one."""
-        self._links.adopt(link)
+        self.keep_link(link)
         self.post(begin)
+
+    def keep_link(self, link: Connection) -> None:
+        """Take responsibility for ``link``: it ends with us at the latest."""
+        self._links.adopt(link)
 
     def take_link(self, link: Connection, leg: str, ahead: Ahead | None = None) -> None:
         """Make ``link``, opened by channel ``leg``, the one link: all our events come with it.
@@ -383,6 +387,18 @@ class Session:
     def rests(self) -> bool:
         """Whether it has no link of its own, for nothing but its calls' end is waited for."""
         return self._links.rests
+
+    @property
+    def away(self) -> bool:
+        """Whether it rests, and hears nothing: the link that many share is lost, and comes back
+        (`session.arrivals.resting`)."""
+        return self.rests and self.link.closed
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether its own link is lost. Commands about a call of another session may fail because
+        that one is `away`."""
+        return self.link.closed and not self.rests
 
     def rest(self, common: CommonLink, lost: Callable[[], None]) -> bool:
         """Go on by ``common``, which brings our legs' events already; false: there is news.

@@ -1,0 +1,147 @@
+"""Two who rest, and the kept link is lost: what must not be missed meanwhile, nor left behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fsctl.story import hear_each_other, talking
+from tests.stories.simulated import SimulatedWorld
+from tests.stories.test_attended import consulting
+from tests.stories.test_keys import records
+from tests.stories.test_resting import BY, serve, talking_at_rest, wait_at_rest
+from tests.stories.world import World
+
+LEGACY = {"mode": "legacy"}
+
+DECIDES = """
+from fsctl.scenario import AttendedTransferRequested, Scenario
+scenario = Scenario()
+
+@scenario.on(AttendedTransferRequested)
+def requested(event):
+    event.{verb}
+"""
+
+
+def recorded(world: World) -> list[tuple[str, str, int]]:
+    world.wait(lambda: records(world), "a record is written")
+    return [(each["kind"], each["outcome"], each["code"]) for each in records(world)]
+
+
+@BY
+def test_a_legacy_transfer_succeeds(world: World, by: str) -> None:
+    """The session from before hears nothing of it: the new one writes the record."""
+    serve(world, transfer=LEGACY)
+    transferor, transferee = talking_at_rest(world, by)
+    world.cut_kept_links()
+    carol = world.party("1002", "Carol").answers()
+    transferor.transfers("1002")
+    assert transferor.wait_notify() == "SIP/2.0 200 OK"
+    transferor.wait_over()
+    assert hear_each_other(transferee, carol)
+    assert recorded(world) == [("legacy", "succeeded", 200)]
+    if isinstance(world, SimulatedWorld):
+        world.wait_connected()
+        world.let_pass(1.0)
+        assert world.sessions == 1
+
+
+@BY
+def test_a_legacy_transfer_fails(world: World, by: str) -> None:
+    serve(world, transfer=LEGACY)
+    transferor, transferee = talking_at_rest(world, by)
+    world.cut_kept_links()
+    world.party("1002").refuses(486, "Gone fishing")
+    transferor.transfers("1002")
+    assert transferor.wait_notify() == "SIP/2.0 486 486"
+    assert hear_each_other(transferor, transferee)
+    assert recorded(world) == [("legacy", "failed", 486)]
+
+
+@BY
+def test_the_transferee_of_a_legacy_transfer_leaves(world: World, by: str) -> None:
+    """Nobody but us tells and releases its transferor."""
+    serve(world, transfer=LEGACY, route={"ring_timeout_s": 20})
+    transferor, transferee = talking_at_rest(world, by)
+    world.cut_kept_links()
+    carol = world.party("1002", "Carol").rings()
+    transferor.refers(world.refer_to("1002"))
+    carol.wait_sent(180)
+    transferee.hangs_up()
+    assert transferor.wait_notify() == "SIP/2.0 487 Request Terminated"
+    transferor.wait_over()
+
+
+@BY
+def test_the_transferee_leaves_right_behind_the_refer(world: World, by: str) -> None:
+    """Of neither anything was told: it is seen when the link is back."""
+    serve(world)
+    transferor, transferee = talking_at_rest(world, by)
+    world.cut_kept_links()
+    world.party("1002").rings()
+    transferor.refers(world.refer_to("1002"))
+    transferee.hangs_up()
+    if isinstance(world, SimulatedWorld):
+        world.wait_connected()
+    assert transferor.wait_notify() == "SIP/2.0 487 Request Terminated"
+    transferor.wait_over()
+    assert recorded(world) == [("blind", "abandoned", 487)]
+
+
+@BY
+@pytest.mark.parametrize("verb", ["refuse()", "target.send_digits('1')"])
+def test_an_attended_transfer_is_refused(world: World, by: str, verb: str) -> None:
+    """Neither is its link left, nor its channel. The target's session is away, too: a verb fails,
+    and nobody's session ends by it."""
+    serve(world, scenario=DECIDES.format(verb=verb))
+    transferor, transferee, line, carol = consulting(world, by)
+    wait_at_rest(world, transferor, transferee, line, carol)
+    world.cut_kept_links()
+    transferor.refers(world.replacing(line, "1002"))
+    assert transferor.wait_notify() == "SIP/2.0 403 Forbidden"
+    assert hear_each_other(transferor, transferee)
+    assert hear_each_other(line, carol)
+    assert recorded(world) == [("attended", "failed", 403)]
+    assert "link lost" not in world.log()
+
+
+@BY
+def test_what_cdrs_say_of_an_attended_transfer(world: World, by: str) -> None:
+    serve(world)
+    world.keep_cdrs()
+    transferor, transferee, line, carol = consulting(world, by)
+    wait_at_rest(world, transferor, transferee, line, carol)
+    world.cut_kept_links()
+    transferor.refers(world.replacing(line, "1002"))
+    assert transferor.wait_notify() == "SIP/2.0 200 OK"
+    assert hear_each_other(transferee, carol)
+    transferee.hangs_up()
+    carol.wait_over()
+    written = records(world)[0]
+    world.wait(lambda: len(world.cdrs()) == 3, "of both and the transferor")
+    found = {each["role"]: (each["id"], each["kind"]) for each in world.cdrs()}
+    told = written["id"], "attended"
+    assert found == {"transferor": told, "transferee": told, "target": told}
+
+
+@BY
+def test_a_leg_that_nobody_has_marked_stays(tmp_path: Path, by: str) -> None:
+    """In scope transfers the transferor of one that has failed is not: it is no other worker's."""
+    world = SimulatedWorld(tmp_path)
+    serve(world, scope="transfers")
+    world.party("1002").refuses(486, "Gone fishing")
+    transferor, transferee = talking(world, by)
+    transferor.transfers("1002")
+    assert transferor.wait_notify() == "SIP/2.0 486 Gone fishing"
+    wait_at_rest(world, transferor, transferee)
+    world.cut_kept_links()
+    world.wait_connected()
+    world.let_pass(1.0)
+    world.cut_kept_links()
+    world.wait_connected()
+    world.let_pass(1.0)
+    assert world.log().count("the link to its switch is back") == 2
+    assert world.sessions == 1
+    world.finish(passed=True)
