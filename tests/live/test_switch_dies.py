@@ -105,6 +105,45 @@ def test_killed_while_two_talk(served, phones, switch):
     serves_again(served, phones, switch)
 
 
+def two_rest(controller, phones, switch) -> Controller:
+    """By a controller that may drain for long."""
+    server = {"log_level": "info", "drain_timeout_s": 60.0}
+    served: Controller = controller(sections(switch, server=server))
+    talking(phones)
+    channels = [row["uuid"] for row in switch.wait_channels(2)]
+    marks = [f"uuid_getvar {uuid} fsctl_rests" for uuid in channels]
+    switch.wait(lambda: all(":" in switch.esl(mark) for mark in marks), what="they rest")
+    return served
+
+
+def test_killed_while_two_rest(controller, phones, switch):
+    """Their session waits for the switch; another life of that does not know them."""
+    served = two_rest(controller, phones, switch)
+    switch.kill9()
+    served.wait_log("the link to its switch is away")
+    assert sum(state.sessions for state in served.states().values()) == 1
+    comes_back(switch)
+    wait_let_go(served)
+    phones.hang_up()
+
+
+@pytest.mark.parametrize("first", ["switch", "fsctl"])
+def test_both_are_stopped_while_two_rest(controller, phones, switch, first):
+    """Nobody is waited for whose end nobody would tell."""
+    served = two_rest(controller, phones, switch)
+    if first == "switch":
+        switch.kill9()
+        served.wait_log("the link to its switch is away")
+        assert served.terminate() == 0
+    else:
+        os.kill(served.pid, signal.SIGTERM)
+        served.wait_log("draining: 1 sessions")
+        switch.kill9()
+        wait_for(lambda: not served.is_running, 10.0, "fsctl ends")
+    phones.hang_up()
+    switch.start_again()
+
+
 @pytest.mark.parametrize("number", ["1002", "1009"], ids=["connect", "call_user"])
 def test_killed_while_a_target_rings(served, phones, switch, number):
     bob, _ = talking(phones)

@@ -99,8 +99,9 @@ class Resting(Part):
 
     def _lost(self) -> None:
         session = self.session
-        if session.rests and not _is_at_rest(session, _talking(session)):
-            session.lose()  # what goes on depends on news that are lost with it
+        waits = _is_at_rest(session, _talking(session)) and not session.board.draining
+        if session.rests and not waits:
+            session.lose()  # what goes on, and its end, depend on news that are lost with it
             return
         log.info("%s: the link to its switch is away: its calls talk on", session.id)
         self._wait_for_link(_BACK_WITHIN_S)

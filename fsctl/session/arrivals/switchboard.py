@@ -180,6 +180,8 @@ class Switchboard:
     def drain(self, timeout_s: float) -> None:
         """Take no new call; wait for the running ones; then leave the rest to FreeSWITCH."""
         self.draining = True
+        for session in [each for each in self.sessions.values() if each.away]:
+            session.post(session.hand_over)  # nobody would tell it that its calls have ended
         self.idle.wait(timeout_s)
         self._closing = True
         for session in list(self.sessions.values()):

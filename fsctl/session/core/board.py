@@ -30,6 +30,8 @@ class Board(Protocol):
     siblings: Siblings | None
     """The parties of the other processes that run calls of this switch. Set by the worker, once;
     None: it is `alone`, or there are controllers of which nothing is known."""
+    draining: bool
+    """The worker is about to end: it takes no new call. Set by its order to drain, for good."""
     on_stranded: Callable[[str, str], None]
     """Called with an address (``HOST:PORT``) and a switch's name when legs on it that came home to
     that address live on, and no link leads to them. Set by the worker; without it FreeSWITCH's
