@@ -32,8 +32,9 @@ MAX_CHARACTERS = 8192
 SELDOM_S = 60.0
 """How often an entry of a kind that is logged :func:`seldom` has a line."""
 _STDOUT, _STDERR = 1, 2
-_NOT_IN_A_LINE = re.compile("[\x7f-\x9f\u2028\u2029]")
-"""What JSON leaves in a string, and terminals or readers of lines do not take as text."""
+_NOT_IN_A_LINE = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+"""What JSON leaves in a string, and terminals or readers of lines do not take as text: control
+characters, ends of lines, and what turns the direction of the text that follows."""
 
 
 class Field(str):

@@ -94,7 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.format == "json":
         show_json(rows)
     elif arguments.format == "csv":
-        # All in quotes: neither a semicolon nor a carriage return begins a cell of its own.
+        # All in quotes: no semicolon begins a cell of its own.
         writer = csv.DictWriter(
             *(sys.stdout, _CSV),
             extrasaction="ignore",
@@ -209,9 +209,10 @@ def _plain(row: Row) -> dict[str, str]:
 
 
 def _not_formula(value: Any) -> str:
-    """A table calculator would run what begins so; phones name themselves as they like."""
-    text = "" if value is None else str(value)
-    return f"'{text}" if re.match(r"[=@\t\r\n＝＠]|[+＋－-](?![0-9]*\Z)", text) else text
+    """A table calculator would run what begins so, and a terminal what is no printable character;
+    phones name themselves as they like."""
+    text = "" if value is None else printable(str(value))
+    return f"'{text}" if re.match(r"[=@＝＠]|[+＋－-](?![0-9]*\Z)", text) else text
 
 
 def _moment(text: str) -> datetime:

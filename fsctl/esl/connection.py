@@ -224,6 +224,8 @@ class Connection(ToldOfLoss, OutboundSession):  # type: ignore[misc]  # greenswi
             return LinkLost("closed by the peer")
         for frame in self._frames.feed(chunk):
             self.handle_event(frame)
+            if self.closed:  # replies behind a notice of the end are nobody's any more
+                return None
         if self._frames.error is not None:
             raise self._frames.error
         return None

@@ -6,91 +6,18 @@ import json
 import os
 import signal
 import subprocess
-import sys
-import urllib.request
 from contextlib import suppress
 
 import pytest
 
 from fsctl.story import hear_each_other, talking
 from tests.live.lab import wait_for
+from tests.live.lab.kept import TOKEN, Kept
 from tests.live.lab.ports import kept_port
 from tests.live.lab.settings import sections
 from tests.unit.keeping import conftest as databases
 
-TOKEN = "0123456789abcdef"
 postgres = databases.postgres
-
-
-class Kept:
-    """A controller that keeps records, and the command that shows them."""
-
-    def __init__(self, served, http):
-        self.served, self.http = served, http
-
-    def ask(self, *arguments):
-        """Return what ``fsctl records --json`` says."""
-        command = [sys.executable, "-m", "fsctl", "records", "--json", *arguments]
-        own = {name: text for name, text in os.environ.items() if not name.startswith("FSCTL_")}
-        command += ["--config", str(self.served.config)]
-        told = subprocess.run(command, env=own, capture_output=True, text=True, timeout=30)
-        return json.loads(told.stdout) if told.stdout else []
-
-    def wait(self, count, *arguments):
-        """Wait until so many have ended; return them, the newest first."""
-        return wait_for(
-            lambda: (rows := self.ask(*arguments)) and len(ended(rows)) == count and rows,
-            15.0,
-            lambda: f"{count} have ended, of {self.ask()}\n{self.served.log_text()}",
-        )
-
-    def get(self, path, method="GET"):
-        """What the API answers."""
-        asked = urllib.request.Request(f"http://{self.http}{path}", method=method)
-        asked.add_header("Authorization", f"Bearer {TOKEN}")
-        with urllib.request.urlopen(asked, timeout=10) as answer:
-            return answer.read().decode()
-
-    def calls(self):
-        """Those that go on, with the states of their legs by number."""
-        found = json.loads(self.get("/api/v1/calls"))["calls"]
-        return [{leg["number"]: leg["state"] for leg in call["legs"].values()} for call in found]
-
-    def shows(self, *metrics):
-        """Whether these lines are what is scraped now."""
-        return {*metrics} <= {*self.get("/metrics").splitlines()}
-
-    def problems(self):
-        """What ``/readyz`` says, where calls are served all the same."""
-        return " ".join(json.loads(self.get("/readyz"))["problems"])
-
-    def desk(self):
-        """Process id of the one that keeps them."""
-        log = self.served.log_text()
-        return int(log.rpartition("the desk (pid ")[2].partition(")")[0])
-
-    def connected(self):
-        """Of each worker, whether it is connected to FreeSWITCH; nothing where all is not well."""
-        status = json.loads(self.get("/api/v1/status"))
-        there = [worker["switches"]["freeswitch"] for worker in status["workers"]]
-        return [] if status["problems"] else there
-
-    def kill_desk(self):
-        """Unless it is dead already, and another is waited for."""
-        with suppress(ProcessLookupError):
-            os.kill(self.desk(), signal.SIGKILL)
-
-    def logged(self):
-        """The records that stand in the log, by their transfers."""
-        lines = [
-            line for line in self.served.log_text().splitlines() if "session.record: {" in line
-        ]
-        told = [json.loads(line[line.index("{") :]) for line in lines]
-        return {record["id"]: record for record in told}
-
-
-def ended(rows):
-    return [row for row in rows if row["outcome"]]
 
 
 @pytest.fixture

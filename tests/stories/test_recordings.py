@@ -92,19 +92,22 @@ def test_what_becomes_of_it(world: World, tmp_path: Path, recording: str, whose:
         assert {path.name: said for path, said in voices_of.items()} == expected
 
 
+@WHOSE
 @pytest.mark.parametrize("attended", ["application", "switch"])
-def test_over_an_attended_transfer(world: World, tmp_path: Path, attended: str) -> None:
+def test_over_an_attended_transfer(world: World, tmp_path: Path, attended: str, whose: str) -> None:
     """FreeSWITCH's own join leaves it as it is."""
     serve(world, tmp_path, NEW, attended=attended)
     bob, alice = talking(world)
-    records(world, alice, bob, tmp_path / "first.wav")
+    recorded, other = (alice, bob) if whose == "transferee" else (bob, alice)
+    records(world, recorded, other, tmp_path / "first.wav")
     carol = world.party("1002").answers()
     line = bob.consults("1002")
     line.wait_talking()
     bob.refers(world.replacing(line, "1002"))
     assert bob.wait_notify() == "SIP/2.0 200 OK"
     assert hear_each_other(alice, carol)
-    goes_on = ["new-2000-1002.wav"] if attended == "application" else ["first.wav"]
+    as_it_was = ["first.wav"] if whose == "transferee" else []
+    goes_on = ["new-2000-1002.wav"] if attended == "application" else as_it_was
     world.wait(lambda: running(world, alice) == goes_on, f"{goes_on} is recorded")
 
 

@@ -29,6 +29,8 @@ _NOT_IN_NAME = re.compile(f"[{UNSAFE_IN_NAME}]")
 _QUOTED_PAIR = re.compile(r'\\(["\\])')
 """How a quoted display name says a quotation mark or a backslash (RFC 3261 25.1): FreeSWITCH keeps
 it so (sofia.c, sofia_handle_sip_i_invite)."""
+_NO_TEXT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+"""Control characters and ends of lines."""
 
 
 class Shown(NamedTuple):
@@ -58,7 +60,7 @@ def of_leg(snapshot: Event) -> Shown:
         header = PROFILE.get(name)
         return snapshot.variable(name) if header is None else snapshot.get(header)
 
-    return _called(known) if known("direction") == "outbound" else _calling(known)
+    return _shown(known)
 
 
 def of_channel(link: Asked, channel_uuid: str) -> Shown:
@@ -66,8 +68,15 @@ def of_channel(link: Asked, channel_uuid: str) -> Shown:
 
     Raises LinkError.
     """
-    known = dict(zip(_ASKED, read_several(link, channel_uuid, *_ASKED), strict=True)).get
-    return _called(known) if known("direction") == "outbound" else _calling(known)
+    return _shown(dict(zip(_ASKED, read_several(link, channel_uuid, *_ASKED), strict=True)).get)
+
+
+def _shown(known: Known) -> Shown:
+    """Who is there, in one line of text: a phone may call itself ``%0A``, and who prints or keeps
+    that need not know. A space stands for each character that is none."""
+    shown = _called(known) if known("direction") == "outbound" else _calling(known)
+    number, name = (_NO_TEXT.sub(" ", each) for each in (shown.number, shown.name))
+    return shown._replace(number=number, name=name)
 
 
 def _calling(known: Known) -> Shown:

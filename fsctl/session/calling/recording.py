@@ -34,11 +34,20 @@ def forgotten(settings: Settings) -> dict[str, str]:
     return {} if settings.transfer.recording == "leave" else dict.fromkeys(STEPS, "")
 
 
+def runs_on(leg: Leg) -> bool:
+    """Return whether one runs there; not asked where that decides nothing. Raises LinkError."""
+    session = leg.session
+    if session.settings.transfer.recording == "leave":
+        return False
+    return _RECORDS in session.link.send(UuidBuglist(leg.channel_uuid)).text
+
+
 def at_join(
-    transferee: Leg, transferor: str, transferor_number: str, number: str
+    transferee: Leg, transferor: str, transferor_number: str, number: str, *, ran: bool = False
 ) -> dict[str, str]:
     """Return the variables of the transferee's channel by which its join with a target is recorded
-    as the settings say; ``transferor`` is that party's channel (empty: it is not known).
+    as the settings say; ``transferor`` is that party's channel (empty: it is not known, or has
+    left, and ``ran`` says whether it was recorded).
 
     Empty where FreeSWITCH's way is the settings'. Raises LinkError.
     """
@@ -54,7 +63,7 @@ def at_join(
         ]
     )
     own, others, folder = (reply.text.strip() for reply in replies)
-    recorded = _RECORDS in own, _RECORDS in others and bool(transferor)
+    recorded = _RECORDS in own, ran or (_RECORDS in others and bool(transferor))
     stops = recorded[0] and section.recording != "follow"
     starts = (
         (section.recording == "new" and any(recorded))

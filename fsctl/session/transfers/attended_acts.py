@@ -63,6 +63,9 @@ class AttendedActs:
         self.dials = DialsAside(parties.session)
         """What calls joined transferor and transferee, taken when the two are claimed or one is
         fetched."""
+        self._recorded = False
+        """A recording ran on the transferor's leg, which FreeSWITCH ends as the loopback answers.
+        Set when the two are claimed."""
         self.by_action: dict[Action, Callable[[], Stimulus | None]] = {
             Action.STOP_TARGET: self._stop_target,
             Action.CLAIM: self._claim,
@@ -155,6 +158,7 @@ class AttendedActs:
             commands += [UuidGetvar(each.channel_uuid, name) for name in names]
         try:
             replies = self._session.link.send_all(commands)
+            self._recorded = recording.runs_on(self._parties.transferor)
         except (LinkError, ChannelGone) as error:
             log.info("%s: attended transfer: %s", self._session.id, error)
             return Stimulus.CLAIMED
@@ -204,7 +208,8 @@ class AttendedActs:
     def _at_join(self, target: Leg) -> dict[str, str]:
         by = self._parties.transferor
         channel = by.channel_uuid if by.alive else ""
-        return recording.at_join(self._parties.transferee, channel, by.number, target.number)
+        of, ran = self._parties.transferee, self._recorded
+        return recording.at_join(of, channel, by.number, target.number, ran=ran)
 
     def _ask_joined(self) -> Stimulus:
         target = self._parties.target

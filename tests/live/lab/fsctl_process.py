@@ -37,7 +37,7 @@ Sections = Mapping[str, Section | list[Section]]
 _RELOADED = re.compile("scenarios reloaded|scenarios stay as they are")
 _WORKER = re.compile(r"worker \d+ \(pid (\d+)\) starts, home is (\S+)")
 _STATE = re.compile(r"state: (\d+) sessions, (\d+) links, (\d+) greenlets")
-_LISTENING = re.compile(r"fsctl: listening on ([\d.]+):(\d+)")
+_LISTENING = re.compile(r"listening on ([\d.]+):(\d+)")
 
 
 def to_toml(sections: Sections) -> str:

@@ -1,5 +1,5 @@
-"""A phone that is one connection to the switch, over a transport that SIPp does not speak well:
-IPv6, TLS, a WebSocket. It sends no RTP."""
+"""A phone that is one connection to the switch, over a transport that SIPp does not speak well
+(IPv6, TLS, a WebSocket), or that says what SIPp cannot. It sends no RTP."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import threading
 import time
 from io import BufferedReader
 from itertools import count
+from urllib.parse import quote
 
 from fsctl.simulator import SipMessage
 from tests.live.lab.messages import Direction, parse_message
@@ -30,11 +31,23 @@ class WirePhone:
     """The phone of ``number``, connected to the switch at that host and port.
 
     ``transport``: udp, tls or ws. ``says``: its answer to every call. ``address``: its own end, for
-    a URI. ``messages``: as a phone of the laboratory has them.
+    a URI. ``messages``: as a phone of the laboratory has them. ``name``: what stands before its URI
+    in From; a byte that is not UTF-8 is a surrogate there, as anywhere (PEP 383). ``mark``: the end
+    of its tags, and of the Call-ID of its calls.
     """
 
-    def __init__(self, number: str, transport: str, host: str, port: int, says: str) -> None:
+    def __init__(
+        self,
+        number: str,
+        transport: str,
+        host: str,
+        port: int,
+        says: str,
+        name: str = "",
+        mark: str = "",
+    ) -> None:
         self.number, self.transport, self.says = number, transport, says
+        self._name, self._mark = name, mark
         self.messages: list[SipMessage] = []
         self._six = ":" in host
         self._remote = f"[{host}]:{port}" if self._six else f"{host}:{port}"
@@ -80,8 +93,8 @@ class WirePhone:
     def calls(self, number: str) -> None:
         """Call, and be answered."""
         uri = f"sip:{number}@{self._remote}"
-        self._call_id, self._tag = f"wire-{os.urandom(6).hex()}", os.urandom(4).hex()
-        self._from = f"<sip:{self.number}@{self._remote}>;tag={self._tag}"
+        self._call_id, self._tag = f"wire-{os.urandom(6).hex()}{self._mark}", self._new_tag()
+        self._from = f"{self._name}<sip:{self.number}@{self._remote}>;tag={self._tag}"
         self._to, self._target = f"<{uri}>", uri
         answer = f'Digest username="{self.number}", realm="h", nonce="n", uri="{uri}"'
         credentials = f'Authorization: {answer}, response="{SECRET}"'
@@ -92,11 +105,18 @@ class WirePhone:
         self._target = _uri(response.header("Contact"))
         self._request("ACK")
 
-    def refers(self, number: str) -> None:
-        """Have the one it talks with transferred."""
+    def refers(self, to: str, *headers: str) -> None:
+        """Have the one it talks with transferred to a number, or as a whole Refer-To says."""
         wait_for(lambda: any(m.method == "ACK" for m in self.messages), LIMIT_S, "an ACK")
-        self._request("REFER", "", f"Refer-To: <sip:{number}@{self._remote}>")
+        refer_to = to if "<" in to else f"<sip:{to}@{self._remote}>"
+        self._request("REFER", "", f"Refer-To: {refer_to}", *headers)
         assert self._final("REFER").status == 202
+
+    @property
+    def replaces(self) -> str:
+        """Of its dialog, for a Refer-To."""
+        local, remote = (each.partition(";tag=")[2] for each in (self._from, self._to))
+        return quote(f"{self._call_id};to-tag={remote};from-tag={local}", safe="")
 
     def hangs_up(self) -> None:
         """End its call."""
@@ -108,9 +128,13 @@ class WirePhone:
         """The sipfrag of each NOTIFY."""
         return [m.sipfrag for m in self.messages if m.method == "NOTIFY" and not m.status]
 
-    def wait_notify(self) -> str:
-        """That of the last one, which is final."""
-        wait_for(lambda: self.notifies and " 100 " not in self.notifies[-1], LIMIT_S, "a NOTIFY")
+    def wait_notify(self, count: int = 1) -> str:
+        """That of the last one of so many, which is final."""
+
+        def told() -> bool:
+            return len(self.notifies) >= count and " 100 " not in self.notifies[-1]
+
+        wait_for(told, LIMIT_S, "a NOTIFY")
         return self.notifies[-1]
 
     def _final(self, method: str) -> SipMessage:
@@ -123,6 +147,9 @@ class WirePhone:
         return response
 
     # -- its messages
+
+    def _new_tag(self) -> str:
+        return os.urandom(4).hex() + self._mark
 
     def _sdp(self) -> str:
         address = f"IN {'IP6' if self._six else 'IP4'} {self._host}"
@@ -157,7 +184,7 @@ class WirePhone:
         lines = [line.strip() for line in _REFLECTED.findall(text)]
         status, body = "200 OK", ""
         if request.method == "INVITE":
-            status, tag = self.says, os.urandom(4).hex()
+            status, tag = self.says, self._new_tag()
             lines = [f"{each};tag={tag}" if each.startswith("To:") else each for each in lines]
             lines.append(self._contact)
             if status.startswith("200"):
@@ -172,7 +199,7 @@ class WirePhone:
     def _run(self) -> None:
         with contextlib.suppress(OSError, EOFError):
             while True:
-                text = self._receive().decode()
+                text = self._receive().decode(errors="surrogateescape")
                 if text.strip():
                     self._responds(self._note(text, "in"), text)
 
@@ -199,7 +226,7 @@ class WirePhone:
             pass
 
     def _send(self, text: str) -> None:
-        data = text.encode()
+        data = text.encode(errors="surrogateescape")
         self._note(text, "out")
         if self.transport == "ws":  # one masked frame of text (RFC 6455 section 5.2)
             mask = os.urandom(4)

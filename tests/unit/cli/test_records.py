@@ -94,18 +94,19 @@ def test_for_programs(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert {row["id"]: row["code"] for row in rows} == {"11111111-x": "486", "22222222-x": ""}
 
 
-def test_no_table_calculator_runs_what_a_phone_calls_itself(
+def test_no_table_calculator_or_terminal_runs_what_a_phone_calls_itself(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     desk = ToldDesk(tmp_path)
     numbers = {"transferee": "=cmd|' /C calc'!A0", "transferor": "+4930123", "target": "-1+2"}
-    desk.transfer("u", outcome="failed", code=500, reason="a;=1+1\r=2", numbers={"target": "＝1"})
+    reason = "a;=1+1\r=2\x1b[2J"
+    desk.transfer("u", outcome="failed", code=500, reason=reason, numbers={"target": "＝1"})
     desk.transfer("t", outcome="failed", code=500, reason="@x", numbers=numbers)
     path = tmp_path / "fsctl.toml"
     path.write_text(f'[records]\nfolder = "{tmp_path}"\n')
     assert ask(path, "--format", "csv") == 0
     text = capsys.readouterr().out
-    assert '"a;=1+1\r=2"' in text and '"\'＝1"' in text
+    assert r'"a;=1+1\r=2\x1b[2J"' in text and '"\'＝1"' in text
     (row, _) = csv.DictReader(text.split("\n"))
     assert row["transferee_number"].startswith("'=") and row["reason"] == "'@x"
     assert (row["transferor_number"], row["target_number"]) == ("+4930123", "'-1+2")

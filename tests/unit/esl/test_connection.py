@@ -289,6 +289,19 @@ def test_a_retired_link_ends_with_its_channel() -> None:
         assert link.wait_closed(5)
 
 
+def test_replies_behind_the_end_of_a_retired_link_are_no_fault(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with linked() as (link, peer):
+        connected(link, peer)
+        link.retire()
+        peer.expect("noevents")
+        peer.expect("nolinger")
+        peer.send(LINGER + reply() + reply())
+        assert link.wait_closed(5)
+    assert not [each for each in caplog.records if each.levelno >= logging.WARNING]
+
+
 def test_to_retire_a_link_that_breaks_at_that_moment_is_no_failure() -> None:
     with linked(start=False) as (link, peer):
         peer.close()  # nobody has read that yet

@@ -151,6 +151,14 @@ DIRECTORY = {"effective_caller_id_number": "2100", "effective_caller_id_name": "
             {},
             ("1019", "R&D: 1/2", ""),
         ),
+        (
+            {},
+            {
+                "Caller-Caller-ID-Number": "20\r\n00",
+                "Caller-Caller-ID-Name": "x\nERROR\x1b[2J\x85\u2028",
+            },
+            ("20  00", "x ERROR [2J  ", ""),
+        ),
     ],
 )
 def test_who_is_at_a_leg(variables, headers, shown):
