@@ -76,6 +76,9 @@ class Connection(ToldOfLoss, OutboundSession):  # type: ignore[misc]  # greenswi
     on_closed: Callable[[Connection], None] | None = None
     """Called once with the link when it is gone, after `on_lost`. Set by whoever has opened it,
     for good."""
+    on_hung_up: Callable[[], None] | None = None
+    """Called when its channel has hung up and the link lingers, so that it is not lost. Set by
+    whoever waits for that; taken back by them."""
     _loss: LinkError = LinkLost("closed")
     _hung_up = False
     _retired = False
@@ -259,6 +262,8 @@ class Connection(ToldOfLoss, OutboundSession):  # type: ignore[misc]  # greenswi
             return
         self._lingering = True
         self._waiters.end_executions(self.channel_uuid)
+        if self.on_hung_up is not None:
+            self._guarded(self.on_hung_up)
 
     # -- writing ------------------------------------------------------------------------------
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from fsctl.simulator import refer
 from fsctl.story import hear_each_other, talking
 from tests.stories.simulated import SimulatedWorld
 from tests.stories.test_attended import consulting
 from tests.stories.test_keys import records
-from tests.stories.test_resting import BY, serve, talking_at_rest, wait_at_rest
+from tests.stories.test_resting import BY, cut, serve, talking_at_rest, wait_at_rest
 from tests.stories.world import World
 
 LEGACY = {"mode": "legacy"}
@@ -144,4 +146,29 @@ def test_a_leg_that_nobody_has_marked_stays(tmp_path: Path, by: str) -> None:
     world.let_pass(1.0)
     assert world.log().count("the link to its switch is back") == 2
     assert world.sessions == 1
+    world.finish(passed=True)
+
+
+@BY
+@pytest.mark.parametrize("how", ["kept", "dies"])
+def test_the_transferor_leaves_as_the_loopback_is_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: str, how: str
+) -> None:
+    """FreeSWITCH joins nobody then (sofia.c, nightmare_xfer_thread_run) and ends the loopback, whose
+    link is the session's, and lingers. The transferee waits for 0.4 s."""
+    world = SimulatedWorld(tmp_path)
+    serve(world)
+    transferor, transferee, line, carol = consulting(world, by)
+    wait_at_rest(world, transferor, transferee, line, carol)
+    cut(world, how)
+    dial = refer.originate
+
+    def left_meanwhile(*arguments: Any, **options: Any) -> Any:
+        answered = dial(*arguments, **options)
+        transferor.hangs_up()
+        return answered
+
+    monkeypatch.setattr(refer, "originate", left_meanwhile)
+    transferor.refers(world.replacing(line, "1002"))
+    world.wait(lambda: hear_each_other(transferee, carol), "they are joined", 0.4)
     world.finish(passed=True)

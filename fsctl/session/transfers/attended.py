@@ -139,6 +139,7 @@ class AttendedTransfer:
             return  # a blind REFER has overtaken it
         if (link := self.parties.link) is not None:
             link.on_lost = lambda: self.session.post(self._loopback_gone)
+            link.on_hung_up = lambda: self.session.post(self._loopback_ended)
         pair = self.transferor.channel_uuid, self.transferee.channel_uuid
         owed = owing("attended", *pair, self.parties.loopback)
         self.session.link.post(secure(pair[1]), owed)
@@ -314,7 +315,7 @@ class AttendedTransfer:
         elif target is not None and pair == {transferee, target.channel_uuid}:
             self._feed(Stimulus.LEGS_JOINED)
 
-    def _loopback_gone(self) -> None:
+    def _loopback_ended(self) -> None:
         """FreeSWITCH has ended it: it waited long enough, or the transferor hung up.
 
         Or a REFER of the transferee's has moved it, after their bridge and before we heard of that.
@@ -322,6 +323,10 @@ class AttendedTransfer:
         if self.parties.transferor_left:
             self._feed(Stimulus.TRANSFEROR_LEFT)
         self._feed(Stimulus.LOOPBACK_GONE)
+
+    def _loopback_gone(self) -> None:
+        """As that, and with its link; one that is the session's outlives it, for others."""
+        self._loopback_ended()
         if not self.snapshot.is_open:
             self._untold()
 
@@ -408,8 +413,8 @@ class AttendedTransfer:
 
     def _leave(self, state: State) -> None:
         """It is open no longer: nobody asks it any more."""
-        if self.parties.link is not None:
-            self.parties.link.on_lost = lambda: self.session.post(self._untold)
+        if (link := self.parties.link) is not None:
+            link.on_lost, link.on_hung_up = lambda: self.session.post(self._untold), None
         others = self.session.board.part(AttendedTransfers)
         others.remove(self)
         for guest in self._request.guests if self._request is not None else ():
