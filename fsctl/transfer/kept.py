@@ -143,7 +143,9 @@ TABLE: dict[tuple[State, Stimulus], Row] = {
     (_S.RELEASING, _E.HANDED_OVER): (_S.SUCCEEDED, ()),
     (_S.RELEASING, _E.SWITCH_LOST): (_S.SUCCEEDED, ()),
     # The session ends, and may say so: the first two talk on, and nobody rings in vain.
+    (_S.REJOINING, _E.HANDED_OVER): _FAIL,
     (_S.CALLING, _E.HANDED_OVER): _STOP,
+    (_S.RECONNECTING, _E.HANDED_OVER): _FAIL,
 }
 """``(state, stimulus) -> (next state, actions)``; the whole life of such a transfer."""
 

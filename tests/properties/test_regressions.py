@@ -39,6 +39,13 @@ def test_an_orderly_end_while_the_first_two_are_joined_again(turns: int) -> None
     play(Story("sample", "rings", "busy", moves))
 
 
+@pytest.mark.parametrize("turns", range(9, 14))
+def test_an_orderly_end_while_the_first_two_are_joined_to_talk_on(turns: int) -> None:
+    """They talked on, and the transferor was never told."""
+    moves = (Move("refers", "bob", "carol"), Move("is terminated", turns=turns))
+    play(Story("keep", "answers", "busy", moves))
+
+
 def test_a_controller_dies_while_its_own_call_rings_and_the_caller_is_served_all_the_same() -> None:
     """The simulated link of a running ``bgapi`` ended by the wall's clock, not by its own."""
     play(Story("sample", "busy", "busy", (Move("dies"),), talking=False))

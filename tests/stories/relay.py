@@ -37,11 +37,6 @@ class Relay:
         """HOST:PORT that the switch dials."""
         return f"{LOCALHOST}:{self.port}"
 
-    @property
-    def connections(self) -> int:
-        """How many there are now."""
-        return len(self._sockets) // 2
-
     def open(self, target: tuple[str, int]) -> None:
         """Accept connections, and pass them on to ``target``, and to nobody else any more."""
         self.refuse()

@@ -150,8 +150,8 @@ class SimulatedWorld(World, story.SimulatedWorld):
         self.knows_switch = False
         """Controllers are connected to the switch, in scope calls, too (in scope transfers they
         always are), so that sessions rest. Set before `serve`."""
-        self._kept_links = 0
-        """How many links to the switch were cut of controllers that live, and come back."""
+        self._cut_off = False
+        """Links to the switch were cut of controllers that live, and come back."""
         self._workers: list[Worker] = []
         self._stopping: list[Any] = []
         self._settings = Settings()
@@ -261,7 +261,7 @@ class SimulatedWorld(World, story.SimulatedWorld):
         self.cut_kept_links()
 
     def cut_kept_links(self) -> None:
-        self._kept_links = max(self._kept_links, self._esl.connections)
+        self._cut_off = True
         self._esl.sever()
 
     def lose_switch(self) -> None:
@@ -276,14 +276,16 @@ class SimulatedWorld(World, story.SimulatedWorld):
 
     def wait_connected(self) -> None:
         """Real time passes until controllers are, whose links were cut: for them none has."""
-        if self._kept_links and self._workers:
+        if self._cut_off and self._workers:
             self._settle()
             self.wait_really(self._is_connected, "connected again")
-        self._kept_links = 0
+        self._cut_off = False
 
     def _is_connected(self) -> bool:
         known = [worker.vitals()["switches"].values() for worker in self._workers]
-        return self._esl.connections >= self._kept_links and all(map(all, known))
+        presences = [worker._signs for worker in self._workers if worker._signs]
+        signs = [each._client for presence in presences for each in presence._signs]
+        return all(map(all, known)) and all(client.connected.is_set() for client in signs)
 
     def freeze(self) -> None:
         self._controller_clock.stop()
@@ -294,7 +296,7 @@ class SimulatedWorld(World, story.SimulatedWorld):
         self._relay.go_on()
 
     def _stop_worker(self) -> None:
-        self._kept_links = 0
+        self._cut_off = False
         self._stopping.append(gevent.spawn(self._workers.pop().stop))
 
     @property

@@ -154,8 +154,10 @@ def test_a_leg_that_nobody_has_marked_stays(tmp_path: Path, by: str) -> None:
 def test_the_transferor_leaves_as_the_loopback_is_answered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: str, how: str
 ) -> None:
-    """FreeSWITCH joins nobody then (sofia.c, nightmare_xfer_thread_run) and ends the loopback, whose
-    link is the session's, and lingers. The transferee waits for 0.4 s."""
+    """FreeSWITCH joins nobody then (sofia.c, nightmare_xfer_thread_run), and ends the loopback.
+
+    Its link is the session's, and lingers. The transferee waits for 0.4 s.
+    """
     world = SimulatedWorld(tmp_path)
     serve(world)
     transferor, transferee, line, carol = consulting(world, by)
@@ -170,5 +172,6 @@ def test_the_transferor_leaves_as_the_loopback_is_answered(
 
     monkeypatch.setattr(refer, "originate", left_meanwhile)
     transferor.refers(world.replacing(line, "1002"))
-    world.wait(lambda: hear_each_other(transferee, carol), "they are joined", 0.4)
+    world.wait(lambda: hear_each_other(transferee, carol), "they are joined")
+    assert "the loopback ends: answered" in world.log()
     world.finish(passed=True)
