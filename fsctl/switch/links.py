@@ -141,6 +141,13 @@ class Links:
         common.on_lost = on_lost
         self.current = cast(Connection, common)
 
+    def give_up(self, leg: str) -> None:
+        """Channel ``leg`` is another session's now: what links it has opened before end with it."""
+        for link in (*self._kept, *self._silent):
+            if link.channel_uuid == leg and link is not self.current:
+                self._silence(link)
+        self._silent = [link for link in self._silent if link.channel_uuid != leg]
+
     def give_up_current(self) -> None:
         """The current link's leg is another session's now: hear it no more, and keep it open."""
         self._silence(self.current)

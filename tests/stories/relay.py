@@ -76,7 +76,11 @@ class Relay:
 
     def _relay(self, target: tuple[str, int], switch: socket.socket, _: object) -> None:
         controller = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        controller.connect(target)
+        try:
+            controller.connect(target)
+        except OSError:  # it has just ended
+            controller.close()
+            return
         pair = (switch, controller)
         self._sockets |= dict.fromkeys(pair)
         for each in pair:

@@ -430,11 +430,13 @@ class Session:
     def handed_over(self, call: Leg) -> None:
         """``call`` belongs to another session from now on."""
         self._given_away = call.channel_uuid == self.link_leg
+        self._links.give_up(call.channel_uuid)
         call.advance(LegState.DISCONNECTED)
 
     def give_away(self, call: Leg) -> None:
         """``call`` lives on as another session's, and what joined it with ours is over."""
         self._given_away = self._given_away or call.channel_uuid == self.link_leg
+        self._links.give_up(call.channel_uuid)
         self.calls.pop(call.channel_uuid, None)
         self.callees.pop(call.callee, None)
         for part in self._parts.values():

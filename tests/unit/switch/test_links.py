@@ -15,13 +15,25 @@ from fsctl.switch.links import Links
 class FakeLink:
     """Remembers what it is sent; ``meanwhile`` is done while the answers are waited for."""
 
-    def __init__(self, meanwhile: Any = lambda: None) -> None:
+    closed = hung_up = False
+
+    def __init__(self, meanwhile: Any = lambda: None, channel_uuid: str = "") -> None:
         self.sent: list[Command] = []
         self.meanwhile = meanwhile
+        self.channel_uuid = channel_uuid
 
     def send_all(self, commands: Sequence[Command]) -> None:
         self.sent += commands
         self.meanwhile()
+
+    def send(self, command: Command, _: float) -> None:
+        self.sent.append(command)
+
+    def retire(self) -> None:
+        pass
+
+    def close(self) -> None:
+        self.closed = True
 
 
 def take(links: Links, link: FakeLink) -> None:
@@ -46,3 +58,16 @@ def test_a_link_that_cannot_be_taken_changes_nothing() -> None:
     with pytest.raises(LinkLost):
         take(links, FakeLink(lost))
     assert (links.current, links.leg) == (first, "")
+
+
+@pytest.mark.parametrize("given_up", [False, True])
+def test_links_of_a_leg_that_another_session_has_taken_stay_open(given_up: bool) -> None:
+    """The end of any of them would take the leg out of the other session's hands."""
+    first, second = FakeLink(channel_uuid="leg-1"), FakeLink(channel_uuid="leg-2")
+    links = Links(cast("Any", first))
+    take(links, second)
+    links.settle()
+    if given_up:
+        links.give_up("leg-1")
+    links.end(parked=True)
+    assert first.closed == (not given_up)
