@@ -58,10 +58,10 @@ def resume(session: Session, link: Connection, snapshot: Event) -> None:
     transferee = guest(session, link, channel)
     talks_with = partner_of(link, channel)
     transferor = guest(session, link, talks_with) if talks_with else None
-    if transferor is not None and not transferor.alive:
-        transferor = None  # it has just left
-    if transferor is not None:
+    if transferor is not None and transferor.alive:
         paired(transferor, transferee)
+    else:
+        transferor = None  # there is none, or it has just left
     places.learn(session, read_several(link, channel, *places.DOMAINS), snapshot)
     _begin(session, transferee, transferor, link, snapshot, session.hand_over)
 
