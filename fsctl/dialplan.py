@@ -23,7 +23,7 @@ from jinja2.bccache import Bucket
 from fsctl import files
 from fsctl.errors import SettingsError
 from fsctl.esl.fields import no_sooner
-from fsctl.policy.parties import FACTS
+from fsctl.policy.parties import FACTS, FACTS_OF
 from fsctl.policy.vouched import inside_expression
 from fsctl.session.calling import recording
 from fsctl.session.calling.arming import WAITING
@@ -317,6 +317,7 @@ def _context(settings: Settings) -> dict[str, Any]:
         "own_hosts": _own_hosts_expression(settings),
         "rights": _RIGHTS,
         "asker_facts": () if settings.policy.mode == "off" else FACTS,
+        "asker_facts_of": FACTS_OF,
         "recalled": _recalled(settings),
         "causes_of": _causes_by_status(),
         "keys": settings.keys,

@@ -30,6 +30,17 @@ digest was right (sofia_reg.c), on a leg that calls in; on one that is called an
 it for a trunk. ``dialed_user`` is whom ``user/`` has called (mod_dptools.c). ``sip_gateway`` is of
 calls in, ``sip_gateway_name`` of calls out."""
 
+_OF_CALLS_IN: Final = (
+    *("sip_authorized", "sip_auth_username", "sip_auth_realm"),
+    *("sip_acl_authed_by", "sip_acl_token", "sip_network_ip"),
+)
+_OF_CALLS_OUT: Final = ("dialed_user", "dialed_domain", "sip_gateway_name")
+FACTS_OF: Final = {
+    "inbound": tuple(each for each in FACTS if each not in _OF_CALLS_OUT),
+    "outbound": tuple(each for each in FACTS if each not in _OF_CALLS_IN),
+}
+"""What FreeSWITCH sets on a leg of this direction; what else is there is somebody's export."""
+
 SEPARATOR: Final = ";"
 """Stands between these where the dialplan notes them all in one variable."""
 
@@ -72,12 +83,15 @@ class Party:
 def party(facts: Facts, policy: Policy) -> Party:
     """Return who is at a leg, by its variables (`FACTS`; what is missing is not set)."""
 
-    def known(name: str) -> str:
-        return facts.get(name) or ""
-
-    if not known("direction"):
+    direction = facts.get("direction")
+    if not direction:
         return Party("unknown", "it has left, and nobody knows who it was")
-    called_in = known("direction") != "outbound"
+    called_in = direction != "outbound"
+    vouched = FACTS_OF["inbound" if called_in else "outbound"]
+
+    def known(name: str) -> str:
+        return (name in vouched and facts.get(name)) or ""
+
     gateway = known("sip_gateway") or known("sip_gateway_name")
     side, because, user = _by_switch(known, called_in, gateway)
     found = Party(
@@ -89,7 +103,7 @@ def party(facts: Facts, policy: Policy) -> Party:
         known("sip_acl_authed_by"),
         gateway,
         known("sofia_profile_name"),
-        known("sip_network_ip") if called_in else "",
+        known("sip_network_ip"),
     )
     return as_settings_say(found, policy)
 

@@ -13,10 +13,8 @@ _ANY: Final = "[^;]*"
 _UNSET: Final = "(?:_undef_)?"
 _SET: Final = "(?!_undef_;)[^;]+"
 _CALLED_IN: Final = "(?!outbound;|_undef_;)[^;]+"
-_NO_GATEWAY: Final = {"sip_gateway": _UNSET, "sip_gateway_name": _UNSET}
 _FIELDS: Final = {
     "context": "fsctl_own_context",
-    "acl": "sip_acl_authed_by",
     "profile": "sofia_profile_name",
 }
 
@@ -44,11 +42,13 @@ def _of_word(word: str) -> Iterator[str]:
     if what == "gateway":
         gateway = re.escape(name)
         yield _facts(sip_gateway=gateway)
-        yield _facts(sip_gateway=_UNSET, sip_gateway_name=gateway)
+        yield _facts(direction="outbound", sip_gateway=_UNSET, sip_gateway_name=gateway)
     elif what == "user":
         user, at, domain = name.partition("@")
         for each in _users(_glob(user), _glob(domain) if at else ""):
             yield _facts(**each)
+    elif what == "acl":
+        yield _facts(direction=_CALLED_IN, sip_acl_authed_by=re.escape(name))
     elif what in _FIELDS:
         yield _facts(**{_FIELDS[what]: re.escape(name)})
 
@@ -56,13 +56,14 @@ def _of_word(word: str) -> Iterator[str]:
 def _users(user: str, domain: str = "") -> Iterator[dict[str, str]]:
     """How a leg shows that it is a user's: by its digest, its address, or as it was called."""
     at = domain or _ANY
-    authorized = {"direction": _CALLED_IN, "sip_authorized": "true", **_NO_GATEWAY}
+    authorized = {"direction": _CALLED_IN, "sip_authorized": "true", "sip_gateway": _UNSET}
     digest = {"sip_auth_username": user, "sip_auth_realm": at, "sip_acl_authed_by": _UNSET}
     yield authorized | digest
     token = f"{user}@{domain}" if domain else f"{user}(?:@{_ANY})?"
     yield {**authorized, "sip_auth_username": _UNSET, "sip_acl_token": token}
     yield {**authorized, "sip_acl_authed_by": _SET, "sip_acl_token": token}
-    yield {"direction": "outbound", "dialed_user": user, "dialed_domain": at, **_NO_GATEWAY}
+    no_gateway = {"sip_gateway": _UNSET, "sip_gateway_name": _UNSET}
+    yield {"direction": "outbound", "dialed_user": user, "dialed_domain": at, **no_gateway}
 
 
 def _glob(text: str) -> str:

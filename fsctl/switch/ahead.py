@@ -44,7 +44,7 @@ QUIET = tuple(FilterOut("Application", each) for each in sorted(OF_DIALPLANS))
 """What holds these back, on the link of a leg that stays with us until it hangs up."""
 
 OF_TRANSFEREE = ("sip_refer_to", "sip_h_Referred-By")
-"""What is read exactly; the rest that is needed of it the snapshot tells."""
+"""What is read exactly, where the snapshot has it; the rest that is needed of it that tells."""
 
 PROFILE = {
     "direction": "Call-Direction",
@@ -93,9 +93,12 @@ class Ahead:
         """
         transferee, transferor = self._snapshot.channel_uuid or "", ""
         asked: list[tuple[str, str]] = []
+        unset: list[tuple[str, str]] = []
         if stranger is not None:
             transferor = self._snapshot.variable("blind_transfer_uuid") or ""
-            asked += [(transferee, name) for name in OF_TRANSFEREE]
+            for name in OF_TRANSFEREE:
+                is_set = self._snapshot.variable(name) is not None
+                (asked if is_set else unset).append((transferee, name))
         filters = [Filter("Unique-ID", uuid) for uuid in (transferee, transferor) if uuid]
         if transferor and not stranger:
             asked.append((transferor, "sip_blind_transfer_event"))
@@ -119,8 +122,9 @@ class Ahead:
         self.filters = tuple(filters)
         answers = replies[len(commands) - len(asked) :]
         self._known = dict(zip(asked, answers, strict=True))
+        self._known |= {each: _answer("UuidGetvar", None, replies[0].frame) for each in unset}
         if dumps:
-            self._take_dump(transferor, replies[-len(asked) - 1])
+            self._take_dump(transferor, replies[len(commands) - len(asked) - 1])
         return True
 
     def _take_dump(self, transferor: str, reply: Reply) -> None:
@@ -160,10 +164,10 @@ class Ahead:
             return self._known.get((uuid, name))
         if self.transferor is None:
             return self._all_of[1]  # it has gone
-        text = self.transferor.variable(name) or "_undef_"
-        frame = self._all_of[1].frame
-        return Reply(
-            command.label,
-            text,
-            Frame(frame.head, text.encode("utf-8", "replace"), frame.content_type),
-        )
+        return _answer(command.label, self.transferor.variable(name), self._all_of[1].frame)
+
+
+def _answer(label: str, value: str | None, like: Frame) -> Reply:
+    """What ``uuid_getvar`` would answer, framed as FreeSWITCH has framed another answer."""
+    text = value or "_undef_"
+    return Reply(label, text, Frame(like.head, text.encode("utf-8", "replace"), like.content_type))

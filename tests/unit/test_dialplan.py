@@ -13,7 +13,7 @@ import pytest
 from fsctl import dialplan
 from fsctl.errors import SettingsError
 from fsctl.esl.events import Event
-from fsctl.policy.parties import FACTS
+from fsctl.policy.parties import FACTS, FACTS_OF
 from fsctl.settings import (
     SAFE_NUMBER,
     Call,
@@ -190,16 +190,16 @@ def test_inbound_settings_are_used(tmp_path: Path) -> None:
     assert ("socket", "${fsctl_controllers} async full") in steps
 
 
-def test_a_leg_that_is_not_claimed_goes_on(tmp_path: Path) -> None:
-    settings = Settings(dialplan=Dialplan(claim_timeout_s=3))
+@pytest.mark.parametrize("controllers", [("a:1",), ("a:1", "b:2")])
+def test_a_leg_that_is_not_claimed_goes_on(tmp_path: Path, controllers: tuple[str, ...]) -> None:
+    settings = Settings(dialplan=Dialplan(claim_timeout_s=3, controllers=controllers))
     for name in ("fsctl_controllers", "fsctl_refer", "fsctl_legacy", "fsctl_return"):
         steps = list(contexts(tmp_path, settings)[name].iter())
         at = next(i for i, step in enumerate(steps) if step.get("application") == "socket")
         timer = "claim-${uuid} uuid_transfer ${uuid} unclaimed XML fsctl_rescue"
-        before = "".join(
-            step.get("data", "") + step.get("field", "") for step in steps[at - 2 : at]
-        )
-        assert f"${{sched_api(+4 {timer})}}" in before
+        before = [step.get("data", "") + step.get("field", "") for step in steps[:at]]
+        armed = max(i for i, text in enumerate(before) if f"${{sched_api(+4 {timer})}}" in text)
+        assert set(before[armed + 1 :]) <= {"", "${fsctl_controllers}"}, "nothing else is asked"
         assert steps[at + 1].get("data", "").startswith("${sched_del(claim-${uuid})}"), "as nobody"
 
 
@@ -276,19 +276,23 @@ def test_the_refer_context_uses_nothing_that_the_network_chose(tmp_path: Path) -
     assert begins[-1] == "fsctl_refer"
     refer = [node for name in begins for node in extension(context, name).iter()]
     # What FreeSWITCH vouches for of the party that asks: safe characters, or nothing of it.
-    asker = ";".join(f"${{uuid_getvar(${{blind_transfer_uuid}} {fact})}}" for fact in FACTS)
     asked = "${uuid_getvar(${blind_transfer_uuid}"
     safe = "[0-9A-Za-z+*#._~@:/-]*"
-    by_asker = {
-        "field": asker,
-        "expression": f"^({safe}(?:;{safe}){{{len(FACTS) - 1}}})$",
-    }
-    assert [node.attrib for node in refer].count(by_asker) == 1
+    by_asker = [
+        {
+            "field": ";".join(
+                [way, *(f"{asked} {fact})}}" if fact in known else "_undef_" for fact in FACTS[1:])]
+            ),
+            "expression": f"^({safe}(?:;{safe}){{{len(FACTS) - 1}}})$",
+        }
+        for way, known in FACTS_OF.items()
+    ]
+    assert [node.attrib for node in refer if node.attrib in by_asker] == by_asker
     admitted = ("", "")
     # uuids, and nothing else
     movers = r"^(?!.*([0-9a-fA-F-]{36}) ?//\1$)[0-9a-fA-F -]*//[0-9a-fA-F-]{36}$"
     for node in refer:
-        if node.attrib == by_asker or node.attrib.get("expression") == movers:
+        if node.attrib in by_asker or node.attrib.get("expression") == movers:
             continue
         if "unset" in node.attrib.get("application", ""):
             continue
@@ -715,11 +719,11 @@ def test_what_a_phone_has_written_is_not_expanded() -> None:
 def test_what_a_condition_has_captured_is_safe_to_expand(tmp_path: Path) -> None:
     """FreeSWITCH keeps the groups of a condition in a variable (mod_dialplan_xml.c, DP_MATCH)."""
     facts = r"[0-9A-Za-z+*#._~@:/-]*(?:;[0-9A-Za-z+*#._~@:/-]*){12}"
-    safe, copied = {SAFE_NUMBER, dialplan._FOREIGN_CONTEXT, facts}, set()
+    safe, copied = {SAFE_NUMBER, dialplan._FOREIGN_CONTEXT, facts, "inbound|outbound"}, set()
     for root in render(tmp_path, CALLS).values():
-        for extension_ in root.iter("extension"):
+        for context in root.iter("context"):
             before = ""
-            for condition in extension_.iter("condition"):
+            for condition in context.iter("condition"):
                 text, expression = condition.get("field", ""), condition.get("expression", "")
                 for group in re.findall(r"\$\{DP_MATCH\[(\d)\]", text):
                     assert group == "1"

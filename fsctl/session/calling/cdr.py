@@ -111,24 +111,28 @@ def end(
     outcome: str,
     code: int,
     legs: Mapping[str, Leg],
-    *,
     second: Leg | None = None,
     reached: str = "",
+    beside: Mapping[str, Mapping[str, str]] | None = None,
 ) -> None:
     """Note how it has ended on those legs that are still there.
 
     ``second``: the transferor's other leg. ``reached``: the channel of a target that FreeSWITCH has
-    called by itself.
+    called by itself. ``beside``: what else is set on channels, by their uuids.
     """
     how: dict[str, str] = {Mark.CDR_OUTCOME: outcome, Mark.CDR_CODE: str(code)}
     numbers = _numbers(legs)
-    commands: list[Command] = []
+    noted = {uuid: dict(variables) for uuid, variables in (beside or {}).items()}
     for role, leg in (*legs.items(), *((("transferor", second),) if second else ())):
         begun = leg.cdr.get(Mark.CDR_ID) == said[Mark.CDR_ID]
         known = {} if begun else dict(said) | {Mark.CDR_ROLE: role}
         new = {name: value for name, value in numbers.items() if leg.cdr.get(name) != value}
         leg.cdr = {**leg.cdr, **known, **new, **how}
-        commands += _setting(leg, known | new | how)
+        if due := _due(leg, known | new | how):
+            noted.setdefault(leg.reached or leg.channel_uuid, {}).update(due)
+    commands: list[Command] = [
+        UuidSetvarMulti(uuid, tuple(variables.items())) for uuid, variables in noted.items()
+    ]
     _post(session, commands + ending(said, outcome, code, {"target": reached}))
 
 
@@ -158,9 +162,14 @@ def _numbers(legs: Mapping[str, Leg]) -> dict[str, str]:
 
 def _setting(leg: Leg, variables: Mapping[str, str]) -> list[Command]:
     """Set these, and what is due."""
+    due = _due(leg, variables)
+    return [UuidSetvarMulti(leg.reached or leg.channel_uuid, tuple(due.items()))] if due else []
+
+
+def _due(leg: Leg, variables: Mapping[str, str]) -> dict[str, str]:
+    """Take what is due on a leg, and these, to set it; nothing where the leg has no channel."""
     due, leg.due = leg.due | dict(variables), {}
-    there = due and leg.alive and leg.placed
-    return [UuidSetvarMulti(leg.reached or leg.channel_uuid, tuple(due.items()))] if there else []
+    return due if leg.alive and leg.placed else {}
 
 
 def _post(session: Session, commands: list[Command]) -> None:

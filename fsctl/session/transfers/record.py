@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, cast
 from uuid import UUID, uuid4, uuid5
@@ -324,11 +324,16 @@ def conclude(
         consultation=second.channel_uuid if second is not None else "",
     )
     there = {leg.channel_uuid for leg in legs.values() if leg.alive or not refer}
+    marked = [(uuid, mark) for uuid, mark in _marked(record) if uuid in there]
     if not ours:
         session.board.part(Records).owe(record)
-    elif kind == "deflected" or _is_first(session, record, there):
+    elif kind == "deflected" or _is_first(session, record, marked):
         said = cdr.said(write(record), kind, start) | cdr.asked_of(transferee)
-        cdr.end(session, said, outcome, status.code, legs, second=second, reached=reached)
+        key = _key(record.transferor, record.refer)
+        known: dict[str, dict[str, str]] = {}
+        if kind != "deflected":
+            known = {uuid: {mark: key} for uuid, mark in marked}
+        cdr.end(session, said, outcome, status.code, legs, second, reached, known)
     if not tells:
         return
     if outcome == "succeeded":
@@ -342,17 +347,14 @@ def _judged(asking: Asking | None) -> dict[str, Any]:
     return {} if verdict is None else {"rule": verdict.rule, "allowed": verdict.allowed}
 
 
-def _is_first(session: Session, record: TransferRecord, there: Container[str]) -> bool:
+def _is_first(session: Session, record: TransferRecord, marked: Sequence[tuple[str, Mark]]) -> bool:
     """Whether nobody has written it: another controller may have, while we were stopped.
 
-    Only channels that are still ``there`` can say so.
+    Only channels that are still there can say so: ``marked``.
     """
     key = _key(record.transferor, record.refer)
-    marked = [(uuid, mark) for uuid, mark in _marked(record) if uuid in there]
-    asked = [UuidGetvar(uuid, mark) for uuid, mark in marked]
-    marks = [UuidSetvar(uuid, mark, key) for uuid, mark in marked]
     try:
-        replies = session.link.send_all([*asked, *marks])
+        replies = session.link.send_all([UuidGetvar(uuid, mark) for uuid, mark in marked])
     except (LinkError, ChannelGone):
         return True  # they have gone, and took what they knew with them
-    return not any(value_of(reply.text) == key for reply in replies[: len(asked)])
+    return not any(value_of(reply.text) == key for reply in replies)

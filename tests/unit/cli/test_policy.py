@@ -33,8 +33,9 @@ def test_the_settings_name_the_sides(tmp_path: Path, section: str, by: str, allo
 @pytest.mark.parametrize(
     ("section", "asked", "allowed"),
     [
-        ('inside = ["acl:proxy"]', "--by acl:proxy", True),
-        ('inside = ["acl:proxy"]', "--by acl:other", False),
+        ('inside = ["acl:proxy"]', "--by acl:proxy --leg caller", True),
+        ('inside = ["acl:proxy"]', "--by acl:other --leg caller", False),
+        ('inside = ["acl:proxy"]', "--by acl:proxy", False),
         ('inside = ["profile:lan"]', "--by profile:lan", True),
         ('inside = ["context:office"]', "--by +4930123456,context:office", True),
         ('inside = ["network:192.0.2.0/24"]', "--by network:192.0.2.7 --leg caller", True),

@@ -86,7 +86,8 @@ def test_side(facts, side, user):
     [
         ({"inside": ("acl:lan",)}, {"sip_acl_authed_by": "lan"}, "inside"),
         ({"inside": ("acl:lan",)}, {"sip_acl_authed_by": "wan"}, "outside"),
-        ({"inside": ("gateway:desk",)}, {"sip_gateway_name": "desk"}, "inside"),
+        ({"inside": ("gateway:desk",)}, {"sip_gateway": "desk"}, "inside"),
+        ({"outside": ("user:2*",)}, {"dialed_user": "1", "sip_acl_token": "2"}, "inside"),
         ({"inside": ("context:office",)}, {"fsctl_own_context": "office"}, "inside"),
         ({"inside": ("profile:lan",)}, {"sofia_profile_name": "lan"}, "inside"),
         ({"inside": ("network:192.0.2.0/24",)}, {"sip_network_ip": "192.0.2.7"}, "inside"),
