@@ -37,6 +37,8 @@ class Link:
         self.channel = channel
         self.obeyed: list[dict[str, str]] = []
         self.faults: list[Fault] = list(switch.faults)
+        self.holds_back_s = 0.0
+        """A fault has it hold a frame back for so long; 0: it holds none."""
         self.subscription = Subscription()
         self.full = True
         self.async_ = True
@@ -213,7 +215,9 @@ class Link:
         if delay_s > 0:
             passed = Event()
             self.switch.clock.call_later(delay_s, passed.set)
+            self.holds_back_s = delay_s
             passed.wait()
+            self.holds_back_s = 0.0
 
     def _send(self, piece: bytes) -> None:
         while self.stalled and self.running:
