@@ -81,15 +81,13 @@ def test_the_transferee_of_a_legacy_transfer_leaves(world: World, by: str) -> No
 
 
 @BY
-@pytest.mark.parametrize("turns", [0, 3, 5])
-def test_the_transferee_leaves_right_behind_the_refer(world: World, by: str, turns: int) -> None:
+def test_the_transferee_leaves_right_behind_the_refer(world: World, by: str) -> None:
     """Of neither anything was told: it is seen when the link is back."""
     serve(world)
     transferor, transferee = talking_at_rest(world, by)
     world.cut_kept_links()
     world.party("1002").rings()
     transferor.refers(world.refer_to("1002"))
-    world.pass_turns(turns)
     transferee.hangs_up()
     if isinstance(world, SimulatedWorld):
         world.wait_connected()
@@ -208,6 +206,27 @@ def test_a_transfer_that_is_asked_for_fails(world: World, by: str, how: str) -> 
     assert one.wait_notify() == "SIP/2.0 200 OK"
     assert hear_each_other(other, carol)
     assert "taking over" not in world.log()
+
+
+@BY
+def test_the_transferee_has_left_when_its_request_is_read(world: World, by: str) -> None:
+    """And the kept link is lost by then."""
+    serve(world)
+    transferor, transferee = talking_at_rest(world, by)
+    world.freeze()
+    try:
+        transferor.refers(world.refer_to("1002"))
+        world.wait_application("socket")
+        transferee.hangs_up()
+        world.wait(lambda: len(world.applications()) == 1, "it has left")
+        world.cut_kept_links()
+    finally:
+        world.thaw()
+    if isinstance(world, SimulatedWorld):
+        world.wait_connected()
+    assert transferor.wait_notify(limit_s=5.0) == "SIP/2.0 487 Request Terminated"
+    transferor.wait_over()
+    assert recorded(world) == [("blind", "abandoned", 487)]
 
 
 @BY

@@ -238,7 +238,7 @@ def _lost_on_its_way(
     if serves:
         with suppress(LinkError):
             serve_by(session, link)
-    if session.away or (session.link is not link and is_there(session, transferee)):
+    if session.link is not link and _may_be_there(session, transferee):
         transferee.held = False
         paired(transferor, transferee)
         return
@@ -249,6 +249,13 @@ def _lost_on_its_way(
         transferor.advance(LegState.DISCONNECTED)  # as far as we are concerned
         return
     session.part(BlindTransfers).abandon(transferor, transferee)
+
+
+def _may_be_there(session: Session, call: Leg) -> bool:
+    try:
+        return is_there(session, call)
+    except LinkError:
+        return True
 
 
 def resume(session: Session, ahead: Ahead, snapshot: Event) -> None:
