@@ -73,6 +73,7 @@ class Links:
                 link.send_all(commands)
         except BaseException:
             self.current, self.leg = before
+            self._previous = None
             raise
         link.on_lost = on_lost
         self._previous = before
@@ -129,7 +130,7 @@ class Links:
         common.on_lost = on_lost
         self.current, self.leg = cast(Connection, common), ""
         self._kept = [link for link in self._kept if link not in served]
-        self._of_leg, self._silent = {}, []
+        self._of_leg, self._silent, self._previous = {}, [], None
         for link in served:
             if link is last:
                 let_go(link, FAREWELL_S, parked=True)

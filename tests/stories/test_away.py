@@ -7,11 +7,15 @@ from typing import Any
 
 import pytest
 
+from fsctl.esl.commands import Linger
+from fsctl.esl.connection import Connection
 from fsctl.simulator import refer
+from fsctl.simulator.quiet import until_quiet
 from fsctl.story import hear_each_other, talking
+from fsctl.switch.ahead import Ahead
 from tests.stories.simulated import SimulatedWorld
 from tests.stories.test_attended import consulting
-from tests.stories.test_keys import records
+from tests.stories.test_keys import KEYS, records
 from tests.stories.test_resting import BY, cut, serve, talking_at_rest, wait_at_rest
 from tests.stories.world import World
 
@@ -174,4 +178,99 @@ def test_the_transferor_leaves_as_the_loopback_is_answered(
     transferor.refers(world.replacing(line, "1002"))
     world.wait(lambda: hear_each_other(transferee, carol), "they are joined")
     assert "the loopback ends: answered" in world.log()
+    world.finish(passed=True)
+
+
+@BY
+@pytest.mark.parametrize("how", ["operator", "keys"])
+def test_a_transfer_that_is_asked_for_fails(world: World, by: str, how: str) -> None:
+    """The link of who has asked, which has served, is let go: its channel goes. They rest again."""
+    serve(world, keys=KEYS)
+    one, other = talking_at_rest(world, by)
+    world.party("1002").refuses(486, "Gone fishing")
+    if how == "keys":
+        one.presses("*1")
+        assert one.hears_ringback(), "the prompt"
+        world.cut_kept_links()
+        one.presses("1002#")
+    else:
+        world.cut_kept_links()
+        assert world.asks(other, "1002").wait_ended()[1]["code"] == 486
+    assert recorded(world) == [("blind", "failed", 486)]
+    assert hear_each_other(one, other)
+    if isinstance(world, SimulatedWorld):
+        world.wait_connected()
+    world.wait(lambda: len(world.applications()) == 2, "the leg that has asked is gone")
+    carol = world.party("1003", "Carol").answers()
+    one.transfers("1003")
+    assert one.wait_notify() == "SIP/2.0 200 OK"
+    assert hear_each_other(other, carol)
+    assert "taking over" not in world.log()
+
+
+@BY
+def test_the_transferee_has_left_when_its_request_is_read(world: World, by: str) -> None:
+    """And the kept link is lost by then."""
+    serve(world)
+    transferor, transferee = talking_at_rest(world, by)
+    world.freeze()
+    try:
+        transferor.refers(world.refer_to("1002"))
+        world.wait_application("socket")
+        transferee.hangs_up()
+        world.wait(lambda: len(world.applications()) == 1, "it has left")
+        world.cut_kept_links()
+    finally:
+        world.thaw()
+    if isinstance(world, SimulatedWorld):
+        world.wait_connected()
+    assert transferor.wait_notify(limit_s=5.0) == "SIP/2.0 487 Request Terminated"
+    transferor.wait_over()
+    assert recorded(world) == [("blind", "abandoned", 487)]
+
+
+@BY
+@pytest.mark.parametrize("how", ["leaves", "leaves a link that lingers", "loses its link"])
+@pytest.mark.parametrize("kept", ["stays away", "comes back", "is there"])
+def test_a_request_that_cannot_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: str, how: str, kept: str
+) -> None:
+    """A transferor is told, by whoever can: its transferee has left, or has only lost its link."""
+    world = SimulatedWorld(tmp_path)
+    serve(world)
+    transferor, transferee = talking_at_rest(world, by)
+    if kept != "is there":
+        world.lose_switch()
+    claim = Ahead.claim
+    links: list[Connection] = []
+
+    def claimed(ahead: Ahead, stranger: bool | None = None) -> bool:
+        if not links:
+            if "lingers" in how:
+                ahead.link.send(Linger(600))
+            if "leaves" in how:
+                transferee.hangs_up()
+                until_quiet(lambda: world.switch.activity)
+            else:
+                ahead.link.close()
+        links.append(ahead.link)
+        return claim(ahead, stranger)
+
+    monkeypatch.setattr(Ahead, "claim", claimed)
+    carol = world.party("1002").answers()
+    transferor.refers(world.refer_to("1002"))
+    if kept == "comes back":
+        world.find_switch()
+    by_us = kept != "stays away" or how != "leaves"
+    told = transferor.wait_notify(limit_s=3.0 if by_us else 15.0)  # else by a timer of FreeSWITCH
+    if "leaves" in how:
+        assert told == "SIP/2.0 487 Request Terminated"
+    else:
+        assert told == "SIP/2.0 200 OK"
+        assert hear_each_other(transferee, carol)
+    transferor.wait_over()
+    assert [each["code"] for each in records(world)] == ([int(told.split()[1])] if by_us else [])
+    world.find_switch()
+    world.let_pass(1.0)
+    assert world.sessions == ("leaves" not in how)
     world.finish(passed=True)

@@ -112,3 +112,16 @@ def test_the_transferee_leaves(frozen: World, mode: str) -> None:
     frozen.thaw()
     bob.wait_received("BYE", limit_s=LIMIT_S)
     assert len(bob.notifies) == 1
+
+
+@pytest.mark.parametrize("by", ["callee", "caller"])
+def test_the_transferee_leaves_before_it_is_claimed(frozen: World, by: str) -> None:
+    """FreeSWITCH alone tells its transferor, and its BYE does not overtake that."""
+    frozen.serve()
+    transferor, transferee = talking(frozen, by)
+    frozen.freeze()
+    transferor.refers(frozen.refer_to("1002"))
+    frozen.wait_application("socket")
+    transferee.hangs_up()
+    assert transferor.wait_notify(limit_s=LIMIT_S) == "SIP/2.0 487 Request Terminated"
+    transferor.wait_over()

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from fsctl.simulator.faults import Frame, Sending, late
 from fsctl.story import Party, hear_each_other, talking
+from tests.stories.simulated import SimulatedWorld
 from tests.stories.world import Asked, World
 
 FALLBACK = {"fallback": "number", "fallback_number": "1009"}
@@ -85,6 +89,23 @@ def test_somebody_leaves_meanwhile(world: World, by: str, scope: str, leaves: st
     status, said = command.wait_ended()
     assert (status, said["code"]) == (1, 487)
     partner.wait_over()
+
+
+def test_the_call_ends_as_the_command_is_told(tmp_path: Path) -> None:
+    """The news of the end come behind those of the party's, while we wait for an answer."""
+    world = SimulatedWorld(tmp_path)
+    partner, party, _, command = asked(world, "caller", "calls")
+
+    def end_is_late(frame: Frame) -> Sending | None:
+        ends = frame.about == "CHANNEL_EXECUTE_COMPLETE" and b"\nApplication: bridge\n" in frame.raw
+        return late(0.1)(frame) if ends else None
+
+    for link in world.switch.links:
+        link.faults.append(end_is_late)
+    party.hangs_up()
+    assert command.wait_ended()[1]["code"] == 487
+    partner.wait_over()
+    world.finish(passed=True)
 
 
 def test_a_refer_takes_its_place(world: World) -> None:

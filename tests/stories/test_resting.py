@@ -98,32 +98,6 @@ def test_blind_transfers(world: World, by: str) -> None:
     dave.wait_over()
 
 
-@BY
-def test_an_attended_transfer(world: World, by: str) -> None:
-    """Both calls rest."""
-    serve(world)
-    transferor, transferee, line, carol = consulting(world, by)
-    wait_at_rest(world, transferor, transferee, line, carol)
-    transferor.refers(world.replacing(line, "1002"))
-    assert transferor.wait_notify() == "SIP/2.0 200 OK"
-    assert hear_each_other(transferee, carol)
-    wait_at_rest(world, transferee, carol)
-    dave = world.party("1003", "Dave").answers()
-    transferee.transfers("1003")
-    assert transferee.wait_notify() == "SIP/2.0 200 OK"
-    assert hear_each_other(carol, dave)
-
-
-@BY
-def test_an_attended_transfer_whose_sender_leaves_at_once(world: World, by: str) -> None:
-    serve(world)
-    transferor, transferee, line, carol = consulting(world, by)
-    wait_at_rest(world, transferor, transferee, line, carol)
-    transferor.refers(world.replacing(line, "1002"))
-    transferor.hangs_up()
-    world.wait(lambda: hear_each_other(transferee, carol), "they are joined")
-
-
 def test_an_attended_transfer_to_whom_rings(world: World) -> None:
     serve(world, route={"ring_timeout_s": 10})
     transferor, transferee = talking_at_rest(world, "callee")
@@ -202,7 +176,7 @@ def cut(world: World, how: str) -> None:
         world.restart()
     elif how == "all":
         world.cut_links()
-    else:
+    elif how == "kept":
         world.cut_kept_links()
 
 
@@ -226,12 +200,11 @@ def test_links_are_lost_before_a_blind_transfer(world: World, by: str, how: str)
     transferee.wait_over()
 
 
-@CUT
 @BY
+@pytest.mark.parametrize("how", ["none", "kept", "all", "dies"])
 @pytest.mark.parametrize("leaves", [False, True])
-def test_links_are_lost_before_an_attended_transfer(
-    world: World, by: str, how: str, leaves: bool
-) -> None:
+def test_an_attended_transfer(world: World, by: str, how: str, leaves: bool) -> None:
+    """Both calls rest, and where no link is lost the next one does, too."""
     serve(world)
     transferor, transferee, line, carol = consulting(world, by)
     wait_at_rest(world, transferor, transferee, line, carol)
@@ -243,6 +216,8 @@ def test_links_are_lost_before_an_attended_transfer(
     else:
         assert transferor.wait_notify() == "SIP/2.0 200 OK"
     assert hear_each_other(transferee, carol)
+    if how == "none":
+        wait_at_rest(world, transferee, carol)
     dave = world.party("1003", "Dave").answers()
     transferee.transfers("1003")
     assert transferee.wait_notify() == "SIP/2.0 200 OK"

@@ -121,7 +121,8 @@ class Admission:
         self._turns.take()
 
     def too_many(self, running: int) -> str:
-        """Why no further session may begin while so many run; empty when it may."""
+        """Why no further session may begin while so many run; empty when it may. Those that hear
+        nothing (`Session.away`) count: each takes memory until it ends."""
         return f"{running} sessions run (max_calls)" if running >= self._max_calls else ""
 
     def too_late(self, switch: str, delay_s: float) -> str:

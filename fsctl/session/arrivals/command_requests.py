@@ -47,6 +47,7 @@ def arrive(board: Board, link: Connection, snapshot: Event) -> bool:
     leg = next((leg for leg in legs if leg is not None and leg.connected), None)
     if leg is None:
         return False
+    leg.session.post(lambda: serve_by(leg.session, link))
     leg.session.adopt(link, lambda: _begin(leg.session, leg, leg.partner, link, snapshot))
     return True
 
@@ -75,7 +76,6 @@ def _begin(
     when_failed: Callable[[], None] = lambda: None,
 ) -> None:
     """Have the transfer begun, or tell the command why it does not."""
-    serve_by(session, link)
     uuid, other = link.channel_uuid or "", snapshot.variable("other_loopback_leg_uuid") or ""
     asker = ByCommand(session, uuid, other)
     wanted = read(link, uuid, Mark.WANTED) or ""

@@ -50,14 +50,10 @@ def arrive(board: Board, link: Connection, snapshot: Event) -> bool:
         asked = _asked(session, found[2], found[3], found[4], link.channel_uuid or "")
         if asked is not None:
             link.send(UuidSetvar(asked.loopback, Mark.KEYS, TAKEN))
-            session.adopt(link, partial(_requested, session, link, asked))
+            session.post(partial(serve_by, session, link))
+            session.adopt(link, partial(_transfer, session, asked))
             return True
     return False
-
-
-def _requested(session: Session, link: Connection, asked: Pressed) -> None:
-    serve_by(session, link)
-    _transfer(session, asked)
 
 
 def _asked(session: Session, number: str, by: str, of: str, loopback: str) -> Pressed | None:

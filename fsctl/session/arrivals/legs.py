@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 
 from fsctl import journal
 from fsctl.errors import CallFailed, ChannelGone, LinkError
@@ -14,6 +15,8 @@ from fsctl.session.arrivals import observed
 from fsctl.session.arrivals.offers import offer
 from fsctl.session.arrivals.parties import known_leg, shown_of, transferor_of, transferor_shown
 from fsctl.session.arrivals.referred import Referred
+from fsctl.session.arrivals.resting import serve_by
+from fsctl.session.arrivals.stock import is_there
 from fsctl.session.calling import judging, safe_answers
 from fsctl.session.calling.bridged import again, connect, forget
 from fsctl.session.calling.calls import Calls
@@ -26,7 +29,7 @@ from fsctl.session.calling.partings import gone
 from fsctl.session.calling.plan import CallOptions
 from fsctl.session.calling.routing import NoRoute
 from fsctl.session.core import branches
-from fsctl.session.core.leg import Leg, LegState
+from fsctl.session.core.leg import Leg, LegState, paired
 from fsctl.session.core.session import Session
 from fsctl.session.transfers import by_web, native, taken_away
 from fsctl.session.transfers.attended_registry import AttendedTransfers
@@ -223,16 +226,36 @@ def _forget_broken_bridge(session: Session) -> None:
 def _lost_on_its_way(
     session: Session, link: Connection, snapshot: Event, pair: tuple[Leg, Leg]
 ) -> None:
-    """The transferee has hung up before its request could be read."""
+    """The request could not be read: the transferee has hung up, or only its link is lost.
+
+    Where nothing else is heard of the switch, a link that lingers serves. Without one, and where
+    the leg is there, all is as if it had not come: it comes again, or is missed when the kept link
+    is back (`take_stock`).
+    """
     transferor, transferee = pair
     session.return_link()
+    serves = session.away and link.lingering
+    if serves:
+        with suppress(LinkError):
+            serve_by(session, link)
+    if session.link is not link and _may_be_there(session, transferee):
+        transferee.held = False
+        paired(transferor, transferee)
+        return
     gone(session, transferee, SipStatus(487))
-    if session.link is link:  # there is no other, and FreeSWITCH obeys nothing on this one
+    if session.link is link and not serves:  # no other, and FreeSWITCH obeys nothing on this one
         home = snapshot.variable(Mark.HOME) or session.board.home
         session.board.on_stranded(home, session.switch)
         transferor.advance(LegState.DISCONNECTED)  # as far as we are concerned
         return
     session.part(BlindTransfers).abandon(transferor, transferee)
+
+
+def _may_be_there(session: Session, call: Leg) -> bool:
+    try:
+        return is_there(session, call)
+    except LinkError:
+        return True
 
 
 def resume(session: Session, ahead: Ahead, snapshot: Event) -> None:

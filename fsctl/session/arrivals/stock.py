@@ -25,7 +25,7 @@ def take_stock(session: Session) -> None:
     """The link outlives its leg for a while only, or is none of a leg's: who else is really still
     there?"""
     for call in [call for call in session.calls.values() if call.alive and call.placed]:
-        if session.link.send(UuidExists(call.channel_uuid)).text.strip() != "true":
+        if not is_there(session, call):
             log.info("%s: %s has ended, and no event has told so", session.id, call)
             gone(session, call, SipStatus(487))
             if session.rests:
@@ -41,6 +41,11 @@ def take_stock(session: Session) -> None:
     leg = session.calls.get(session.link_leg)
     if not session.rests and (leg is None or not leg.alive):
         session.after(STOCK_AFTER_S, lambda: take_stock(session))
+
+
+def is_there(session: Session, call: Leg) -> bool:
+    """Whether its channel lives. Raises LinkError."""
+    return session.link.send(UuidExists(call.channel_uuid)).text.strip() == "true"
 
 
 def _refer_unheard(session: Session, transferee: Leg) -> None:

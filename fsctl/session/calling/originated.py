@@ -250,7 +250,8 @@ def call_out(
     ``wanted``: for what, and who waits (a number may be a group's then); None: for what the
     application does now.
     """
-    session.part(Calls).lends = True
+    if wanted is None:
+        session.part(Calls).lends = True
     purpose, waiting = wanted or purposes.of_application(session)
     asker = Asker(waiting, purpose)
     chosen = _as_named(options)

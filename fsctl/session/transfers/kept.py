@@ -38,6 +38,8 @@ log = logging.getLogger(__name__)
 
 _FETCH_S = 1.0
 """A transferee whose join has failed comes back by itself by then, if it does."""
+_NOBODY_IS_MOVED = frozenset({Action.LET_BE, Action.RELEASE})
+"""Unless the target is joined."""
 
 
 class KeptTransfer:
@@ -291,6 +293,8 @@ class KeptTransfer:
 
     def _act(self, actions: tuple[Action, ...]) -> None:
         known: Stimulus | None = None
+        if not self.has_joined and not _NOBODY_IS_MOVED.isdisjoint(actions):
+            self._acts.dials.give_back()  # their ends may come while the others wait
         try:
             for action in actions:
                 known = self._perform(action) or known

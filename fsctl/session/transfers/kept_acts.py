@@ -204,7 +204,6 @@ class KeptActs:
     def _let_be(self) -> None:
         """Everybody is where it was; what we have set for our own sake goes."""
         uuid = self._transferee.channel_uuid
-        self.dials.give_back()
         after = self._before or {Mark.STAGE: Stage.LENT}
         commands = [*self._disarming(), UuidSetvarMulti(uuid, tuple(after.items()))]
         if self._before_of_other and self._transferor is not None:
@@ -230,6 +229,7 @@ class KeptActs:
         """
         session, transferee, target = self._session, self._transferee, self.target
         assert target is not None  # it has answered
+        session.part(Calls).lends = True
         commands: list[Command] = []
         for leg, peer in ((transferee, target), (target, transferee)):
             leg.peer, leg.pending_peer, leg.forsaken_at = None, peer, None
@@ -279,7 +279,6 @@ class KeptActs:
             before = self._before or {Mark.STAGE: ""}
             transferee = self._transferee.channel_uuid
             commands.append(UuidSetvarMulti(transferee, tuple(before.items())))
-            self.dials.give_back()
         self._post(commands)
 
     # -- the end --------------------------------------------------------------------------------

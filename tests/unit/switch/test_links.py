@@ -60,6 +60,21 @@ def test_a_link_that_cannot_be_taken_changes_nothing() -> None:
     assert (links.current, links.leg) == (first, "")
 
 
+def test_behind_one_that_cannot_be_taken_there_is_nothing_to_go_back_to() -> None:
+    """But the current one, though it was not said to serve."""
+
+    def lost() -> None:
+        raise LinkLost("it has gone")
+
+    second = FakeLink()
+    links = Links(cast("Any", FakeLink()))
+    take(links, second)
+    with pytest.raises(LinkLost):
+        take(links, FakeLink(lost))
+    links.go_back()
+    assert links.current is second
+
+
 @pytest.mark.parametrize("given_up", [False, True])
 def test_links_of_a_leg_that_another_session_has_taken_stay_open(given_up: bool) -> None:
     """The end of any of them would take the leg out of the other session's hands."""
