@@ -227,7 +227,8 @@ class Call(Leg):
 
         ``TransferComplete`` or ``TransferFailed`` (with ``role`` "transferee") tells what the phone
         reported; a phone that is gone elsewhere and does not hang up is released. A ``target``
-        without a scheme is a user at the phone's own domain. Source: application ``deflect``.
+        without a scheme is a user at the phone's own domain. Raises ValueError for a call that is
+        not answered, or talks with another one. Source: application ``deflect``.
         """
         deflect.transfer_to(self._used(), target, timeout_s)
 

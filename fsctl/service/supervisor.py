@@ -74,7 +74,9 @@ class Supervisor:
     def __init__(
         self, settings: Settings, load: Callable[[], Settings], scenario: Path | None
     ) -> None:
-        self._settings = settings
+        self._settings = self._in_force = settings
+        """Those of what starts now, and those of desk and signs of life, which a reload that stops
+        halfway leaves as they were."""
         self._load = load
         self._scenario = scenario
         self._listener = public_listener(settings.server)
@@ -89,6 +91,8 @@ class Supervisor:
         self._failures: dict[int, int] = {}
         self._orders: Queue[str] = Queue()
         self._stopping = False
+        self._reload_asked = False
+        """SIGHUP has come, and nothing has been read since."""
         self._reload_runs: gevent.Greenlet[[], None] | None = None
         self._last_call: gevent.Greenlet[..., None] | None = None
         self._public = settings.server.home or f"{dialled_host(settings.server)}:{self._port}"
@@ -111,8 +115,9 @@ class Supervisor:
         try:
             self._begin()
             while (order := self._orders.get()) != _TERMINATE:
-                if order == _RELOAD and not self._reload_runs:
-                    self._reload_runs = gevent.spawn(self._reload)
+                self._reload_asked |= order == _RELOAD
+                if self._reload_asked and not self._reload_runs:
+                    self._reload_runs = gevent.spawn(self._reload_as_asked)
             return self._drain()
         finally:
             self._end()
@@ -251,11 +256,17 @@ class Supervisor:
 
     # -- reloading --------------------------------------------------------------------------
 
+    def _reload_as_asked(self) -> None:
+        """Once more where that was asked for meanwhile: what has changed since was not read."""
+        while self._reload_asked and not self._stopping:
+            self._reload_asked = False
+            self._reload()
+
     def _reload(self) -> None:
         """Replace the workers one by one; the first that cannot be replaced ends it."""
         log.info("reloading")
         readiness.reloading()
-        was = before = self._settings
+        was, before = self._in_force, self._settings
         try:
             loaded = self._load()
             if loaded.server.listen != before.server.listen:
@@ -276,6 +287,7 @@ class Supervisor:
                 self._open_desk()
             if (loaded.switches, armed_everywhere(loaded)) != (was.switches, armed_everywhere(was)):
                 self._show_signs()
+            self._in_force = loaded
             log.info("reloaded")
         finally:
             if not self._stopping:

@@ -265,6 +265,10 @@ def _after_bridge(caller: Channel, peer: Channel) -> None:
         hang_up(caller, cause)
 
 
+_ALWAYS_GOES_ON = frozenset({"NO_ANSWER", "NO_USER_RESPONSE", "ORIGINATOR_CANCEL"})
+"""Where ``continue_on_fail`` says nothing else."""
+
+
 def handle_cause(channel: Channel, cause: str) -> None:
     """``switch_channel_handle_cause``: go on with the dialplan, or hang up, after a failure."""
     if not channel.up:
@@ -276,6 +280,8 @@ def handle_cause(channel: Channel, cause: str) -> None:
         listed = {cause_name(item.strip(), "") for item in wanted.split(",")}
         if cause in listed:
             return
+    elif cause in _ALWAYS_GOES_ON:
+        return
     spared = {"transfer", "confirm_blind_transfer"} & channel.flags
     if not spared and channel.state != "CS_ROUTING":
         hang_up(channel, cause)

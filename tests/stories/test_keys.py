@@ -213,6 +213,20 @@ def test_who_hangs_up_a_consultation_while_the_target_rings(world: World, by: st
     assert ended(world) == ("succeeded", 200, "OK")
 
 
+def test_nobody_waits_longer_for_a_target_than_it_may_ring(world: World) -> None:
+    """Who has pressed has hung up."""
+    world.serve(scope="transfers", keys=KEYS)
+    one, other = talking(world, "caller")
+    carol = world.party("1002", "Carol").rings()
+    consults(one, "1002")
+    carol.wait_received("INVITE")
+    one.hangs_up()
+    assert other.hears_ringback()
+    other.wait_over()
+    carol.wait_over()
+    assert ended(world) == ("failed", 480, "Temporarily Unavailable")
+
+
 def test_the_controller_dies_while_the_target_of_a_blind_transfer_rings(world: World) -> None:
     """FreeSWITCH joins the two when the target answers."""
     serve(world)

@@ -10,6 +10,7 @@ from fsctl.story import Party, hear_each_other, talking
 from tests.stories.world import World
 
 MODES = pytest.mark.parametrize("mode", ["in-session", "legacy"])
+SCOPES = pytest.mark.parametrize("scope", ["calls", "transfers"])
 MEDIA = pytest.mark.parametrize("early", [False, True], ids=["rings", "early media"])
 PENDING = "SIP/2.0 491 Request Pending"
 
@@ -30,19 +31,29 @@ def records(world: World) -> list[str]:
     return re.findall(r'"outcome": "(\w+)"', world.log())
 
 
+@SCOPES
 @MODES
 @MEDIA
-def test_the_caller_refers_while_it_waits(world: World, mode: str, early: bool) -> None:
-    """Nobody is there to be transferred yet: refused, and Bob's phone rings again."""
-    world.serve(transfer={"mode": mode})
-    alice, bob = calling(world, early)
-    answered(world, alice, bob, mode)
+def test_the_caller_refers_while_it_waits(world: World, mode: str, early: bool, scope: str) -> None:
+    """Nobody is there to be transferred yet: refused, and Bob's phone rings again.
+
+    A dialplan that connects early media says so as FreeSWITCH's own does: without it FreeSWITCH may
+    hang up who has called as that ends, before anybody is asked.
+    """
+    world.serve(scope=scope, transfer={"mode": mode})
+    world.api("global_setvar continue_on_fail=true")
+    try:
+        alice, bob = calling(world, early)
+        answered(world, alice, bob, mode)
+    finally:
+        world.api("global_setvar continue_on_fail=")
 
 
+@SCOPES
 @pytest.mark.parametrize("when", ["before the call", "while it rings"])
-def test_the_caller_refers_and_no_controller_is_there(world: World, when: str) -> None:
-    """FreeSWITCH alone refuses it, and calls Bob again by the routes."""
-    world.serve()
+def test_the_caller_refers_and_no_controller_is_there(world: World, when: str, scope: str) -> None:
+    """FreeSWITCH alone refuses it, and calls Bob again by the routes, or its own dialplan."""
+    world.serve(scope=scope)
     if when == "before the call":
         world.kill()
     alice, bob = calling(world, early=False)
@@ -157,3 +168,29 @@ def test_a_refer_before_a_scenario_has_an_answer(world: World, who: str) -> None
     alice.wait_talking()
     assert hear_each_other(alice, bob)
     assert len(sender.notifies) == 1
+
+
+SENDS_ELSEWHERE = """
+from fsctl.scenario import CallAlerting, Scenario
+
+scenario = Scenario()
+
+@scenario.on(CallAlerting)
+def alerting(event):
+    try:
+        event.call.transfer_to("1002")
+    except ValueError as error:
+        tell(error)
+    event.session.connect(event.call, event.destination)
+"""
+
+
+def test_a_scenario_asks_who_is_not_answered_to_go_elsewhere(world: World) -> None:
+    """FreeSWITCH would send no REFER, and the caller hear nothing: the scenario is told."""
+    world.serve(scenario=SENDS_ELSEWHERE)
+    bob, alice = talking(world)
+    (told,) = world.told()
+    assert "is not answered" in told
+    assert not alice.received("REFER")
+    bob.hangs_up()
+    alice.wait_over()

@@ -418,3 +418,19 @@ def test_another_worker_has_taken_them(tmp_path: Path) -> None:
     one.hangs_up()
     other.wait_over()
     world.finish(passed=True)
+
+
+@BY
+def test_another_worker_is_seen_to_have_one_of_two_first(world: World, by: str) -> None:
+    """It may be about to take the other one: that is looked at soon, and not in five minutes."""
+    serve(world)
+    one, other = talking_at_rest(world, by)
+    world.api(f"uuid_setvar {world.leg(one)} fsctl_rests 127.0.0.1:1")
+    world.cut_kept_links()
+    if isinstance(world, SimulatedWorld):
+        world.wait_connected()
+    world.wait_logged("is another's now: let go")
+    world.api(f"uuid_setvar {world.leg(other)} fsctl_rests 127.0.0.1:1")
+    world.wait(lambda: world.log().count("is another's now: let go") == 2, "so is the other one")
+    one.hangs_up()
+    other.wait_over()

@@ -719,7 +719,9 @@ def test_what_a_phone_has_written_is_not_expanded() -> None:
 def test_what_a_condition_has_captured_is_safe_to_expand(tmp_path: Path) -> None:
     """FreeSWITCH keeps the groups of a condition in a variable (mod_dialplan_xml.c, DP_MATCH)."""
     facts = r"[0-9A-Za-z+*#._~@:/-]*(?:;[0-9A-Za-z+*#._~@:/-]*){12}"
-    safe, copied = {SAFE_NUMBER, dialplan._FOREIGN_CONTEXT, facts, "inbound|outbound"}, set()
+    uuid = "[0-9a-fA-F-]{36}"
+    safe = {SAFE_NUMBER, dialplan._FOREIGN_CONTEXT, facts, uuid, "inbound|outbound"}
+    copied: set[str] = set()
     for root in render(tmp_path, CALLS).values():
         for context in root.iter("context"):
             before = ""

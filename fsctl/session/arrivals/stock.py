@@ -23,7 +23,11 @@ STOCK_AFTER_S = 1.0
 
 def take_stock(session: Session) -> None:
     """The link outlives its leg for a while only, or is none of a leg's: who else is really still
-    there?"""
+    there?
+
+    Of two who rest another worker may have taken one so far: the other one is looked at again soon.
+    """
+    taken = False
     for call in [call for call in session.calls.values() if call.alive and call.placed]:
         if not is_there(session, call):
             log.info("%s: %s has ended, and no event has told so", session.id, call)
@@ -38,8 +42,9 @@ def take_stock(session: Session) -> None:
         elif session.rests and _is_anothers(session, call):
             log.info("%s: %s is another's now: let go", session.id, call)
             session.give_away(call)
+            taken = True
     leg = session.calls.get(session.link_leg)
-    if not session.rests and (leg is None or not leg.alive):
+    if (not session.rests and (leg is None or not leg.alive)) or (taken and not session.over):
         session.after(STOCK_AFTER_S, lambda: take_stock(session))
 
 

@@ -109,8 +109,11 @@ class BlindTransfers(Part):
         return next(waiting, None)
 
     def knows(self, transferor: Leg, event: str | None) -> bool:
-        """True when this very REFER (``Event: refer;id=N``) has its transfer already."""
+        """True when this very REFER (``Event: refer;id=N``) has its transfer already.
+
+        One whose sender was gone when it came home does not know which it is: its last, that is.
+        """
         return any(
-            transfer.transferor is transferor and transfer.request.event == event
+            transfer.transferor is transferor and transfer.request.event in (event, None)
             for transfer in self._all
         )

@@ -48,6 +48,9 @@ _NO_KEY = "none"
 _SETTLED_S = 1.0
 """So long after the transferor has hung up the other two are joined, if at all."""
 _LEFT = SipStatus(487)
+_GIVEN_UP = SipStatus(502)
+"""By the cause with which FreeSWITCH ends both, when the transferee has waited long enough for the
+target (switch_ivr_bridge.c, DESTINATION_OUT_OF_ORDER)."""
 _THREE_WAY = SipStatus(200, "Three-Way Call")
 
 
@@ -153,11 +156,13 @@ class Consultation:
             if own and not route.context:
                 variables |= {Mark.TARGET_CONTEXT: own}
             variables |= in_dialplan(variables, transferor) | {"loopback_bowout": "false"}
-        # Should the transferor hang up while the target rings FreeSWITCH has the transferee wait,
-        # and gives up at once without a sound to play (switch_ivr_wait_for_answer).
+        # Should the transferor hang up while the target rings FreeSWITCH has the transferee wait
+        # for so long again, and gives up at once without a sound to play
+        # (switch_ivr_wait_for_answer).
         sound = settings.transfer.ringback or _RINGBACK
         calls = {"transfer_ringback": sound, "origination_cancel_key": keys.cancel or _NO_KEY}
         waits = {"transfer_ringback": sound, _AFTER_BRIDGE: _WAITS}
+        waits |= {"call_timeout": str(planned.ring_timeout_s)}
         changed = ((transferor, calls), (transferee, waits))
         self._before = {leg: self._found(leg, names) for leg, names in changed}
         calls |= dict.fromkeys(_STALE, "")
@@ -236,7 +241,8 @@ class Consultation:
         if call is self._asked.transferor:
             session.after(_SETTLED_S, self._left)
         elif self._rings_for_transferee():
-            self._end("failed", self._why(SipStatus(480)))
+            why = self._why(SipStatus(480))
+            self._end("failed", SipStatus(480) if why == _GIVEN_UP else why)
         else:
             self._end("abandoned", _LEFT)
 

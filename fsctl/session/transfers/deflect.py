@@ -21,8 +21,14 @@ _RELEASE_S = 3.0
 
 
 def transfer_to(call: Leg, target: str, timeout_s: float) -> None:
-    """Send REFER to the party, and follow what its phone reports (sofia.c, sip_i_notify)."""
+    """Send REFER to the party, and follow what its phone reports (sofia.c, sip_i_notify).
+
+    Raises ValueError for who talks with another one, and for who has not answered or been answered:
+    FreeSWITCH sends it no REFER, and says nothing of that.
+    """
     session, uuid = call.session, call.channel_uuid
+    if not call.connected:
+        raise ValueError("this call is not answered: there is nobody to be sent elsewhere yet")
     if call.peer is not None and call.peer.alive:
         raise ValueError("this call talks with another one: stop_media_to comes first")
     session.want_custom("sofia::notify_refer")

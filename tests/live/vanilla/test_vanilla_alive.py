@@ -149,3 +149,22 @@ def test_fsctl_dies_and_the_target_refuses(
     carol.refuses_now(486, "Gone fishing")
     assert scene[by].wait_notify().startswith("SIP/2.0 486 ")
     assert hear_each_other(scene[moved], scene[by])
+
+
+@pytest.mark.parametrize("number", [CALLEE, "2040"], ids=["a user", "no voicemail"])
+def test_the_caller_refers_while_it_waits(scene: Scene, number: str) -> None:
+    """Nobody is there to be transferred yet: refused, and the dialplan calls once more."""
+    called = "1002" if number == "2040" else CALLEE
+    bob, dave = scene.add(called, RINGS), scene.add("1003", ANSWERS)
+    alice = scene.dial(CALLER, number)
+    bob.wait_received("INVITE")
+    alice.refers_early(scene.phones.refer_to("1003"))
+    assert alice.wait_notify() == "SIP/2.0 491 Request Pending"
+    bob.wait_received("INVITE", 2)
+    bob.answers_now()
+    alice.wait_talking()
+    assert hear_each_other(alice, bob)
+    assert not dave.received("INVITE")
+    alice.transfers("1003")
+    assert alice.wait_notify(2) == "SIP/2.0 200 OK"
+    assert hear_each_other(bob, dave)

@@ -144,6 +144,68 @@ def test_a_reload_replaces_all_and_refuses_nobody_and_a_termination_ends_one(
         assert "Traceback" not in served.log()
 
 
+def test_a_second_order_to_reload_is_not_lost_in_the_first(tmp_path) -> None:
+    """What was changed since the first one had read all is in force afterwards."""
+    gate = tmp_path / "gate"
+    scenario = f"""
+import os, time
+from fsctl.scenario import Scenario
+scenario = Scenario()
+while os.path.exists({str(gate)!r}):
+    time.sleep(0.01)
+"""
+    with supervised(tmp_path, scenario=scenario) as served:
+        served.port  # noqa: B018 - waits for it
+        gate.touch()
+        served.signal(signal.SIGHUP)
+        served.started(1, 2)
+        served.configure('listen = "127.0.0.1:0"\nworkers = 3')
+        served.signal(signal.SIGHUP)
+        served.signal(signal.SIGUSR1)  # both have been taken when its workers answer
+        served.wait_log("state: .*", 2)
+        gate.unlink()
+        served.started(3)
+        served.wait_log("reloaded\n", 2)
+
+
+def test_after_a_reload_that_has_stopped_halfway_the_next_one_does_all(
+    tmp_path, monkeypatch
+) -> None:
+    """The first worker has the new settings by then, the desk does not."""
+    monkeypatch.setenv("FSCTL_RECORDS_KEEP", "true")
+    gate, first = tmp_path / "gate", tmp_path / "first"
+    scenario = f"""
+import os, pathlib
+from fsctl.scenario import Scenario
+scenario = Scenario()
+gate, first = pathlib.Path({str(gate)!r}), pathlib.Path({str(first)!r})
+if gate.exists() and first.exists():
+    raise ValueError("broken")
+if gate.exists():
+    first.touch()
+"""
+
+    def shown_at(port: int) -> str:
+        return f'[records]\nfolder = "{tmp_path}"\n[http]\nlisten = "127.0.0.1:{port}"'
+
+    with (
+        socket.create_server(("127.0.0.1", 0)) as one,
+        socket.create_server(("127.0.0.1", 0)) as two,
+    ):
+        before, after = one.getsockname()[1], two.getsockname()[1]
+    with supervised(tmp_path, server=shown_at(before), scenario=scenario) as served:
+        served.port  # noqa: B018 - waits for it
+        wait_for(lambda: not refused(before), served.log)
+        gate.touch()
+        served.configure(f'listen = "127.0.0.1:0"\nworkers = 2\n{shown_at(after)}')
+        served.signal(signal.SIGHUP)
+        served.wait_log("not reloaded, .*broken")
+        gate.unlink()
+        served.signal(signal.SIGHUP)
+        served.wait_log("reloaded\n")
+        wait_for(lambda: not refused(after), served.log)
+
+
 # -- what leaves a supervisor and its workers as they were: one for all
 
 SCENARIO = "from fsctl.scenario import Scenario\nscenario = Scenario()\n"

@@ -6,8 +6,9 @@ import pytest
 
 from fsctl.esl.events import Event
 from fsctl.scenario import BlindTransferRequested, Scenario
+from fsctl.session.arrivals import refers_told
 from fsctl.session.transfers.by_command import CANCELS, ByCommand
-from fsctl.simulator.faults import late
+from fsctl.simulator.faults import Sending, late
 from fsctl.sip.status import SipStatus
 
 LATE_S = 0.3
@@ -79,3 +80,27 @@ def test_a_target_refers_before_its_ringing_is_told(stage, by, late_s):
     assert [body for _, body in sender.notifies] == ["SIP/2.0 480 Temporarily Unavailable"]
     playing.until(lambda: alice.hears == "1001" and bob.hears == "1000")
     assert not dave.in_call
+
+
+def test_the_news_of_a_refer_is_later_than_its_transfer(stage, records):
+    """Whoever has sent it while it rang is gone: nothing but the news says which REFER it was."""
+    playing, news = stage(), []
+    alice, bob, carol = (playing.phone(number) for number in ("1000", "1001", "1002"))
+
+    def keeps(frame):
+        if b"sofia%3A%3Atransferor" not in frame.raw:
+            return None
+        news.append(frame.raw.partition(b"\n\n")[2])
+        return Sending(())
+
+    playing.switch.faults.append(keeps)
+    bob.rings()
+    alice.calls("1001")
+    playing.until(lambda: bob.sent("INVITE", 180))
+    bob.refers("<sip:1002@example.org>")
+    playing.until(lambda: alice.hears == "1002" and records.all)
+    (session,) = playing.worker.switchboard.sessions.values()
+    session.post(lambda: refers_told.told(session, Event(news[0])))
+    carol.hangs_up()
+    playing.until(lambda: not playing.worker.switchboard.sessions, 20.0)
+    assert [outcome for _, outcome, _ in records.results()] == ["succeeded"]
