@@ -513,7 +513,7 @@ def test_whose_partner_hangs_up_need_not_wait_where_no_worker_has_another_call_o
         alice = phones.caller(f"20{number:02}", "1001")
         alice.wait_talking()
         alice.hangs_up()
-        switch.wait_no_channels()
+        switch.wait(lambda ended=number: len(waits_s(switch.log_text(), "1001")) == ended)
     assert min(waits_s(switch.log_text(), "1001")) < 0.35
 
 

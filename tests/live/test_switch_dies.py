@@ -207,7 +207,7 @@ def test_stands_still_for_longer_than_a_command_may_take(controller, phones, swi
     served = controller(sections(switch), scenario=STOPS.format(pid=switch.pid))
     served.expected_error = "CommandTimeout"
     bob, alice = talking(phones)
-    carol = phones.party("1002").answers()
+    carol = phones.party("1002").rings()
     bob.command("refer", lines=[f"Refer-To: <{switch.uri('1002')}>"])
     try:
         served.wait_log("CommandTimeout", timeout_s=10)
