@@ -96,9 +96,9 @@ class Ahead:
         unset: list[tuple[str, str]] = []
         if stranger is not None:
             transferor = self._snapshot.variable("blind_transfer_uuid") or ""
-            for name in OF_TRANSFEREE:
-                is_set = self._snapshot.variable(name) is not None
-                (asked if is_set else unset).append((transferee, name))
+            of_leg = [(transferee, name) for name in OF_TRANSFEREE]
+            unset = [each for each in of_leg if self._snapshot.variable(each[1]) is None]
+            asked = [each for each in of_leg if each not in unset]
         filters = [Filter("Unique-ID", uuid) for uuid in (transferee, transferor) if uuid]
         if transferor and not stranger:
             asked.append((transferor, "sip_blind_transfer_event"))
@@ -121,8 +121,8 @@ class Ahead:
             return False
         self.filters = tuple(filters)
         answers = replies[len(commands) - len(asked) :]
-        self._known = dict(zip(asked, answers, strict=True))
-        self._known |= {each: _answer("UuidGetvar", None, replies[0].frame) for each in unset}
+        not_set = _as_answered(UuidGetvar.__name__, None, replies[0].frame)
+        self._known = dict(zip(asked, answers, strict=True)) | dict.fromkeys(unset, not_set)
         if dumps:
             self._take_dump(transferor, replies[len(commands) - len(asked) - 1])
         return True
@@ -164,10 +164,10 @@ class Ahead:
             return self._known.get((uuid, name))
         if self.transferor is None:
             return self._all_of[1]  # it has gone
-        return _answer(command.label, self.transferor.variable(name), self._all_of[1].frame)
+        return _as_answered(command.label, self.transferor.variable(name), self._all_of[1].frame)
 
 
-def _answer(label: str, value: str | None, like: Frame) -> Reply:
+def _as_answered(label: str, value: str | None, like: Frame) -> Reply:
     """What ``uuid_getvar`` would answer, framed as FreeSWITCH has framed another answer."""
     text = value or "_undef_"
     return Reply(label, text, Frame(like.head, text.encode("utf-8", "replace"), like.content_type))

@@ -278,15 +278,17 @@ class SimulatedWorld(World, story.SimulatedWorld):
         """Real time passes until controllers are, whose links were cut: for them none has."""
         if self._cut_off and self._workers:
             self._settle()
-            self.wait_really(self._is_connected_unless_held_back, "connected again")
+            self.wait_really(self._connects, "connected again")
         self._cut_off = False
 
-    def _is_connected_unless_held_back(self) -> bool:
+    def _connects(self) -> bool:
         """What a fault holds back comes as time passes."""
+        if self._is_connected():
+            return True
         held_back_s = max((link.holds_back_s for link in self.switch.links), default=0.0)
-        if not self._is_connected() and held_back_s:
+        if held_back_s:
             self.let_pass(held_back_s)
-        return self._is_connected()
+        return False
 
     def _is_connected(self) -> bool:
         known = [worker.vitals()["switches"].values() for worker in self._workers]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, cast
 from uuid import UUID, uuid4, uuid5
@@ -175,8 +175,8 @@ def owing(
 
 def marking(record: TransferRecord) -> list[Command]:
     """Return what says on the channels that this record has been written."""
-    key = _key(record.transferor, record.refer)
-    return [UuidSetvar(uuid, mark, key) for uuid, mark in _marked(record)]
+    said = _marks(record).items()
+    return [UuidSetvar(uuid, mark, key) for uuid, marks in said for mark, key in marks.items()]
 
 
 def noting(record: TransferRecord, refer_to: str = "") -> list[Command]:
@@ -188,10 +188,14 @@ def noting(record: TransferRecord, refer_to: str = "") -> list[Command]:
     return cdr.ending(said, record.outcome, record.code, roles, record.numbers, refer_to)
 
 
-def _marked(record: TransferRecord) -> list[tuple[str, Mark]]:
-    """The channels that say so, of whom there are, and how."""
+def _marks(record: TransferRecord) -> dict[str, dict[str, str]]:
+    """What says so, by the channels that do; of a party whom we have asked ourselves nobody else
+    knows."""
+    if record.kind == "deflected":
+        return {}
+    key = _key(record.transferor, record.refer)
     of = (record.transferee, Mark.RECORDED), (record.transferor, Mark.REFER_RECORDED)
-    return [(uuid, mark) for uuid, mark in of if uuid]
+    return {uuid: {mark: key} for uuid, mark in of if uuid}
 
 
 def transfer_id(transferor: str, refer: str | None) -> str:
@@ -324,16 +328,12 @@ def conclude(
         consultation=second.channel_uuid if second is not None else "",
     )
     there = {leg.channel_uuid for leg in legs.values() if leg.alive or not refer}
-    marked = [(uuid, mark) for uuid, mark in _marked(record) if uuid in there]
+    marks = {uuid: each for uuid, each in _marks(record).items() if uuid in there}
     if not ours:
         session.board.part(Records).owe(record)
-    elif kind == "deflected" or _is_first(session, record, marked):
+    elif _is_first(session, marks):
         said = cdr.said(write(record), kind, start) | cdr.asked_of(transferee)
-        key = _key(record.transferor, record.refer)
-        known: dict[str, dict[str, str]] = {}
-        if kind != "deflected":
-            known = {uuid: {mark: key} for uuid, mark in marked}
-        cdr.end(session, said, outcome, status.code, legs, second, reached, known)
+        cdr.end(session, said, outcome, status.code, legs, second, reached, marks)
     if not tells:
         return
     if outcome == "succeeded":
@@ -347,14 +347,17 @@ def _judged(asking: Asking | None) -> dict[str, Any]:
     return {} if verdict is None else {"rule": verdict.rule, "allowed": verdict.allowed}
 
 
-def _is_first(session: Session, record: TransferRecord, marked: Sequence[tuple[str, Mark]]) -> bool:
+def _is_first(session: Session, marks: Mapping[str, Mapping[str, str]]) -> bool:
     """Whether nobody has written it: another controller may have, while we were stopped.
 
-    Only channels that are still there can say so: ``marked``.
+    Only channels that are still there can say so: ``marks`` is what they would say (`_marks`).
     """
-    key = _key(record.transferor, record.refer)
+    if not marks:
+        return True
+    asked = [(uuid, mark, key) for uuid, each in marks.items() for mark, key in each.items()]
     try:
-        replies = session.link.send_all([UuidGetvar(uuid, mark) for uuid, mark in marked])
+        replies = session.link.send_all([UuidGetvar(uuid, mark) for uuid, mark, _ in asked])
     except (LinkError, ChannelGone):
         return True  # they have gone, and took what they knew with them
-    return not any(value_of(reply.text) == key for reply in replies)
+    said = zip(asked, replies, strict=True)
+    return not any(value_of(reply.text) == key for (_, _, key), reply in said)
